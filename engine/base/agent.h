@@ -1,0 +1,38 @@
+/*
+ * agent: a thread is a loop over a step, with an idle policy; a test turns the crank by hand.
+ */
+#ifndef BASE_AGENT_H
+#define BASE_AGENT_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+/* Does what there is to do at `now_ns` (monotonic) without blocking; returns how much it was,
+ * 0 for nothing. Must not look at a clock of its own. */
+typedef int agent_step(void *self, uint64_t now_ns);
+
+struct agent_idle {
+	uint32_t busy_pause_ns; /* after a step with work: a lane looks away on purpose */
+	uint32_t idle_min_ns;   /* first sleep after a step without work, doubling up to */
+	uint32_t idle_max_ns;
+};
+
+struct agent {
+	const char *name; /* of the thread, at most 15 bytes */
+	agent_step *step;
+	void *self;
+	struct agent_idle idle;
+	pthread_t thread;
+	uint32_t stop;     /* release-stored by agent_stop */
+	uint64_t steps;    /* counters for people */
+	uint64_t sleeps;
+};
+
+/* 0, or a negative errno. The struct must live until agent_join. */
+int agent_start(struct agent *agent, const char *name, agent_step *step, void *self,
+		struct agent_idle idle);
+/* Ask the loop to end after its current step. */
+void agent_stop(struct agent *agent);
+void agent_join(struct agent *agent);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * config: one YAML file to one checked struct, through libcyaml. Knows no stage.
+ * Unknown keys and broken syntax: line and column. Wrong meaning: the path ("detectors[3].metric").
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weir/limits.h"
+
+struct config_rollup {
+	char **dimensions;
+	unsigned dimensions_count;
+};
+
+struct config_metric {
+	char *name;
+	char *event;
+	char *field;  /* default "" for count, "value" else */
+	char *agg;    /* count, sum, mean, min, max */
+	struct config_rollup *by;
+	unsigned by_count;
+};
+
+struct config_detector {
+	char *name;
+	char *metric;
+	char *kind;      /* profile (default), window, absence */
+	char *direction; /* both, up, down */
+	double severity, min_volume, k;
+	uint32_t for_intervals, recover_intervals, window_intervals, learn_intervals,
+		absent_intervals;
+};
+
+struct config {
+	char *data_directory;
+	char *socket;          /* producers */
+	char *control_socket;
+	char *environment;
+	uint32_t lanes, shards;
+	int64_t interval_ms;
+	int64_t lateness_wall_ms, lateness_event_ms;
+	uint32_t series_max, producers_max, producer_series_max, slices_max;
+	uint64_t user_bytes_max;
+	char *io;              /* auto, uring, pwrite */
+	char *durability;      /* none, interval, block */
+	uint32_t sync_ms;
+	uint64_t sync_bytes, segment_bytes, block_bytes;
+	uint64_t retain_bytes; /* 0: no bound */
+	uint64_t retain_s;
+	uint32_t checkpoint_intervals;
+	char *redis_url, *redis_user, *redis_password_file; /* NULL: none */
+	uint64_t redis_stream_max;
+	struct config_metric *metrics;
+	unsigned metrics_count;
+	struct config_detector *detectors;
+	unsigned detectors_count;
+	char *text;            /* the YAML, as logged */
+};
+
+/* 0, or a negative errno with what is wrong, where, and what to do, in `why`. */
+int config_load(const char *path, struct config **ret_config, char *why, size_t why_bytes);
+int config_parse(const char *text, size_t bytes, const char *name, struct config **ret_config,
+		 char *why, size_t why_bytes);
+void config_free(struct config *config);
+
+#endif

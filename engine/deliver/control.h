@@ -1,0 +1,27 @@
+/*
+ * control: the operator's socket. One JSON request per line, one JSON answer per line.
+ *
+ *   {"command":"status"}                          -> {"ok":true,"status":{...}}
+ *   {"command":"anomalies","severity":50,...}     -> {"ok":true,"anomalies":[...]}
+ *   unknown or broken                             -> {"ok":false,"error":"..."}
+ *
+ * Runs on: the control agent. Knows no stage: what it can answer comes through `answer`.
+ */
+#ifndef DELIVER_CONTROL_H
+#define DELIVER_CONTROL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct control;
+
+/* Returns a malloc'd JSON text (one line, no newline) for a request, never NULL but without memory;
+ * request is a parsed jansson object owned by the caller (void* so that this header needs none). */
+typedef char *control_answer(void *self, const char *command, const void *request);
+
+int control_open(const char *socket_path, control_answer *answer, void *self,
+		 struct control **ret_control, char *why, size_t why_bytes);
+int control_step(void *control, uint64_t now_ns); /* agent_step; waits at most 50 ms in poll */
+void control_close(struct control *control);
+
+#endif

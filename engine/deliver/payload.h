@@ -1,0 +1,19 @@
+/*
+ * payload: an anomaly as CloudEvents 1.0 JSON. payload.schema.json beside this file describes it.
+ */
+#ifndef DELIVER_PAYLOAD_H
+#define DELIVER_PAYLOAD_H
+
+#include <stddef.h>
+
+#include "detect/anomaly.h"
+
+/* A NUL-terminated string to free(), or NULL without memory. environment: "prod". */
+char *payload_json(const struct anomaly *anomaly, const char *environment);
+/* "critical", "major", "minor", "warning", "none". */
+const char *severity_band_name(double severity);
+const char *anomaly_state_name(enum anomaly_state state);
+/* 32 hex digits and a NUL. */
+void anomaly_id_text(const uint64_t id[2], char text[33]);
+
+#endif

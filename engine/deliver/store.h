@@ -1,0 +1,55 @@
+/*
+ * store: anomalies, their revisions and the outbox, in SQLite (WAL, synchronous=FULL).
+ *
+ * Idea:  one transaction stores what a group of closes brought: revisions, outbox rows (unique by
+ *        id and revision) and "scored through". What comes at or below that mark (a replay after
+ *        a crash) is ignored. The outbox keeps a revision until the publisher has seen EXEC.
+ * Runs on: the store agent (the only writer). The publisher and the control socket read over
+ *          connections of their own.
+ */
+#ifndef DELIVER_STORE_H
+#define DELIVER_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "detect/anomaly.h"
+
+struct store;
+
+/* path: of the database file, made if absent; ":memory:" in tests. Negative errno with a text. */
+int store_open(const char *path, struct store **ret_store, char *why, size_t why_bytes);
+void store_close(struct store *store);
+
+/* Position in the control log: `sequence` counts close records since the store began, from 1. */
+uint64_t store_scored_through(const struct store *store);
+
+/* Begin, add, end: one transaction over any number of closes. Revisions of a close at or below
+ * scored_through are ignored. store_commit: 0, or negative errno (nothing of it is stored; the
+ * same calls may be made again). */
+int store_begin(struct store *store);
+int store_add(struct store *store, uint64_t sequence, const struct anomaly *anomaly);
+int store_commit(struct store *store, uint64_t sequence);
+/* Outbox rows up to `row` have been acknowledged by Redis: forget them. */
+int store_acknowledge(struct store *store, uint64_t row);
+uint64_t store_outbox_rows(const struct store *store); /* waiting */
+
+/* Reading, over a connection of one's own (any thread). */
+struct store_reader;
+int store_reader_open(const char *path, struct store_reader **ret_reader);
+void store_reader_close(struct store_reader *reader);
+/* The oldest outbox row above `after`: 1 and *ret_row, *ret_anomaly; 0: none; negative errno. */
+int store_outbox_next(struct store_reader *reader, uint64_t after, uint64_t *ret_row,
+		      struct anomaly *ret_anomaly);
+struct store_query {
+	double severity_min;
+	int64_t since_ms;  /* unix; 0: all */
+	const char *metric; /* NULL: all */
+	uint32_t limit;
+	bool revisions;    /* every revision, oldest first; else the last of each, newest first */
+};
+typedef int store_each(void *self, const struct anomaly *anomaly); /* nonzero stops */
+int store_anomalies(struct store_reader *reader, const struct store_query *query, store_each *each,
+		    void *self);
+
+#endif

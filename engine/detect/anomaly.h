@@ -1,0 +1,60 @@
+/*
+ * anomaly: the door from detect to deliver. One revision of one anomaly, self-contained.
+ */
+#ifndef DETECT_ANOMALY_H
+#define DETECT_ANOMALY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum anomaly_state {
+	ANOMALY_FIRING,   /* revision 1 */
+	ANOMALY_UPDATED,  /* severity band, direction or top contribution has changed */
+	ANOMALY_RESOLVED, /* last revision */
+};
+
+/* Bands of the severity, 0-100: the lowest severity of each. */
+enum severity_band {
+	SEVERITY_WARNING = 3,
+	SEVERITY_MINOR = 25,
+	SEVERITY_MAJOR = 50,
+	SEVERITY_CRITICAL = 75,
+};
+
+#define ANOMALY_CONTRIBUTIONS_MAX 32
+#define ANOMALY_LABEL_BYTES 384
+
+/* What one dimension value explains: shares of one dimension add up to 1. */
+struct contribution {
+	char dimension[65];
+	char value[257];
+	double share;    /* of the metric's deviation over this dimension, signed shares clipped to 0..1 */
+	double observed; /* of this value's slice in the interval */
+	double expected;
+};
+
+struct anomaly {
+	uint64_t id[2];  /* hash of detector, source, metric, slice label, start interval */
+	uint64_t group[2]; /* hash of source, metric and the start of the metric's run */
+	uint32_t revision;
+	enum anomaly_state state;
+	double severity; /* of this revision's interval; the peak is below */
+	double severity_peak;
+	char source[32];
+	char metric[65];
+	char detector[65];
+	char kind[16];   /* detector kind: window, absence, profile */
+	char slice[ANOMALY_LABEL_BYTES]; /* "" total, "country=DE,device=mobile" */
+	int direction;   /* -1 lower than expected, +1 higher */
+	int64_t interval_ms;
+	int64_t start;   /* first interval of the run */
+	int64_t interval; /* this revision speaks of */
+	int64_t peak_interval;
+	double observed, expected, lower, upper; /* of `interval` */
+	double log10_p;  /* of the tail probability, negative; 0: not said */
+	bool incomplete;
+	uint32_t contributions;
+	struct contribution contribution[ANOMALY_CONTRIBUTIONS_MAX]; /* by share, greatest first */
+};
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * bank: one detector over all slices of one metric of one source: scores, severities, the life of
+ * anomalies, their diagnosis.
+ *
+ * Runs on: the shard that owns the metric. Deterministic: same observations, same revisions.
+ */
+#ifndef DETECT_BANK_H
+#define DETECT_BANK_H
+
+#include "base/bytes.h"
+#include "detect/anomaly.h"
+#include "detect/detector.h"
+
+struct bank;
+
+/* Copies the spec. NULL: no memory. */
+struct bank *bank_create(const struct detector_spec *spec);
+void bank_destroy(struct bank *bank);
+/* The next interval. `each` is called for every new revision, in slice order; the anomaly is the
+ * callee's to copy. Grows its state when new slices came (the only allocation, before step()). */
+typedef void bank_each(void *self, const struct anomaly *anomaly);
+int bank_step(struct bank *bank, const struct observations *observations, bank_each *each,
+	      void *self);
+/* Intervals seen, and how many the detector wants before it says anything ("learning, n of m"). */
+void bank_learning(const struct bank *bank, uint64_t *ret_seen, uint64_t *ret_wanted);
+uint64_t bank_bytes(const struct bank *bank); /* of state, for status */
+/* Checkpoint; load into a bank of an equal spec: 0 or -EPROTO. */
+void bank_save(const struct bank *bank, struct bytes *out);
+int bank_load(struct bank *bank, struct bytes_reader *in);
+/* A revision of `resolved` for everything that fires (the detector is removed by configuration). */
+void bank_end(struct bank *bank, int64_t interval, bank_each *each, void *self);
+/* 128-bit id of an anomaly. Exposed for tests and tools. */
+void anomaly_id(const char *detector, const char *source, const char *metric, const char *slice,
+		int64_t start, uint64_t ret_id[2]);
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * attach: the engine's side of the socket. Takes regions and rings, checks them, notices deaths,
+ * maps series, hands rings to lanes.
+ *
+ * Runs on:  the intake agent. Lanes get a `struct intake_ring` once and give it back by storing
+ *           `detached`; what they share is said at each field.
+ */
+#ifndef INTAKE_ATTACH_H
+#define INTAKE_ATTACH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/clock.h"
+#include "intake/drain.h"
+#include "intake/series.h"
+#include "intake/source.h"
+#include "weir/segment.h"
+
+/* One attached ring, from attach to the lane's last word. */
+struct intake_ring {
+	struct drain_ring drain;           /* the lane's, once offered */
+	struct weir_control_slot *control; /* the lane writes, the producer reads */
+	struct weir_ring_record record;    /* identity; the lane keeps the numbers up to date */
+	_Alignas(64) uint32_t dead; /* intake -> lane, release: the producer is gone or has closed,
+				     * the tail is final */
+	uint32_t detached;          /* lane -> intake, release: drained, logged, never touched again */
+	void *owner;                /* private to attach.c */
+};
+
+struct intake_options {
+	const char *socket_path; /* made with mode 0660; its directory must exist */
+	struct series_registry *registry;
+	struct source_table *sources;
+	struct clock *clock;
+	uint32_t epoch;
+	uint32_t producers_max;
+	uint64_t user_bytes_max;        /* shared memory one user's producers may take together */
+	uint32_t producer_series_max;   /* definitions of one producer that are taken */
+	int64_t lateness_wall_ms, lateness_event_ms;
+	/* Hand a ring to a lane. false: no room now, asked again on the next step. */
+	bool (*offer)(void *self, struct intake_ring *ring);
+	/* A source is seen for the first time: give it a number that is logged before its first
+	 * event is drained. Negative errno: refuse the producer. */
+	int (*new_source)(void *self, const char *name, enum weir_clock_kind clock);
+	/* Keep, or stop keeping, a descriptor in the service manager's store (NULL: no store). */
+	void (*keep_fd)(void *self, const char *name, int fd);
+	void (*drop_fd)(void *self, const char *name);
+	void *self;
+};
+
+struct intake_counters {
+	uint64_t producers, rings;      /* attached now */
+	uint64_t attached, refused, quarantined, deaths; /* since start */
+	uint64_t refused_definitions;
+};
+
+struct intake;
+
+/* Listen. Negative errno with a text in `why` (what is wrong, what to do). */
+int intake_open(const struct intake_options *options, struct intake **ret_intake, char *why,
+		size_t why_bytes);
+/* Recovery, before the first step: where a ring stands in the log; numbers are never reused. */
+int intake_restore(struct intake *intake, const struct weir_ring_record *record);
+/* Take back descriptors that outlived an engine: name as given to keep_fd. The region must come
+ * before its rings. Negative errno: refused (the caller closes it). */
+int intake_adopt(struct intake *intake, const char *name, int fd);
+/* agent_step: accepts, reads messages, maps new series, notices deaths, frees what is detached,
+ * stores `ended` of event sources. */
+int intake_step(void *intake, uint64_t now_ns);
+void intake_counters(const struct intake *intake, struct intake_counters *ret_counters);
+/* Known producers that were attached in the last epoch and have not come back. */
+uint32_t intake_awaited(const struct intake *intake);
+/* Stop listening and close all sockets; rings stay mapped until intake_close. */
+void intake_stop(struct intake *intake);
+void intake_close(struct intake *intake);
+
+#endif

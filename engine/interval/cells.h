@@ -1,0 +1,88 @@
+/*
+ * cells: one lane's statistics of the open intervals of one source.
+ *
+ * Idea:  a cell is one cache line (an event touches one line, prefetched 32 events ahead). Tables
+ *        are reserved address space indexed by series id and touched as series come. A mark turns
+ *        the table of an interval into a partial: its cells, sparse, in series order. Nothing here
+ *        reads a clock: what is late, open or future follows from the marks alone, so replay of
+ *        the same log gives the same cells bit for bit.
+ *
+ *      frontier F (last mark)      F+1 ........ F+WEIR_OPEN_INTERVALS_MAX
+ *   --- late ---|-------------------- open ----------------|--- future -----
+ *   late:   kept in the log and counted
+ *   future: kept in the log and counted
+ */
+#ifndef INTERVAL_CELLS_H
+#define INTERVAL_CELLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "intake/batch.h"
+#include "weir/limits.h"
+
+struct cell {
+	uint64_t count;
+	double sum;
+	double sum_squares;
+	double min; /* of count > 0 */
+	double max;
+	uint64_t spare[3];
+};
+_Static_assert(sizeof(struct cell) == 64, "a cell is one cache line");
+
+struct partial_cell {
+	uint32_t series;
+	uint32_t spare;
+	uint64_t count;
+	double sum, sum_squares, min, max;
+};
+
+/* The cells of one (source, epoch, lane, interval). Made by cells_mark(), freed by partial_free(). */
+struct partial {
+	struct partial *next; /* of the same mark, by interval */
+	uint32_t source, epoch, lane;
+	uint32_t cell_count;
+	int64_t interval;
+	bool dropped;       /* memory was short: the cells must be rebuilt from the log */
+	uint64_t first_lsn; /* blocks first_lsn .. mark_lsn of the lane hold all its events */
+	struct partial_cell cells[];
+};
+void partial_free(struct partial *partial);
+
+struct cells;
+
+struct cells_counters {
+	uint64_t late, future; /* events kept in the log but in no cell */
+};
+
+/* frontier: the interval through which the source is closed. NULL: no memory. */
+struct cells *cells_create(uint32_t series_max, int64_t interval_ms, uint32_t source, uint32_t epoch,
+			   uint32_t lane, int64_t frontier);
+void cells_destroy(struct cells *cells);
+
+/* Must be called when a new block is begun, with its LSN, before its first cells_add(). */
+void cells_block(struct cells *cells, uint64_t lsn);
+/* Aggregate a batch. Series ids are below series_max + 1 (checked by drain or reader). */
+void cells_add(struct cells *cells, const struct batch *batch);
+/* Close through `interval` (> frontier; else nothing happens): partials of all touched intervals
+ * up to it, oldest first; NULL if none was touched. budget_bytes: at most that much memory, else
+ * `dropped`. */
+struct partial *cells_mark(struct cells *cells, int64_t interval, uint64_t budget_bytes);
+int64_t cells_frontier(const struct cells *cells);
+/* Events at or beyond this unix time (ms) would be future. */
+uint64_t cells_window_end_ms(const struct cells *cells);
+/* Where a replay must start reading to rebuild what is open now: LSN of a block, and the frontier
+ * at that block's start. */
+void cells_resume(const struct cells *cells, uint64_t *ret_lsn, int64_t *ret_frontier);
+void cells_counters(const struct cells *cells, struct cells_counters *ret_counters);
+
+/* Floor division: the interval that holds a unix time. */
+static inline int64_t interval_of_ms(int64_t time_ms, int64_t interval_ms)
+{
+	int64_t quotient = time_ms / interval_ms;
+	return quotient - (time_ms % interval_ms < 0);
+}
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * observation: the door from interval to detect. One metric, one interval, all its slices.
+ *
+ * A slice is a roll-up with one value for each of its dimensions; slice 0 is always the total.
+ * Slices keep their index for ever (in order of first appearance, which the log decides).
+ */
+#ifndef INTERVAL_OBSERVATION_H
+#define INTERVAL_OBSERVATION_H
+
+#include <stdint.h>
+
+enum aggregation {
+	AGGREGATE_COUNT,
+	AGGREGATE_SUM,
+	AGGREGATE_MEAN,
+	AGGREGATE_MIN,
+	AGGREGATE_MAX,
+};
+
+enum observation_flag {
+	OBSERVATION_INCOMPLETE = 1, /* drops or downtime: shown, not learned, not scored downward */
+};
+
+struct slice {
+	const char *label;  /* "" for the total, "country=DE", "country=DE,device=mobile" */
+	uint32_t rollup;    /* 0: total, else 1 + index in the metric's `by` */
+	uint32_t dimensions;
+	const char *const *names;  /* [dimensions], as configured */
+	const char *const *values;
+	int64_t born; /* interval of its first event */
+};
+
+/* Structure of arrays, `count` long, all valid during one call only. */
+struct observations {
+	const char *metric;
+	const char *source;
+	uint32_t source_number;
+	enum aggregation aggregation;
+	int64_t interval;    /* number; unix start = interval * interval_ms */
+	int64_t interval_ms;
+	uint32_t flags;      /* enum observation_flag */
+	uint32_t count;      /* slices */
+	const double *value;  /* NaN: no data (mean, min, max of nothing); counts and sums are 0 */
+	const double *events; /* number of events behind the value */
+	const double *sum_squares; /* of the events' values, for the variance of sums */
+	const struct slice *slices;
+};
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * io: the seam between the log and the machine. Three backends behind one table: io_uring with
+ * O_DIRECT, pwrite with the same promises, and a simulated disk for tests.
+ *
+ * Idea:  paths are relative to the data directory. Files are small numbers. Writes and syncs are
+ *        asynchronous: submitted with a cookie, completed by reap(). Directory operations and
+ *        reads are synchronous; they are rare. Nothing here retries a sync.
+ * Runs on: the agent that owns the instance; every lane and the control log have their own.
+ */
+#ifndef LOG_IO_H
+#define LOG_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct io;
+
+struct io_completion {
+	uint64_t cookie;
+	int64_t result; /* bytes written, 0 for a sync, or a negative errno */
+};
+
+struct io_ops {
+	const char *name; /* "uring", "pwrite", "sim" */
+	/* Buffers for writes: `count` of `bytes` each, 4 KiB aligned, registered where allowed. */
+	void *(*buffers)(struct io *io, uint32_t count, size_t bytes);
+	/* Make a file of exactly `bytes`, allocated; -EEXIST if there. Opened for writing. */
+	int (*create)(struct io *io, const char *path, uint64_t bytes);
+	int (*open_write)(struct io *io, const char *path);
+	int (*open_read)(struct io *io, const char *path);
+	void (*close)(struct io *io, int file); /* nothing may be in flight on it */
+	int64_t (*size)(struct io *io, int file);
+	int64_t (*read)(struct io *io, int file, uint64_t offset, void *data, size_t bytes);
+	int (*rename)(struct io *io, const char *from, const char *to);
+	int (*unlink)(struct io *io, const char *path);
+	int (*make_dir)(struct io *io, const char *path);  /* 0 also if there */
+	int (*sync_dir)(struct io *io, const char *path);  /* after create, rename, unlink */
+	/* Names in a directory, one call each, unsorted; `each` returns nonzero to stop. */
+	int (*list)(struct io *io, const char *path, int (*each)(void *self, const char *name),
+		    void *self);
+	/* Submit. 0, or -EAGAIN (queue full: reap first). `data` lies in buffers(), aligned. A
+	 * short write is the caller's to continue. */
+	int (*write)(struct io *io, int file, uint64_t offset, const void *data, size_t bytes,
+		     uint64_t cookie);
+	int (*sync)(struct io *io, int file, uint64_t cookie); /* data sync */
+	/* Completions so far, at most `max`; also pushes what is queued. Never blocks. */
+	int (*reap)(struct io *io, struct io_completion *completions, uint32_t max);
+	void (*destroy)(struct io *io);
+};
+
+struct io {
+	const struct io_ops *ops;
+};
+
+/* depth: writes and syncs in flight at most. dirfd: of the data directory, borrowed.
+ * Negative errno when the machine has no such backend (-EPERM, -ENOSYS, -ENOMEM). */
+int io_uring_create(int dirfd, uint32_t depth, struct io **ret_io);
+int io_pwrite_create(int dirfd, uint32_t depth, struct io **ret_io);
+
+#endif
