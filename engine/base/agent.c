@@ -1,0 +1,117 @@
+/*
+ * agent: the loop around a step.
+ *
+ *      step ---- work ----> look away for busy_pause_ns ----> step
+ *           --- nothing --> sleep idle_min_ns, twice that, ... idle_max_ns --> step
+ *
+ * Idea:  after work the other side is likely still writing; a short pause off its cache lines
+ *        costs it nothing, where looking again at once would make each of its stores a miss.
+ *        After no work the thread sleeps in the kernel, longer each time, and costs next to
+ *        nothing when nothing comes.
+ * Runs on: the thread it makes, all signals blocked (main takes them).
+ * Never: wakes anybody, or is woken; a stop is seen after the step or sleep that is under way.
+ */
+#include "base/agent.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "base/check.h"
+#include "weir/order.h"
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * UINT64_C(1000000000) + (uint64_t)ts.tv_nsec;
+}
+
+static void pause_busy(uint64_t until_ns)
+{
+	/* The clock is read between a few pauses, not each time: a read costs as much as two. */
+	while (now_ns() < until_ns)
+		for (int i = 0; i < 8; i++) {
+#if defined(__x86_64__) || defined(__i386__)
+			__builtin_ia32_pause();
+#else
+			__asm__ __volatile__("" ::: "memory");
+#endif
+		}
+}
+
+static void sleep_ns(uint32_t ns)
+{
+	struct timespec ts = {
+		.tv_sec = ns / 1000000000,
+		.tv_nsec = ns % 1000000000,
+	};
+
+	nanosleep(&ts, NULL);
+}
+
+static void *loop(void *argument)
+{
+	struct agent *agent = argument;
+	uint32_t idle_ns = agent->idle.idle_min_ns;
+
+	pthread_setname_np(pthread_self(), agent->name);
+	/* A sleep of 100 us would last 150 with the default slack of 50. */
+	prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+
+	/* Acquire: what the stopper wrote before agent_stop() is there for the thread's last
+	 * words. Without it a step after the stop could see half of it. */
+	while (!weir_load_acquire_32(&agent->stop)) {
+		int work = agent->step(agent->self, now_ns());
+
+		weir_store_relaxed_64(&agent->steps, agent->steps + 1);
+		if (work > 0) {
+			idle_ns = agent->idle.idle_min_ns;
+			if (agent->idle.busy_pause_ns)
+				pause_busy(now_ns() + agent->idle.busy_pause_ns);
+			continue;
+		}
+		weir_store_relaxed_64(&agent->sleeps, agent->sleeps + 1);
+		sleep_ns(idle_ns);
+		idle_ns = idle_ns > agent->idle.idle_max_ns / 2 ? agent->idle.idle_max_ns
+								: idle_ns * 2;
+	}
+	return NULL;
+}
+
+int agent_start(struct agent *agent, const char *name, agent_step *step, void *self,
+		struct agent_idle idle)
+{
+	pthread_attr_t attributes;
+	sigset_t all;
+
+	check(strlen(name) <= 15);
+	check(idle.idle_min_ns > 0 && idle.idle_min_ns <= idle.idle_max_ns);
+	*agent = (struct agent){.name = name, .step = step, .self = self, .idle = idle};
+
+	int r = pthread_attr_init(&attributes);
+
+	if (r)
+		return -r;
+	sigfillset(&all);
+	/* From its first instruction, or a signal could pick this thread before it blocks them. */
+	r = pthread_attr_setsigmask_np(&attributes, &all);
+	if (!r)
+		r = pthread_create(&agent->thread, &attributes, loop, agent);
+	pthread_attr_destroy(&attributes);
+	return -r;
+}
+
+void agent_stop(struct agent *agent)
+{
+	/* Release: pairs with the acquire in loop(); everything done before the stop is visible
+	 * to the thread that sees it. */
+	weir_store_release_32(&agent->stop, 1);
+}
+
+void agent_join(struct agent *agent)
+{
+	check(pthread_join(agent->thread, NULL) == 0);
+}
