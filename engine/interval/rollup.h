@@ -44,6 +44,7 @@ void rollup_apply(struct rollup *rollup, const struct partial *partial);
 /* The interval is complete: its observations (valid until the next rollup_apply), accumulators
  * are reset. */
 const struct observations *rollup_close(struct rollup *rollup, int64_t interval, uint32_t flags);
+/* Events that went to overflow slices, once for each roll-up. */
 uint64_t rollup_overflowed(const struct rollup *rollup);
 /* Slices in order, for a checkpoint; load: 0 or -EPROTO. The accumulators are empty between closes. */
 void rollup_save(const struct rollup *rollup, struct bytes *out);

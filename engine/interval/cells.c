@@ -1,0 +1,371 @@
+/*
+ * cells: counts, sums and extremes of the open intervals, one cache line per series and interval.
+ *
+ * Idea:  each open interval has a table of cells indexed by series id, in address space that is
+ *        reserved at the start and gets memory as series come. A bitmap says which cells are in
+ *        use, so that a mark walks only those, in series order, and a table is emptied by
+ *        clearing counts and bits. Tables are taken from a stack: the one closed last, still in
+ *        cache, is the next to be opened, and only as many as were ever open at once have memory.
+ *
+ *        open[interval % 8]      table: cells            in use
+ *          | |T|T| | | | | |      [0][1][2][3] ...       0110 1000 ...
+ *           F+1 .. F+8             64 bytes each         one bit each
+ *
+ * Runs on: the lane that owns it; nobody else looks.
+ * Never:   reads a clock, or decides anything by memory or time: the same events and marks in the
+ *          same order give the same cells, bit for bit.
+ */
+#include "interval/cells.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/check.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1; the headers of Debian 12 do not have it yet */
+#endif
+
+#define TABLES (WEIR_OPEN_INTERVALS_MAX + 1)
+#define HUGE_PAGE_BYTES (UINT64_C(2) << 20)
+/* More series than this in one interval are more pages than the TLB holds without a walk. */
+#define HUGE_PAGE_SERIES 8192u
+/* Events between the prefetch of a cell and its use: about 200 ns of work, one miss to memory. */
+#define PREFETCH_EVENTS 32u
+
+_Static_assert((WEIR_OPEN_INTERVALS_MAX & (WEIR_OPEN_INTERVALS_MAX - 1)) == 0,
+	       "open intervals are found by masking");
+
+struct table {
+	struct cell *cells;   /* [series_max + 1] */
+	uint64_t *used;       /* bitmap over cells: count > 0 */
+	uint32_t used_count;
+	uint32_t used_words;  /* words of `used` up to the last one that is not zero */
+	int64_t interval;
+	uint64_t first_lsn;      /* block of the interval's first event */
+	int64_t first_frontier;  /* frontier when that block was begun */
+};
+
+struct cells {
+	/* The interval that events are in just now: an event with time_ms - start_ms < width_ms
+	 * (unsigned) belongs to `current`. Width 0 when there is none. */
+	struct table *current;
+	uint64_t start_ms, width_ms;
+
+	int64_t frontier;
+	int64_t interval_ms;
+	uint64_t lsn;           /* block being filled */
+	int64_t block_frontier; /* frontier when it was begun */
+	uint32_t source, epoch, lane;
+	struct cells_counters counters;
+	struct table *open[WEIR_OPEN_INTERVALS_MAX]; /* by interval; NULL: no event yet */
+	struct table *spare[TABLES];                 /* a stack */
+	uint32_t spares;
+	struct table tables[TABLES];
+	uint64_t table_bytes;
+	bool huge; /* large pages were asked for */
+	void *memory;
+	uint64_t memory_bytes;
+};
+
+static uint64_t round_up(uint64_t bytes, uint64_t unit)
+{
+	return (bytes + unit - 1) / unit * unit;
+}
+
+/* Reserve all tables at once: cells first, each table at a large page's border when it is as big
+ * as one, then the bitmaps. */
+static int reserve_tables(struct cells *cells, uint32_t series_max)
+{
+	uint64_t table_bytes = ((uint64_t)series_max + 1) * sizeof(struct cell);
+	uint64_t unit = table_bytes >= HUGE_PAGE_BYTES ? HUGE_PAGE_BYTES : 4096;
+	uint64_t used_bytes = round_up(((uint64_t)series_max / 64 + 1) * 8, 4096);
+
+	table_bytes = round_up(table_bytes, unit);
+	cells->table_bytes = table_bytes;
+	cells->memory_bytes = unit + TABLES * (table_bytes + used_bytes);
+	cells->memory = mmap(NULL, cells->memory_bytes, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (cells->memory == MAP_FAILED)
+		return -1;
+	uint8_t *at = (uint8_t *)round_up((uintptr_t)cells->memory, unit);
+	for (uint32_t i = 0; i < TABLES; i++) {
+		cells->tables[i].cells = (struct cell *)(at + i * table_bytes);
+		cells->tables[i].used = (uint64_t *)(at + TABLES * table_bytes + i * used_bytes);
+	}
+	return 0;
+}
+
+struct cells *cells_create(uint32_t series_max, int64_t interval_ms, uint32_t source,
+			   uint32_t epoch, uint32_t lane, int64_t frontier)
+{
+	check(interval_ms > 0);
+	check(series_max <= WEIR_SERIES_MAX);
+	struct cells *cells = calloc(1, sizeof(*cells));
+	if (!cells)
+		return NULL;
+	if (reserve_tables(cells, series_max) < 0) {
+		free(cells);
+		return NULL;
+	}
+	cells->interval_ms = interval_ms;
+	cells->source = source;
+	cells->epoch = epoch;
+	cells->lane = lane;
+	cells->frontier = frontier;
+	cells->block_frontier = frontier;
+	for (uint32_t i = 0; i < TABLES; i++)
+		cells->spare[cells->spares++] = &cells->tables[TABLES - 1 - i];
+	return cells;
+}
+
+void cells_destroy(struct cells *cells)
+{
+	if (!cells)
+		return;
+	munmap(cells->memory, cells->memory_bytes);
+	free(cells);
+}
+
+void partial_free(struct partial *partial)
+{
+	free(partial);
+}
+
+void cells_block(struct cells *cells, uint64_t lsn)
+{
+	cells->lsn = lsn;
+	cells->block_frontier = cells->frontier;
+}
+
+/* The table of an open interval, taken from the stack at its first event. */
+static struct table *table_open(struct cells *cells, int64_t interval)
+{
+	struct table **place = &cells->open[interval & (WEIR_OPEN_INTERVALS_MAX - 1)];
+	if (*place)
+		return *place;
+	check(cells->spares > 0);
+	struct table *table = cells->spare[--cells->spares];
+	table->interval = interval;
+	table->first_lsn = cells->lsn;
+	table->first_frontier = cells->block_frontier;
+	*place = table;
+	return table;
+}
+
+/* Make the interval of an event the current one. False: the event is late or in the future. */
+static bool switch_interval(struct cells *cells, uint64_t time_ms)
+{
+	/* Times have 42 bits, so that intervals are never negative; the frontier may be. */
+	int64_t interval = (int64_t)(time_ms / (uint64_t)cells->interval_ms);
+	if (interval <= cells->frontier) {
+		cells->counters.late++;
+		return false;
+	}
+	if ((uint64_t)interval - (uint64_t)cells->frontier > WEIR_OPEN_INTERVALS_MAX) {
+		cells->counters.future++;
+		return false;
+	}
+	cells->current = table_open(cells, interval);
+	cells->start_ms = (uint64_t)interval * (uint64_t)cells->interval_ms;
+	cells->width_ms = (uint64_t)cells->interval_ms;
+	return true;
+}
+
+/* Many series: ask for large pages, for all tables, most of which have no memory yet. What this one
+ * has already is merged here, once; kernels before 6.1 do that later by themselves. It is advice:
+ * no answer is an error. */
+static void use_huge_pages(struct cells *cells, struct table *table)
+{
+	cells->huge = true;
+	(void)madvise(cells->tables[0].cells, TABLES * cells->table_bytes, MADV_HUGEPAGE);
+	uint64_t bytes = round_up((uint64_t)table->used_words * 64 * sizeof(struct cell),
+				  HUGE_PAGE_BYTES);
+	if (bytes <= cells->table_bytes)
+		(void)madvise(table->cells, bytes, MADV_COLLAPSE);
+}
+
+/* The first event of a series in the interval. */
+static __attribute__((noinline)) void cell_begin(struct cells *cells, struct table *table,
+						 uint32_t series, double value)
+{
+	struct cell *cell = &table->cells[series];
+	cell->count = 1;
+	cell->sum = value;
+	cell->sum_squares = value * value;
+	cell->min = value;
+	cell->max = value;
+	table->used[series / 64] |= UINT64_C(1) << series % 64;
+	if (table->used_words <= series / 64)
+		table->used_words = series / 64 + 1;
+	if (++table->used_count > HUGE_PAGE_SERIES && !cells->huge)
+		use_huge_pages(cells, table);
+}
+
+/* Add events up to the first that is not of the current interval; returns that one. */
+static const struct weir_event *add_run(struct cells *cells, const struct weir_event *event,
+					const struct weir_event *end)
+{
+	struct table *table = cells->current;
+	struct cell *table_cells = table->cells;
+	const uint64_t start_ms = cells->start_ms, width_ms = cells->width_ms;
+	const struct weir_event *last = end - 1;
+
+	for (; event < end; event++) {
+		const struct weir_event *ahead =
+			end - event > PREFETCH_EVENTS ? event + PREFETCH_EVENTS : last;
+		__builtin_prefetch(&table_cells[weir_event_series(ahead->word)], 1);
+		uint64_t word = event->word;
+		if (__builtin_expect(weir_event_time_ms(word) - start_ms >= width_ms, 0))
+			break;
+		double value = weir_bits_value(event->value);
+		struct cell *cell = &table_cells[weir_event_series(word)];
+		if (__builtin_expect(cell->count == 0, 0)) {
+			cell_begin(cells, table, weir_event_series(word), value);
+			continue;
+		}
+		cell->count++;
+		cell->sum += value;
+		cell->sum_squares += value * value;
+		cell->min = value < cell->min ? value : cell->min;
+		cell->max = value > cell->max ? value : cell->max;
+	}
+	return event;
+}
+
+void cells_add(struct cells *cells, const struct batch *batch)
+{
+	check(batch->source == cells->source);
+	const struct weir_event *event = batch->events, *end = event + batch->count;
+
+	if (cells->current) {
+		const struct cell *table_cells = cells->current->cells;
+		uint32_t warm = batch->count < PREFETCH_EVENTS ? batch->count : PREFETCH_EVENTS;
+		for (uint32_t i = 0; i < warm; i++)
+			__builtin_prefetch(&table_cells[weir_event_series(event[i].word)], 1);
+	}
+	while (event < end) {
+		uint64_t time_ms = weir_event_time_ms(event->word);
+		bool current = time_ms - cells->start_ms < cells->width_ms;
+		if (current || switch_interval(cells, time_ms))
+			event = add_run(cells, event, end);
+		else
+			event++;
+	}
+}
+
+/* Copy the cells in use, in series order, and leave the table empty: a count of 0 is all that an
+ * unused cell says. cells NULL: only empty it. */
+static void table_drain(struct table *table, struct partial_cell *cells)
+{
+	for (uint32_t word = 0; word < table->used_words; word++) {
+		uint64_t bits = table->used[word];
+		for (; bits; bits &= bits - 1) {
+			uint32_t series = word * 64 + (uint32_t)__builtin_ctzll(bits);
+			struct cell *cell = &table->cells[series];
+			if (cells)
+				*cells++ = (struct partial_cell){
+					.series = series,
+					.count = cell->count,
+					.sum = cell->sum,
+					.sum_squares = cell->sum_squares,
+					.min = cell->min,
+					.max = cell->max,
+				};
+			cell->count = 0;
+		}
+		table->used[word] = 0;
+	}
+	table->used_count = 0;
+	table->used_words = 0;
+}
+
+/* Turn a table into a partial, with its cells if they fit in *budget_bytes. */
+static struct partial *table_close(struct cells *cells, struct table *table, uint64_t *budget_bytes)
+{
+	struct partial *partial = NULL;
+	uint64_t bytes =
+		sizeof(*partial) + (uint64_t)table->used_count * sizeof(struct partial_cell);
+	if (bytes <= *budget_bytes)
+		partial = malloc(bytes);
+	bool dropped = !partial;
+	if (dropped) {
+		bytes = 0;
+		partial = malloc(sizeof(*partial));
+		/* Without even this an interval would be missing from the results in silence. */
+		check(partial);
+	}
+	*budget_bytes -= bytes;
+	*partial = (struct partial){
+		.source = cells->source,
+		.epoch = cells->epoch,
+		.lane = cells->lane,
+		.cell_count = dropped ? 0 : table->used_count,
+		.interval = table->interval,
+		.dropped = dropped,
+		.first_lsn = table->first_lsn,
+	};
+	table_drain(table, dropped ? NULL : partial->cells);
+	return partial;
+}
+
+struct partial *cells_mark(struct cells *cells, int64_t interval, uint64_t budget_bytes)
+{
+	struct partial *first = NULL, **link = &first;
+	if (interval <= cells->frontier)
+		return NULL;
+	for (uint32_t i = 1; i <= WEIR_OPEN_INTERVALS_MAX; i++) {
+		/* Unsigned, because a frontier may lie at either end of the range. */
+		uint64_t next = (uint64_t)cells->frontier + i;
+		struct table **place = &cells->open[next & (WEIR_OPEN_INTERVALS_MAX - 1)];
+		if (!*place || (*place)->interval > interval)
+			continue;
+		*link = table_close(cells, *place, &budget_bytes);
+		link = &(*link)->next;
+		if (cells->current == *place) {
+			cells->current = NULL;
+			cells->width_ms = 0;
+		}
+		cells->spare[cells->spares++] = *place;
+		*place = NULL;
+	}
+	cells->frontier = interval;
+	return first;
+}
+
+int64_t cells_frontier(const struct cells *cells)
+{
+	return cells->frontier;
+}
+
+uint64_t cells_window_end_ms(const struct cells *cells)
+{
+	int64_t interval, end_ms;
+	if (__builtin_add_overflow(cells->frontier, WEIR_OPEN_INTERVALS_MAX + 1, &interval))
+		return UINT64_MAX;
+	if (interval < 0)
+		return 0;
+	if (__builtin_mul_overflow(interval, cells->interval_ms, &end_ms))
+		return UINT64_MAX;
+	return (uint64_t)end_ms;
+}
+
+void cells_resume(const struct cells *cells, uint64_t *ret_lsn, int64_t *ret_frontier)
+{
+	*ret_lsn = cells->lsn;
+	*ret_frontier = cells->block_frontier;
+	for (uint32_t i = 0; i < WEIR_OPEN_INTERVALS_MAX; i++) {
+		const struct table *table = cells->open[i];
+		/* Of two tables begun in one block both carry that block's frontier. */
+		if (table && table->first_lsn < *ret_lsn) {
+			*ret_lsn = table->first_lsn;
+			*ret_frontier = table->first_frontier;
+		}
+	}
+}
+
+void cells_counters(const struct cells *cells, struct cells_counters *ret_counters)
+{
+	*ret_counters = cells->counters;
+}
