@@ -37,10 +37,12 @@ struct drain_ring {
 	uint64_t capacity; /* checked at attach */
 	uint64_t mask;
 	uint64_t next;     /* sequence of the first slot not yet read */
-	uint64_t tail;     /* snapshot; next <= tail <= next + capacity, else quarantine */
+	uint64_t tail;     /* snapshot; next <= tail <= released + capacity, else quarantine */
 	uint64_t released; /* as last said to the producer: tail - released <= capacity */
 	uint32_t number;   /* in the log */
 	uint32_t source;
+	uint64_t grace;    /* tail at attach: up to here the producer may go by the `released` of an
+			    * earlier engine, so that a lap over it is a loss, not a lie */
 	uint64_t rejected; /* totals */
 	uint64_t lost;
 	bool quarantined;

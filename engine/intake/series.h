@@ -3,8 +3,9 @@
  *
  * Runs on:  the intake agent adds (one writer); lanes, shards and tools read without a lock:
  *           definitions never move and `count` is release-stored after them.
- * Bounds:   series_max in all; what is over it becomes the event's `__overflow__` series (the
- *           definition without dimensions and with field "__overflow__"), and is counted.
+ * Bounds:   series_max in all, the last sixteenth of them (1 to 1024 ids) kept for overflow. What
+ *           is over the bound becomes its event's `__overflow__` series (the definition without
+ *           dimensions and with field "__overflow__"), and is counted.
  */
 #ifndef INTAKE_SERIES_H
 #define INTAKE_SERIES_H
@@ -28,6 +29,10 @@ int series_check(const struct weir_definition *definition, size_t left, const ch
 /* The id of an equal definition, or a new one. > 0 id; 0 when full and no overflow id could be
  * given. The definition has been checked. Writer only. */
 uint32_t series_intern(struct series_registry *registry, const struct weir_definition *definition);
+/* The id of the `__overflow__` series of the definition's event: where a caller with a bound of its
+ * own (definitions of one producer) sends what is over it. Counted. 0: none left. Writer only. */
+uint32_t series_intern_overflow(struct series_registry *registry,
+				const struct weir_definition *definition);
 /* Recovery: the log says that `id` is this. 0, -EEXIST if it contradicts, -ENOSPC over the bound.
  * Writer only, before lanes start. */
 int series_restore(struct series_registry *registry, uint32_t id,
