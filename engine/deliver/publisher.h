@@ -4,11 +4,14 @@
  * One MULTI per revision: XADD weir:<env>:anomalies MAXLEN ~, HSET weir:<env>:anomaly:<id>,
  * ZADD or ZREM weir:<env>:open, PUBLISH weir.<env>.anomaly and weir.<env>.anomaly.<band>.<metric>.
  * A row is acknowledged when EXEC has answered. At least once, in order, same ids.
- * Runs on: its own thread (it blocks, at most 300 ms a call).
+ * The channel's band is that of the severity; of a resolved anomaly that of its peak, so that who
+ * has heard the alarm in a band hears its end there.
+ * Runs on: its own thread (it blocks, at most 300 ms a call). SIGPIPE must be ignored.
  */
 #ifndef DELIVER_PUBLISHER_H
 #define DELIVER_PUBLISHER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct publisher;
@@ -19,7 +22,8 @@ struct publisher_options {
 	const char *user;          /* NULL: default user */
 	const char *password_file; /* NULL: none; read at each connect, never logged */
 	const char *environment;
-	uint64_t stream_max;       /* MAXLEN ~ */
+	uint64_t stream_max;       /* MAXLEN ~; 0: no bound */
+	uint64_t random_seed;      /* jitter of the backoff: engines do not knock in step */
 };
 
 struct publisher_status {

@@ -1,0 +1,238 @@
+/*
+ * store: the writer. What a group of closes brought becomes one transaction.
+ *
+ * Idea:  revisions, outbox rows and "scored through" are stored together or not at all. After a
+ *        crash the same closes come again; what lies at or below the mark is passed over, so
+ *        nothing is stored, or sent under a new row, twice.
+ * Runs on: the store agent. scored_through and outbox_rows may be read by any thread.
+ * Never: waits for Redis, or changes a revision once it is stored.
+ */
+#include "deliver/store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "deliver/store_sql.h"
+#include "weir/order.h"
+
+enum statement {
+	STATEMENT_BEGIN,
+	STATEMENT_COMMIT,
+	STATEMENT_REVISION,
+	STATEMENT_CONTRIBUTION,
+	STATEMENT_OUTBOX,
+	STATEMENT_SCORED,
+	STATEMENT_ACKNOWLEDGE,
+	STATEMENTS
+};
+
+static const char *const statements[STATEMENTS] = {
+	[STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
+	[STATEMENT_COMMIT] = "COMMIT",
+	[STATEMENT_REVISION] =
+		"INSERT INTO revision (" STORE_COLUMNS ") VALUES "
+		"(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+		"ON CONFLICT (id, revision) DO NOTHING",
+	[STATEMENT_CONTRIBUTION] = "INSERT INTO contribution VALUES (?, ?, ?, ?, ?, ?, ?)",
+	[STATEMENT_OUTBOX] = "INSERT INTO outbox VALUES (?)",
+	[STATEMENT_SCORED] = "UPDATE meta SET value = ? WHERE key = 'scored_through'",
+	[STATEMENT_ACKNOWLEDGE] = "DELETE FROM outbox WHERE row <= ?",
+};
+
+struct store {
+	sqlite3 *db;
+	sqlite3_stmt *statement[STATEMENTS];
+	uint64_t scored_through; /* as committed */
+	uint64_t outbox_rows;    /* as committed */
+	uint64_t added;          /* outbox rows of the open transaction */
+	bool open;               /* between begin and commit */
+	int failed;              /* why the open transaction was rolled back, else 0 */
+};
+
+/* Run a bound statement that gives no rows, make it ready for the next time. */
+static int run(struct store *store, enum statement which)
+{
+	sqlite3_stmt *statement = store->statement[which];
+	int result = sqlite3_step(statement);
+	int error = store_sql_errno(store->db, result);
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+	return error;
+}
+
+/* The transaction is void; every call until the next store_begin() says why. */
+static int fail(struct store *store, int error)
+{
+	store->failed = error;
+	/* Some errors (a full disk) make SQLite roll back on its own. */
+	if (!sqlite3_get_autocommit(store->db))
+		sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+	return error;
+}
+
+static int read_number(sqlite3 *db, const char *sql, uint64_t *ret_number)
+{
+	sqlite3_stmt *statement;
+	int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+	if (result != SQLITE_OK)
+		return store_sql_errno(db, result);
+	result = sqlite3_step(statement);
+	if (result == SQLITE_ROW)
+		*ret_number = (uint64_t)sqlite3_column_int64(statement, 0);
+	int error = store_sql_errno(db, result);
+	sqlite3_finalize(statement);
+	return result == SQLITE_DONE ? -EBADMSG : error;
+}
+
+static int prepare(struct store *store)
+{
+	for (int i = 0; i < STATEMENTS; i++) {
+		int result = sqlite3_prepare_v3(store->db, statements[i], -1,
+						SQLITE_PREPARE_PERSISTENT, &store->statement[i],
+						NULL);
+		if (result != SQLITE_OK)
+			return store_sql_errno(store->db, result);
+	}
+	int error = read_number(store->db, "SELECT value FROM meta WHERE key = 'scored_through'",
+				&store->scored_through);
+	if (!error)
+		error = read_number(store->db, "SELECT count(*) FROM outbox", &store->outbox_rows);
+	return error;
+}
+
+int store_open(const char *path, struct store **ret_store, char *why, size_t why_bytes)
+{
+	struct store *store = calloc(1, sizeof(*store));
+	if (!store) {
+		snprintf(why, why_bytes, "store: out of memory");
+		return -ENOMEM;
+	}
+	int error = store_sql_open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &store->db,
+				   why, why_bytes);
+	if (!error)
+		error = store_sql_migrate(store->db, path, why, why_bytes);
+	if (!error) {
+		error = prepare(store);
+		if (error)
+			snprintf(why, why_bytes,
+				 "store: cannot read %s: %s; it is damaged: move it away to start "
+				 "an empty one",
+				 path, sqlite3_errmsg(store->db));
+	}
+	if (error) {
+		store_close(store);
+		return error;
+	}
+	*ret_store = store;
+	return 0;
+}
+
+void store_close(struct store *store)
+{
+	if (!store)
+		return;
+	for (int i = 0; i < STATEMENTS; i++)
+		sqlite3_finalize(store->statement[i]);
+	sqlite3_close_v2(store->db);
+	free(store);
+}
+
+uint64_t store_scored_through(const struct store *store)
+{
+	return weir_load_relaxed_64(&store->scored_through);
+}
+
+uint64_t store_outbox_rows(const struct store *store)
+{
+	return weir_load_relaxed_64(&store->outbox_rows);
+}
+
+int store_begin(struct store *store)
+{
+	if (store->open)
+		fail(store, -ECANCELED);
+	store->open = true;
+	store->failed = 0;
+	store->added = 0;
+	int error = run(store, STATEMENT_BEGIN);
+	return error ? fail(store, error) : 0;
+}
+
+static int add_contribution(struct store *store, sqlite3_int64 row, int position,
+			    const struct contribution *from)
+{
+	sqlite3_stmt *statement = store->statement[STATEMENT_CONTRIBUTION];
+	sqlite3_bind_int64(statement, 1, row);
+	sqlite3_bind_int(statement, 2, position);
+	sqlite3_bind_text(statement, 3, from->dimension,
+			  (int)strnlen(from->dimension, sizeof(from->dimension)), SQLITE_STATIC);
+	sqlite3_bind_text(statement, 4, from->value,
+			  (int)strnlen(from->value, sizeof(from->value)), SQLITE_STATIC);
+	store_bind_double(statement, 5, from->share);
+	store_bind_double(statement, 6, from->observed);
+	store_bind_double(statement, 7, from->expected);
+	return run(store, STATEMENT_CONTRIBUTION);
+}
+
+int store_add(struct store *store, uint64_t sequence, const struct anomaly *anomaly)
+{
+	check(store->open && anomaly->contributions <= ANOMALY_CONTRIBUTIONS_MAX);
+	if (store->failed)
+		return store->failed;
+	if (sequence <= store->scored_through)
+		return 0;
+	store_bind_revision(store->statement[STATEMENT_REVISION], sequence, anomaly);
+	int error = run(store, STATEMENT_REVISION);
+	if (error)
+		return fail(store, error);
+	if (sqlite3_changes(store->db) == 0)
+		return 0; /* this revision is there: it keeps its row */
+	sqlite3_int64 row = sqlite3_last_insert_rowid(store->db);
+	for (uint32_t i = 0; i < anomaly->contributions && !error; i++)
+		error = add_contribution(store, row, (int)i, &anomaly->contribution[i]);
+	if (!error) {
+		sqlite3_bind_int64(store->statement[STATEMENT_OUTBOX], 1, row);
+		error = run(store, STATEMENT_OUTBOX);
+	}
+	if (error)
+		return fail(store, error);
+	store->added++;
+	return 0;
+}
+
+int store_commit(struct store *store, uint64_t sequence)
+{
+	check(store->open);
+	int error = store->failed;
+	if (!error && sequence > store->scored_through) {
+		sqlite3_bind_int64(store->statement[STATEMENT_SCORED], 1, (sqlite3_int64)sequence);
+		error = run(store, STATEMENT_SCORED);
+	}
+	if (!error)
+		error = run(store, STATEMENT_COMMIT);
+	if (error) {
+		fail(store, error);
+		store->open = false;
+		return error;
+	}
+	store->open = false;
+	if (sequence > store->scored_through)
+		weir_store_relaxed_64(&store->scored_through, sequence);
+	weir_store_relaxed_64(&store->outbox_rows, store->outbox_rows + store->added);
+	return 0;
+}
+
+int store_acknowledge(struct store *store, uint64_t row)
+{
+	check(!store->open);
+	sqlite3_bind_int64(store->statement[STATEMENT_ACKNOWLEDGE], 1, (sqlite3_int64)row);
+	int error = run(store, STATEMENT_ACKNOWLEDGE);
+	if (error)
+		return error;
+	uint64_t gone = (uint64_t)sqlite3_changes(store->db);
+	weir_store_relaxed_64(&store->outbox_rows, store->outbox_rows - gone);
+	return 0;
+}

@@ -1,0 +1,157 @@
+/*
+ * store_reader: anomalies and outbox rows, over a connection of one's own.
+ *
+ * Idea:  WAL gives a reader a snapshot of whole transactions and never makes it, or the writer,
+ *        wait. A revision's rows are never changed, so its contributions may be read after it.
+ * Runs on: any thread, one at a time for each reader.
+ * Never: writes.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "deliver/store.h"
+#include "deliver/store_sql.h"
+
+enum statement {
+	STATEMENT_CONTRIBUTIONS,
+	STATEMENT_OUTBOX,
+	STATEMENT_REVISIONS,
+	STATEMENT_LATEST,
+	STATEMENTS
+};
+
+/* The filter of both lists. The peak is what an anomaly is remembered by: a resolved one keeps it.
+ * A severity that is no REAL (NaN, kept as a blob) is above no bound. */
+#define STORE_FILTER                                                                               \
+	"(?1 <= 0 OR (typeof(r.severity_peak) = 'real' AND r.severity_peak >= ?1)) "               \
+	"AND (?2 = 0 OR r.end_ms > ?2) AND (?3 IS NULL OR r.metric = ?3) "
+
+static const char *const statements[STATEMENTS] = {
+	[STATEMENT_CONTRIBUTIONS] = "SELECT position, dimension, value, share, observed, expected "
+				    "FROM contribution WHERE row = ? ORDER BY position",
+	[STATEMENT_OUTBOX] = "SELECT row, " STORE_COLUMNS " FROM revision WHERE row = "
+			     "(SELECT row FROM outbox WHERE row > ? ORDER BY row LIMIT 1)",
+	[STATEMENT_REVISIONS] = "SELECT row, " STORE_COLUMNS " FROM revision r WHERE " STORE_FILTER
+				"ORDER BY row LIMIT ?4",
+	[STATEMENT_LATEST] = "SELECT row, " STORE_COLUMNS " FROM revision r WHERE " STORE_FILTER
+			     "AND NOT EXISTS (SELECT 1 FROM revision n WHERE n.id = r.id "
+			     "AND n.revision > r.revision) ORDER BY row DESC LIMIT ?4",
+};
+
+struct store_reader {
+	sqlite3 *db;
+	sqlite3_stmt *statement[STATEMENTS];
+};
+
+int store_reader_open(const char *path, struct store_reader **ret_reader)
+{
+	char why[256];
+	struct store_reader *reader = calloc(1, sizeof(*reader));
+	if (!reader)
+		return -ENOMEM;
+	int error = store_sql_open(path, SQLITE_OPEN_READONLY, &reader->db, why, sizeof(why));
+	for (int i = 0; i < STATEMENTS && !error; i++) {
+		int result = sqlite3_prepare_v3(reader->db, statements[i], -1,
+						SQLITE_PREPARE_PERSISTENT, &reader->statement[i],
+						NULL);
+		/* No such table or column: not a store, or one of another schema. */
+		if (result == SQLITE_ERROR)
+			error = -EPROTONOSUPPORT;
+		else
+			error = store_sql_errno(reader->db, result);
+	}
+	if (error) {
+		store_reader_close(reader);
+		return error;
+	}
+	*ret_reader = reader;
+	return 0;
+}
+
+void store_reader_close(struct store_reader *reader)
+{
+	if (!reader)
+		return;
+	for (int i = 0; i < STATEMENTS; i++)
+		sqlite3_finalize(reader->statement[i]);
+	sqlite3_close_v2(reader->db);
+	free(reader);
+}
+
+static int read_contributions(struct store_reader *reader, sqlite3_int64 row,
+			      struct anomaly *anomaly)
+{
+	sqlite3_stmt *statement = reader->statement[STATEMENT_CONTRIBUTIONS];
+	int result, error = 0;
+	sqlite3_bind_int64(statement, 1, row);
+	while (!error && (result = sqlite3_step(statement)) == SQLITE_ROW) {
+		if (anomaly->contributions == ANOMALY_CONTRIBUTIONS_MAX) {
+			error = -EBADMSG;
+			break;
+		}
+		struct contribution *to = &anomaly->contribution[anomaly->contributions++];
+		error |= store_column_text(statement, 1, to->dimension, sizeof(to->dimension));
+		error |= store_column_text(statement, 2, to->value, sizeof(to->value));
+		to->share = store_column_double(statement, 3);
+		to->observed = store_column_double(statement, 4);
+		to->expected = store_column_double(statement, 5);
+	}
+	if (!error)
+		error = store_sql_errno(reader->db, result);
+	sqlite3_reset(statement);
+	return error;
+}
+
+/* The row that the statement stands on, whole. */
+static int read_anomaly(struct store_reader *reader, sqlite3_stmt *statement,
+			struct anomaly *ret_anomaly)
+{
+	int error = store_read_revision(statement, 1, ret_anomaly);
+	if (!error)
+		error = read_contributions(reader, sqlite3_column_int64(statement, 0), ret_anomaly);
+	return error;
+}
+
+int store_outbox_next(struct store_reader *reader, uint64_t after, uint64_t *ret_row,
+		      struct anomaly *ret_anomaly)
+{
+	sqlite3_stmt *statement = reader->statement[STATEMENT_OUTBOX];
+	sqlite3_bind_int64(statement, 1, (sqlite3_int64)after);
+	int result = sqlite3_step(statement);
+	int answer = store_sql_errno(reader->db, result);
+	if (result == SQLITE_ROW) {
+		*ret_row = (uint64_t)sqlite3_column_int64(statement, 0);
+		answer = read_anomaly(reader, statement, ret_anomaly);
+		if (!answer)
+			answer = 1;
+	}
+	sqlite3_reset(statement);
+	return answer;
+}
+
+int store_anomalies(struct store_reader *reader, const struct store_query *query, store_each *each,
+		    void *self)
+{
+	sqlite3_stmt *statement =
+		reader->statement[query->revisions ? STATEMENT_REVISIONS : STATEMENT_LATEST];
+	struct anomaly *anomaly = malloc(sizeof(*anomaly));
+	if (!anomaly)
+		return -ENOMEM;
+	sqlite3_bind_double(statement, 1, query->severity_min);
+	sqlite3_bind_int64(statement, 2, query->since_ms);
+	sqlite3_bind_text(statement, 3, query->metric, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(statement, 4, query->limit ? (sqlite3_int64)query->limit : -1);
+	int result = SQLITE_ROW, error = 0;
+	while (!error && (result = sqlite3_step(statement)) == SQLITE_ROW) {
+		error = read_anomaly(reader, statement, anomaly);
+		if (!error && each(self, anomaly))
+			break;
+	}
+	if (!error)
+		error = store_sql_errno(reader->db, result);
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+	free(anomaly);
+	return error;
+}

@@ -1,0 +1,290 @@
+/*
+ * store_sql: the store's schema, and a revision as a row.
+ *
+ * Idea:  every field has a column of its own, so that people can ask with sqlite3, and every
+ *        column gives back the bits that went in, so that a replay can be compared with it.
+ * Runs on: whoever holds the connection.
+ */
+#include "deliver/store_sql.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "deliver/payload.h"
+
+/* `row` is AUTOINCREMENT so that a number is never used again: the publisher's cursor is one. */
+static const char schema[] =
+	"CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE revision ("
+	"  row INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  id TEXT NOT NULL, revision INTEGER NOT NULL, sequence INTEGER NOT NULL,"
+	"  group_id TEXT NOT NULL, state INTEGER NOT NULL,"
+	"  severity REAL NOT NULL, severity_peak REAL NOT NULL,"
+	"  source TEXT NOT NULL, metric TEXT NOT NULL, detector TEXT NOT NULL, kind TEXT NOT NULL,"
+	"  slice TEXT NOT NULL, direction INTEGER NOT NULL,"
+	"  interval_ms INTEGER NOT NULL, start INTEGER NOT NULL, interval INTEGER NOT NULL,"
+	"  peak_interval INTEGER NOT NULL, end_ms INTEGER NOT NULL,"
+	"  observed REAL NOT NULL, expected REAL NOT NULL, lower REAL NOT NULL,"
+	"  upper REAL NOT NULL, log10_p REAL NOT NULL, incomplete INTEGER NOT NULL,"
+	"  UNIQUE (id, revision));"
+	"CREATE INDEX revision_end ON revision (end_ms);"
+	"CREATE TABLE contribution ("
+	"  row INTEGER NOT NULL, position INTEGER NOT NULL,"
+	"  dimension TEXT NOT NULL, value TEXT NOT NULL, share REAL NOT NULL,"
+	"  observed REAL NOT NULL, expected REAL NOT NULL,"
+	"  PRIMARY KEY (row, position)) WITHOUT ROWID;"
+	"CREATE TABLE outbox (row INTEGER PRIMARY KEY);"
+	"INSERT INTO meta VALUES ('scored_through', 0);"
+	"PRAGMA user_version = 1;";
+
+_Static_assert(STORE_SCHEMA_VERSION == 1, "the schema sets its own user_version");
+
+int store_sql_errno(sqlite3 *db, int result)
+{
+	switch (result & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_ROW:
+	case SQLITE_DONE:
+		return 0;
+	case SQLITE_NOMEM:
+		return -ENOMEM;
+	case SQLITE_FULL:
+		return -ENOSPC;
+	case SQLITE_READONLY:
+		return -EROFS;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return -EBUSY;
+	case SQLITE_PERM:
+	case SQLITE_AUTH:
+		return -EACCES;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+	case SQLITE_CONSTRAINT:
+		return -EBADMSG;
+	case SQLITE_CANTOPEN:
+	case SQLITE_IOERR: {
+		int error = db ? sqlite3_system_errno(db) : 0;
+		return error > 0 ? -error : -EIO;
+	}
+	default:
+		return -EIO;
+	}
+}
+
+static const char *advice(int error)
+{
+	switch (error) {
+	case -EACCES:
+	case -EPERM:
+	case -EROFS:
+		return "the engine's user must be able to write the file and its directory";
+	case -ENOENT:
+		return "make its directory first, or set data_directory";
+	case -EISDIR:
+		return "a directory is in its place: move it away";
+	case -ENOSPC:
+		return "free some space on its disk";
+	case -EBUSY:
+		return "another program holds it: stop that program";
+	case -EBADMSG:
+		return "it is damaged or no store of weir: move it away to start an empty one";
+	default:
+		return "see the data directory's disk";
+	}
+}
+
+static int refuse(sqlite3 *db, const char *path, int result, const char *what, char *why,
+		  size_t why_bytes)
+{
+	int error = store_sql_errno(db, result);
+	const char *text = db ? sqlite3_errmsg(db) : "out of memory";
+	if ((result & 0xff) == SQLITE_CANTOPEN || (result & 0xff) == SQLITE_IOERR)
+		text = strerror(-error);
+	snprintf(why, why_bytes, "store: cannot %s %s: %s; %s", what, path, text, advice(error));
+	return error ? error : -EIO;
+}
+
+int store_sql_open(const char *path, int flags, sqlite3 **ret_db, char *why, size_t why_bytes)
+{
+	sqlite3 *db = NULL;
+	int result = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	if (result == SQLITE_OK) {
+		sqlite3_extended_result_codes(db, 1);
+		sqlite3_busy_timeout(db, STORE_BUSY_MS);
+		/* Opening is lazy: the first read shows whether it is a database at all. */
+		result = sqlite3_exec(db, "PRAGMA schema_version", NULL, NULL, NULL);
+	}
+	if (result != SQLITE_OK) {
+		int error = refuse(db, path, result, "open", why, why_bytes);
+		sqlite3_close_v2(db);
+		return error;
+	}
+	/* SQLite falls back to reading where it may not write; the writer must not. */
+	if (flags & SQLITE_OPEN_READWRITE && sqlite3_db_readonly(db, "main") == 1) {
+		snprintf(why, why_bytes, "store: %s is read-only; %s", path, advice(-EROFS));
+		sqlite3_close_v2(db);
+		return -EROFS;
+	}
+	*ret_db = db;
+	return 0;
+}
+
+static int read_version(sqlite3 *db, int *ret_version)
+{
+	sqlite3_stmt *statement;
+	int result = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &statement, NULL);
+	if (result != SQLITE_OK)
+		return result;
+	result = sqlite3_step(statement);
+	if (result == SQLITE_ROW)
+		*ret_version = sqlite3_column_int(statement, 0);
+	sqlite3_finalize(statement);
+	return result == SQLITE_ROW ? SQLITE_OK : result;
+}
+
+int store_sql_migrate(sqlite3 *db, const char *path, char *why, size_t why_bytes)
+{
+	/* WAL: readers never wait for the writer. FULL: a commit is on the disk when it returns. */
+	int result = sqlite3_exec(db,
+				  "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+				  "PRAGMA journal_size_limit = 16777216;",
+				  NULL, NULL, NULL);
+	if (result == SQLITE_OK)
+		result = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	if (result != SQLITE_OK)
+		return refuse(db, path, result, "prepare", why, why_bytes);
+	int version = -1;
+	result = read_version(db, &version);
+	if (result == SQLITE_OK && version == 0)
+		result = sqlite3_exec(db, schema, NULL, NULL, NULL);
+	if (result == SQLITE_OK)
+		result = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+	if (result != SQLITE_OK) {
+		int error = refuse(db, path, result, "prepare", why, why_bytes);
+		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+		return error;
+	}
+	if (version != 0 && version != STORE_SCHEMA_VERSION) {
+		snprintf(why, why_bytes,
+			 "store: %s has schema %d, this weird knows %d; use the weird that wrote it, or "
+			 "move it away to start an empty one",
+			 path, version, STORE_SCHEMA_VERSION);
+		return -EPROTONOSUPPORT;
+	}
+	return 0;
+}
+
+void store_bind_double(sqlite3_stmt *statement, int index, double value)
+{
+	if (isnan(value) || (value == 0.0 && signbit(value)))
+		sqlite3_bind_blob(statement, index, &value, sizeof(value), SQLITE_TRANSIENT);
+	else
+		sqlite3_bind_double(statement, index, value);
+}
+
+double store_column_double(sqlite3_stmt *statement, int column)
+{
+	double value;
+	if (sqlite3_column_type(statement, column) != SQLITE_BLOB)
+		return sqlite3_column_double(statement, column);
+	if (sqlite3_column_bytes(statement, column) != sizeof(value))
+		return NAN;
+	memcpy(&value, sqlite3_column_blob(statement, column), sizeof(value));
+	return value;
+}
+
+int store_column_text(sqlite3_stmt *statement, int column, char *text, size_t size)
+{
+	const unsigned char *from = sqlite3_column_text(statement, column);
+	size_t bytes = from ? strlen((const char *)from) : 0;
+	if (!from || bytes >= size)
+		return -EBADMSG;
+	memcpy(text, from, bytes + 1);
+	return 0;
+}
+
+static void bind_text(sqlite3_stmt *statement, int index, const char *text, size_t size)
+{
+	sqlite3_bind_text(statement, index, text, (int)strnlen(text, size), SQLITE_STATIC);
+}
+
+void store_bind_revision(sqlite3_stmt *statement, uint64_t sequence, const struct anomaly *anomaly)
+{
+	char id[33], group[33];
+	int i = 1;
+	anomaly_id_text(anomaly->id, id);
+	anomaly_id_text(anomaly->group, group);
+	sqlite3_bind_text(statement, i++, id, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_int64(statement, i++, anomaly->revision);
+	sqlite3_bind_int64(statement, i++, (sqlite3_int64)sequence);
+	sqlite3_bind_text(statement, i++, group, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_int(statement, i++, (int)anomaly->state);
+	store_bind_double(statement, i++, anomaly->severity);
+	store_bind_double(statement, i++, anomaly->severity_peak);
+	bind_text(statement, i++, anomaly->source, sizeof(anomaly->source));
+	bind_text(statement, i++, anomaly->metric, sizeof(anomaly->metric));
+	bind_text(statement, i++, anomaly->detector, sizeof(anomaly->detector));
+	bind_text(statement, i++, anomaly->kind, sizeof(anomaly->kind));
+	bind_text(statement, i++, anomaly->slice, sizeof(anomaly->slice));
+	sqlite3_bind_int(statement, i++, anomaly->direction);
+	sqlite3_bind_int64(statement, i++, anomaly->interval_ms);
+	sqlite3_bind_int64(statement, i++, anomaly->start);
+	sqlite3_bind_int64(statement, i++, anomaly->interval);
+	sqlite3_bind_int64(statement, i++, anomaly->peak_interval);
+	sqlite3_bind_int64(statement, i++, anomaly_time_ms(anomaly, anomaly->interval, true));
+	store_bind_double(statement, i++, anomaly->observed);
+	store_bind_double(statement, i++, anomaly->expected);
+	store_bind_double(statement, i++, anomaly->lower);
+	store_bind_double(statement, i++, anomaly->upper);
+	store_bind_double(statement, i++, anomaly->log10_p);
+	sqlite3_bind_int(statement, i++, anomaly->incomplete);
+}
+
+static int read_id(sqlite3_stmt *statement, int column, uint64_t ret_id[2])
+{
+	char text[33], again[33];
+	if (store_column_text(statement, column, text, sizeof(text)) < 0 ||
+	    sscanf(text, "%16" SCNx64 "%16" SCNx64, &ret_id[0], &ret_id[1]) != 2)
+		return -EBADMSG;
+	anomaly_id_text(ret_id, again);
+	return strcmp(text, again) == 0 ? 0 : -EBADMSG;
+}
+
+int store_read_revision(sqlite3_stmt *statement, int first, struct anomaly *ret_anomaly)
+{
+	struct anomaly *to = ret_anomaly;
+	int i = first, error = 0;
+	memset(to, 0, sizeof(*to));
+	error |= read_id(statement, i++, to->id);
+	to->revision = (uint32_t)sqlite3_column_int64(statement, i++);
+	i++; /* sequence: of the close, which a reader does not need */
+	error |= read_id(statement, i++, to->group);
+	int state = sqlite3_column_int(statement, i++);
+	if (state < ANOMALY_FIRING || state > ANOMALY_RESOLVED)
+		return -EBADMSG;
+	to->state = (enum anomaly_state)state;
+	to->severity = store_column_double(statement, i++);
+	to->severity_peak = store_column_double(statement, i++);
+	error |= store_column_text(statement, i++, to->source, sizeof(to->source));
+	error |= store_column_text(statement, i++, to->metric, sizeof(to->metric));
+	error |= store_column_text(statement, i++, to->detector, sizeof(to->detector));
+	error |= store_column_text(statement, i++, to->kind, sizeof(to->kind));
+	error |= store_column_text(statement, i++, to->slice, sizeof(to->slice));
+	to->direction = sqlite3_column_int(statement, i++);
+	to->interval_ms = sqlite3_column_int64(statement, i++);
+	to->start = sqlite3_column_int64(statement, i++);
+	to->interval = sqlite3_column_int64(statement, i++);
+	to->peak_interval = sqlite3_column_int64(statement, i++);
+	i++; /* end_ms: follows from interval and interval_ms, there to be searched */
+	to->observed = store_column_double(statement, i++);
+	to->expected = store_column_double(statement, i++);
+	to->lower = store_column_double(statement, i++);
+	to->upper = store_column_double(statement, i++);
+	to->log10_p = store_column_double(statement, i++);
+	to->incomplete = sqlite3_column_int(statement, i++) != 0;
+	return error ? -EBADMSG : 0;
+}
