@@ -217,8 +217,8 @@ uint32_t drain_take(struct drain_ring *ring, struct weir_event *out, uint32_t ro
 				.ring = ring->number,
 				.source = ring->source,
 				.first_sequence = ring->next};
-	/* Orders: the ids below it before our look-ups; partner: table_map() of the intake. */
-	uint32_t mapped = weir_load_acquire_32(&ring->map->mapped);
+	/* The lane's own bound: it acquired `map->mapped` and put those definitions into the log. */
+	uint32_t mapped = ring->mapped;
 	for (int tries = 0;; tries++) {
 		if (ring->quarantined || tries == OUTRUN_TRIES_MAX) {
 			batch->first_sequence = ring->next;

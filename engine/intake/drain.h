@@ -39,6 +39,7 @@ struct drain_ring {
 	uint64_t next;     /* sequence of the first slot not yet read */
 	uint64_t tail;     /* snapshot; next <= tail <= released + capacity, else quarantine */
 	uint64_t released; /* as last said to the producer: tail - released <= capacity */
+	uint32_t mapped;   /* local ids below may be drained: their definitions are in the log */
 	uint32_t number;   /* in the log */
 	uint32_t source;
 	uint64_t grace;    /* tail at attach: up to here the producer may go by the `released` of an

@@ -61,6 +61,7 @@ static void rig_map(struct rig *rig, uint32_t count, uint32_t mapped)
 	for (uint32_t i = 1; i < mapped; i++)
 		rig->map.ids[i] = i % 11 == 10 ? 0 : 1000 + 7 * i; /* some were refused */
 	weir_store_release_32(&rig->map.mapped, mapped);
+	rig->ring.mapped = mapped;
 }
 
 static bool rig_push(struct rig *rig, uint64_t word, uint64_t value)
