@@ -1,0 +1,56 @@
+/*
+ * checkpoint: the state of everything behind the logs, as of one close.
+ *
+ * Idea:  a file set aside from the logs: checkpoint/<sequence, 16 hex>.wckp, written whole, synced,
+ *        renamed into place; two are kept. It holds where reading goes on (control log, lanes),
+ *        what waits to be closed, and the scorers' state. FORMAT.md has the bytes.
+ *
+ *   +--------+---------+-------------------------------------------------+
+ *   | header | crc     | positions | scorer sections (source, metric)... |
+ *   +--------+---------+-------------------------------------------------+
+ */
+#ifndef ENGINE_CHECKPOINT_H
+#define ENGINE_CHECKPOINT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "intake/source.h"
+#include "interval/close.h"
+#include "log/io.h"
+
+#define CHECKPOINT_DIRECTORY "checkpoint"
+#define CHECKPOINTS_KEPT 2
+
+/* Where reading goes on, and what was known there. */
+struct checkpoint {
+	uint64_t sequence;       /* of the last close it contains */
+	uint64_t control_lsn;    /* block of the control log that holds that close */
+	uint32_t control_records; /* records of that block which it contains */
+	uint32_t sources;
+	struct {
+		char name[WEIR_SOURCE_NAME_BYTES];
+		uint32_t clock;
+	} source[WEIR_SOURCES_MAX];
+	int64_t interval_ms;
+	char *config_text; /* malloc'd */
+	struct closer closer;
+	struct bytes sections; /* scorer_save() of all shards, one after the other */
+};
+
+void checkpoint_init(struct checkpoint *checkpoint);
+void checkpoint_fini(struct checkpoint *checkpoint);
+
+/* The part that the closing agent knows; `sections` is added by who writes the file. */
+void checkpoint_put_positions(const struct checkpoint *checkpoint, struct bytes *out);
+
+/* Write the file and forget all but the newest two. Blocks; the store agent's. */
+int checkpoint_write(struct io *io, uint64_t sequence, const struct bytes *positions,
+		     const struct bytes *sections);
+/* Sequences of the files there, newest first; at most `max`. Count, or negative errno. */
+int checkpoint_list(struct io *io, uint64_t *sequences, uint32_t max);
+/* Negative errno: not there, or not whole (-EPROTO). */
+int checkpoint_read(struct io *io, uint64_t sequence, struct checkpoint *ret_checkpoint);
+
+#endif

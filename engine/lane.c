@@ -1,0 +1,443 @@
+/*
+ * lane: see lane.h. This file has the pass: drain, mark, flush.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "interval/cells.h"
+#include "lane_private.h"
+
+/* Events drained at once: 16 KiB, so that cells and CRC find them in the first-level cache. */
+#define PIECE_EVENTS 1024u
+/* Events of one ring before the next one has its turn. */
+#define TURN_EVENTS (64u << 10)
+/* A block that is not full is written when its first event is this old. */
+#define FLUSH_AFTER_NS 3000000u
+#define RETAIN_EVERY_NS 1000000000u
+#define COUNT_EVERY_NS 5000000u
+
+int lane_create(const struct lane_options *options, struct lane **ret_lane)
+{
+	struct lane *lane = calloc(1, sizeof(*lane));
+
+	if (!lane)
+		return -ENOMEM;
+	lane->options = *options;
+	lane->marks_last = &lane->marks_first;
+	lane->rings = calloc(LANE_RINGS_MAX, sizeof(lane->rings[0]));
+	lane->positions = calloc(LANE_POSITIONS_MAX, sizeof(lane->positions[0]));
+	lane->series_known = calloc(options->series_max / 8 + 1, 1);
+	lane->records = calloc(LANE_RINGS_MAX + options->orphans_count, sizeof(lane->records[0]));
+	lane->options.writer.snapshot = lane_snapshot;
+	lane->options.writer.self = lane;
+	int error = lane->rings && lane->positions && lane->series_known && lane->records
+			    ? writer_open(&lane->options.writer, &lane->writer)
+			    : -ENOMEM;
+	if (error < 0) {
+		free(lane->rings);
+		free(lane->positions);
+		free(lane->series_known);
+		free(lane->records);
+		free(lane);
+		return error;
+	}
+	*ret_lane = lane;
+	return 0;
+}
+
+static bool event_source(const struct lane *lane, uint32_t source)
+{
+	return lane->options.sources->sources[source].clock == WEIR_CLOCK_EVENT;
+}
+
+/* The cells must know when a new block begins: it is where a replay can start. */
+static void follow_block(struct lane *lane)
+{
+	uint64_t lsn = writer_lsn(lane->writer);
+
+	if (lsn == lane->block_lsn)
+		return;
+	lane->block_lsn = lsn;
+	for (uint32_t s = 0; s < lane->sources_count; s++)
+		if (lane->sources[s].cells)
+			cells_block(lane->sources[s].cells, lsn);
+}
+
+/* Write the open block; what waits for a mark in it should not wait long for the sync. */
+static void close_block(struct lane *lane)
+{
+	writer_flush(lane->writer);
+	if (lane->marks_first)
+		writer_sync_soon(lane->writer);
+	lane->pending_since_ns = 0;
+	lane->urgent = false;
+}
+
+/* Write a mark and queue what it hands over. false: no room in the log now. */
+static bool put_mark(struct lane *lane, uint32_t number, int64_t interval)
+{
+	struct lane_source *source = &lane->sources[number];
+	const struct lane_options *options = &lane->options;
+	struct lane_mark *mark = calloc(1, sizeof(*mark));
+	uint64_t drops = 0;
+
+	if (!mark)
+		return false;
+	for (uint32_t i = 0; i < lane->rings_count; i++)
+		if (lane->rings[i]->intake->drain.source == number)
+			drops += lane_ring_drops(lane->rings[i], NULL) -
+				 lane->rings[i]->drops_marked;
+	if (writer_mark(lane->writer, number, interval, drops) < 0) {
+		close_block(lane);
+		free(mark);
+		return false;
+	}
+	follow_block(lane);
+	for (uint32_t i = 0; i < lane->rings_count; i++)
+		if (lane->rings[i]->intake->drain.source == number)
+			lane->rings[i]->drops_marked = lane_ring_drops(lane->rings[i], NULL);
+	mark->mark = (struct close_mark){
+		.lane = options->number,
+		.source = number,
+		.interval = interval,
+		.lsn = writer_lsn(lane->writer),
+		.drops = drops,
+	};
+	if (source->cells) {
+		mark->mark.partials =
+			cells_mark(source->cells, interval, options->partial_bytes_max);
+	} else {
+		source->cells = cells_create(options->series_max, options->interval_ms, number,
+					     options->epoch, options->number, interval);
+		check(source->cells);
+		cells_block(source->cells, mark->mark.lsn);
+	}
+	cells_resume(source->cells, &mark->mark.resume_lsn, &mark->mark.resume_frontier);
+	*lane->marks_last = mark;
+	lane->marks_last = &mark->next;
+	if (!event_source(lane, number))
+		lane->urgent = true;
+	if (lane->pending_since_ns == 0)
+		lane->pending_since_ns = lane->now_ns;
+	return true;
+}
+
+/* Begin sources that have become known, and say so in the log. */
+static void open_sources(struct lane *lane)
+{
+	/* Orders: the entry before its count; partner: the intake agent's new source. */
+	uint32_t count = weir_load_acquire_32(&lane->options.sources->count);
+
+	lane->sources_count = count;
+	for (uint32_t s = 0; s < count; s++) {
+		struct lane_source_start *start = &lane->options.starts[s];
+		if (lane->sources[s].cells)
+			continue;
+		/* Orders: the control log's record, and `frontier`, before these flags; partners:
+		 * engine/closing.c and start_source() below. Without it a lane could write of a
+		 * source that no control log explains. */
+		if (!weir_load_acquire_32(&start->ready) || !weir_load_acquire_32(&start->started))
+			continue;
+		put_mark(lane, s, start->frontier);
+	}
+}
+
+/* The first event of an event source says where its intervals begin. */
+static void start_source(struct lane *lane, uint32_t number, uint64_t time_ms)
+{
+	struct lane_source_start *start = &lane->options.starts[number];
+	const struct source *source = &lane->options.sources->sources[number];
+	int64_t interval_ms = lane->options.interval_ms;
+
+	if (!weir_cas_32(&start->claimed, 0, 1))
+		return;
+	start->frontier = interval_of_ms((int64_t)time_ms - source->lateness_ms, interval_ms) - 1;
+	/* Orders: `frontier` before the flag that lets lanes read it (open_sources). */
+	weir_store_release_32(&start->started, 1);
+}
+
+static uint64_t peek_time_ms(const struct drain_ring *ring)
+{
+	return weir_event_time_ms(weir_load_relaxed_64(&ring->slots[ring->next & ring->mask].word));
+}
+
+/* An event of an event source beyond the window: raise the clock to it, so that marks move the
+ * window; until then the ring is held, and counts as drained. */
+static void hold(struct lane *lane, struct lane_ring *ring)
+{
+	const struct drain_ring *drain = &ring->intake->drain;
+	uint64_t time_ms = peek_time_ms(drain);
+
+	ring->held = true;
+	if (!lane->sources[drain->source].cells)
+		start_source(lane, drain->source, time_ms);
+	else
+		weir_max_64(&lane->options.sources->sources[drain->source].clock_ms, time_ms);
+}
+
+static void begin_pass(struct lane *lane)
+{
+	lane->passing = true;
+	lane->at = 0;
+	for (uint32_t s = 0; s < lane->sources_count; s++) {
+		const struct source *source = &lane->options.sources->sources[s];
+		/* Orders: the clocks before the tails below. Whoever raised the clock to t has seen
+		 * everything that producers in step published before t; so have our snapshots.
+		 * Partners: weir_max_64() in other lanes, the intake agent. */
+		lane->sources[s].ended = weir_load_acquire_32(&source->ended);
+		lane->sources[s].clock_ms = weir_load_acquire_64(&source->clock_ms);
+	}
+	for (uint32_t i = 0; i < lane->rings_count; i++) {
+		lane->rings[i]->held = false;
+		drain_snapshot(&lane->rings[i]->intake->drain);
+	}
+}
+
+/* One piece of one ring. > 0: slots read; 0: the ring stands (drained, held or waiting);
+ * -EAGAIN: the log has no room now. */
+static int drain_piece(struct lane *lane, struct lane_ring *ring)
+{
+	struct drain_ring *drain = &ring->intake->drain;
+	struct lane_source *source = &lane->sources[drain->source];
+	uint64_t time_min_ms = UINT64_MAX;
+	uint64_t time_max_ms = 0;
+	uint64_t limit_ms = UINT64_MAX;
+	struct batch batch;
+	uint32_t room;
+
+	if (lane->position_put - lane->position_durable >= LANE_POSITIONS_MAX)
+		return -EAGAIN;
+	struct weir_event *out = writer_room(lane->writer, &room);
+	if (!out)
+		return -EAGAIN;
+	if (room == 0) {
+		close_block(lane);
+		writer_step(lane->writer, lane->now_ns);
+		out = writer_room(lane->writer, &room);
+		if (!out || room == 0)
+			return -EAGAIN;
+	}
+	follow_block(lane);
+	if (event_source(lane, drain->source))
+		limit_ms = source->cells ? cells_window_end_ms(source->cells) : 0;
+	uint32_t taken = drain_take(drain, out, room < PIECE_EVENTS ? room : PIECE_EVENTS, limit_ms,
+				    &batch, &time_min_ms, &time_max_ms);
+	if (taken == 0) {
+		if (drain->next != drain->tail && !drain->waiting && !drain->quarantined)
+			hold(lane, ring);
+		return 0;
+	}
+	if (batch.count)
+		cells_add(source->cells, &batch);
+	writer_commit(lane->writer, &batch, time_min_ms, time_max_ms);
+	lane_note_position(lane, ring);
+	if (lane->pending_since_ns == 0)
+		lane->pending_since_ns = lane->now_ns;
+	if (limit_ms != UINT64_MAX && batch.count)
+		weir_max_64(&lane->options.sources->sources[drain->source].clock_ms, time_max_ms);
+	return (int)taken;
+}
+
+/* A ring's turn. -EAGAIN: the pass stops here and goes on later. */
+static int drain_ring(struct lane *lane, struct lane_ring *ring)
+{
+	struct drain_ring *drain = &ring->intake->drain;
+	uint32_t taken = 0;
+
+	if (drain->quarantined || drain->next == drain->tail)
+		return 0;
+	if (!lane->sources[drain->source].cells && !event_source(lane, drain->source))
+		return -EAGAIN;
+	while (drain->next != drain->tail && taken < TURN_EVENTS) {
+		if (!lane_define_series(lane, ring))
+			return -EAGAIN;
+		int piece = drain_piece(lane, ring);
+		if (piece < 0)
+			return piece;
+		if (piece == 0)
+			break;
+		taken += (uint32_t)piece;
+	}
+	return (int)taken;
+}
+
+/* All rings of the source stand at their snapshot (or are held beyond the window): close what its
+ * clock has passed. */
+static void mark_source(struct lane *lane, uint32_t number)
+{
+	struct lane_source *source = &lane->sources[number];
+	const struct source *shared = &lane->options.sources->sources[number];
+	int64_t interval_ms = lane->options.interval_ms;
+
+	if (!source->cells || source->clock_ms == 0)
+		return;
+	for (uint32_t i = 0; i < lane->rings_count; i++)
+		if (lane->rings[i]->intake->drain.source == number &&
+		    lane->rings[i]->intake->drain.waiting)
+			return;
+	int64_t clock_ms = (int64_t)source->clock_ms;
+	int64_t through = interval_of_ms(clock_ms - shared->lateness_ms, interval_ms) - 1;
+	if (source->ended && event_source(lane, number))
+		through = interval_of_ms(clock_ms, interval_ms);
+	if (through > cells_frontier(source->cells))
+		put_mark(lane, number, through);
+}
+
+static int run_pass(struct lane *lane)
+{
+	uint32_t turns = lane->rings_count;
+	int work = 0;
+
+	while (turns-- > 0) {
+		uint32_t left = 0;
+		for (; lane->at < lane->rings_count; lane->at++) {
+			struct lane_ring *ring = lane->rings[lane->at];
+			int taken = drain_ring(lane, ring);
+			if (taken < 0)
+				return work;
+			work += taken;
+			left += ring->intake->drain.next != ring->intake->drain.tail &&
+				!ring->held && !ring->intake->drain.waiting &&
+				!ring->intake->drain.quarantined;
+			lane_say_back(lane);
+		}
+		lane->at = 0;
+		if (left == 0)
+			break;
+	}
+	lane->passing = false;
+	for (uint32_t i = 0; i < lane->rings_count; i++) {
+		const struct drain_ring *drain = &lane->rings[i]->intake->drain;
+		if (drain->next != drain->tail && !lane->rings[i]->held && !drain->waiting &&
+		    !drain->quarantined)
+			return work; /* turns ran out: the next pass goes on, nothing is marked */
+	}
+	/* Orders: nothing; the flag only delays marks. */
+	if (!weir_load_relaxed_32(lane->options.hold_marks))
+		for (uint32_t s = 0; s < lane->sources_count; s++)
+			mark_source(lane, s);
+	return work;
+}
+
+/* Hand over the marks whose blocks are kept. */
+static int pass_marks(struct lane *lane)
+{
+	uint64_t durable = writer_durable(lane->writer);
+	int work = 0;
+
+	while (lane->marks_first && lane->marks_first->mark.lsn <= durable) {
+		struct lane_mark *mark = lane->marks_first;
+		struct lane_mark *next = mark->next;
+		if (!queue_push(lane->options.marks, mark))
+			break;
+		lane->marks_first = next;
+		if (!next)
+			lane->marks_last = &lane->marks_first;
+		work++;
+	}
+	return work;
+}
+
+static bool half_full(const struct lane *lane)
+{
+	for (uint32_t i = 0; i < lane->rings_count; i++) {
+		const struct drain_ring *drain = &lane->rings[i]->intake->drain;
+		if (drain->next - drain->released > drain->capacity / 2)
+			return true;
+	}
+	return false;
+}
+
+/* A block that is not full is written when a mark waits in it, when it is old, or when a ring may
+ * fill up before it is full. */
+static void flush(struct lane *lane)
+{
+	if (lane->pending_since_ns == 0)
+		return;
+	if (lane->urgent || lane->now_ns - lane->pending_since_ns >= FLUSH_AFTER_NS ||
+	    half_full(lane))
+		close_block(lane);
+}
+
+/* Let go of old segments that no checkpoint needs. Time is the live source's: source 0. */
+static void retain(struct lane *lane)
+{
+	const struct lane_options *options = &lane->options;
+	/* Orders: the checkpoint's rename before the bound that lets its past go; partner:
+	 * engine/storing.c. Without it a crash could find neither checkpoint nor segments. */
+	uint64_t keep_lsn = weir_load_acquire_64(options->keep_lsn);
+	uint64_t now_s = lane->sources[0].clock_ms / 1000;
+	uint64_t before_s = options->retain_s && now_s > options->retain_s
+				    ? now_s - options->retain_s
+				    : 0;
+
+	lane->retain_ns = lane->now_ns;
+	if (keep_lsn && (options->retain_bytes || before_s))
+		writer_retain(lane->writer, keep_lsn, options->retain_bytes, before_s);
+}
+
+int lane_step(void *self, uint64_t now_ns)
+{
+	struct lane *lane = self;
+
+	lane->now_ns = now_ns;
+	int work = writer_step(lane->writer, now_ns);
+
+	work += lane_say_back(lane);
+	work += lane_adopt(lane);
+	open_sources(lane);
+	if (!lane->passing)
+		begin_pass(lane);
+	int drained = run_pass(lane);
+	flush(lane);
+	work += drained + pass_marks(lane);
+	work += lane_ledger(lane, now_ns);
+	work += lane_detach(lane);
+	if (now_ns - lane->retain_ns > RETAIN_EVERY_NS)
+		retain(lane);
+	if (now_ns - lane->count_ns > COUNT_EVERY_NS) {
+		lane->count_ns = now_ns;
+		lane_count(lane);
+	}
+	return work;
+}
+
+static void destroy(struct lane *lane)
+{
+	for (uint32_t s = 0; s < WEIR_SOURCES_MAX; s++)
+		if (lane->sources[s].cells)
+			cells_destroy(lane->sources[s].cells);
+	while (lane->marks_first) {
+		struct lane_mark *next = lane->marks_first->next;
+		while (lane->marks_first->mark.partials) {
+			struct partial *partial = lane->marks_first->mark.partials;
+			lane->marks_first->mark.partials = partial->next;
+			partial_free(partial);
+		}
+		free(lane->marks_first);
+		lane->marks_first = next;
+	}
+	for (uint32_t i = 0; i < lane->rings_count; i++)
+		free(lane->rings[i]);
+	free(lane->rings);
+	free(lane->positions);
+	free(lane->series_known);
+	free(lane->records);
+	free(lane);
+}
+
+int lane_close(struct lane *lane, uint32_t timeout_ms)
+{
+	int error = writer_close(lane->writer, timeout_ms);
+
+	destroy(lane);
+	return error;
+}
+
+void lane_abandon(struct lane *lane)
+{
+	writer_abandon(lane->writer);
+	destroy(lane);
+}

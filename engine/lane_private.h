@@ -1,0 +1,83 @@
+/*
+ * lane_private: the lane's struct, shared by lane.c (passes, marks) and lane_rings.c (rings: from
+ * adoption to the last word). Nobody else includes this.
+ */
+#ifndef ENGINE_LANE_PRIVATE_H
+#define ENGINE_LANE_PRIVATE_H
+
+#include "lane.h"
+
+/* Rings of one lane at most, and blocks' worth of positions on their way to the disk. */
+#define LANE_RINGS_MAX 4096u
+#define LANE_POSITIONS_MAX (64u << 10) /* a power of two */
+
+struct lane_ring {
+	struct intake_ring *intake;
+	uint32_t series_logged; /* local ids below this are defined in the log */
+	uint64_t positions;     /* entries that name this ring and are not durable yet */
+	uint64_t last_position; /* index of the newest entry, to lengthen it */
+	uint64_t drops_marked;  /* drops that a mark has told */
+	uint64_t ledger_next;   /* next_sequence and drops when last written to the log */
+	uint64_t ledger_drops;
+	uint64_t final_lsn;     /* of the last ledger record; 0: not written */
+	uint64_t persisted;     /* sequence below which all is in the file */
+	uint64_t durable;
+	bool held;              /* before an event beyond the window */
+};
+
+/* "When the block with this LSN is in the file, the ring is released up to there." */
+struct position {
+	uint64_t lsn;
+	uint64_t end;
+	struct lane_ring *ring;
+};
+
+struct lane_source {
+	struct cells *cells;
+	uint64_t clock_ms; /* at the start of this pass */
+	bool ended;
+};
+
+struct lane {
+	struct lane_options options;
+	struct writer *writer;
+	struct lane_ring **rings; /* [LANE_RINGS_MAX] */
+	uint32_t rings_count;
+	struct intake_ring *adopting; /* taken from the queue, waits for room in the log */
+	struct lane_source sources[WEIR_SOURCES_MAX];
+	uint32_t sources_count;
+	uint8_t *series_known; /* bit per series id: defined in this lane's log */
+	uint32_t series_known_max;
+	uint64_t block_lsn;    /* of the block the cells know of */
+
+	uint64_t now_ns;       /* of this step */
+	bool passing;          /* rings from `at` on are still to be drained in this pass */
+	uint32_t at;
+	uint64_t pending_since_ns; /* first event of the open block */
+	bool urgent;           /* a mark waits in the open block */
+
+	struct position *positions; /* [LANE_POSITIONS_MAX], ring buffer of free-running indexes */
+	uint64_t position_put, position_persisted, position_durable;
+	struct lane_mark *marks_first, **marks_last; /* written, waiting for the disk or the queue */
+
+	uint64_t ledger_ns;
+	uint64_t retain_ns;
+	uint64_t count_ns;
+	struct weir_ring_record *records; /* scratch for ledgers and snapshots */
+	uint64_t finished_attempted, finished_persisted, finished_rejected, finished_dropped,
+		finished_lost; /* of rings that are gone */
+	struct lane_totals totals;
+};
+
+/* lane_rings.c */
+int lane_adopt(struct lane *lane);
+bool lane_define_series(struct lane *lane, struct lane_ring *ring);
+bool lane_note_position(struct lane *lane, struct lane_ring *ring);
+int lane_say_back(struct lane *lane);
+int lane_ledger(struct lane *lane, uint64_t now_ns);
+int lane_detach(struct lane *lane);
+uint64_t lane_ring_drops(const struct lane_ring *ring, uint64_t dropped[WEIR_DROP_REASONS]);
+int lane_snapshot(void *self, struct writer *writer);
+void lane_count(struct lane *lane);
+
+#endif

@@ -1,0 +1,416 @@
+/*
+ * lane_rings: a lane's rings, from adoption to the last word: definitions and positions into the
+ * log, `released` and `durable` back to the producers, the ledger, the end.
+ */
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "lane_private.h"
+
+/* Bytes of definitions put into one block of the log. */
+#define SERIES_BYTES_MAX (64u << 10)
+#define LEDGER_EVERY_NS 1000000000u
+
+/* Drops of a ring by reason, as its producer counts them. Those of the whole region stand with its
+ * first ring. Returns the sum of those that lose events; refused values are no loss of traffic. */
+uint64_t lane_ring_drops(const struct lane_ring *ring, uint64_t dropped[WEIR_DROP_REASONS])
+{
+	const struct drain_ring *drain = &ring->intake->drain;
+	/* Relaxed: counters of another process, for the ledger; at its death they stand still. */
+	uint64_t drops[WEIR_DROP_REASONS] = {
+		[WEIR_DROP_FULL] = weir_load_relaxed_64(&drain->header->dropped_full),
+		[WEIR_DROP_TIMEOUT] = weir_load_relaxed_64(&drain->header->dropped_timeout),
+	};
+
+	if (ring->intake->record.index == 0) {
+		const struct weir_region_header *region = drain->region;
+		drops[WEIR_DROP_NO_RING] = weir_load_relaxed_64(&region->dropped_no_ring);
+		drops[WEIR_DROP_REENTRANT] = weir_load_relaxed_64(&region->dropped_reentrant);
+		drops[WEIR_DROP_INVALID] = weir_load_relaxed_64(&region->dropped_invalid);
+	}
+	if (dropped)
+		memcpy(dropped, drops, sizeof(drops));
+	return drops[WEIR_DROP_FULL] + drops[WEIR_DROP_TIMEOUT] + drops[WEIR_DROP_NO_RING] +
+	       drops[WEIR_DROP_REENTRANT];
+}
+
+static struct weir_ring_record record_of(const struct lane_ring *ring, bool final)
+{
+	const struct drain_ring *drain = &ring->intake->drain;
+	struct weir_ring_record record = ring->intake->record;
+
+	record.next_sequence = drain->next;
+	record.rejected = drain->rejected;
+	record.lost = drain->lost;
+	lane_ring_drops(ring, record.dropped);
+	record.final = final;
+	return record;
+}
+
+/* Take rings from the intake agent: named in the log before any of their events. */
+int lane_adopt(struct lane *lane)
+{
+	int work = 0;
+
+	while (lane->rings_count < LANE_RINGS_MAX) {
+		if (!lane->adopting)
+			lane->adopting = queue_pop(lane->options.rings);
+		struct intake_ring *intake = lane->adopting;
+		struct lane_ring *ring = intake ? calloc(1, sizeof(*ring)) : NULL;
+		if (!ring)
+			break;
+		ring->intake = intake;
+		ring->persisted = ring->durable = intake->drain.next;
+		ring->ledger_next = intake->drain.next;
+		struct weir_ring_record record = record_of(ring, false);
+		ring->drops_marked = lane_ring_drops(ring, NULL);
+		ring->ledger_drops = ring->drops_marked;
+		if (writer_records(lane->writer, WEIR_BLOCK_LEDGER, &record, sizeof(record), 1) <
+		    0) {
+			free(ring);
+			break;
+		}
+		lane->pending_since_ns = 0;
+		lane->adopting = NULL;
+		lane->rings[lane->rings_count++] = ring;
+		work++;
+	}
+	return work;
+}
+
+static bool known(const struct lane *lane, uint32_t id)
+{
+	return lane->series_known[id / 8] >> (id % 8) & 1;
+}
+
+static void put_series(struct bytes *bytes, const struct lane *lane, uint32_t id)
+{
+	const struct weir_definition *definition = series_get(lane->options.registry, id);
+
+	check(definition);
+	bytes_put_u32(bytes, id);
+	bytes_put_u32(bytes, 0);
+	bytes_put(bytes, definition, definition->bytes);
+}
+
+/* Write the definitions of ids that this lane's log does not have yet, before the first event that
+ * uses them. false: no room in the log now. */
+bool lane_define_series(struct lane *lane, struct lane_ring *ring)
+{
+	struct drain_ring *drain = &ring->intake->drain;
+	/* Orders: ids[] before `mapped`; partner: the intake agent. What is mapped after this look
+	 * is not drained before the next one: drain_take() goes by drain->mapped. */
+	uint32_t mapped = weir_load_acquire_32(&drain->map->mapped);
+
+	while (drain->mapped < mapped) {
+		struct bytes block = {0};
+		uint32_t count = 0;
+		uint32_t local = drain->mapped;
+		for (; local < mapped && block.used < SERIES_BYTES_MAX; local++) {
+			uint32_t id = drain->map->ids[local];
+			if (!id || known(lane, id))
+				continue;
+			put_series(&block, lane, id);
+			lane->series_known[id / 8] |= (uint8_t)(1u << (id % 8));
+			if (id > lane->series_known_max)
+				lane->series_known_max = id;
+			count++;
+		}
+		int64_t lsn = block.failed ? -EAGAIN
+			      : count      ? writer_records(lane->writer, WEIR_BLOCK_SERIES,
+							    block.data, (uint32_t)block.used, count)
+					   : 1;
+		if (count && lsn > 0)
+			lane->pending_since_ns = 0;
+		if (lsn < 0) {
+			for (uint32_t i = drain->mapped; i < local; i++) {
+				uint32_t id = drain->map->ids[i];
+				lane->series_known[id / 8] &= (uint8_t)~(1u << (id % 8));
+			}
+			bytes_fini(&block);
+			return false;
+		}
+		bytes_fini(&block);
+		drain->mapped = local;
+	}
+	return true;
+}
+
+/* The batch just committed is in the block with this LSN. */
+bool lane_note_position(struct lane *lane, struct lane_ring *ring)
+{
+	uint64_t lsn = writer_lsn(lane->writer);
+	struct position *last =
+		&lane->positions[ring->last_position & (LANE_POSITIONS_MAX - 1)];
+
+	if (ring->positions && ring->last_position >= lane->position_persisted &&
+	    last->lsn == lsn && last->ring == ring) {
+		last->end = ring->intake->drain.next;
+		return true;
+	}
+	check(lane->position_put - lane->position_durable < LANE_POSITIONS_MAX);
+	ring->last_position = lane->position_put;
+	ring->positions++;
+	lane->positions[lane->position_put++ & (LANE_POSITIONS_MAX - 1)] = (struct position){
+		.lsn = lsn,
+		.end = ring->intake->drain.next,
+		.ring = ring,
+	};
+	return true;
+}
+
+static void wake(struct weir_control_slot *control)
+{
+	/* Orders: nothing by itself; the words it announces are release-stored before. A waiter
+	 * compares this word, so that a change between its look and its sleep is not missed. */
+	weir_add_32(&control->futex, 1);
+	syscall(SYS_futex, &control->futex, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+}
+
+static void say_released(struct lane_ring *ring, uint64_t end)
+{
+	struct weir_control_slot *control = ring->intake->control;
+
+	ring->persisted = end;
+	ring->intake->drain.released = end;
+	weir_store_relaxed_64(&control->rejected, ring->intake->drain.rejected);
+	weir_store_relaxed_64(&control->lost, ring->intake->drain.lost);
+	/* Orders: our copies out of the slots, and the write that keeps them, before the word that
+	 * lets the producer reuse them. Seen by: weir_ring_room(). Without it a slot could be
+	 * overwritten before it is kept. */
+	weir_store_release_64(&control->released, end);
+	wake(control);
+}
+
+static void say_durable(struct lane_ring *ring, uint64_t end)
+{
+	struct weir_control_slot *control = ring->intake->control;
+
+	ring->durable = end;
+	/* Orders: the completed sync before the word that promises it. Seen by: weir_wait(). */
+	weir_store_release_64(&control->durable, end);
+	wake(control);
+}
+
+/* Tell the producers how far their rings are in the file, and synced. */
+int lane_say_back(struct lane *lane)
+{
+	uint64_t persisted = writer_persisted(lane->writer);
+	uint64_t durable = writer_durable(lane->writer);
+	int work = 0;
+
+	while (lane->position_persisted < lane->position_put) {
+		const struct position *position =
+			&lane->positions[lane->position_persisted & (LANE_POSITIONS_MAX - 1)];
+		if (position->lsn > persisted)
+			break;
+		say_released(position->ring, position->end);
+		lane->position_persisted++;
+		work++;
+	}
+	while (lane->position_durable < lane->position_persisted) {
+		const struct position *position =
+			&lane->positions[lane->position_durable & (LANE_POSITIONS_MAX - 1)];
+		if (position->lsn > durable)
+			break;
+		say_durable(position->ring, position->end);
+		position->ring->positions--;
+		lane->position_durable++;
+		work++;
+	}
+	return work;
+}
+
+/* Once a second: positions and drops of the rings in which something has changed. */
+int lane_ledger(struct lane *lane, uint64_t now_ns)
+{
+	uint32_t most = (lane->options.writer.block_bytes - 64) / (uint32_t)sizeof(*lane->records);
+	uint32_t count = 0;
+
+	if (now_ns - lane->ledger_ns < LEDGER_EVERY_NS)
+		return 0;
+	lane->ledger_ns = now_ns;
+	for (uint32_t i = 0; i < lane->rings_count && count < most; i++) {
+		struct lane_ring *ring = lane->rings[i];
+		if (ring->ledger_next != ring->intake->drain.next ||
+		    ring->ledger_drops != lane_ring_drops(ring, NULL))
+			lane->records[count++] = record_of(ring, false);
+	}
+	if (count == 0 ||
+	    writer_records(lane->writer, WEIR_BLOCK_LEDGER, lane->records,
+			   count * (uint32_t)sizeof(*lane->records), count) < 0)
+		return 0;
+	lane->pending_since_ns = 0;
+	for (uint32_t i = 0; i < lane->rings_count; i++) {
+		lane->rings[i]->ledger_next = lane->rings[i]->intake->drain.next;
+		lane->rings[i]->ledger_drops = lane_ring_drops(lane->rings[i], NULL);
+	}
+	return 1;
+}
+
+static void finish(struct lane *lane, struct lane_ring *ring)
+{
+	struct weir_ring_record record = record_of(ring, true);
+	uint64_t dropped = 0;
+
+	for (uint32_t i = 0; i < WEIR_DROP_REASONS; i++)
+		dropped += record.dropped[i];
+	lane->finished_attempted += record.next_sequence + dropped;
+	lane->finished_persisted += record.next_sequence - record.rejected - record.lost;
+	lane->finished_rejected += record.rejected;
+	lane->finished_dropped += dropped;
+	lane->finished_lost += record.lost;
+	ring->intake->record = record;
+	/* Orders: our last touch of the ring's memory before the intake agent unmaps it. */
+	weir_store_release_32(&ring->intake->detached, 1);
+	free(ring);
+}
+
+/* Rings of producers that are gone: drained to the end, said so in the log, given back. */
+int lane_detach(struct lane *lane)
+{
+	int work = 0;
+
+	for (uint32_t i = 0; i < lane->rings_count; i++) {
+		struct lane_ring *ring = lane->rings[i];
+		struct drain_ring *drain = &ring->intake->drain;
+		/* Orders: the final tail and counters before the word that they are final; partner:
+		 * the intake agent, which saw the process end. */
+		if (!weir_load_acquire_32(&ring->intake->dead))
+			continue;
+		if (ring->final_lsn == 0) {
+			bool drained = drain->quarantined ||
+				       (drain_snapshot(drain) == 0 && drain->next == drain->tail);
+			if (!drained || ring->positions)
+				continue;
+			struct weir_ring_record record = record_of(ring, true);
+			int64_t lsn = writer_records(lane->writer, WEIR_BLOCK_LEDGER, &record,
+						     sizeof(record), 1);
+			if (lsn > 0) {
+				ring->final_lsn = (uint64_t)lsn;
+				lane->pending_since_ns = 0;
+				writer_sync_soon(lane->writer);
+			}
+			work++;
+		} else if (ring->final_lsn <= writer_durable(lane->writer)) {
+			lane->rings[i--] = lane->rings[--lane->rings_count];
+			lane->passing = false;
+			finish(lane, ring);
+			work++;
+		}
+	}
+	return work;
+}
+
+static int snapshot_rings(struct lane *lane, struct writer *writer)
+{
+	uint32_t most = (lane->options.writer.block_bytes - 64) / (uint32_t)sizeof(*lane->records);
+	uint32_t count = lane->options.orphans_count;
+
+	memcpy(lane->records, lane->options.orphans, count * sizeof(*lane->records));
+	for (uint32_t i = 0; i < lane->rings_count; i++)
+		lane->records[count++] = record_of(lane->rings[i], false);
+	for (uint32_t at = 0; at < count; at += most) {
+		uint32_t now = count - at < most ? count - at : most;
+		int64_t lsn = writer_records(writer, WEIR_BLOCK_RINGS, lane->records + at,
+					     now * (uint32_t)sizeof(*lane->records), now);
+		if (lsn < 0)
+			return (int)lsn;
+	}
+	return 0;
+}
+
+/* What makes a segment readable on its own. */
+int lane_snapshot(void *self, struct writer *writer)
+{
+	struct lane *lane = self;
+	struct bytes block = {0};
+	uint32_t count = 0;
+	int error = snapshot_rings(lane, writer);
+
+	for (uint32_t id = 1; id <= lane->series_known_max && error >= 0; id++) {
+		if (known(lane, id)) {
+			put_series(&block, lane, id);
+			count++;
+		}
+		if (block.failed)
+			error = -ENOMEM;
+		else if (count && (block.used >= SERIES_BYTES_MAX || id == lane->series_known_max)) {
+			int64_t lsn = writer_records(writer, WEIR_BLOCK_SERIES, block.data,
+						     (uint32_t)block.used, count);
+			error = lsn < 0 ? (int)lsn : 0;
+			bytes_clear(&block);
+			count = 0;
+		}
+	}
+	bytes_fini(&block);
+	return error;
+}
+
+/* Numbers for the status: sums over the rings, and what the writer counts. */
+void lane_count(struct lane *lane)
+{
+	struct lane_totals totals = {
+		.rings = lane->rings_count,
+		.attempted = lane->finished_attempted,
+		.persisted = lane->finished_persisted,
+		.rejected = lane->finished_rejected,
+		.dropped = lane->finished_dropped,
+		.lost = lane->finished_lost,
+	};
+	struct writer_counters writer;
+
+	for (uint32_t i = 0; i < lane->rings_count; i++) {
+		const struct lane_ring *ring = lane->rings[i];
+		const struct drain_ring *drain = &ring->intake->drain;
+		struct weir_ring_record record = record_of(ring, false);
+		totals.quarantined += drain->quarantined;
+		for (uint32_t reason = 0; reason < WEIR_DROP_REASONS; reason++)
+			totals.dropped += record.dropped[reason];
+		totals.persisted += ring->persisted - drain->rejected - drain->lost;
+		totals.rejected += drain->rejected;
+		totals.lost += drain->lost;
+		totals.in_ring += drain->tail - ring->persisted;
+	}
+	totals.attempted = totals.persisted + totals.rejected + totals.lost + totals.in_ring +
+			   totals.dropped;
+	for (uint32_t s = 0; s < lane->sources_count; s++) {
+		struct cells_counters cells = {0};
+		if (lane->sources[s].cells)
+			cells_counters(lane->sources[s].cells, &cells);
+		totals.late += cells.late;
+		totals.future += cells.future;
+	}
+	writer_counters(lane->writer, &writer);
+	totals.events = writer.events;
+	totals.blocks = writer.blocks;
+	totals.bytes = writer.bytes;
+	totals.in_flight = writer.in_flight;
+	totals.in_flight_max = writer.in_flight_max;
+	totals.segments = writer.segments;
+	totals.syncs = writer.syncs;
+	totals.stalled = writer.stalled;
+	totals.write_errors = writer.write_errors;
+	totals.sync_errors = writer.sync_errors;
+	totals.failing = writer.failing;
+	const uint64_t *from = (const uint64_t *)&totals;
+	uint64_t *to = (uint64_t *)&lane->totals;
+	/* Relaxed: the numbers are for people and sums; none of them orders anything. */
+	for (size_t i = 0; i < sizeof(totals) / sizeof(*to); i++)
+		weir_store_relaxed_64(&to[i], from[i]);
+}
+
+void lane_totals(const struct lane *lane, struct lane_totals *ret_totals)
+{
+	const uint64_t *from = (const uint64_t *)&lane->totals;
+	uint64_t *to = (uint64_t *)ret_totals;
+
+	/* Relaxed: each number is whole; together they are as of about the same step. */
+	for (size_t i = 0; i < sizeof(*ret_totals) / sizeof(*to); i++)
+		to[i] = weir_load_relaxed_64(&from[i]);
+}

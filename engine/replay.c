@@ -1,0 +1,385 @@
+/*
+ * replay: see replay.h. This file follows the control log; replay_lane.c reads a lane.
+ */
+#include "replay.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "checkpoint.h"
+#include "log/control_log.h"
+#include "replay_lane.h"
+
+struct replay_state {
+	struct replay_lane *lanes[WEIR_LANES_MAX];
+	struct checkpoint checkpoint;
+	bool resumed;
+};
+
+static int fail(struct replay *replay, int error, const char *what)
+{
+	if (!replay->why[0])
+		snprintf(replay->why, sizeof(replay->why), "%s: %s", what, strerror(-error));
+	return error;
+}
+
+static int apply_config(struct replay *replay, const char *text, size_t bytes)
+{
+	struct config *config;
+	int error = config_parse(text, bytes, "the logged configuration", &config, replay->why,
+				 sizeof(replay->why));
+
+	if (error < 0)
+		return error;
+	for (uint32_t i = 0; i < replay->options.shards && !error; i++)
+		error = scorer_configure(replay->scorers[i], config);
+	config_free(replay->config);
+	replay->config = config;
+	return error < 0 ? fail(replay, error, "configuring the detectors") : 0;
+}
+
+static int apply_source(struct replay *replay, uint32_t number, const char *name, uint32_t clock)
+{
+	struct source_table *table = &replay->sources;
+
+	if (number >= WEIR_SOURCES_MAX || number > table->count || clock > WEIR_CLOCK_EVENT)
+		return fail(replay, -EPROTO, "a source of the control log");
+	struct source *source = &table->sources[number];
+	snprintf(source->name, sizeof(source->name), "%.*s", WEIR_SOURCE_NAME_BYTES - 1, name);
+	source->clock = clock;
+	if (number == table->count)
+		table->count++;
+	for (uint32_t i = 0; i < replay->options.shards; i++)
+		if (scorer_source(replay->scorers[i], number, source->name) < 0)
+			return fail(replay, -ENOMEM, "a source of the control log");
+	return 0;
+}
+
+/* Lane directories are found once; a lane that later epochs dropped is still read. */
+static int each_lane(void *self, const char *name)
+{
+	struct replay *replay = self;
+	unsigned number;
+	int end = 0;
+
+	if (sscanf(name, "lane-%2u%n", &number, &end) != 1 || name[end] ||
+	    number >= WEIR_LANES_MAX)
+		return 0;
+	struct replay_lane_options options = {
+		.io = replay->options.io,
+		.lane = number,
+		.replay = replay,
+	};
+	if (replay->state->resumed)
+		options.resume = &replay->state->checkpoint.closer;
+	return replay_lane_open(&options, &replay->state->lanes[number]);
+}
+
+/* Every lane reads on to the first block of `epoch` (0: to the end); what it had open before that
+ * is handed over as partials without a mark. */
+static int finish_epochs(struct replay *replay, uint32_t epoch)
+{
+	for (uint32_t i = 0; i < WEIR_LANES_MAX; i++) {
+		struct replay_lane *lane = replay->state->lanes[i];
+		int error = lane ? replay_lane_finish(lane, epoch) : 0;
+		if (error < 0)
+			return fail(replay, error, "reading a lane");
+	}
+	return 0;
+}
+
+static int make_scorers(struct replay *replay, int64_t interval_ms)
+{
+	replay->interval_ms = interval_ms;
+	for (uint32_t i = 0; i < replay->options.shards; i++) {
+		if (!replay->scorers[i])
+			replay->scorers[i] = scorer_create(i, replay->options.shards, interval_ms,
+							   replay->registry);
+		if (!replay->scorers[i])
+			return fail(replay, -ENOMEM, "a shard");
+	}
+	return 0;
+}
+
+static int apply_epoch(struct replay *replay, const void *data, uint32_t bytes)
+{
+	struct weir_control_epoch epoch;
+
+	if (bytes < sizeof(epoch))
+		return fail(replay, -EPROTO, "an epoch of the control log");
+	memcpy(&epoch, data, sizeof(epoch));
+	if (epoch.epoch <= replay->epoch || epoch.lanes == 0 || epoch.lanes > WEIR_LANES_MAX ||
+	    epoch.interval_ms <= 0 ||
+	    (replay->interval_ms && replay->interval_ms != epoch.interval_ms))
+		return fail(replay, -EPROTO, "an epoch of the control log");
+	int error = make_scorers(replay, epoch.interval_ms);
+	if (!error)
+		error = finish_epochs(replay, epoch.epoch);
+	if (error < 0)
+		return error;
+	replay->epoch = epoch.epoch;
+	closer_epoch(&replay->closer, epoch.epoch, epoch.lanes);
+	return 0;
+}
+
+static int score(struct replay *replay, struct close_job *job)
+{
+	struct scored_list all, one;
+
+	scored_list_init(&all);
+	scored_list_init(&one);
+	for (uint32_t i = 0; i < replay->options.shards; i++) {
+		int error = scorer_close(replay->scorers[i], job, &one);
+		if (error < 0)
+			return fail(replay, error, "scoring a close");
+		scored_list_merge(&all, &one);
+	}
+	for (struct scored *scored = all.first; scored; scored = scored->next)
+		if (replay->options.each)
+			replay->options.each(replay->options.self, job->sequence, &scored->anomaly);
+	scored_list_free(&all);
+	return 0;
+}
+
+static int apply_close(struct replay *replay, const struct weir_control_record *record,
+		       const void *data)
+{
+	struct weir_control_close close;
+
+	if (record->bytes < sizeof(close))
+		return fail(replay, -EPROTO, "a close of the control log");
+	memcpy(&close, data, sizeof(close));
+	if (close.epoch != replay->epoch || record->source >= replay->sources.count ||
+	    close.from > record->interval)
+		return fail(replay, -EPROTO, "a close of the control log");
+	for (uint32_t i = 0; i < replay->closer.lanes; i++) {
+		struct replay_lane *lane = replay->state->lanes[i];
+		int error = lane ? replay_lane_until(lane, record->source, record->interval) : 0;
+		if (error < 0)
+			return fail(replay, error, "reading a lane");
+	}
+	struct close_job job = {
+		.sequence = ++replay->sequence,
+		.source = record->source,
+		.flags = close.flags,
+		.from = close.from,
+		.through = record->interval,
+		.partials = closer_take(&replay->closer, record->source, record->interval),
+	};
+	replay->closes++;
+	int error = score(replay, &job);
+	while (job.partials) {
+		struct partial *next = job.partials->next;
+		partial_free(job.partials);
+		job.partials = next;
+	}
+	return error;
+}
+
+static int apply(struct replay *replay, const struct weir_control_record *record, const void *data)
+{
+	struct weir_control_source source;
+
+	if (record->kind != WEIR_CONTROL_EPOCH && replay->epoch == 0)
+		return fail(replay, -EPROTO, "a record of the control log before its first epoch");
+	switch (record->kind) {
+	case WEIR_CONTROL_EPOCH:
+		return apply_epoch(replay, data, record->bytes);
+	case WEIR_CONTROL_SOURCE:
+		if (record->bytes < sizeof(source))
+			return fail(replay, -EPROTO, "a source of the control log");
+		memcpy(&source, data, sizeof(source));
+		return apply_source(replay, source.number, source.name, source.clock);
+	case WEIR_CONTROL_CONFIG:
+		return apply_config(replay, data, record->bytes);
+	case WEIR_CONTROL_CLOSE:
+		return apply_close(replay, record, data);
+	default:
+		return fail(replay, -EPROTO, "a record of the control log of an unknown kind");
+	}
+}
+
+static int apply_block(struct replay *replay, const struct reader_block *block)
+{
+	const struct weir_control_record *record;
+	const void *data;
+	uint32_t offset = 0;
+	uint32_t index = 0;
+	int more;
+
+	if (block->header.type != WEIR_BLOCK_CONTROL)
+		return 0;
+	while ((more = control_record_next(block->payload, block->header.payload_bytes, &offset,
+					   &record, &data)) > 0) {
+		const struct checkpoint *from = &replay->state->checkpoint;
+		bool contained = replay->state->resumed &&
+				 (block->header.lsn < from->control_lsn ||
+				  (block->header.lsn == from->control_lsn &&
+				   index < from->control_records));
+		index++;
+		int error = contained ? 0 : apply(replay, record, data);
+		if (error < 0)
+			return error;
+	}
+	return more < 0 ? fail(replay, more, "a block of the control log") : 0;
+}
+
+static int load_checkpoint(struct replay *replay, struct checkpoint *checkpoint)
+{
+	struct bytes_reader sections = {.data = checkpoint->sections.data,
+					.left = checkpoint->sections.used};
+
+	replay->epoch = checkpoint->closer.epoch;
+	replay->sequence = replay->started_at = checkpoint->sequence;
+	int error = make_scorers(replay, checkpoint->interval_ms);
+	if (!error)
+		error = apply_config(replay, checkpoint->config_text,
+				     strlen(checkpoint->config_text));
+	for (uint32_t i = 0; i < checkpoint->sources && !error; i++)
+		error = apply_source(replay, i, checkpoint->source[i].name,
+				     checkpoint->source[i].clock);
+	for (uint32_t i = 0; i < replay->options.shards && !error; i++) {
+		struct bytes_reader in = sections;
+		error = scorer_load(replay->scorers[i], &in);
+	}
+	/* The closer moves over; lanes take their resume points from a copy of its marks. */
+	replay->closer = checkpoint->closer;
+	for (uint32_t s = 0; s < WEIR_SOURCES_MAX; s++)
+		checkpoint->closer.sources[s].pending = NULL;
+	return error;
+}
+
+static void forget_state(struct replay *replay)
+{
+	for (uint32_t i = 0; i < replay->options.shards; i++) {
+		scorer_destroy(replay->scorers[i]);
+		replay->scorers[i] = NULL;
+	}
+	config_free(replay->config);
+	replay->config = NULL;
+	closer_fini(&replay->closer);
+	memset(&replay->sources, 0, sizeof(replay->sources));
+	replay->sequence = replay->started_at = 0;
+	replay->epoch = 0;
+	replay->interval_ms = 0;
+	replay->why[0] = '\0';
+}
+
+/* Lanes lost their first segments to retention when any begins after LSN 1. */
+static int each_truncated(void *self, const char *name)
+{
+	struct replay *replay = self;
+	unsigned number;
+	int end = 0;
+	struct reader *reader;
+	struct reader_report report;
+
+	if (sscanf(name, "lane-%2u%n", &number, &end) != 1 || name[end] ||
+	    number >= WEIR_LANES_MAX ||
+	    reader_open(replay->options.io, name, (uint16_t)number, 0, false, &reader, replay->why,
+			sizeof(replay->why)) < 0)
+		return 0;
+	reader_report(reader, &report);
+	reader_close(reader);
+	return report.first_lsn > 1;
+}
+
+static int choose_start(struct replay *replay)
+{
+	uint64_t sequences[8];
+	int count = checkpoint_list(replay->options.io, sequences, 8);
+
+	if (count < 0)
+		return fail(replay, count, "listing checkpoints");
+	bool oldest = replay->options.start == REPLAY_OLDEST;
+	if (oldest && replay->options.io->ops->list(replay->options.io, "", each_truncated,
+						    replay) == 0)
+		count = 0;
+	for (int i = 0; i < count; i++) {
+		struct checkpoint *checkpoint = &replay->state->checkpoint;
+		int at = oldest ? count - 1 - i : i;
+		if (checkpoint_read(replay->options.io, sequences[at], checkpoint) == 0 &&
+		    load_checkpoint(replay, checkpoint) == 0) {
+			replay->state->resumed = true;
+			return 0;
+		}
+		forget_state(replay);
+		checkpoint_fini(checkpoint);
+	}
+	return 0;
+}
+
+static int read_control(struct replay *replay)
+{
+	const struct checkpoint *from = &replay->state->checkpoint;
+	struct reader *reader;
+	struct reader_block block;
+	int more;
+	int error = reader_open(replay->options.io, "control", WEIR_LANE_CONTROL,
+				replay->state->resumed ? from->control_lsn : 0, false, &reader,
+				replay->why, sizeof(replay->why));
+
+	if (error < 0)
+		return error == -ENOENT ? error : fail(replay, error, "opening the control log");
+	while ((more = reader_next(reader, &block)) > 0) {
+		error = apply_block(replay, &block);
+		if (error < 0)
+			break;
+	}
+	if (!error && more < 0)
+		error = fail(replay, more, "reading the control log");
+	reader_report(reader, &replay->control);
+	reader_close(reader);
+	return error;
+}
+
+int replay_run(const struct replay_options *options, struct replay *replay)
+{
+	memset(replay, 0, sizeof(*replay));
+	replay->options = *options;
+	closer_init(&replay->closer);
+	check(options->shards >= 1 && options->shards <= WEIR_SHARDS_MAX);
+	replay->state = calloc(1, sizeof(*replay->state));
+	replay->registry = series_create(options->series_max);
+	replay->lanes = calloc(WEIR_LANES_MAX, sizeof(replay->lanes[0]));
+	if (!replay->state || !replay->registry || !replay->lanes)
+		return fail(replay, -ENOMEM, "replay");
+	int error = choose_start(replay);
+	if (!error)
+		error = options->io->ops->list(options->io, "", each_lane, replay);
+	if (error < 0)
+		return fail(replay, error, "opening the lanes");
+	error = read_control(replay);
+	if (error < 0 && error != -ENOENT)
+		return error;
+	int finished = finish_epochs(replay, 0);
+	for (uint32_t i = 0; i < WEIR_LANES_MAX; i++) {
+		if (!replay->state->lanes[i])
+			continue;
+		struct replay_lane_end *end = &replay->lanes[replay->lanes_count++];
+		end->lane = i;
+		replay_lane_report(replay->state->lanes[i], &end->report);
+	}
+	return finished < 0 ? finished : error;
+}
+
+void replay_fini(struct replay *replay)
+{
+	for (uint32_t i = 0; replay->state && i < WEIR_LANES_MAX; i++)
+		replay_lane_close(replay->state->lanes[i]);
+	if (replay->state)
+		checkpoint_fini(&replay->state->checkpoint);
+	free(replay->state);
+	for (uint32_t i = 0; i < WEIR_SHARDS_MAX; i++)
+		scorer_destroy(replay->scorers[i]);
+	config_free(replay->config);
+	closer_fini(&replay->closer);
+	series_destroy(replay->registry);
+	free(replay->rings);
+	free(replay->lanes);
+	memset(replay, 0, sizeof(*replay));
+}

@@ -1,0 +1,79 @@
+/*
+ * replay: the state behind the logs, from the logs. Recovery, `weirctl replay` and tests are this.
+ *
+ * Idea:  the control log leads. Each EPOCH, SOURCE, CONFIG and CLOSE record is applied in order;
+ *        a close pulls the lanes' logs forward until every lane of its epoch has marked what it
+ *        covers. Lanes of dead epochs are read to their end when the next epoch begins; what they
+ *        had open becomes partials, which the next close covers. Reading starts at the newest
+ *        whole checkpoint, or at the beginning, or at the oldest checkpoint kept.
+ *
+ *   control log:  EPOCH 1  SOURCE  CONFIG  close close close | EPOCH 2  close ...
+ *   lane 0:       events mark events mark events (torn)      | mark events mark ...
+ *
+ * Runs on: one thread; reads through an io, writes nothing.
+ */
+#ifndef ENGINE_REPLAY_H
+#define ENGINE_REPLAY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "intake/series.h"
+#include "intake/source.h"
+#include "interval/close.h"
+#include "log/io.h"
+#include "log/reader.h"
+#include "scorer.h"
+#include "weir/segment.h"
+
+enum replay_start {
+	REPLAY_NEWEST, /* newest checkpoint: recovery */
+	REPLAY_OLDEST, /* from the first event if it is still there, else from the oldest checkpoint */
+};
+
+struct replay_options {
+	struct io *io;
+	uint32_t shards;
+	uint32_t series_max;
+	enum replay_start start;
+	/* Every revision, in order, with the number of its close. May be NULL. */
+	void (*each)(void *self, uint64_t sequence, const struct anomaly *anomaly);
+	void *self;
+};
+
+struct replay_lane_end {
+	struct reader_report report;
+	uint32_t lane;
+};
+
+/* What is known at the end of the logs; taken over by a starting engine. */
+struct replay {
+	struct replay_options options;
+	struct series_registry *registry;
+	struct source_table sources;
+	struct closer closer;
+	struct scorer *scorers[WEIR_SHARDS_MAX];
+	struct config *config;       /* in force at the end; NULL in a new store */
+	int64_t interval_ms;         /* 0 in a new store */
+	uint32_t epoch;              /* last one, 0 in a new store */
+	uint64_t started_at;         /* close after which replay began: 0, or a checkpoint's */
+	uint64_t sequence;           /* of the last close */
+	uint64_t events, blocks;     /* read */
+	uint64_t closes;
+	struct weir_ring_record *rings; /* every ring the logs still name */
+	uint32_t rings_count;
+	struct reader_report control;
+	struct replay_lane_end *lanes; /* all lane directories */
+	uint32_t lanes_count;
+	char why[256]; /* what is wrong, when a call failed */
+
+	struct replay_state *state; /* private to replay.c */
+};
+
+/* Read everything. 0, or a negative errno with replay->why. The struct must be given to
+ * replay_fini() in any case. -ENOENT: no control log (a new store), all is empty. */
+int replay_run(const struct replay_options *options, struct replay *replay);
+void replay_fini(struct replay *replay);
+
+#endif

@@ -1,0 +1,515 @@
+/*
+ * scorer: see scorer.h.
+ *
+ *   source ─┬─ metric ─── rollup ─── observations ─┬─ bank (detector)
+ *           │                                      └─ bank
+ *           └─ metric ...
+ */
+#include "scorer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "detect/bank.h"
+#include "interval/rollup.h"
+#include "weir/segment.h"
+
+/* Intervals without any event that are scored after one with events: two weeks of minutes. What a
+ * recorded stream jumps beyond that is a break in the record, not an outage of the shop. */
+#define EMPTY_INTERVALS_MAX 20160
+
+struct metric_state {
+	struct metric_state *next;
+	uint32_t index; /* in the configuration: its place in the order */
+	uint32_t source;
+	char *key;      /* text of the metric's configuration: equal text, equal meaning */
+	struct rollup *rollup;
+	struct bank_state {
+		struct bank *bank;
+		char *key;
+	} *banks;
+	uint32_t banks_count;
+	int64_t last; /* interval last scored */
+	bool scored;
+};
+
+struct source_state {
+	bool known;
+	char name[WEIR_SOURCE_NAME_BYTES];
+};
+
+struct scorer {
+	uint32_t shard;
+	uint32_t shards;
+	int64_t interval_ms;
+	const struct series_registry *registry;
+	const struct config *config;
+	struct source_state sources[WEIR_SOURCES_MAX];
+	struct metric_state *metrics; /* by source, then index */
+	struct scored_list carried;   /* what a configuration resolved, until the next close */
+};
+
+/* Where the revisions of one bank go while it steps. */
+struct collector {
+	struct scored_list *out;
+	int64_t interval;
+	uint32_t metric;
+	uint32_t ordinal;
+	bool failed;
+};
+
+void scored_list_init(struct scored_list *list)
+{
+	list->first = NULL;
+	list->last = &list->first;
+}
+
+void scored_list_free(struct scored_list *list)
+{
+	while (list->first) {
+		struct scored *next = list->first->next;
+		free(list->first);
+		list->first = next;
+	}
+	scored_list_init(list);
+}
+
+static bool scored_before(const struct scored *a, const struct scored *b)
+{
+	if (a->interval != b->interval)
+		return a->interval < b->interval;
+	if (a->metric != b->metric)
+		return a->metric < b->metric;
+	return a->ordinal < b->ordinal;
+}
+
+void scored_list_merge(struct scored_list *into, struct scored_list *from)
+{
+	struct scored **at = &into->first;
+
+	while (from->first) {
+		struct scored *scored = from->first;
+		from->first = scored->next;
+		while (*at && !scored_before(scored, *at))
+			at = &(*at)->next;
+		scored->next = *at;
+		*at = scored;
+		if (!scored->next)
+			into->last = &scored->next;
+		at = &scored->next;
+	}
+	scored_list_init(from);
+}
+
+static void collect(void *self, const struct anomaly *anomaly)
+{
+	struct collector *collector = self;
+	struct scored *scored = malloc(sizeof(*scored));
+
+	if (!scored) {
+		collector->failed = true;
+		return;
+	}
+	*scored = (struct scored){
+		.interval = collector->interval,
+		.metric = collector->metric,
+		.ordinal = collector->ordinal++,
+		.anomaly = *anomaly,
+	};
+	*collector->out->last = scored;
+	collector->out->last = &scored->next;
+}
+
+static const struct weir_definition *lookup(const void *self, uint32_t series)
+{
+	return series_get(self, series);
+}
+
+struct scorer *scorer_create(uint32_t shard, uint32_t shards, int64_t interval_ms,
+			     const struct series_registry *registry)
+{
+	struct scorer *scorer = calloc(1, sizeof(*scorer));
+
+	check(shard < shards);
+	if (!scorer)
+		return NULL;
+	scorer->shard = shard;
+	scorer->shards = shards;
+	scorer->interval_ms = interval_ms;
+	scorer->registry = registry;
+	scored_list_init(&scorer->carried);
+	return scorer;
+}
+
+static void metric_destroy(struct metric_state *metric)
+{
+	for (uint32_t i = 0; i < metric->banks_count; i++) {
+		bank_destroy(metric->banks[i].bank);
+		free(metric->banks[i].key);
+	}
+	free(metric->banks);
+	rollup_destroy(metric->rollup);
+	free(metric->key);
+	free(metric);
+}
+
+static void metrics_destroy(struct metric_state *metrics)
+{
+	while (metrics) {
+		struct metric_state *next = metrics->next;
+		metric_destroy(metrics);
+		metrics = next;
+	}
+}
+
+void scorer_destroy(struct scorer *scorer)
+{
+	if (!scorer)
+		return;
+	metrics_destroy(scorer->metrics);
+	scored_list_free(&scorer->carried);
+	free(scorer);
+}
+
+static enum aggregation aggregation_of(const char *name)
+{
+	static const char *const names[] = {"count", "sum", "mean", "min", "max"};
+
+	for (uint32_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(name, names[i]) == 0)
+			return (enum aggregation)i;
+	check(!"configuration has checked the aggregation");
+	return AGGREGATE_COUNT;
+}
+
+static void put_spec(struct bytes *key, const struct config_metric *metric, uint32_t slices_max)
+{
+	bytes_put_text(key, metric->name);
+	bytes_put_text(key, metric->event);
+	bytes_put_text(key, metric->field);
+	bytes_put_text(key, metric->agg);
+	bytes_put_u32(key, slices_max);
+	for (unsigned i = 0; i < metric->by_count; i++) {
+		bytes_put_u32(key, metric->by[i].dimensions_count);
+		for (unsigned d = 0; d < metric->by[i].dimensions_count; d++)
+			bytes_put_text(key, metric->by[i].dimensions[d]);
+	}
+}
+
+static struct rollup *make_rollup(const struct scorer *scorer, const struct config_metric *metric,
+				  uint32_t source)
+{
+	struct rollup_spec spec = {
+		.metric = metric->name,
+		.event = metric->event,
+		.field = metric->field,
+		.aggregation = aggregation_of(metric->agg),
+		.rollups = metric->by_count,
+		.slices_max = scorer->config->slices_max,
+	};
+
+	check(metric->by_count <= sizeof(spec.by) / sizeof(spec.by[0]));
+	for (unsigned i = 0; i < metric->by_count; i++) {
+		spec.by[i].dimensions = metric->by[i].dimensions_count;
+		for (unsigned d = 0; d < metric->by[i].dimensions_count; d++)
+			spec.by[i].names[d] = metric->by[i].dimensions[d];
+	}
+	return rollup_create(&spec, scorer->sources[source].name, source, scorer->interval_ms,
+			     lookup, scorer->registry);
+}
+
+/* Padding is zeroed too: specifications are compared as bytes. */
+static void detector_spec_of(const struct config_detector *detector, struct detector_spec *spec)
+{
+	memset(spec, 0, sizeof(*spec));
+	strncpy(spec->name, detector->name, sizeof(spec->name) - 1);
+	strncpy(spec->metric, detector->metric, sizeof(spec->metric) - 1);
+	spec->kind = strcmp(detector->kind, "window") == 0    ? DETECTOR_WINDOW
+		     : strcmp(detector->kind, "absence") == 0 ? DETECTOR_ABSENCE
+							      : DETECTOR_PROFILE;
+	spec->direction = strcmp(detector->direction, "up") == 0     ? DIRECTION_UP
+			  : strcmp(detector->direction, "down") == 0 ? DIRECTION_DOWN
+								     : DIRECTION_BOTH;
+	spec->severity = detector->severity;
+	spec->min_volume = detector->min_volume;
+	spec->for_intervals = detector->for_intervals;
+	spec->recover_intervals = detector->recover_intervals;
+	spec->window = detector->window_intervals;
+	spec->k = detector->k;
+	spec->learn_intervals = detector->learn_intervals;
+	spec->absent_intervals = detector->absent_intervals;
+}
+
+/* The key of a bank: all of its specification, zero-padded, so equal bytes mean equal detectors. */
+static char *spec_key(const struct detector_spec *spec)
+{
+	struct bytes bytes = {0};
+
+	bytes_put(&bytes, spec, sizeof(*spec));
+	return (char *)bytes.data;
+}
+
+static struct metric_state *find(struct metric_state *metrics, uint32_t source, const char *key)
+{
+	for (struct metric_state *m = metrics; m; m = m->next)
+		if (m->source == source && strcmp(m->key, key) == 0)
+			return m;
+	return NULL;
+}
+
+static char *hex(const struct bytes *bytes)
+{
+	static const char digits[] = "0123456789abcdef";
+	char *text = malloc(bytes->used * 2 + 1);
+
+	if (!text)
+		return NULL;
+	for (size_t i = 0; i < bytes->used; i++) {
+		text[2 * i] = digits[bytes->data[i] >> 4];
+		text[2 * i + 1] = digits[bytes->data[i] & 15];
+	}
+	text[bytes->used * 2] = '\0';
+	return text;
+}
+
+/* Take the bank of an equal detector out of the old metric, or make one. */
+static struct bank *claim_bank(struct metric_state *old, const struct detector_spec *spec,
+			       const char *key)
+{
+	for (uint32_t i = 0; old && i < old->banks_count; i++) {
+		if (!old->banks[i].bank || memcmp(old->banks[i].key, key, sizeof(*spec)) != 0)
+			continue;
+		struct bank *bank = old->banks[i].bank;
+		old->banks[i].bank = NULL;
+		return bank;
+	}
+	return bank_create(spec);
+}
+
+static int fill_banks(struct metric_state *metric, const struct config *config,
+		      const char *metric_name, struct metric_state *old)
+{
+	metric->banks = calloc(config->detectors_count + 1, sizeof(metric->banks[0]));
+	if (!metric->banks)
+		return -ENOMEM;
+	for (unsigned i = 0; i < config->detectors_count; i++) {
+		if (strcmp(config->detectors[i].metric, metric_name) != 0)
+			continue;
+		struct detector_spec spec;
+		detector_spec_of(&config->detectors[i], &spec);
+		struct bank_state *bank = &metric->banks[metric->banks_count++];
+		bank->key = spec_key(&spec);
+		bank->bank = bank->key ? claim_bank(old, &spec, bank->key) : NULL;
+		if (!bank->bank)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static struct metric_state *make_metric(struct scorer *scorer, uint32_t index, uint32_t source,
+					struct metric_state *olds)
+{
+	const struct config_metric *config = &scorer->config->metrics[index];
+	struct metric_state *metric = calloc(1, sizeof(*metric));
+	struct bytes key = {0};
+
+	if (!metric)
+		return NULL;
+	put_spec(&key, config, scorer->config->slices_max);
+	metric->index = index;
+	metric->source = source;
+	metric->key = key.failed ? NULL : hex(&key);
+	bytes_fini(&key);
+	struct metric_state *old = metric->key ? find(olds, source, metric->key) : NULL;
+	if (old) {
+		metric->rollup = old->rollup;
+		metric->last = old->last;
+		metric->scored = old->scored;
+		old->rollup = NULL;
+	} else if (metric->key) {
+		metric->rollup = make_rollup(scorer, config, source);
+	}
+	if (!metric->rollup || fill_banks(metric, scorer->config, config->name, old) < 0) {
+		metric_destroy(metric);
+		return NULL;
+	}
+	return metric;
+}
+
+/* What was not claimed is over: its firing anomalies are resolved. */
+static void end_metrics(struct metric_state *olds, struct scored_list *out)
+{
+	for (struct metric_state *old = olds; old; old = old->next) {
+		struct collector collector = {
+			.out = out, .interval = old->last, .metric = old->index};
+		for (uint32_t i = 0; i < old->banks_count; i++)
+			if (old->banks[i].bank && old->scored)
+				bank_end(old->banks[i].bank, old->last, collect, &collector);
+	}
+}
+
+static int make_metrics(struct scorer *scorer, uint32_t source, struct metric_state *olds)
+{
+	struct metric_state **at = &scorer->metrics;
+
+	while (*at && (*at)->source < source)
+		at = &(*at)->next;
+	for (uint32_t i = scorer->shard; i < scorer->config->metrics_count; i += scorer->shards) {
+		struct metric_state *metric = make_metric(scorer, i, source, olds);
+		if (!metric)
+			return -ENOMEM;
+		metric->next = *at;
+		*at = metric;
+		at = &metric->next;
+	}
+	return 0;
+}
+
+int scorer_configure(struct scorer *scorer, const struct config *config)
+{
+	struct metric_state *olds = scorer->metrics;
+	int error = 0;
+
+	scorer->config = config;
+	scorer->metrics = NULL;
+	for (uint32_t s = 0; s < WEIR_SOURCES_MAX && !error; s++)
+		if (scorer->sources[s].known)
+			error = make_metrics(scorer, s, olds);
+	if (!error)
+		end_metrics(olds, &scorer->carried);
+	metrics_destroy(olds);
+	return error;
+}
+
+int scorer_source(struct scorer *scorer, uint32_t number, const char *name)
+{
+	check(number < WEIR_SOURCES_MAX);
+	if (scorer->sources[number].known)
+		return 0;
+	scorer->sources[number].known = true;
+	strncpy(scorer->sources[number].name, name, WEIR_SOURCE_NAME_BYTES - 1);
+	return scorer->config ? make_metrics(scorer, number, NULL) : 0;
+}
+
+/* One interval of one metric, whose partials (if any) are first..until. */
+static int score(struct metric_state *metric, int64_t interval, uint32_t flags,
+		 const struct partial *first, const struct partial *until, struct scored_list *out)
+{
+	struct collector collector = {.out = out, .interval = interval, .metric = metric->index};
+	uint32_t observation_flags = flags & WEIR_CLOSE_INCOMPLETE ? OBSERVATION_INCOMPLETE : 0;
+
+	for (const struct partial *partial = first; partial != until; partial = partial->next)
+		rollup_apply(metric->rollup, partial);
+	const struct observations *observations =
+		rollup_close(metric->rollup, interval, observation_flags);
+	for (uint32_t i = 0; i < metric->banks_count; i++) {
+		int error = bank_step(metric->banks[i].bank, observations, collect, &collector);
+		if (error < 0)
+			return error;
+	}
+	metric->last = interval;
+	metric->scored = true;
+	return collector.failed ? -ENOMEM : 0;
+}
+
+int scorer_close(struct scorer *scorer, const struct close_job *job, struct scored_list *out)
+{
+	const struct partial *at = job->partials;
+	int64_t interval = job->from;
+	int64_t empty = 0;
+
+	scored_list_merge(out, &scorer->carried);
+	while (interval <= job->through) {
+		const struct partial *first = at;
+		while (at && at->interval <= interval)
+			at = at->next;
+		empty = first == at ? empty + 1 : 0;
+		if (empty > EMPTY_INTERVALS_MAX) {
+			if (!at)
+				break;
+			interval = at->interval;
+			continue;
+		}
+		for (struct metric_state *m = scorer->metrics; m; m = m->next) {
+			if (m->source != job->source)
+				continue;
+			int error = score(m, interval, job->flags, first, at, out);
+			if (error < 0)
+				return error;
+		}
+		interval++;
+	}
+	return 0;
+}
+
+void scorer_save(const struct scorer *scorer, struct bytes *out)
+{
+	for (const struct metric_state *m = scorer->metrics; m; m = m->next) {
+		struct bytes body = {0};
+		rollup_save(m->rollup, &body);
+		bytes_put_u64(&body, (uint64_t)m->last);
+		bytes_put_u32(&body, m->scored);
+		for (uint32_t i = 0; i < m->banks_count; i++)
+			bank_save(m->banks[i].bank, &body);
+		bytes_put_u32(out, m->source);
+		bytes_put_u32(out, m->index);
+		bytes_put_u64(out, body.used);
+		bytes_put(out, body.data, body.used);
+		out->failed |= body.failed;
+		bytes_fini(&body);
+	}
+}
+
+static int load_metric(struct metric_state *metric, struct bytes_reader *in)
+{
+	int error = rollup_load(metric->rollup, in);
+
+	if (error < 0)
+		return error;
+	metric->last = (int64_t)bytes_get_u64(in);
+	metric->scored = bytes_get_u32(in) != 0;
+	for (uint32_t i = 0; i < metric->banks_count; i++) {
+		error = bank_load(metric->banks[i].bank, in);
+		if (error < 0)
+			return error;
+	}
+	return in->failed || in->left ? -EPROTO : 0;
+}
+
+int scorer_load(struct scorer *scorer, struct bytes_reader *in)
+{
+	while (in->left && !in->failed) {
+		uint32_t source = bytes_get_u32(in);
+		uint32_t index = bytes_get_u32(in);
+		uint64_t bytes = bytes_get_u64(in);
+		const void *data = bytes_get(in, bytes);
+		if (!data)
+			return -EPROTO;
+		for (struct metric_state *m = scorer->metrics; m; m = m->next) {
+			struct bytes_reader body = {.data = data, .left = bytes};
+			if (m->source == source && m->index == index &&
+			    load_metric(m, &body) < 0)
+				return -EPROTO;
+		}
+	}
+	return in->failed ? -EPROTO : 0;
+}
+
+void scorer_status(const struct scorer *scorer, struct scorer_status *ret_status)
+{
+	struct scorer_status status = {0};
+
+	for (const struct metric_state *m = scorer->metrics; m; m = m->next) {
+		status.overflowed += rollup_overflowed(m->rollup);
+		for (uint32_t i = 0; i < m->banks_count; i++) {
+			uint64_t seen, wanted;
+			bank_learning(m->banks[i].bank, &seen, &wanted);
+			status.learning += seen < wanted;
+			status.banks++;
+			status.bytes += bank_bytes(m->banks[i].bank);
+		}
+	}
+	*ret_status = status;
+}

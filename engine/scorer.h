@@ -1,0 +1,83 @@
+/*
+ * scorer: what a shard computes. Roll-ups and detectors of the metrics it owns, for every source.
+ *
+ * Idea:  metric i belongs to shard i modulo the number of shards. Nothing here depends on how
+ *        many shards there are: state is saved per source and metric, revisions carry the place
+ *        they have in the order (interval, metric, detector, slice), so any number of shards gives
+ *        the same anomalies, bit for bit.
+ *
+ * Runs on: a shard agent; the thread of a replay. Deterministic, no I/O, no clock.
+ */
+#ifndef ENGINE_SCORER_H
+#define ENGINE_SCORER_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "config.h"
+#include "detect/anomaly.h"
+#include "intake/series.h"
+#include "interval/close.h"
+
+/* A closed run of intervals of one source, on its way through the shards. */
+struct close_job {
+	uint64_t sequence; /* number of this close in the control log, from 1 */
+	uint32_t source;
+	uint32_t flags; /* enum weir_close_flag */
+	int64_t from;
+	int64_t through;
+	struct partial *partials; /* in key order */
+	uint64_t control_lsn;     /* of the block that holds the close */
+	uint32_t control_index;   /* closes before it in that block */
+	uint64_t durable_ns;      /* monotonic time at which it was known to be kept, for latency */
+	struct bytes *positions;  /* not NULL: take a checkpoint after this close */
+};
+
+/* A revision and its place in the order of a close. */
+struct scored {
+	struct scored *next;
+	int64_t interval;
+	uint32_t metric;
+	uint32_t ordinal; /* within the metric: detector, then slice */
+	struct anomaly anomaly;
+};
+
+struct scorer;
+
+struct scorer *scorer_create(uint32_t shard, uint32_t shards, int64_t interval_ms,
+			     const struct series_registry *registry);
+void scorer_destroy(struct scorer *scorer);
+
+/* A source has this number. */
+int scorer_source(struct scorer *scorer, uint32_t number, const char *name);
+
+/* A list of revisions in order; owned by the caller. */
+struct scored_list {
+	struct scored *first;
+	struct scored **last;
+};
+void scored_list_init(struct scored_list *list);
+void scored_list_free(struct scored_list *list);
+/* Merge two lists that are each in order. `from` is empty afterwards. */
+void scored_list_merge(struct scored_list *into, struct scored_list *from);
+
+/* Another configuration is in force from here on. State of metrics and detectors that stay as they
+ * were is kept; what fires in the others is resolved as of its last interval, with the next close.
+ * The configuration is borrowed until the next call. */
+int scorer_configure(struct scorer *scorer, const struct config *config);
+/* Score a close. */
+int scorer_close(struct scorer *scorer, const struct close_job *job, struct scored_list *out);
+
+/* Sections, one per source and metric that this scorer owns. load takes those it owns out of any
+ * shard's sections; 0 or -EPROTO. Configure and name the sources first. */
+void scorer_save(const struct scorer *scorer, struct bytes *out);
+int scorer_load(struct scorer *scorer, struct bytes_reader *in);
+
+/* For status: detectors that still learn, slices, bytes of state. */
+struct scorer_status {
+	uint64_t slices, bytes, overflowed;
+	uint64_t learning, banks;
+};
+void scorer_status(const struct scorer *scorer, struct scorer_status *ret_status);
+
+#endif
