@@ -221,7 +221,7 @@ uint32_t slices_find(struct slices *slices, uint32_t rollup, const struct slices
 		uint32_t number = *table_place(slices, rollup, values);
 		if (number != EMPTY)
 			return number;
-		if (slices->ordinary < slices->ordinary_max || is_overflow(values, by->dimensions))
+		if (slices->ordinary < slices->ordinary_max)
 			return slice_add(slices, rollup, values, interval);
 	}
 	if (by->overflow)
