@@ -66,7 +66,10 @@ struct setting {
 #define METRIC(member) .from = offsetof(struct yaml_metric, member), VALUE(config_metric, member)
 #define DETECTOR(member, value)                                                                    \
 	.from = offsetof(struct yaml_detector, member), VALUE(config_detector, value)
-#define END {.key = NULL}
+#define END                                                                                        \
+	{                                                                                          \
+		.key = NULL                                                                        \
+	}
 
 static const char *const ios[] = {"auto", "uring", "pwrite", NULL};
 static const char *const durabilities[] = {"none", "interval", "block", NULL};
@@ -153,8 +156,7 @@ struct job {
 	size_t why_bytes;
 };
 
-static int refuse(struct job *job, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+static int refuse(struct job *job, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static int refuse(struct job *job, const char *format, ...)
 {
@@ -173,11 +175,11 @@ struct unit {
 	double size;
 };
 
-static const struct unit duration_units[] = {
-	{"ms", 1}, {"s", 1e3}, {"m", 60e3}, {"h", 3600e3}, {"d", DAY_MS}, {NULL, 0}};
+static const struct unit duration_units[] = {{"ms", 1},     {"s", 1e3},    {"m", 60e3},
+					     {"h", 3600e3}, {"d", DAY_MS}, {NULL, 0}};
 static const struct unit byte_units[] = {
-	{"B", 1},	{"KiB", 1024.0}, {"MiB", MIB},	{"GiB", 1024 * MIB}, {"TiB", 1024 * 1024 * MIB},
-	{"kB", 1e3},	{"MB", 1e6},	 {"GB", 1e9},	{"TB", 1e12},	     {NULL, 0}};
+	{"B", 1},    {"KiB", 1024.0}, {"MiB", MIB}, {"GiB", 1024 * MIB}, {"TiB", 1024 * 1024 * MIB},
+	{"kB", 1e3}, {"MB", 1e6},     {"GB", 1e9},  {"TB", 1e12},        {NULL, 0}};
 
 /* Digits with an optional fraction, and a unit; "0" needs none. False: it is not that. */
 static bool parse_quantity(const char *text, const struct unit *units, double *ret_value)
@@ -233,12 +235,13 @@ static void store_number(void *to, size_t bytes, double value)
 static int set_quantity(struct job *job, const struct setting *s, const char *path,
 			const char *text, void *to)
 {
-	static const char *const what[] = {
-		[COUNT] = "a whole number", [BYTES] = "a size, as 64MiB",
-		[MS] = "a duration, as 500ms, 10s, 5m, 1h or 1d",
-		[SECONDS] = "a duration, as 12h or 30d",
-		[INTERVALS] = "a number of intervals, or a duration as 6h",
-		[NUMBER] = "a number"};
+	static const char *const what[] = {[COUNT] = "a whole number",
+					   [BYTES] = "a size, as 64MiB",
+					   [MS] = "a duration, as 500ms, 10s, 5m, 1h or 1d",
+					   [SECONDS] = "a duration, as 12h or 30d",
+					   [INTERVALS] =
+						   "a number of intervals, or a duration as 6h",
+					   [NUMBER] = "a number"};
 	const struct unit *units = s->kind == BYTES ? byte_units : NULL;
 	char least[32], most[32];
 	double value;
@@ -341,7 +344,8 @@ static int set_text(struct job *job, const struct setting *s, const char *path, 
 	memcpy(to, &value, sizeof(value));
 	if (s->kind == SOCKET && strlen(value) >= sizeof(((struct sockaddr_un *)0)->sun_path))
 		return refuse(job, "%s: %s has %zu bytes, a socket's path has at most %zu", path,
-			      value, strlen(value), sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+			      value, strlen(value),
+			      sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
 	return 0;
 }
 
@@ -396,10 +400,11 @@ static int check_config(struct job *job, const struct yaml_config *yaml)
 	uint64_t least = 2 * c->segment_bytes * c->lanes;
 
 	if (c->retain_bytes && c->retain_bytes < least)
-		return refuse(job,
-			      "log.retain_bytes: two segments for each lane are the least, %s; keep "
-			      "more, or make segment_bytes smaller",
-			      quantity_text((double)least, byte_units, size));
+		return refuse(
+			job,
+			"log.retain_bytes: two segments for each lane are the least, %s; keep "
+			"more, or make segment_bytes smaller",
+			quantity_text((double)least, byte_units, size));
 	if (strcmp(c->socket, c->control_socket) == 0)
 		return refuse(job, "control_socket: the same path as socket; give it another");
 	if (c->redis_url && strncmp(c->redis_url, "unix:///", 8) != 0 &&

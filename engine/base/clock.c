@@ -78,7 +78,8 @@ uint64_t clock_wall_ms(struct clock *clock)
 		off = slew_max;
 	if (off < -slew_max)
 		off = -slew_max;
-	/* The rest below a millisecond stays in last_monotonic_ns, or it would be lost each time. */
+	/* The rest below a millisecond stays in last_monotonic_ns, or it would be lost each time.
+	 */
 	clock->last_monotonic_ns += elapsed_ms * NS_PER_MS;
 	clock->last_wall_ms += elapsed_ms + (uint64_t)off;
 	return clock->last_wall_ms;

@@ -1,3 +1,4 @@
+/* agent: the loop steps, looks away, sleeps and stops as it says. */
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* bytes: what is written comes back; what is not there is not read. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* check: what holds costs nothing, what does not ends the process with its name. */
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <string.h>

@@ -35,7 +35,8 @@ static void refused(const char *text, const char *expected)
 	cr_assert_str_eq(why, expected);
 }
 
-#define METRICS "metrics:\n  - {name: orders, event: purchase}\n  - {name: views, event: page_view}\n"
+#define METRICS                                                                                    \
+	"metrics:\n  - {name: orders, event: purchase}\n  - {name: views, event: page_view}\n"
 
 Test(config, an_empty_file_gives_the_documented_defaults)
 {
@@ -78,13 +79,15 @@ Test(config, an_empty_file_gives_the_documented_defaults)
 Test(config, every_key_is_read)
 {
 	struct config *c = parse(
-		"data_directory: data\nsocket: /s/a.sock\ncontrol_socket: b.sock\nenvironment: test\n"
+		"data_directory: data\nsocket: /s/a.sock\ncontrol_socket: b.sock\nenvironment: "
+		"test\n"
 		"lanes: 3\nshards: 5\ninterval: 1m\ncheckpoint_intervals: 7\n"
 		"lateness: {wall: 250ms, event: 2m}\n"
 		"limits: {series_max: 5000, producers_max: 64, producer_series_max: 100,\n"
 		"         slices_max: 99, user_bytes_max: 512MiB}\n"
 		"log: {io: pwrite, durability: block, sync_interval: 1s, sync_bytes: 64KiB,\n"
-		"      segment_bytes: 2MiB, block_bytes: 64KiB, retain_bytes: 1GiB, retain_age: 12h}\n"
+		"      segment_bytes: 2MiB, block_bytes: 64KiB, retain_bytes: 1GiB, retain_age: "
+		"12h}\n"
 		"redis: {url: 'redis://localhost:6379', user: weir, password_file: secret,\n"
 		"        stream_max: 12}\n");
 
@@ -171,8 +174,7 @@ Test(config, an_empty_list_of_detectors_means_none)
 Test(config, a_detector_counts_in_intervals_or_in_time)
 {
 	struct config *c = parse(
-		"interval: 5m\n" METRICS
-		"detectors:\n"
+		"interval: 5m\n" METRICS "detectors:\n"
 		"  - {metric: orders, kind: window, window: 6h, k: 2.5, for: 2, recover: 11m,\n"
 		"     direction: down, severity: 33.5, min_volume: 50, name: orders.slow}\n"
 		"  - {metric: orders, kind: absence, absent: 4}\n");
@@ -212,7 +214,8 @@ Test(config, an_empty_group_is_an_absent_one)
 
 Test(config, an_unknown_key_is_named_with_its_line_and_column)
 {
-	refused("intervall: 5s\n", "weir.yaml:1:1: unknown key \"intervall\"; correct or remove it");
+	refused("intervall: 5s\n",
+		"weir.yaml:1:1: unknown key \"intervall\"; correct or remove it");
 	refused("interval: 5s\n\n# window: 3\nwindow: 3\n",
 		"weir.yaml:4:1: unknown key \"window\"; correct or remove it");
 	refused("metrics:\n  - name: a\n    event: x\n  - name: b\n    evnt: y\n    agg: sum\n",
@@ -238,7 +241,8 @@ Test(config, a_wrong_shape_is_named_with_its_line_and_column)
 	refused("interval: [1s]\n",
 		"weir.yaml:1:11: a list stands where a single value is expected");
 	refused("metrics:\n  - {name: a, event: x, by: [[country, device]]}\n",
-		"weir.yaml:2:30: a list stands where a single value is expected; write a roll-up over "
+		"weir.yaml:2:30: a list stands where a single value is expected; write a roll-up "
+		"over "
 		"two dimensions as country*device");
 	refused("lanes: 2\nmetrics: orders\n",
 		"weir.yaml:2:10: a single value stands where a list is expected");
@@ -262,13 +266,14 @@ Test(config, a_wrong_meaning_is_named_with_its_path)
 						 "size, as 64MiB; correct it");
 	refused("log: {segment_bytes: 5GiB}\n",
 		"weir.yaml: log.segment_bytes: 5GiB is out of bounds; write 1MiB to 4GiB");
-	refused("log: {segment_bytes: 3000001}\n", "weir.yaml: log.segment_bytes: not a multiple of "
-						   "4KiB; write 64MiB or so");
+	refused("log: {segment_bytes: 3000001}\n",
+		"weir.yaml: log.segment_bytes: not a multiple of "
+		"4KiB; write 64MiB or so");
 	refused("log: {io: aio}\n",
 		"weir.yaml: log.io: \"aio\" is unknown; write one of auto, uring, pwrite");
-	refused("log: {retain_bytes: 100MiB}\n",
-		"weir.yaml: log.retain_bytes: two segments for each lane are the least, 256MiB; keep "
-		"more, or make segment_bytes smaller");
+	refused("log: {retain_bytes: 100MiB}\n", "weir.yaml: log.retain_bytes: two segments for "
+						 "each lane are the least, 256MiB; keep "
+						 "more, or make segment_bytes smaller");
 	refused("lateness: {event: 2m}\n",
 		"weir.yaml: lateness.event: more than 6 intervals; wait 1m at most, or make the "
 		"interval longer");
@@ -286,17 +291,18 @@ Test(config, a_socket_path_that_no_socket_can_have_is_refused)
 	char text[256] = "socket: /";
 
 	memset(text + strlen(text), 'x', 107);
-	refused(text, "weir.yaml: socket: "
-		      "/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
-		      "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx has 108 bytes, a socket's path has at most 107");
+	refused(text,
+		"weir.yaml: socket: "
+		"/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx has 108 bytes, a socket's path has at most 107");
 	text[strlen(text) - 1] = '\0';
 	config_free(parse(text));
 }
 
 Test(config, redis_is_refused_where_it_makes_no_sense)
 {
-	refused("redis: {url: localhost}\n",
-		"weir.yaml: redis.url: \"localhost\" is neither unix:///path nor redis://host:port");
+	refused("redis: {url: localhost}\n", "weir.yaml: redis.url: \"localhost\" is neither "
+					     "unix:///path nor redis://host:port");
 	refused("redis: {url: 'redis://'}\n", "weir.yaml: redis.url: nothing behind redis://");
 	refused("redis: {password_file: x}\n",
 		"weir.yaml: redis.url: missing; write where Redis is, or remove the group");
@@ -313,17 +319,19 @@ Test(config, a_metric_that_makes_no_sense_is_refused)
 	refused("metrics: [{name: a, event: x}, {name: b, event: x}, {name: a, event: y}]\n",
 		"weir.yaml: metrics[2].name: metrics[0] is called a too; rename one");
 	refused("metrics: [{name: a, event: x, agg: median}]\n",
-		"weir.yaml: metrics[0].agg: \"median\" is unknown; write one of count, sum, mean, min, "
+		"weir.yaml: metrics[0].agg: \"median\" is unknown; write one of count, sum, mean, "
+		"min, "
 		"max");
-	refused("metrics: [{name: a b, event: x}]\n",
-		"weir.yaml: metrics[0].name: \"a b\" is not a name; use 1 to 64 of the letters a-z, "
-		"digits, _ . and -");
+	refused("metrics: [{name: a b, event: x}]\n", "weir.yaml: metrics[0].name: \"a b\" is not "
+						      "a name; use 1 to 64 of the letters a-z, "
+						      "digits, _ . and -");
 	refused("metrics: [{name: a, event: x, by: [country, device*device]}]\n",
 		"weir.yaml: metrics[0].by[1]: device stands there twice; remove one");
 	refused("metrics: [{name: a, event: x, by: [b*c, d, c*b]}]\n",
 		"weir.yaml: metrics[0].by[2]: the same as by[0]; remove one");
 	refused("metrics: [{name: a, event: x, by: [b*]}]\n",
-		"weir.yaml: metrics[0].by[0]: \"b*\" is not a roll-up; write a dimension's name, or "
+		"weir.yaml: metrics[0].by[0]: \"b*\" is not a roll-up; write a dimension's name, "
+		"or "
 		"several as country*device");
 }
 
@@ -338,7 +346,8 @@ Test(config, a_detector_that_makes_no_sense_is_refused)
 	refused(METRICS "detectors: [{kind: window}]\n",
 		"weir.yaml: detectors[0].metric: missing; write which metric it watches");
 	refused(METRICS "detectors: [{metric: orders}, {metric: orders}]\n",
-		"weir.yaml: detectors[1].name: detectors[0] is called orders-profile too; rename one");
+		"weir.yaml: detectors[1].name: detectors[0] is called orders-profile too; rename "
+		"one");
 	refused(METRICS "detectors: [{metric: orders, severity: 101}]\n",
 		"weir.yaml: detectors[0].severity: 101 is out of bounds; write 0 to 100");
 	refused(METRICS "detectors: [{metric: orders, kind: profile, k: 3}]\n",

@@ -1,3 +1,4 @@
+/* log: one line to stderr, at most ten a second from one place. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>

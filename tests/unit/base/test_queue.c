@@ -1,3 +1,4 @@
+/* queue: against counting, and against a second thread. */
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <sched.h>
