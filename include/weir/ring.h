@@ -51,20 +51,31 @@ static inline uint64_t weir_ring_room(struct weir_ring_writer *ring)
 	return ring->mask + 1 - (ring->tail - ring->released);
 }
 
-/* Store one event and publish it. The caller has seen room. */
-static inline void weir_ring_push(struct weir_ring_writer *ring, uint64_t word, uint64_t value)
+/* Store one event; nobody sees it yet. The caller has seen room. */
+static inline void weir_ring_put(struct weir_ring_writer *ring, uint64_t word, uint64_t value)
 {
 	struct weir_event *slot = &ring->slots[ring->tail & ring->mask];
 	slot->word = word;
 	slot->value = value;
 	ring->tail++;
-	/* Orders: the slot before the tail that covers it. Seen by: weir_ring_snapshot(). Without
-	 * it the engine could read a slot that is still being written. */
+}
+
+/* Show everything that was put. Orders: the slots before the tail that covers them. Seen by:
+ * weir_ring_snapshot(). Without it the engine could read a slot that is still being written. */
+static inline void weir_ring_publish(struct weir_ring_writer *ring)
+{
 	weir_store_release_64(&ring->header->tail, ring->tail);
 }
 
+/* Store one event and publish it. The caller has seen room. */
+static inline void weir_ring_push(struct weir_ring_writer *ring, uint64_t word, uint64_t value)
+{
+	weir_ring_put(ring, word, value);
+	weir_ring_publish(ring);
+}
+
 /* The engine's look at the tail. Orders: this before the copies of the slots below it; partner:
- * weir_ring_push(). The value is a claim: the caller checks it against its own cursor. */
+ * weir_ring_publish(). The value is a claim: the caller checks it against its own cursor. */
 static inline uint64_t weir_ring_snapshot(const struct weir_ring_header *header)
 {
 	return weir_load_acquire_64(&header->tail);

@@ -1,0 +1,217 @@
+/*
+ * memory: the memfds of a producer, and descriptors that may be closed behind our back.
+ *
+ * Idea:  a memfd is made whole before anyone sees it: size, pages allocated (so that no emit ever
+ *        meets a lack of memory as a signal), header, seals. The seals let the engine map it
+ *        without fear of a later truncation.
+ *
+ * Runs on:  the thread that needs the memory, in a slow call, with the handle's lock held.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client.h"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+/* One step of fallocate: short enough that a program with a fast interval timer, whose signals
+ * interrupt it, gets through. */
+#define ALLOCATE_STEP_BYTES ((size_t)256 << 10)
+#define INTERRUPTS_MAX 1000
+
+int libweir_descriptor_take(int fd, struct descriptor *ret_descriptor)
+{
+	struct stat status;
+
+	/* Not on a standard stream's number: an application that closed its own would print
+	 * into our memory. */
+	if (fd >= 0 && fd <= STDERR_FILENO) {
+		int higher = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		int error = errno;
+		close(fd);
+		errno = error;
+		fd = higher;
+	}
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &status) < 0) {
+		int error = -errno;
+		close(fd);
+		return error;
+	}
+	*ret_descriptor = (struct descriptor){fd, status.st_dev, status.st_ino};
+	return 0;
+}
+
+bool libweir_descriptor_valid(const struct descriptor *descriptor)
+{
+	struct stat status;
+
+	return descriptor->fd >= 0 && fstat(descriptor->fd, &status) == 0 &&
+	       status.st_dev == descriptor->device && status.st_ino == descriptor->inode;
+}
+
+void libweir_descriptor_drop(struct descriptor *descriptor)
+{
+	if (libweir_descriptor_valid(descriptor))
+		close(descriptor->fd);
+	descriptor->fd = -1;
+}
+
+static int allocate(int fd, size_t bytes)
+{
+	int interrupts = 0;
+
+	if (ftruncate(fd, (off_t)bytes) < 0)
+		return -errno;
+	for (size_t at = 0; at < bytes;) {
+		size_t step = bytes - at < ALLOCATE_STEP_BYTES ? bytes - at : ALLOCATE_STEP_BYTES;
+		if (fallocate(fd, 0, (off_t)at, (off_t)step) == 0)
+			at += step;
+		else if (errno != EINTR || ++interrupts > INTERRUPTS_MAX)
+			return -errno;
+	}
+	return 0;
+}
+
+void libweir_memory_drop(struct memory *memory)
+{
+	if (memory->map)
+		munmap(memory->map, memory->bytes);
+	libweir_descriptor_drop(&memory->descriptor);
+	*memory = (struct memory){.descriptor = {.fd = -1}};
+}
+
+int libweir_memory_create(const char *name, size_t bytes, struct memory *ret_memory)
+{
+	struct memory memory = {.bytes = bytes};
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+	if (fd < 0 && errno == EINVAL) /* Linux before 6.3 */
+		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int error = libweir_descriptor_take(fd, &memory.descriptor);
+	if (error)
+		return error;
+
+	error = allocate(memory.descriptor.fd, bytes);
+	if (!error) {
+		memory.map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+				  memory.descriptor.fd, 0);
+		if (memory.map == MAP_FAILED) {
+			error = -errno;
+			memory.map = NULL;
+		}
+	}
+	if (!error && fcntl(memory.descriptor.fd, F_ADD_SEALS,
+			    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		error = -errno;
+	if (error) {
+		libweir_memory_drop(&memory);
+		return error;
+	}
+	*ret_memory = memory;
+	return 0;
+}
+
+/* When this process started, in clock ticks since boot: field 22 of /proc/self/stat. 0: unknown,
+ * which an engine that compares it refuses with a text. */
+static uint64_t start_time_ticks(void)
+{
+	char text[1024];
+	uint64_t ticks = 0;
+	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	ssize_t count = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (count <= 0)
+		return 0;
+	text[count] = '\0';
+	/* The second field is the program's name in brackets, which may contain anything. */
+	const char *at = strrchr(text, ')');
+	for (int field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	for (at = at ? at + 1 : ""; *at >= '0' && *at <= '9'; at++)
+		ticks = ticks * 10 + (uint64_t)(*at - '0');
+	return ticks;
+}
+
+int libweir_region_create(const struct weir *w, struct memory *ret_memory)
+{
+	struct memory memory;
+	int error = libweir_memory_create("weir-region", WEIR_TABLE_OFFSET + (size_t)w->table_bytes,
+					  &memory);
+	if (error)
+		return error;
+	struct weir_region_header *header = memory.map;
+	*header = (struct weir_region_header){
+		.magic = WEIR_REGION_MAGIC,
+		.version = WEIR_LAYOUT_VERSION,
+		.fingerprint = weir_layout_fingerprint(),
+		.pid = (uint32_t)getpid(),
+		.clock = w->clock,
+		.start_time_ticks = start_time_ticks(),
+		.table_bytes = w->table_bytes,
+		.rings_max = WEIR_RINGS_MAX,
+		.series_max = w->series_max,
+	};
+	memcpy(header->source, w->source, sizeof(header->source));
+	memcpy(header->program, w->program, sizeof(header->program));
+	if (getrandom(header->uuid, sizeof(header->uuid), 0) != sizeof(header->uuid)) {
+		libweir_memory_drop(&memory);
+		return -EAGAIN;
+	}
+	*ret_memory = memory;
+	return 0;
+}
+
+int libweir_ring_create(struct weir *w)
+{
+	struct client_ring ring = {.offer = OFFER_NEW};
+	size_t bytes = WEIR_RING_OFFSET + (size_t)w->ring_events * sizeof(struct weir_event);
+	int error = libweir_memory_create("weir-ring", bytes, &ring.memory);
+	if (error)
+		return error;
+	/* A child of a bare clone(), which runs no fork handlers, must not reach the slots. */
+	if (madvise(ring.memory.map, bytes, MADV_DONTFORK) < 0) {
+		error = -errno;
+		libweir_memory_drop(&ring.memory);
+		return error;
+	}
+	struct weir_ring_header *header = ring.memory.map;
+	*header = (struct weir_ring_header){
+		.magic = WEIR_RING_MAGIC,
+		.version = WEIR_LAYOUT_VERSION,
+		.fingerprint = weir_layout_fingerprint(),
+		.index = w->ring_count,
+		.capacity = w->ring_events,
+	};
+	memcpy(header->uuid, region_header(w)->uuid, sizeof(header->uuid));
+	ring.writer = (struct weir_ring_writer){
+		.slots = (struct weir_event *)((char *)ring.memory.map + WEIR_RING_OFFSET),
+		.mask = w->ring_events - 1,
+		.header = header,
+		.control = weir_control_slots(w->control) + w->ring_count,
+	};
+	w->rings[w->ring_count] = ring;
+	return 0;
+}
+
+void libweir_rings_drop(struct weir *w, bool inherited)
+{
+	for (uint32_t i = 0; i < w->ring_count; i++) {
+		struct memory *memory = &w->rings[i].memory;
+		/* The parent's mapping did not come along; what is there now is not ours. */
+		if (inherited && !memory->plugged)
+			memory->map = NULL;
+		libweir_memory_drop(memory);
+	}
+	memset(w->rings, 0, sizeof(w->rings));
+	weir_store_relaxed_32(&w->ring_count, 0); /* with the lock held, or with no one else here */
+}
