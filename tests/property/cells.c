@@ -182,7 +182,8 @@ static void random_events(struct weir_event *events, uint32_t count, uint32_t se
 	for (uint32_t i = 0; i < count; i++) {
 		int64_t at = model.frontier + ahead;
 		if (random_one_in(10))
-			at = model.frontier - 2 + (int64_t)random_below(WEIR_OPEN_INTERVALS_MAX + 5);
+			at = model.frontier - 2 +
+			     (int64_t)random_below(WEIR_OPEN_INTERVALS_MAX + 5);
 		int64_t time_ms = at * model.interval_ms +
 				  (int64_t)random_below((uint64_t)model.interval_ms);
 		if (time_ms < 0)

@@ -65,8 +65,9 @@ static void make_series(void)
 		for (uint32_t j = 0; j < NAMES; j++) {
 			if (random_one_in(4))
 				continue;
-			series[i].value[j] = values[random_below(8)];
-			pairs[dimensions++] = (struct definition_pair){names[j], series[i].value[j]};
+			const char *value = values[random_below(8)];
+			series[i].value[j] = value;
+			pairs[dimensions++] = (struct definition_pair){names[j], value};
 		}
 		series[i].definition = definition_make(series[i].kind, series[i].event,
 						       series[i].field, dimensions, pairs);
@@ -164,7 +165,8 @@ static void model_apply(const struct partial *partial)
 				const char *value = s->value[by[j][k]];
 				key[k] = over ? "__overflow__" : value ? value : "";
 			}
-			struct model_slice *slice = model_find(j, key, &overflow, partial->interval);
+			struct model_slice *slice =
+				model_find(j, key, &overflow, partial->interval);
 			model_sum(slice, cell, s->kind == WEIR_NUMBER);
 			overflowed += overflow ? cell->count : 0;
 		}
