@@ -42,9 +42,9 @@ struct rollup {
 	const void *lookup_self;
 
 	struct slices slices;
-	struct cell *sums;                     /* of the interval: an accumulator is a cell */
-	double *value, *events, *sum_squares;  /* as observed */
-	uint32_t capacity;                     /* of these four */
+	struct cell *sums;                    /* of the interval: an accumulator is a cell */
+	double *value, *events, *sum_squares; /* as observed */
+	uint32_t capacity;                    /* of these four */
 	bool total_born;
 	uint64_t overflowed;
 
@@ -214,8 +214,8 @@ static __attribute__((noinline)) uint32_t feeds_learn(struct rollup *rollup, uin
 		struct slices_text values[WEIR_DIMENSIONS_MAX];
 		for (uint32_t j = 0; j < slices->by[i].dimensions; j++)
 			values[j] = definition_value(definition, slices->by[i].names[j]);
-		rollup->members[at + 1 + i] =
-			slices_find(slices, i, over ? NULL : values, interval);
+		rollup->members[at + 1 + i] = slices_find(slices, i, over ? NULL : values,
+							  interval);
 	}
 	reserve_slices(rollup);
 	return rollup->feeds[series] = FEEDS_FIRST + at;

@@ -30,7 +30,7 @@ struct slices_text {
 struct slices_rollup {
 	uint32_t dimensions;
 	char *names[WEIR_DIMENSIONS_MAX]; /* owned */
-	uint32_t overflow; /* number of its overflow slice; 0: none yet */
+	uint32_t overflow;                /* number of its overflow slice; 0: none yet */
 };
 
 struct slices {

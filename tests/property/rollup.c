@@ -79,7 +79,9 @@ static void make_spec(void)
 	spec = (struct rollup_spec){
 		.metric = "m",
 		.event = "purchase",
-		.field = random_one_in(3) ? "items" : random_one_in(2) ? "value" : "",
+		.field = random_one_in(3)   ? "items"
+			 : random_one_in(2) ? "value"
+					    : "",
 		.aggregation = (enum aggregation)random_below(5),
 		.rollups = (uint32_t)random_below(4),
 		.slices_max = random_one_in(3) ? 1000 : (uint32_t)random_below(25),
@@ -165,8 +167,8 @@ static void model_apply(const struct partial *partial)
 				const char *value = s->value[by[j][k]];
 				key[k] = over ? "__overflow__" : value ? value : "";
 			}
-			struct model_slice *slice =
-				model_find(j, key, &overflow, partial->interval);
+			struct model_slice *slice = model_find(j, key, &overflow,
+							       partial->interval);
 			model_sum(slice, cell, s->kind == WEIR_NUMBER);
 			overflowed += overflow ? cell->count : 0;
 		}
@@ -233,8 +235,8 @@ static void compare(const struct observations *seen, int64_t interval)
 
 static struct partial *random_partial(int64_t interval)
 {
-	struct partial *partial =
-		calloc(1, sizeof(*partial) + SERIES * sizeof(struct partial_cell));
+	struct partial *partial = calloc(1,
+					 sizeof(*partial) + SERIES * sizeof(struct partial_cell));
 	expect(partial);
 	partial->interval = interval;
 	uint64_t density = 1 + random_below(6);

@@ -146,7 +146,7 @@ Test(cells, late_and_future_events_are_counted_and_in_no_cell)
 	uint64_t end_ms = (4 + WEIR_OPEN_INTERVALS_MAX + 1) * SECOND;
 	cr_assert_eq(cells_window_end_ms(cells), end_ms);
 	struct weir_event events[] = {
-		event(4999, 1, 1), event(5000, 2, 2),       event(0, 1, 1),
+		event(4999, 1, 1),   event(5000, 2, 2),       event(0, 1, 1),
 		event(end_ms, 3, 3), event(end_ms - 1, 4, 4), event(WEIR_TIME_MS_MAX, 3, 3),
 	};
 	add(cells, events, 6);
