@@ -48,6 +48,11 @@ const char *anomaly_state_name(enum anomaly_state state)
 	return names[state];
 }
 
+double severity_shown(double severity)
+{
+	return floor(severity * 10) / 10;
+}
+
 void anomaly_id_text(const uint64_t id[2], char text[33])
 {
 	snprintf(text, 33, "%016" PRIx64 "%016" PRIx64, id[0], id[1]);
@@ -142,13 +147,13 @@ static void put_member(struct bytes *out, const char *name, const char *text)
 	put_text(out, text, WHOLE);
 }
 
-/* JSON knows no NaN and no infinity: null. */
-static void put_double(struct bytes *out, const char *name, double value, const char *format)
+/* JSON knows no NaN and no infinity: null. A severity has one decimal. */
+static void put_double(struct bytes *out, const char *name, double value, bool is_severity)
 {
 	char text[40] = "null";
 	put_name(out, name);
-	if (isfinite(value) && format) {
-		snprintf(text, sizeof(text), format, value);
+	if (is_severity && fabs(value) < 1e9) {
+		snprintf(text, sizeof(text), "%.1f", severity_shown(value));
 	} else if (isfinite(value)) {
 		for (int digits = 15; digits <= 17; digits++) {
 			snprintf(text, sizeof(text), "%.*g", digits, value);
@@ -270,9 +275,9 @@ static void put_contributions(struct bytes *out, const struct anomaly *anomaly)
 		put_text(out, from->dimension, sizeof(from->dimension));
 		put_name(out, "value");
 		put_text(out, from->value, sizeof(from->value));
-		put_double(out, "share", from->share, NULL);
-		put_double(out, "observed", from->observed, NULL);
-		put_double(out, "expected", from->expected, NULL);
+		put_double(out, "share", from->share, false);
+		put_double(out, "observed", from->observed, false);
+		put_double(out, "expected", from->expected, false);
 		put(out, "}");
 	}
 	put(out, "]");
@@ -299,9 +304,9 @@ static void put_data(struct bytes *out, const struct anomaly *anomaly, const cha
 	put_member(out, "group", group);
 	put_integer(out, "revision", anomaly->revision);
 	put_member(out, "state", anomaly_state_name(anomaly->state));
-	put_double(out, "severity", anomaly->severity, "%.1f");
+	put_double(out, "severity", anomaly->severity, true);
 	put_member(out, "band", severity_band_name(anomaly->severity));
-	put_double(out, "peak", anomaly->severity_peak, "%.1f");
+	put_double(out, "peak", anomaly->severity_peak, true);
 	put_name(out, "metric");
 	put_text(out, anomaly->metric, sizeof(anomaly->metric));
 	put_name(out, "slice");
@@ -317,11 +322,11 @@ static void put_data(struct bytes *out, const struct anomaly *anomaly, const cha
 	put_time(out, "start", anomaly_time_ms(anomaly, anomaly->start, false));
 	put_time(out, "interval_start", anomaly_time_ms(anomaly, anomaly->interval, false));
 	put_time(out, "peak_start", anomaly_time_ms(anomaly, anomaly->peak_interval, false));
-	put_double(out, "observed", anomaly->observed, NULL);
-	put_double(out, "expected", anomaly->expected, NULL);
-	put_double(out, "lower", anomaly->lower, NULL);
-	put_double(out, "upper", anomaly->upper, NULL);
-	put_double(out, "log10_p", anomaly->log10_p, NULL);
+	put_double(out, "observed", anomaly->observed, false);
+	put_double(out, "expected", anomaly->expected, false);
+	put_double(out, "lower", anomaly->lower, false);
+	put_double(out, "upper", anomaly->upper, false);
+	put_double(out, "log10_p", anomaly->log10_p, false);
 	put_name(out, "incomplete");
 	put(out, anomaly->incomplete ? "true" : "false");
 	put_contributions(out, anomaly);

@@ -15,6 +15,8 @@
 char *payload_json(const struct anomaly *anomaly, const char *environment);
 /* "critical", "major", "minor", "warning", "none". */
 const char *severity_band_name(double severity);
+/* With one decimal, cut and not rounded: what is shown lies in the band that is named. */
+double severity_shown(double severity);
 const char *anomaly_state_name(enum anomaly_state state);
 /* 32 hex digits and a NUL. */
 void anomaly_id_text(const uint64_t id[2], char text[33]);

@@ -301,7 +301,8 @@ static int append_row(struct publisher *publisher, const struct anomaly *anomaly
 		return -ENOMEM;
 	anomaly_id_text(anomaly->id, id);
 	if (isfinite(anomaly->severity))
-		snprintf(severity, sizeof(severity), "%.1f", anomaly->severity);
+		snprintf(severity, sizeof(severity), "%.1f",
+			 severity_shown(anomaly->severity));
 	snprintf(maxlen, sizeof(maxlen), "%llu", (unsigned long long)publisher->stream_max);
 	int bad = redisAppendCommand(redis, "MULTI");
 	if (publisher->stream_max)
@@ -476,7 +477,7 @@ static int parse_url(struct publisher *publisher, const char *url, char *why, si
 	if (host[0] == '[') {
 		host++;
 		end = host + strcspn(host, "]");
-		after = *end ? end + 1 : end;
+		after = *end ? end + 1 : "]";
 	}
 	unsigned long port = 6379;
 	if (*after == ':') {
@@ -486,7 +487,7 @@ static int parse_url(struct publisher *publisher, const char *url, char *why, si
 	}
 	if (port == 0 || port > 65535)
 		return refuse_url("the port must be from 1 to 65535", why, why_bytes);
-	if (end == host || strcmp(after, "/") > 0 || (*after && *after != '/'))
+	if (end == host || (*after && strcmp(after, "/") != 0))
 		return refuse_url("no host, or something behind the port", why, why_bytes);
 	publisher->host = strndup(host, (size_t)(end - host));
 	publisher->port = (int)port;
