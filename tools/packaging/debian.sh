@@ -1,0 +1,41 @@
+# shellcheck shell=bash
+# The Debian 12 packages that building, showing and checking weir need, and a way to install them.
+# Sourced by tools/demo and tools/check.
+# shellcheck disable=SC2034 # the lists are for them
+
+packages_build=(gcc libc6-dev pkg-config meson ninja-build libck-dev liburing-dev libhiredis-dev
+	libsqlite3-dev libjansson-dev libcyaml-dev libyaml-dev)
+packages_demo=(redis-server redis-tools jq)
+packages_check=(clang libclang-rt-14-dev libcriterion-dev valgrind strace python3 git
+	universal-ctags shellcheck g++ gawk)
+
+# packages_need PACKAGE...: install those that are missing; without root or sudo say what to do.
+packages_need() {
+	local missing=() package as_root=()
+	if ! command -v dpkg-query >/dev/null; then
+		echo "not a Debian system: make sure that you have the like of: $*" >&2
+		return 0
+	fi
+	for package in "$@"; do
+		[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+			missing+=("$package")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	if [ "$(id -u)" -ne 0 ]; then
+		as_root=(sudo)
+		[ -t 0 ] || as_root=(sudo -n)
+		if ! command -v sudo >/dev/null; then
+			echo "missing packages, and no sudo; as root run:" >&2
+			echo "  apt-get install ${missing[*]}" >&2
+			return 1
+		fi
+	fi
+	echo "installing ${missing[*]}" >&2
+	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq update >&2 </dev/null
+	if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+		apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends "${missing[@]}" \
+		>&2 </dev/null; then
+		echo "could not install them; see above, or install by hand: ${missing[*]}" >&2
+		return 1
+	fi
+}
