@@ -129,6 +129,7 @@ int control_open(const char *socket_path, control_answer *answer, void *self,
 		return refuse(-ENOMEM, socket_path, "out of memory", why, why_bytes);
 	strcpy(address.sun_path, socket_path);
 	strcpy(control->path, socket_path);
+	const char *path = control->path;
 	control->answer = answer;
 	control->self = self;
 	for (int i = 0; i < CLIENTS_MAX; i++)
@@ -136,7 +137,7 @@ int control_open(const char *socket_path, control_answer *answer, void *self,
 	int error = 0;
 	control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (control->fd < 0)
-		error = refuse(-errno, socket_path, strerror(errno), why, why_bytes);
+		error = refuse(-errno, path, strerror(errno), why, why_bytes);
 	/* The mode before the name: nobody else gets in between. A stricter umask may have taken
 	 * the group's bits; they are given back once it has its name. */
 	if (!error)
@@ -150,10 +151,10 @@ int control_open(const char *socket_path, control_answer *answer, void *self,
 		return error;
 	}
 	struct stat status = {0};
-	if (chmod(socket_path, SOCKET_MODE) < 0 || stat(socket_path, &status) < 0 ||
+	if (chmod(path, SOCKET_MODE) < 0 || stat(path, &status) < 0 ||
 	    listen(control->fd, CLIENTS_MAX) < 0) {
-		error = refuse(-errno, socket_path, strerror(errno), why, why_bytes);
-		unlink(socket_path);
+		error = refuse(-errno, path, strerror(errno), why, why_bytes);
+		unlink(path);
 		close(control->fd);
 		free(control);
 		return error;

@@ -49,6 +49,12 @@ static struct list read_all(const char *path, const struct store_query *query)
 	return list;
 }
 
+static void read_again(struct list *list, const char *path, const struct store_query *query)
+{
+	free(list->anomaly);
+	*list = read_all(path, query);
+}
+
 static void store_one(struct store *store, uint64_t sequence, const struct anomaly *anomaly)
 {
 	cr_assert_eq(store_begin(store), 0);
@@ -210,20 +216,22 @@ Test(store, answers_queries_by_peak_time_and_metric_newest_first)
 		cr_assert_eq(all.anomaly[i].id[0], 5 - i);
 		cr_assert_eq(all.anomaly[i].revision, 2);
 	}
-	struct list some = read_all(path, &(struct store_query){.severity_min = 30});
+	free(all.anomaly);
+	struct list some = {0};
+	read_again(&some, path, &(struct store_query){.severity_min = 30});
 	cr_assert_eq(some.count, 3);
-	some = read_all(path, &(struct store_query){.severity_min = 30, .metric = "orders"});
+	read_again(&some, path, &(struct store_query){.severity_min = 30, .metric = "orders"});
 	cr_assert_eq(some.count, 0);
-	some = read_all(path, &(struct store_query){.metric = "orders", .revisions = true});
+	read_again(&some, path, &(struct store_query){.metric = "orders", .revisions = true});
 	cr_assert_eq(some.count, 6);
 	cr_assert_eq(some.anomaly[0].id[0], 0, "oldest first");
-	some = read_all(path, &(struct store_query){.limit = 2});
+	read_again(&some, path, &(struct store_query){.limit = 2});
 	cr_assert_eq(some.count, 2);
 	cr_assert_eq(some.anomaly[0].id[0], 5);
 	/* Interval 109 ends at 1,100,000 ms. */
-	some = read_all(path, &(struct store_query){.since_ms = 1100000, .revisions = true});
+	read_again(&some, path, &(struct store_query){.since_ms = 1100000, .revisions = true});
 	cr_assert_eq(some.count, 2);
-	some = read_all(path, &(struct store_query){.since_ms = 1099999, .revisions = true});
+	read_again(&some, path, &(struct store_query){.since_ms = 1099999, .revisions = true});
 	cr_assert_eq(some.count, 3);
 
 	struct store_reader *reader;
@@ -231,6 +239,8 @@ Test(store, answers_queries_by_peak_time_and_metric_newest_first)
 	cr_assert_eq(store_reader_open(path, &reader), 0);
 	cr_assert_eq(store_anomalies(reader, &(struct store_query){0}, collect, &stopped), 0);
 	cr_assert_eq(stopped.count, 2);
+	free(stopped.anomaly);
+	free(some.anomaly);
 	store_reader_close(reader);
 	store_close(store);
 	sample_remove(directory);
@@ -511,6 +521,10 @@ Test(store_reader, refuses_what_is_no_store)
 	sample_remove(directory);
 }
 
+#define MANY_CONTRIBUTIONS                                                                         \
+	"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 40) "            \
+	"INSERT INTO contribution SELECT 1, i, 'd', 'v', 0, 0, 0 FROM n"
+
 Test(store_reader, refuses_rows_that_somebody_has_changed)
 {
 	static const char *const damage[] = {
@@ -520,8 +534,7 @@ Test(store_reader, refuses_rows_that_somebody_has_changed)
 		"UPDATE revision SET metric = printf('%.*c', 65, 'm')",
 		"UPDATE contribution SET value = printf('%.*c', 257, 'v')",
 		"UPDATE revision SET group_id = ''",
-		"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 40) "
-		"INSERT INTO contribution SELECT 1, i, 'd', 'v', 0, 0, 0 FROM n",
+		MANY_CONTRIBUTIONS,
 	};
 	const char *directory = sample_directory();
 	char path[128];
