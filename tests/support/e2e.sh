@@ -31,19 +31,8 @@ WEIRD_LOG=$E2E/weird.log
 e2e_passed=
 e2e_pids=()
 
-# stop_pid PID [SIGNAL] [SECONDS]: ask, wait, insist. Returns its exit code.
-stop_pid() {
-	local pid=$1 signal=${2:-TERM} left=$((${3:-15} * 20))
-	kill -s "$signal" "$pid" 2>/dev/null
-	while [ "$left" -gt 0 ] && kill -0 "$pid" 2>/dev/null; do
-		# A child that has ended stays until it is waited for.
-		[ "$(sed 's/.*) //; s/ .*//' "/proc/$pid/stat" 2>/dev/null)" != Z ] || break
-		sleep 0.05
-		left=$((left - 1))
-	done
-	[ "$left" -gt 0 ] || kill -KILL "$pid" 2>/dev/null
-	wait "$pid" 2>/dev/null
-}
+# shellcheck source=../../tools/processes.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../tools/processes.sh"
 
 e2e_end() {
 	local code=$? pid
@@ -110,8 +99,7 @@ redis() { redis-cli -s "$E2E/redis.sock" "$@"; }
 # A Redis of our own, on a socket in $E2E, without persistence.
 redis_start() {
 	need redis-server redis-cli
-	redis-server --port 0 --unixsocket "$E2E/redis.sock" --unixsocketperm 700 --save '' \
-		--appendonly no --dir "$E2E" "$@" >"$E2E/redis.log" 2>&1 &
+	redis_private "$E2E/redis.sock" "$@"
 	REDIS_PID=$!
 	wait_for 10 redis-server redis ping
 }
@@ -144,7 +132,7 @@ weird_start() {
 	"$WEIRD" --config "$E2E/weir.yaml" "$@" >>"$WEIRD_LOG" 2>&1 &
 	WEIRD_PID=$!
 	until grep -q READY "$WEIRD_LOG"; do
-		kill -0 "$WEIRD_PID" 2>/dev/null || fail "weird ended while starting"
+		runs "$WEIRD_PID" || fail "weird ended while starting"
 		[ "$left" -gt 0 ] || fail "weird did not become ready"
 		left=$((left - 1))
 		sleep 0.05
