@@ -1,0 +1,269 @@
+/*
+ * absence: nothing came, although something was expected.
+ *
+ * Idea:  n intervals without an event have probability exp(-L / phi), L being the events expected
+ *        in them at the rate this slice is never much below at this hour of the week, phi their
+ *        dispersion. That rate is deliberately low: the least of the neighbouring hours, less one and
+ *        a half standard errors, following the general level only downward. So a shop that closes
+ *        at night or on Sundays is silent after it has been seen closed once.
+ *        Before an hour was ever seen: half of what lately came (quarter of an hour), which forgets
+ *        as the silence lasts, so that a rate too low to tell an outage from an evening says
+ *        nothing.
+ *
+ * Runs on: the shard that owns the metric. Never allocates.
+ */
+#include <math.h>
+
+#include "detect/detector.h"
+#include "detect/hours.h"
+#include "detect/math.h"
+#include "detect/rows.h"
+
+enum absence_row {
+	ROW_SEEN,       /* complete intervals seen */
+	ROW_RECENT,     /* events per interval lately */
+	ROW_SILENT,     /* intervals without an event up to now */
+	ROW_OWED,       /* events expected in them */
+	ROW_LEVEL_SEEN, /* decayed events, and what the hours' rates expected in the same time */
+	ROW_LEVEL_OWED,
+	ROW_DISPERSION, /* variance over mean */
+	ROW_VALUE,      /* of the metric, lately: what an anomaly shows as expected */
+	ROW_HOUR_SUM,   /* events and intervals of the current hour */
+	ROW_HOUR_COUNT,
+	ROW_HOUR_RATE, /* of the hour of the week we are in: expected, least; known at all */
+	ROW_HOUR_LEAST,
+	ROW_HOUR_KNOWN,
+	ROWS,
+};
+
+/* Float rows: rate of each hour of the week, then how often it was seen. */
+static const struct rows_shape shape = { .doubles = ROWS, .floats = 2 * HOURS_OF_WEEK };
+
+struct absence_header {
+	int64_t hour; /* the hour we are in, plus 1; 0: none yet */
+};
+
+static size_t absence_bytes(const struct detector_spec *spec, uint32_t slices)
+{
+	(void)spec;
+	return rows_bytes(&shape, slices);
+}
+
+static void absence_init(void *state, const struct detector_spec *spec, uint32_t capacity)
+{
+	(void)spec;
+	rows_zero(state, &shape, capacity);
+}
+
+static void absence_move(void *to, uint32_t to_capacity, const void *from, uint32_t from_capacity,
+			 const struct detector_spec *spec)
+{
+	(void)spec;
+	rows_move(to, to_capacity, from, from_capacity, &shape);
+}
+
+static double *row(const void *state, uint32_t capacity, enum absence_row number)
+{
+	return rows_double(state, capacity, number);
+}
+
+/* The hour is over: its mean rate goes into its place in the week, over at most four weeks. */
+static void hour_close(void *state, uint32_t capacity, uint32_t slices, uint32_t hour,
+		       double per_hour)
+{
+	float *rate = rows_float(state, &shape, capacity, hour);
+	float *visits = rows_float(state, &shape, capacity, HOURS_OF_WEEK + hour);
+	double *sum = row(state, capacity, ROW_HOUR_SUM);
+	double *count = row(state, capacity, ROW_HOUR_COUNT);
+
+	for (uint32_t i = 0; i < slices; i++) {
+		if (count[i] > 0) {
+			double part = math_min(1, count[i] / per_hour);
+			double weight = math_min((double)visits[i] + part, 4);
+			double mean = sum[i] / count[i];
+			rate[i] += (float)(part / weight * (mean - (double)rate[i]));
+			visits[i] = (float)weight;
+		}
+		sum[i] = count[i] = 0;
+	}
+}
+
+/* An hour of the week is known by itself, or by the least of the same hour of other days. */
+static bool hour_rate(const void *state, uint32_t capacity, uint32_t i, uint32_t hour,
+		      double per_hour, double dispersion, double *ret_rate, double *ret_least)
+{
+	double weight = (double)rows_float(state, &shape, capacity, HOURS_OF_WEEK + hour)[i];
+	double rate = (double)rows_float(state, &shape, capacity, hour)[i];
+
+	if (weight < 0.25) {
+		weight = 0;
+		for (uint32_t day = 1; day < 7; day++) {
+			uint32_t other = (hour + day * 24) % HOURS_OF_WEEK;
+			double visits =
+				(double)rows_float(state, &shape, capacity, HOURS_OF_WEEK + other)[i];
+			double mean = (double)rows_float(state, &shape, capacity, other)[i];
+			if (visits >= 0.25 && (weight == 0 || mean < rate)) {
+				weight = visits;
+				rate = mean;
+			}
+		}
+	}
+	if (weight == 0)
+		return false;
+	*ret_rate = rate;
+	*ret_least = math_max(rate - 1.5 * sqrt(dispersion * rate / (weight * per_hour)), 0);
+	return true;
+}
+
+/* A new hour has begun: what it and its neighbours are worth. */
+static void hour_open(void *state, uint32_t capacity, uint32_t slices, uint32_t hour,
+		      double per_hour)
+{
+	for (uint32_t i = 0; i < slices; i++) {
+		double dispersion = math_max(row(state, capacity, ROW_DISPERSION)[i], 1);
+		double rate = 0, least = 0;
+		bool known = hour_rate(state, capacity, i, hour, per_hour, dispersion, &rate, &least);
+		/* Intervals longer than an hour have no neighbours within reach. */
+		for (int side = -1; known && per_hour > 1 && side <= 1; side += 2) {
+			uint32_t other = (hour + HOURS_OF_WEEK + (uint32_t)side) % HOURS_OF_WEEK;
+			double ignored, edge;
+			if (hour_rate(state, capacity, i, other, per_hour, dispersion, &ignored,
+				      &edge))
+				least = math_min(least, edge);
+		}
+		row(state, capacity, ROW_HOUR_RATE)[i] = rate;
+		row(state, capacity, ROW_HOUR_LEAST)[i] = least;
+		row(state, capacity, ROW_HOUR_KNOWN)[i] = known;
+	}
+}
+
+/* Events that slice i owes in one interval, at the least. */
+static double owed(const void *state, uint32_t capacity, uint32_t i)
+{
+	if (!(row(state, capacity, ROW_HOUR_KNOWN)[i] > 0))
+		return 0.5 * row(state, capacity, ROW_RECENT)[i];
+	double expected = row(state, capacity, ROW_LEVEL_OWED)[i];
+	double level = expected > 0 ? row(state, capacity, ROW_LEVEL_SEEN)[i] / expected : 1;
+	return row(state, capacity, ROW_HOUR_LEAST)[i] * math_min(level, 1);
+}
+
+static void learn_slice(void *state, uint32_t capacity, uint32_t i, double events, double value,
+			double interval_hours, bool firing)
+{
+	double *seen = row(state, capacity, ROW_SEEN) + i;
+	double *recent = row(state, capacity, ROW_RECENT) + i;
+	double *dispersion = row(state, capacity, ROW_DISPERSION) + i;
+
+	/* Also while firing: a silence that comes back every week is not an anomaly for ever. */
+	row(state, capacity, ROW_HOUR_SUM)[i] += events;
+	row(state, capacity, ROW_HOUR_COUNT)[i] += 1;
+	if (firing)
+		return;
+	*seen += 1;
+	double gain = math_max(1 / *seen, math_min(1.0 / 8, interval_hours * 4));
+	double mean = math_max(*recent, 0.01);
+	double square = (events - mean) * (events - mean) / mean;
+	double most = 9 * math_max(*dispersion, 1) * math_max(1, 1 / mean);
+	double slow = math_max(1 / (*seen + 10), math_min(1.0 / 200, interval_hours / 24));
+	*dispersion += slow * (math_min(square, most) - *dispersion);
+	*recent += gain * (events - *recent);
+	if (isfinite(value) && events > 0)
+		row(state, capacity, ROW_VALUE)[i] +=
+			gain * (value - row(state, capacity, ROW_VALUE)[i]);
+	if (row(state, capacity, ROW_HOUR_KNOWN)[i] > 0) {
+		double keep = 1 - math_min(1.0 / 24, interval_hours / 24);
+		double *level = row(state, capacity, ROW_LEVEL_SEEN) + i;
+		double *expected = row(state, capacity, ROW_LEVEL_OWED) + i;
+		double rate = row(state, capacity, ROW_HOUR_RATE)[i];
+		if (*expected == 0) /* begins at 1, worth six hours */
+			*level = *expected = 6 * rate / interval_hours;
+		*level = *level * keep + events;
+		*expected = *expected * keep + rate;
+	}
+}
+
+static void score_slice(void *state, const struct detector_spec *spec, uint32_t capacity,
+			uint32_t i, const struct observations *observations,
+			struct verdicts *verdicts)
+{
+	double *silent = row(state, capacity, ROW_SILENT) + i;
+	double *debt = row(state, capacity, ROW_OWED) + i;
+	double rate = owed(state, capacity, i);
+	bool count = observations->aggregation == AGGREGATE_COUNT;
+
+	if (observations->events[i] > 0) {
+		*silent = *debt = 0;
+	} else {
+		*silent += 1;
+		*debt += rate;
+	}
+	verdicts->expected[i] = count ? rate : row(state, capacity, ROW_VALUE)[i];
+	/* Anything but nothing is in the band; there is no upper edge to tell. */
+	verdicts->lower[i] = math_min(verdicts->expected[i], count ? 1 : verdicts->expected[i]);
+	verdicts->upper[i] = verdicts->expected[i];
+	verdicts->direction[i] = -1;
+	verdicts->log10_p[i] = 0;
+	/* Long enough to have seen the rate, and some of its scatter. */
+	if (row(state, capacity, ROW_SEEN)[i] < 20 + 2.0 * spec->absent_intervals)
+		return;
+	double nats = *debt / math_max(row(state, capacity, ROW_DISPERSION)[i], 1);
+	bool enough = *silent >= math_max(spec->absent_intervals, 1);
+	verdicts->log10_p[i] = math_clamp(enough ? -nats * MATH_LOG10_E : 0, -300, -1e-12);
+}
+
+static void absence_step(void *state, const struct detector_spec *spec, uint32_t capacity,
+			 const struct observations *observations, const uint8_t *learn,
+			 struct verdicts *verdicts)
+{
+	struct absence_header *header = state;
+	double interval_hours = (double)observations->interval_ms / HOUR_MS;
+	double per_hour = math_max(1 / interval_hours, 1);
+	int64_t hour = hours_of(observations->interval, observations->interval_ms);
+	bool incomplete = observations->flags & OBSERVATION_INCOMPLETE;
+
+	if (header->hour != hour + 1) {
+		if (header->hour)
+			hour_close(state, capacity, observations->count,
+				   hours_of_week(header->hour - 1), per_hour);
+		hour_open(state, capacity, observations->count, hours_of_week(hour), per_hour);
+		header->hour = hour + 1;
+	}
+	for (uint32_t i = 0; i < observations->count; i++) {
+		double events = observations->events[i];
+		if (incomplete && !(events > 0)) {
+			/* Nobody knows whether anything came: the silence neither grows nor ends. */
+			verdicts->expected[i] = verdicts->lower[i] = verdicts->upper[i] = 0;
+			verdicts->log10_p[i] = 0;
+			verdicts->direction[i] = 0;
+			continue;
+		}
+		score_slice(state, spec, capacity, i, observations, verdicts);
+		if (!incomplete)
+			learn_slice(state, capacity, i, events, observations->value[i],
+				    interval_hours, !learn[i]);
+	}
+}
+
+static void absence_save(const void *state, const struct detector_spec *spec, uint32_t capacity,
+			 uint32_t slices, struct bytes *out)
+{
+	(void)spec;
+	rows_save(state, &shape, capacity, slices, out);
+}
+
+static int absence_load(void *state, const struct detector_spec *spec, uint32_t capacity,
+			uint32_t slices, struct bytes_reader *in)
+{
+	(void)spec;
+	return rows_load(state, &shape, capacity, slices, in);
+}
+
+const struct detector_ops detector_absence = {
+	.kind = "absence",
+	.bytes = absence_bytes,
+	.init = absence_init,
+	.move = absence_move,
+	.step = absence_step,
+	.save = absence_save,
+	.load = absence_load,
+};

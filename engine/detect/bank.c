@@ -1,0 +1,391 @@
+/*
+ * bank: one detector over the slices of one metric: from verdicts to anomalies.
+ *
+ * Idea:  a step scores all slices (the detector's vector loops), turns tail probabilities into
+ *        severities, and then moves the few slices that are not normal through their life (see
+ *        life.h). A slice that fires is not learned from, so that an incident does not become the
+ *        norm; after a day (a window: after its length) it is, so that a lasting change does.
+ *        To fire takes the threshold plus the alarm budget; to go on firing takes 25 less
+ *        than the threshold: what is known to be wrong must not flicker.
+ *
+ * Runs on: the shard that owns the metric. Never reads a clock, never allocates but for new slices.
+ */
+#include "detect/bank.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "detect/life.h"
+#include "detect/math.h"
+#include "detect/severity.h"
+
+/* Severity by which an anomaly that fires may fall below the threshold and still go on. */
+#define HYSTERESIS 25.0
+/* Of the deviations so far, what an interval keeps: short before a run begins, long in it. */
+#define KEEP_BEFORE 0.5
+#define KEEP_RUNNING (1 - 1.0 / 32)
+/* Another top contribution is told when it has stood this many intervals. */
+#define TOP_TURNS 3
+/* Intervals over which a slice's volume is averaged. */
+#define VOLUME_INTERVALS 64.0
+
+enum judgement { JUDGED_NORMAL, JUDGED_ANOMALOUS, JUDGED_UNKNOWN };
+
+struct step {
+	struct bank *bank;
+	const struct observations *observations;
+	double threshold; /* raw severity to fire: with the alarm budget */
+	bool incomplete;
+	bank_each *each;
+	void *self;
+};
+
+/* Take over what the observations say of themselves, and their new slices. */
+static int adopt(struct bank *bank, const struct observations *observations)
+{
+	uint32_t slices = bank->slices;
+
+	check(observations->count >= slices);
+	if (bank->interval_ms != observations->interval_ms)
+		bank_interval(bank, observations->interval_ms);
+	snprintf(bank->source, sizeof(bank->source), "%s", observations->source);
+	snprintf(bank->metric, sizeof(bank->metric), "%s", observations->metric);
+	if (observations->count == slices)
+		return 0;
+	int result = bank_grow(bank, observations->count);
+	for (uint32_t i = slices; result == 0 && i < observations->count; i++)
+		result = bank_label(bank, i, observations->slices[i].label);
+	return result;
+}
+
+/* Intervals that a firing slice is not learned from. */
+static int64_t freeze_intervals(const struct bank *bank)
+{
+	int64_t day = (int64_t)math_max(86400000.0 / (double)bank->interval_ms, 3);
+	if (bank->spec.kind == DETECTOR_WINDOW && bank->spec.window < day)
+		return bank->spec.window;
+	return day;
+}
+
+static void choose_learners(struct bank *bank, int64_t interval)
+{
+	int64_t freeze = freeze_intervals(bank);
+	for (uint32_t i = 0; i < bank->slices; i++) {
+		const struct life *life = &bank->lives[i];
+		bank->learn[i] = life->status == LIFE_NORMAL ||
+				 (life->status == LIFE_FIRING && interval - life->fired >= freeze);
+	}
+}
+
+static void learn_volume(struct bank *bank, const struct observations *observations)
+{
+	double gain = math_max(1 / (double)bank->seen, 1 / VOLUME_INTERVALS);
+	for (uint32_t i = 0; i < bank->slices; i++) {
+		if (bank->learn[i])
+			bank->volume[i] += gain * (observations->events[i] - bank->volume[i]);
+	}
+}
+
+/* Too few events, expected and observed, to say anything. */
+static bool too_few(const struct step *step, uint32_t i)
+{
+	const struct bank *bank = step->bank;
+	bool count = step->observations->aggregation == AGGREGATE_COUNT;
+	double expected = count ? bank->verdicts.expected[i] : bank->volume[i];
+	return math_max(expected, step->observations->events[i]) < bank->spec.min_volume;
+}
+
+/* Severities, and how many slices are watched: those that can speak and ever had an event. */
+static void weigh(struct step *step)
+{
+	struct bank *bank = step->bank;
+	uint32_t watched = 0;
+
+	for (uint32_t i = 0; i < bank->slices; i++) {
+		double log10_p = bank->verdicts.log10_p[i];
+		bool said = log10_p < 0 && !too_few(step, i);
+		bool alive = bank->volume[i] > 0 || step->observations->events[i] > 0;
+		bank->raw[i] = said ? severity_raw(log10_p, bank->log10_intervals) : -INFINITY;
+		watched += said && alive;
+	}
+	step->threshold = severity_budget(bank->spec.severity, watched);
+}
+
+static bool outside_band(const struct step *step, uint32_t i)
+{
+	const struct verdicts *verdicts = &step->bank->verdicts;
+	double value = step->observations->value[i];
+
+	if (step->bank->spec.kind != DETECTOR_WINDOW)
+		return true;
+	return value < verdicts->lower[i] || value > verdicts->upper[i];
+}
+
+static enum judgement judge(const struct step *step, uint32_t i)
+{
+	const struct bank *bank = step->bank;
+	const struct life *life = &bank->lives[i];
+	enum detector_direction wanted = bank->spec.direction;
+	int direction = bank->verdicts.direction[i];
+	bool goes_on = life->status == LIFE_FIRING && life->direction == direction;
+	double threshold = goes_on ? bank->spec.severity - HYSTERESIS : step->threshold;
+	bool unwanted = (wanted == DIRECTION_UP && direction < 0) ||
+			(wanted == DIRECTION_DOWN && direction > 0);
+
+	/* What is missing may have been lost on the way: only a surplus is sure. */
+	if (step->incomplete && direction <= 0)
+		return JUDGED_UNKNOWN;
+	if (direction != 0 && !unwanted && bank->raw[i] >= threshold && outside_band(step, i))
+		return JUDGED_ANOMALOUS;
+	return step->incomplete ? JUDGED_UNKNOWN : JUDGED_NORMAL;
+}
+
+/* The contributions to a deviation in this direction, once per step. */
+static uint32_t contributions(const struct step *step, int direction)
+{
+	struct bank *bank = step->bank;
+	int side = direction > 0;
+
+	if (!bank->diagnosed[side]) {
+		memset(bank->contribution[side], 0, sizeof(bank->contribution[side]));
+		bank->contributions[side] = diagnose(&bank->diagnosis, step->observations,
+						     &bank->verdicts, direction,
+						     bank->contribution[side]);
+		bank->diagnosed[side] = true;
+	}
+	return bank->contributions[side];
+}
+
+static uint64_t top_hash(const struct step *step, int direction)
+{
+	if (contributions(step, direction) == 0)
+		return 0;
+	return contribution_hash(&step->bank->contribution[direction > 0][0]);
+}
+
+/* Everything that an anomaly says but its contributions. */
+static void describe(struct bank *bank, uint32_t i, int64_t interval, enum anomaly_state state)
+{
+	const struct life *life = &bank->lives[i];
+	struct anomaly *anomaly = &bank->anomaly;
+
+	memset(anomaly, 0, sizeof(*anomaly));
+	snprintf(anomaly->source, sizeof(anomaly->source), "%s", bank->source);
+	snprintf(anomaly->metric, sizeof(anomaly->metric), "%s", bank->metric);
+	snprintf(anomaly->detector, sizeof(anomaly->detector), "%s", bank->spec.name);
+	snprintf(anomaly->kind, sizeof(anomaly->kind), "%s", bank->ops->kind);
+	snprintf(anomaly->slice, sizeof(anomaly->slice), "%s", bank->labels[i]);
+	anomaly_id(anomaly->detector, anomaly->source, anomaly->metric, anomaly->slice, life->start,
+		   anomaly->id);
+	group_id(anomaly->source, anomaly->metric, life->group, anomaly->group);
+	anomaly->revision = life->revision;
+	anomaly->state = state;
+	anomaly->direction = life->direction;
+	anomaly->interval_ms = bank->interval_ms;
+	anomaly->start = life->start;
+	anomaly->interval = interval;
+	anomaly->severity_peak = life->peak;
+	anomaly->peak_interval = life->peak_interval;
+	anomaly->observed = life->observed;
+	anomaly->expected = life->expected;
+	anomaly->lower = life->lower;
+	anomaly->upper = life->upper;
+	anomaly->log10_p = life->log10_p;
+}
+
+static void speak(const struct step *step, uint32_t i, enum anomaly_state state)
+{
+	struct bank *bank = step->bank;
+	struct life *life = &bank->lives[i];
+	struct anomaly *anomaly = &bank->anomaly;
+
+	life->revision++;
+	describe(bank, i, step->observations->interval, state);
+	anomaly->severity = severity_clamp(math_max(bank->raw[i], 0));
+	anomaly->incomplete = step->incomplete;
+	anomaly->contributions = contributions(step, life->direction);
+	memcpy(anomaly->contribution, bank->contribution[life->direction > 0],
+	       sizeof(anomaly->contribution));
+	int band = severity_band(anomaly->severity);
+	if (band > life->band)
+		life->band = (uint8_t)band;
+	life->top = top_hash(step, life->direction);
+	life->top_turns = 0;
+	step->each(step->self, anomaly);
+}
+
+static void note_peak(struct life *life, double severity, int64_t interval)
+{
+	if (severity > life->peak) {
+		life->peak = severity;
+		life->peak_interval = interval;
+	}
+}
+
+/* Pending, or a pending one whose direction turned. */
+static void begin(struct step *step, uint32_t i)
+{
+	struct bank *bank = step->bank;
+	struct life *life = &bank->lives[i];
+	int64_t interval = step->observations->interval;
+
+	*life = (struct life){
+		.status = LIFE_PENDING,
+		.direction = bank->verdicts.direction[i],
+		.start = interval,
+		.peak_interval = interval,
+		.observed = life->observed,
+		.expected = life->expected,
+		.lower = life->lower,
+		.upper = life->upper,
+		.log10_p = life->log10_p,
+	};
+	if (!bank->running) {
+		bank->running = true;
+		bank->run = interval;
+	}
+}
+
+static void live_pending(struct step *step, uint32_t i, enum judgement judgement)
+{
+	struct bank *bank = step->bank;
+	struct life *life = &bank->lives[i];
+	int64_t interval = step->observations->interval;
+
+	if (judgement == JUDGED_UNKNOWN)
+		return;
+	if (judgement == JUDGED_NORMAL) {
+		life->status = LIFE_NORMAL;
+		return;
+	}
+	if (life->direction != bank->verdicts.direction[i])
+		begin(step, i);
+	life->count++;
+	note_peak(life, severity_clamp(bank->raw[i]), interval);
+	if (life->count < bank->spec.for_intervals)
+		return;
+	life->status = LIFE_FIRING;
+	life->count = 0;
+	life->fired = interval;
+	life->group = bank->run;
+	speak(step, i, ANOMALY_FIRING);
+}
+
+/* Has another top contribution stood long enough to be told? */
+static bool top_changed(const struct step *step, struct life *life)
+{
+	uint64_t top = top_hash(step, life->direction);
+
+	if (top == life->top || top == 0) {
+		life->top_turns = 0;
+		return false;
+	}
+	life->top_turns = top == life->next_top ? (uint8_t)(life->top_turns + 1) : 1;
+	life->next_top = top;
+	return life->top_turns >= TOP_TURNS;
+}
+
+static void live_firing(struct step *step, uint32_t i, enum judgement judgement)
+{
+	struct bank *bank = step->bank;
+	struct life *life = &bank->lives[i];
+	int64_t interval = step->observations->interval;
+
+	if (judgement == JUDGED_UNKNOWN)
+		return;
+	if (judgement == JUDGED_NORMAL) {
+		if (++life->count < bank->spec.recover_intervals)
+			return;
+		speak(step, i, ANOMALY_RESOLVED);
+		life->status = LIFE_NORMAL;
+		return;
+	}
+	double severity = severity_clamp(bank->raw[i]);
+	bool turned = life->direction != bank->verdicts.direction[i];
+	life->count = 0;
+	life->direction = bank->verdicts.direction[i];
+	note_peak(life, severity, interval);
+	bool changed = top_changed(step, life);
+	if (turned || changed || severity_band(severity) > life->band)
+		speak(step, i, ANOMALY_UPDATED);
+}
+
+static void live(struct step *step, uint32_t i)
+{
+	struct bank *bank = step->bank;
+	struct life *life = &bank->lives[i];
+	enum judgement judgement = judge(step, i);
+	double value = step->observations->value[i];
+
+	if (life->status == LIFE_NORMAL && judgement != JUDGED_ANOMALOUS)
+		return;
+	life->observed = isfinite(value) ? value : 0;
+	life->expected = bank->verdicts.expected[i];
+	life->lower = bank->verdicts.lower[i];
+	life->upper = bank->verdicts.upper[i];
+	life->log10_p = bank->verdicts.log10_p[i];
+	if (life->status == LIFE_NORMAL)
+		begin(step, i);
+	if (life->status == LIFE_PENDING)
+		live_pending(step, i, judgement);
+	else
+		live_firing(step, i, judgement);
+}
+
+int bank_step(struct bank *bank, const struct observations *observations, bank_each *each,
+	      void *self)
+{
+	struct step step = {
+		.bank = bank,
+		.observations = observations,
+		.incomplete = observations->flags & OBSERVATION_INCOMPLETE,
+		.each = each,
+		.self = self,
+	};
+	int result = adopt(bank, observations);
+	if (result < 0)
+		return result;
+	if (observations->count == 0)
+		return 0;
+	bank->seen++;
+	bank->diagnosed[0] = bank->diagnosed[1] = false;
+	choose_learners(bank, observations->interval);
+	bank->ops->step(bank->state, &bank->spec, bank->capacity, observations, bank->learn,
+			&bank->verdicts);
+	weigh(&step);
+	diagnose_add(&bank->diagnosis, observations, &bank->verdicts,
+		     bank->running ? KEEP_RUNNING : KEEP_BEFORE, bank->edge);
+	bool busy = false;
+	for (uint32_t i = 0; i < bank->slices; i++) {
+		live(&step, i);
+		busy |= bank->lives[i].status != LIFE_NORMAL;
+	}
+	bank->running = busy;
+	if (!step.incomplete)
+		learn_volume(bank, observations);
+	return 0;
+}
+
+void bank_learning(const struct bank *bank, uint64_t *ret_seen, uint64_t *ret_wanted)
+{
+	*ret_seen = bank->seen;
+	*ret_wanted = bank_wanted(&bank->spec);
+}
+
+void bank_end(struct bank *bank, int64_t interval, bank_each *each, void *self)
+{
+	for (uint32_t i = 0; i < bank->slices; i++) {
+		struct life *life = &bank->lives[i];
+		bool firing = life->status == LIFE_FIRING;
+		life->status = LIFE_NORMAL;
+		if (!firing)
+			continue;
+		life->revision++;
+		describe(bank, i, interval, ANOMALY_RESOLVED);
+		each(self, &bank->anomaly);
+	}
+	bank->running = false;
+}

@@ -1,0 +1,83 @@
+/*
+ * life: what a bank holds; shared by its two files.
+ *
+ *   bank.c          a step: score, decide, diagnose, speak
+ *   bank_memory.c   create, grow, save, load, ids
+ *
+ *              anomalous                 `for` of them
+ *     normal ------------> pending ------------------------> firing --+ band up, direction,
+ *        ^                    | normal                          | ^   | top contribution:
+ *        +--------------------+                                 | +---+ updated
+ *        +------------------------------------------------------+
+ *                        `recover` normal ones: resolved
+ */
+#ifndef DETECT_LIFE_H
+#define DETECT_LIFE_H
+
+#include "detect/bank.h"
+#include "detect/diagnose.h"
+
+enum life_status { LIFE_NORMAL, LIFE_PENDING, LIFE_FIRING };
+
+/* The life of one slice's anomaly. */
+struct life {
+	uint8_t status; /* enum life_status */
+	int8_t direction;
+	uint8_t band;      /* the highest told, enum severity_band */
+	uint8_t top_turns; /* intervals that another top contribution has stood */
+	uint32_t count;    /* anomalous intervals while pending, normal ones while firing */
+	uint32_t revision;
+	uint32_t spare;
+	int64_t start; /* first interval of the run */
+	int64_t fired;
+	int64_t group; /* start of the metric's run when it fired */
+	int64_t peak_interval;
+	double peak; /* clamped severity */
+	uint64_t top, next_top; /* hashes of the top contribution told, and of the one since */
+	double observed, expected, lower, upper, log10_p; /* of the last interval, for bank_end() */
+};
+
+struct bank {
+	struct detector_spec spec;
+	const struct detector_ops *ops;
+	uint32_t slices, capacity;
+
+	/* Of the observations, as last seen: for bank_end() and ids. */
+	char source[32];
+	char metric[65];
+	int64_t interval_ms;
+	double log10_intervals; /* of a week */
+	double edge;            /* standard deviations from expectation to the band's edge */
+
+	uint64_t seen;
+	bool running; /* a slice is pending or fires */
+	int64_t run;  /* first interval of that */
+
+	void *state;
+	struct verdicts verdicts;
+	struct diagnosis diagnosis;
+	double *volume; /* events per interval, lately */
+	double *raw;    /* severity, not clamped */
+	uint8_t *learn;
+	struct life *lives;
+	char **labels;
+
+	/* Scratch of a step: contributions by direction, made when first asked for. */
+	uint32_t contributions[2];
+	bool diagnosed[2];
+	struct contribution contribution[2][ANOMALY_CONTRIBUTIONS_MAX];
+	struct anomaly anomaly;
+};
+
+/* Room for `slices` slices; 0 or -ENOMEM. New ones have no label yet. */
+int bank_grow(struct bank *bank, uint32_t slices);
+/* 0 or -ENOMEM. */
+int bank_label(struct bank *bank, uint32_t slice, const char *label);
+/* What follows from the interval's length. */
+void bank_interval(struct bank *bank, int64_t interval_ms);
+/* Intervals that the detector wants before it speaks. */
+uint64_t bank_wanted(const struct detector_spec *spec);
+void group_id(const char *source, const char *metric, int64_t start, uint64_t ret_id[2]);
+uint64_t contribution_hash(const struct contribution *contribution);
+
+#endif

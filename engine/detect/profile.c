@@ -1,0 +1,482 @@
+/*
+ * profile: a plain profile of the week, aware of counts.
+ *
+ *   forecast = shape of this hour of the week (profile_season.c) x level of the last hours
+ *
+ * Idea:  counts are Poisson counts and sums are Poisson counts of lumps of money, each more
+ *        dispersed than that by a factor phi, which is learned; so the band is right for 3 events
+ *        and for 30,000. Means, minima and maxima are gauges with a learned variance and heavier
+ *        tails. How little was seen so far is part of the variance: bands begin wide and narrow.
+ *        An interval is also judged together with the one, two and three before it, so that a drop too
+ *        small for one interval is seen after two.
+ *        What is learned is clipped at four deviations, so that one wild interval teaches little.
+ *
+ *   first day            before the same hour has come again: the local mean, with a wide band
+ *   until a week          the same hour of the other days
+ *   then                  the hour of the week and the other days, by their variances
+ *
+ * Formulas: residuals, dispersion and clipping after research on seasonal counts: score of
+ * Poisson tails by Peizer and Pratt (math.h), level as quotient of decayed sums.
+ *
+ * Runs on: the shard that owns the metric. Never allocates.
+ */
+#include "detect/profile.h"
+
+#include <math.h>
+
+#include "base/simd.h"
+#include "detect/math.h"
+#include "detect/severity.h"
+
+const struct rows_shape profile_shape = { .doubles = PROFILE_DOUBLES, .floats = PROFILE_FLOATS };
+
+/* Hours over which the level follows; at least as many intervals as a day has hours. */
+#define LEVEL_HOURS 6.0
+#define LEVEL_INTERVALS 24.0
+/* The level begins at 1, worth a quarter of its memory. */
+#define LEVEL_PRIOR 0.25
+/* The local mean: ten minutes or eight intervals; a day's slope is up to 40 % in an hour. */
+#define LOCAL_HOURS (1.0 / 6)
+#define LOCAL_INTERVALS 8.0
+#define LOCAL_SLOPE 0.4
+#define CLIP 4.0
+/* The best of PROFILE_SPANS correlated scores is worth about this many tries (log10 of 2). */
+#define SPANS_LOG10_TRIES MATH_LOG10_2
+/* A gauge's tails are those of a Student t with this many degrees of freedom. */
+#define GAUGE_FREEDOM 15.0
+
+/* Forecast, its variance, and the variance of the value around it. */
+WEIR_CLONES
+static void forecast(const struct profile_step *step)
+{
+	double u = step->offset;
+	double width = step->interval_hours < 1 ? step->interval_hours : 1;
+	/* The mean of u^2 over the interval, less its mean over the hour. */
+	double bow = u * u + (width * width - 1) / 12;
+	double local_hours = math_max(LOCAL_HOURS, LOCAL_INTERVALS * step->interval_hours);
+	double drift = math_min(LOCAL_SLOPE * local_hours, 0.5);
+	double local_count = local_hours / step->interval_hours;
+	const double *restrict known = profile_row(step, PROFILE_KNOWN);
+	const double *restrict base = profile_row(step, PROFILE_BASE);
+	const double *restrict slope = profile_row(step, PROFILE_SLOPE);
+	const double *restrict curve = profile_row(step, PROFILE_CURVE);
+	const double *restrict doubt = profile_row(step, PROFILE_DOUBT);
+	const double *restrict local = profile_row(step, PROFILE_LOCAL);
+	const double *restrict seen = profile_row(step, PROFILE_SEEN);
+	const double *restrict level_seen = profile_row(step, PROFILE_LEVEL_SEEN);
+	const double *restrict level_shape = profile_row(step, PROFILE_LEVEL_SHAPE);
+	const double *restrict unit = profile_row(step, PROFILE_UNIT);
+	const double *restrict lump = profile_row(step, PROFILE_LUMP);
+	const double *restrict pseudo = profile_row(step, PROFILE_PSEUDO);
+	double *restrict shape_now = profile_row(step, PROFILE_SHAPE_NOW);
+	double *restrict ret_forecast = profile_row(step, PROFILE_FORECAST);
+	double *restrict ret_mean = profile_row(step, PROFILE_MEAN);
+	double *restrict ret_variance = profile_row(step, PROFILE_VARIANCE);
+	double *restrict ret_error = profile_row(step, PROFILE_ERROR);
+	double lumps = step->lumps ? 1 : 0;
+
+	for (uint32_t i = 0; i < step->slices; i++) {
+		double shape = base[i] + slope[i] * u + curve[i] * bow;
+		double quotient = level_shape[i] > 0 ? level_seen[i] / level_shape[i] : lumps;
+		double level = lumps > 0 ? math_clamp(quotient, 0.02, 50.0) : 1.0;
+		double lift = lumps > 0 ? 0.0 : quotient;
+		double seasonal = lumps > 0 ? math_max(shape, 0.0) : shape;
+		double mean = known[i] > 0 ? seasonal * level + lift : local[i];
+		double hidden = known[i] > 0 ? pseudo[i] * level :
+					       0.5 * lump[i] / math_min(seen[i] + 0.5, local_count);
+		double full = lumps > 0 ? math_max(mean, 0.0) + hidden : mean;
+		double variance = lumps > 0 ? full * lump[i] : unit[i];
+		double lag = drift * full;
+		double early = lag * lag + variance / math_min(seen[i] + 0.5, 2.0 * local_count);
+		shape_now[i] = seasonal;
+		ret_forecast[i] = mean;
+		ret_mean[i] = full;
+		ret_variance[i] = math_max(variance, 1e-300);
+		ret_error[i] = known[i] > 0 ? doubt[i] * level * level : early;
+	}
+}
+
+/* Poisson's score; a sum below zero (refunds outweigh) has the normal one. */
+static inline double lump_score(double x, double mean, double lump, double scale)
+{
+	double poisson = math_poisson_score(math_max(x, 0.0), mean, lump, scale);
+	double normal = (x - mean) / sqrt(scale * mean);
+	return x < 0 ? math_min(normal, poisson) : poisson;
+}
+
+/* The strongest score among the spans that end here; spans count only if this interval itself
+ * deviates to their side, so that an incident's end is seen at once. */
+static inline double stronger(double best, double z)
+{
+	double size = math_max(best, -best);
+	double ours = z * best > 0 && size >= 1 ? z : 0.0;
+	return math_max(ours, -ours) > size ? ours : best;
+}
+
+WEIR_CLONES
+static void score_lumps(const struct profile_step *step, uint32_t span)
+{
+	/* The last span - 1 intervals; for span 1 any row will do, it counts zero times. */
+	uint32_t past = span > 1 ? span - 2 : 0;
+	double times = span > 1 ? 1 : 0;
+	double span_square = (double)span * (double)span;
+	const double *restrict value = profile_row(step, PROFILE_X);
+	const double *restrict mean = profile_row(step, PROFILE_MEAN);
+	const double *restrict variance = profile_row(step, PROFILE_VARIANCE);
+	const double *restrict error = profile_row(step, PROFILE_ERROR);
+	const double *restrict lump = profile_row(step, PROFILE_LUMP);
+	const double *restrict past_value = profile_row(step, PROFILE_PAST_VALUE + past);
+	const double *restrict past_mean = profile_row(step, PROFILE_PAST_FORECAST + past);
+	const double *restrict past_variance = profile_row(step, PROFILE_PAST_VARIANCE + past);
+	const double *restrict phi = profile_row(step, PROFILE_PHI + span - 1);
+	double *restrict score = profile_row(step, PROFILE_SCORE);
+
+	for (uint32_t i = 0; i < step->slices; i++) {
+		double x = value[i] + times * past_value[i];
+		double m = math_max(mean[i] + times * past_mean[i], 1e-12 * lump[i]);
+		double own = variance[i] + times * past_variance[i];
+		/* The forecast's error is the same error in all of them. */
+		double sum = phi[i] * (own + span_square * error[i]);
+		double scale = math_max(sum, 0.9 * own) / m;
+		double z = lump_score(x, m, lump[i], scale);
+		score[i] = times > 0 ? stronger(score[i], z) : z;
+	}
+}
+
+WEIR_CLONES
+static void score_gauges(const struct profile_step *step, uint32_t span)
+{
+	uint32_t past = span > 1 ? span - 2 : 0;
+	double times = span > 1 ? 1 : 0;
+	double span_square = (double)span * (double)span;
+	const double *restrict value = profile_row(step, PROFILE_X);
+	const double *restrict mean = profile_row(step, PROFILE_MEAN);
+	const double *restrict variance = profile_row(step, PROFILE_VARIANCE);
+	const double *restrict error = profile_row(step, PROFILE_ERROR);
+	const double *restrict past_value = profile_row(step, PROFILE_PAST_VALUE + past);
+	const double *restrict past_mean = profile_row(step, PROFILE_PAST_FORECAST + past);
+	const double *restrict past_variance = profile_row(step, PROFILE_PAST_VARIANCE + past);
+	const double *restrict phi = profile_row(step, PROFILE_PHI + span - 1);
+	double *restrict score = profile_row(step, PROFILE_SCORE);
+
+	for (uint32_t i = 0; i < step->slices; i++) {
+		double gap = value[i] + times * past_value[i] - mean[i] - times * past_mean[i];
+		double own = variance[i] + times * past_variance[i];
+		double z = gap / sqrt(phi[i] * (own + span_square * error[i]));
+		score[i] = times > 0 ? stronger(score[i], z) : z;
+	}
+}
+
+/* Degrees of freedom of a score: how often its dispersion was seen. */
+static double freedom(const struct profile_step *step, uint32_t i)
+{
+	double seen = profile_row(step, PROFILE_SEEN)[i];
+	double known = math_clamp(seen, 8.0, 2.0 * step->phi_memory);
+	if (step->lumps)
+		return known;
+	bool mean = step->observations->aggregation == AGGREGATE_MEAN;
+	double events = mean ? step->observations->events[i] : 0;
+	return math_min(known, GAUGE_FREEDOM + math_max(events, 0));
+}
+
+/* What the bank is told; the band ends where the threshold's tail probability does. */
+static void answer(const struct profile_step *step, double threshold, uint32_t i,
+		   struct verdicts *verdicts)
+{
+	double sign = profile_row(step, PROFILE_SIGN)[i];
+	double mean = profile_row(step, PROFILE_FORECAST)[i];
+	double full = profile_row(step, PROFILE_MEAN)[i];
+	double lump = profile_row(step, PROFILE_LUMP)[i];
+	double own = profile_row(step, PROFILE_VARIANCE)[i];
+	double variance = profile_row(step, PROFILE_PHI)[i] *
+			  (own + profile_row(step, PROFILE_ERROR)[i]);
+	double degrees = freedom(step, i);
+	double z = math_student_score(profile_row(step, PROFILE_SCORE)[i], degrees);
+	double edge = math_student_inverse(threshold, degrees);
+	double lower = mean - edge * sqrt(variance), upper = mean + edge * sqrt(variance);
+
+	if (step->lumps) {
+		double scale = math_max(variance, 0.9 * own) / math_max(full, 1e-12 * lump);
+		lower = math_min(math_poisson_quantile(-edge, full, lump, scale), mean);
+		upper = math_max(math_poisson_quantile(edge, full, lump, scale), mean);
+	}
+	double there = profile_row(step, PROFILE_THERE)[i];
+	bool said = there > 0 && profile_row(step, PROFILE_SEEN)[i] >= step->learn_wanted;
+	double log10_p = math_clamp(math_log10_tail(z) + SPANS_LOG10_TRIES, -300.0, -1e-12);
+	verdicts->expected[i] = sign * mean;
+	verdicts->lower[i] = sign > 0 ? lower : -upper;
+	verdicts->upper[i] = sign > 0 ? upper : -lower;
+	verdicts->log10_p[i] = said ? log10_p : 0;
+	verdicts->direction[i] = sign * z < 0 ? -1 : sign * z > 0 ? 1 : 0;
+}
+
+/* Dispersion of each span: actual over forecast variance, robustly. */
+static void learn_phi(const struct profile_step *step, uint32_t i, double gain)
+{
+	double x = 0, m = 0, v = 0;
+	double lump = profile_row(step, PROFILE_LUMP)[i];
+
+	for (uint32_t span = 1; span <= PROFILE_SPANS; span++) {
+		double *phi = profile_row(step, PROFILE_PHI + span - 1) + i;
+		x = profile_row(step, PROFILE_X)[i];
+		m = profile_row(step, PROFILE_MEAN)[i];
+		v = profile_row(step, PROFILE_VARIANCE)[i];
+		if (span > 1) {
+			x += profile_row(step, PROFILE_PAST_VALUE + span - 2)[i];
+			m += profile_row(step, PROFILE_PAST_FORECAST + span - 2)[i];
+			v += profile_row(step, PROFILE_PAST_VARIANCE + span - 2)[i];
+		}
+		double error = (double)(span * span) * profile_row(step, PROFILE_ERROR)[i];
+		double square = (x - m) * (x - m) / (v + error);
+		/* A rare event's square is large by nature: one per 1/m. */
+		double few = step->lumps ? math_clamp(lump / math_max(m, 1e-3 * lump), 1, 1e3) : 1;
+		*phi += gain * (math_min(square, 9 * math_max(*phi, 0.5) * few) - *phi);
+		*phi = math_max(*phi, 0.2);
+	}
+}
+
+/* The level of the last hours against the shape. */
+static void learn_level(const struct profile_step *step, uint32_t i, double x)
+{
+	double *seen = profile_row(step, PROFILE_LEVEL_SEEN) + i;
+	double *weight = profile_row(step, PROFILE_LEVEL_SHAPE) + i;
+	double shape = profile_row(step, PROFILE_SHAPE_NOW)[i];
+	double keep = 1 - step->level_gain;
+	double prior = LEVEL_PRIOR / step->level_gain;
+
+	if (step->lumps) {
+		if (*weight == 0)
+			*weight = *seen = prior * shape;
+		*seen = *seen * keep + x;
+		*weight = *weight * keep + shape;
+		return;
+	}
+	if (*weight == 0)
+		*weight = prior;
+	*seen = *seen * keep + (x - shape);
+	*weight = *weight * keep + 1;
+}
+
+/* Size of a lump, or variance of a gauge. */
+static void learn_unit(const struct profile_step *step, uint32_t i, double x, double seen)
+{
+	const struct observations *observations = step->observations;
+
+	if (step->lumps) {
+		double keep = 1 - step->day_gain;
+		double value = observations->value[i];
+		double part = value != 0 ? fabs(x / value) : 0;
+		double squares = observations->sum_squares[i] * math_min(part * part, 1);
+		double *total = profile_row(step, PROFILE_SQUARES) + i;
+		double *sum = profile_row(step, PROFILE_VALUES) + i;
+		*total = *total * keep + (isfinite(squares) ? squares : 0);
+		*sum = *sum * keep + profile_row(step, PROFILE_SIGN)[i] * x;
+		return;
+	}
+	double *unit = profile_row(step, PROFILE_UNIT) + i;
+	double gap = profile_row(step, PROFILE_X)[i] - profile_row(step, PROFILE_FORECAST)[i];
+	double events = observations->aggregation == AGGREGATE_MEAN ?
+				math_max(observations->events[i], 1) :
+				1;
+	double square = gap * gap * events;
+	double gain = math_max(1 / math_max(seen - 1, 1), step->phi_gain);
+	double floor = 4e-6 * x * x;
+	if (seen < 2)
+		return;
+	if (seen > 20)
+		square = math_min(square, 9 * *unit);
+	*unit = math_max(*unit + gain * (square - *unit), floor);
+}
+
+static void learn_slice(const struct profile_step *step, uint32_t i)
+{
+	double *seen = profile_row(step, PROFILE_SEEN) + i;
+	double *local = profile_row(step, PROFILE_LOCAL) + i;
+	double x = profile_row(step, PROFILE_X)[i];
+	double mean = profile_row(step, PROFILE_FORECAST)[i];
+	double variance = profile_row(step, PROFILE_PHI)[i] *
+			  (profile_row(step, PROFILE_VARIANCE)[i] +
+			   profile_row(step, PROFILE_ERROR)[i]);
+	double lump = step->lumps ? profile_row(step, PROFILE_LUMP)[i] : 0;
+
+	if (*seen >= 10) {
+		double reach = CLIP * sqrt(variance);
+		/* One lump more: of rare events, the first is no outlier. */
+		x = math_clamp(x, mean - reach, mean + reach + CLIP * lump);
+	}
+	*seen += 1;
+	learn_unit(step, i, x, *seen);
+	learn_phi(step, i, math_max(1 / (*seen + 20), step->phi_gain));
+	if (profile_row(step, PROFILE_KNOWN)[i] > 0)
+		learn_level(step, i, x);
+	*local += math_max(1 / *seen, step->local_gain) * (x - *local);
+	profile_row(step, PROFILE_HOUR_SUM)[i] += x;
+	profile_row(step, PROFILE_HOUR_SHAPE)[i] += profile_row(step, PROFILE_SHAPE_NOW)[i];
+	profile_row(step, PROFILE_HOUR_FORECAST)[i] += mean;
+	profile_row(step, PROFILE_HOUR_COUNT)[i] += 1;
+}
+
+/* The sums over the last intervals take this one in, or begin anew. */
+static void remember(const struct profile_step *step, bool incomplete)
+{
+	static const uint32_t now[] = { PROFILE_X, PROFILE_MEAN, PROFILE_VARIANCE };
+	static const uint32_t past[] = { PROFILE_PAST_VALUE, PROFILE_PAST_FORECAST,
+					 PROFILE_PAST_VARIANCE };
+	const double *there = profile_row(step, PROFILE_THERE);
+
+	for (uint32_t kind = 0; kind < 3; kind++) {
+		const double *add = profile_row(step, now[kind]);
+		for (uint32_t span = PROFILE_SPANS - 1; span >= 1; span--) {
+			double *to = profile_row(step, past[kind] + span - 1);
+			/* The longer from the shorter; the shortest is this interval alone. */
+			const double *from = profile_row(step, past[kind] + span - 2 + (span == 1));
+			double keep = span == 1 ? 0 : 1;
+			for (uint32_t i = 0; i < step->slices; i++) {
+				double sum = keep * from[i] + add[i];
+				to[i] = there[i] > 0 && !incomplete ? sum : 0;
+			}
+		}
+	}
+}
+
+/* Value, sign and lump of each slice; before anything is known of a gauge, its first value. */
+static void look(const struct profile_step *step)
+{
+	const struct observations *observations = step->observations;
+	bool sum = observations->aggregation == AGGREGATE_SUM;
+
+	for (uint32_t i = 0; i < step->slices; i++) {
+		double value = observations->value[i];
+		bool there = isfinite(value);
+		double sign = sum && profile_row(step, PROFILE_VALUES)[i] < 0 ? -1 : 1;
+		profile_row(step, PROFILE_SIGN)[i] = sign;
+		profile_row(step, PROFILE_THERE)[i] = there;
+		profile_row(step, PROFILE_X)[i] = there ? sign * value : 0;
+		profile_row(step, PROFILE_LUMP)[i] = profile_lump(step, i);
+		if (profile_row(step, PROFILE_SEEN)[i] == 0) {
+			for (uint32_t span = 0; span < PROFILE_SPANS; span++)
+				profile_row(step, PROFILE_PHI + span)[i] = 1;
+			profile_row(step, PROFILE_HOUR_PHI)[i] = 1;
+		}
+	}
+}
+
+/* Of a mean over more or fewer events than usual, the variance is that of one event over them. */
+static void weigh_means(const struct profile_step *step)
+{
+	double *variance = profile_row(step, PROFILE_VARIANCE);
+
+	if (step->observations->aggregation != AGGREGATE_MEAN)
+		return;
+	for (uint32_t i = 0; i < step->slices; i++)
+		variance[i] /= math_max(step->observations->events[i], 1);
+}
+
+/* A new hour, or a gap: the season moves on, and sums over neighbouring intervals begin anew. */
+static void move_on(const struct profile_step *step, struct profile_header *header)
+{
+	const struct observations *observations = step->observations;
+	int64_t hour = hours_of(observations->interval, observations->interval_ms);
+
+	if (header->hour != hour + 1) {
+		if (header->hour)
+			profile_season_close(step, hours_of_week(header->hour - 1));
+		profile_season_open(step, hours_of_week(hour));
+	}
+	if (header->interval != observations->interval) {
+		for (uint32_t row = PROFILE_PAST_VALUE; row < PROFILE_SHAPE_NOW; row++) {
+			for (uint32_t i = 0; i < step->slices; i++)
+				profile_row(step, row)[i] = 0;
+		}
+	}
+	header->hour = hour + 1;
+	header->interval = observations->interval + 1;
+}
+
+static void profile_step(void *state, const struct detector_spec *spec, uint32_t capacity,
+			 const struct observations *observations, const uint8_t *learn,
+			 struct verdicts *verdicts)
+{
+	double interval_hours = (double)observations->interval_ms / HOUR_MS;
+	enum aggregation aggregation = observations->aggregation;
+	bool incomplete = observations->flags & OBSERVATION_INCOMPLETE;
+	struct profile_step step = {
+		.state = state,
+		.capacity = capacity,
+		.slices = observations->count,
+		.observations = observations,
+		.lumps = aggregation == AGGREGATE_COUNT || aggregation == AGGREGATE_SUM,
+		.interval_hours = interval_hours,
+		.per_hour = math_max(1 / interval_hours, 1),
+		.offset = hours_offset(observations->interval, observations->interval_ms),
+		.level_gain = math_min(interval_hours / LEVEL_HOURS, 1 / LEVEL_INTERVALS),
+		.day_gain = math_min(interval_hours / 24, 1.0 / 24),
+		.local_gain = math_min(interval_hours / LOCAL_HOURS, 1 / LOCAL_INTERVALS),
+		.phi_gain = math_min(interval_hours / 24, 1.0 / 200),
+		.learn_wanted = math_max(spec->learn_intervals, 8),
+	};
+	double per_week = severity_log10_intervals(observations->interval_ms);
+	double threshold = math_tail_quantile(
+		math_min(severity_log10_p(spec->severity, per_week) - SPANS_LOG10_TRIES, -1));
+
+	step.phi_memory = 1 / step.phi_gain;
+	look(&step);
+	move_on(&step, state);
+	forecast(&step);
+	weigh_means(&step);
+	for (uint32_t span = 1; span <= PROFILE_SPANS; span++) {
+		if (step.lumps)
+			score_lumps(&step, span);
+		else
+			score_gauges(&step, span);
+	}
+	for (uint32_t i = 0; i < step.slices; i++) {
+		answer(&step, threshold, i, verdicts);
+		if (learn[i] && !incomplete && profile_row(&step, PROFILE_THERE)[i] > 0)
+			learn_slice(&step, i);
+	}
+	remember(&step, incomplete);
+}
+
+static size_t profile_bytes(const struct detector_spec *spec, uint32_t slices)
+{
+	(void)spec;
+	return rows_bytes(&profile_shape, slices);
+}
+
+static void profile_init(void *state, const struct detector_spec *spec, uint32_t capacity)
+{
+	(void)spec;
+	rows_zero(state, &profile_shape, capacity);
+}
+
+static void profile_move(void *to, uint32_t to_capacity, const void *from, uint32_t from_capacity,
+			 const struct detector_spec *spec)
+{
+	(void)spec;
+	rows_move(to, to_capacity, from, from_capacity, &profile_shape);
+}
+
+static void profile_save(const void *state, const struct detector_spec *spec, uint32_t capacity,
+			 uint32_t slices, struct bytes *out)
+{
+	(void)spec;
+	rows_save(state, &profile_shape, capacity, slices, out);
+}
+
+static int profile_load(void *state, const struct detector_spec *spec, uint32_t capacity,
+			uint32_t slices, struct bytes_reader *in)
+{
+	(void)spec;
+	return rows_load(state, &profile_shape, capacity, slices, in);
+}
+
+const struct detector_ops detector_profile = {
+	.kind = "profile",
+	.bytes = profile_bytes,
+	.init = profile_init,
+	.move = profile_move,
+	.step = profile_step,
+	.save = profile_save,
+	.load = profile_load,
+};

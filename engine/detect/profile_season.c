@@ -1,0 +1,190 @@
+/*
+ * profile_season: the shape of the week in 168 hourly means.
+ *
+ * Idea:  an hour's mean is learned from the whole hour at its end, so it has no bias from where in the
+ *        hour the values lay. Within the hour the shape is the parabola whose means over
+ *        this hour and its two neighbours are the three learned means: exact for a straight or evenly
+ *        bent day, where joining the means by straight lines would cut off every peak by
+ *        some percent. Where the neighbours differ like a step (a shop opens), the hour is flat.
+ *
+ *        An hour of the week seen w times has a variance that falls with w; the same hour on other
+ *        days says the same but for a variance between days, estimated from those days. The two are
+ *        weighed by their variances (empirical Bayes): with little traffic the days help
+ *        each other, with much each hour of the week stands for itself.
+ *
+ * Runs on: the shard that owns the metric, once per hour (each interval from an hour up).
+ */
+#include <math.h>
+
+#include "detect/math.h"
+#include "detect/profile.h"
+
+/* Hours of one place in the week are averaged over at most this many weeks. */
+#define WEEKS_MAX 8.0
+/* A quarter of an hour is enough to know an hour by. */
+#define KNOWN_WEIGHT 0.25
+/* Days differ by this part of the mean, before they are known: counts as two days seen. */
+#define DAYS_DIFFER 0.15
+#define DAYS_DIFFER_WEIGHT 2.0
+
+/* How far the hour lay from its forecast, compared with what its lumps explain. */
+static void learn_hour_phi(const struct profile_step *step, uint32_t i, double weight)
+{
+	double *phi = profile_row(step, PROFILE_HOUR_PHI) + i;
+	double *count = profile_row(step, PROFILE_HOUR_PHI_COUNT) + i;
+	double intervals = profile_row(step, PROFILE_HOUR_COUNT)[i];
+	double forecast = profile_row(step, PROFILE_HOUR_FORECAST)[i];
+	double gap = profile_row(step, PROFILE_HOUR_SUM)[i] - forecast;
+	double lump = profile_lump(step, i);
+	double one = profile_variance(step, i, math_max(forecast / intervals, 0), lump);
+	double variance = intervals * one * (1 + 1 / math_max(weight, 1));
+	double few = step->lumps ? math_max(1, lump / math_max(forecast, 0.01 * lump)) : 1;
+
+	if (!(variance > 0))
+		return;
+	*count += 1;
+	double gain = math_max(1 / (*count + 4), 1.0 / HOURS_OF_WEEK);
+	double most = 9 * math_max(*phi, 1) * few;
+	*phi += gain * (math_min(gap * gap / variance, most) - *phi);
+	*phi = math_max(*phi, 1);
+}
+
+/* The hour's mean, freed of which part of the hour was seen. */
+static double hour_mean(const struct profile_step *step, uint32_t i)
+{
+	double sum = profile_row(step, PROFILE_HOUR_SUM)[i];
+	double shape = profile_row(step, PROFILE_HOUR_SHAPE)[i];
+	double count = profile_row(step, PROFILE_HOUR_COUNT)[i];
+	double base = profile_row(step, PROFILE_BASE)[i];
+
+	if (!(profile_row(step, PROFILE_KNOWN)[i] > 0))
+		return sum / count;
+	if (!step->lumps)
+		return base + (sum - shape) / count;
+	return shape > 0.2 * base * count && base > 0 ? base * (sum / shape) : sum / count;
+}
+
+void profile_season_close(const struct profile_step *step, uint32_t week)
+{
+	float *mean = profile_hour(step, PROFILE_HOUR_MEAN + week);
+	float *weight = profile_hour(step, PROFILE_HOUR_WEIGHT + week);
+	double *count = profile_row(step, PROFILE_HOUR_COUNT);
+
+	for (uint32_t i = 0; i < step->slices; i++) {
+		if (count[i] > 0) {
+			double part = math_min(1, count[i] / step->per_hour);
+			double total = math_min((double)weight[i] + part, WEEKS_MAX);
+			double now = hour_mean(step, i);
+			if (profile_row(step, PROFILE_KNOWN)[i] > 0 && part >= KNOWN_WEIGHT)
+				learn_hour_phi(step, i, (double)weight[i]);
+			mean[i] += (float)(part / total * (now - (double)mean[i]));
+			weight[i] = (float)total;
+		}
+		count[i] = 0;
+		profile_row(step, PROFILE_HOUR_SUM)[i] = 0;
+		profile_row(step, PROFILE_HOUR_SHAPE)[i] = 0;
+		profile_row(step, PROFILE_HOUR_FORECAST)[i] = 0;
+	}
+}
+
+struct estimate {
+	double mean;
+	double variance;
+	double weight; /* hours seen of all that went in; 0: nothing known */
+};
+
+/* Variance of a mean over `weight` hours. */
+static double sampling(const struct profile_step *step, uint32_t i, double mean, double weight)
+{
+	double lump = profile_lump(step, i);
+	double intervals = step->per_hour * weight;
+	double seen = step->lumps ? math_max(mean, 0) + lump / intervals : mean;
+	double phi = math_max(profile_row(step, PROFILE_HOUR_PHI)[i], 1);
+	return phi * profile_variance(step, i, seen, lump) / intervals;
+}
+
+/* The same hour on the other days. */
+static struct estimate other_days(const struct profile_step *step, uint32_t i, uint32_t week)
+{
+	struct estimate days = { 0, 0, 0 };
+	double squares = 0, count = 0;
+
+	for (uint32_t day = 1; day < 7; day++) {
+		uint32_t other = (week + 24 * day) % HOURS_OF_WEEK;
+		double weight = (double)profile_hour(step, PROFILE_HOUR_WEIGHT + other)[i];
+		double mean = (double)profile_hour(step, PROFILE_HOUR_MEAN + other)[i];
+		double known = weight >= KNOWN_WEIGHT ? 1 : 0;
+		/* Welford's update, by days: one day's value deviates like any other's. */
+		double gap = known * (mean - days.mean);
+		count += known;
+		days.mean += gap / math_max(count, 1);
+		squares += gap * (mean - days.mean);
+		days.weight += known * weight;
+	}
+	if (count == 0)
+		return days;
+	double noise = sampling(step, i, days.mean, days.weight / count);
+	double differ = DAYS_DIFFER * days.mean;
+	double between = math_max(squares - (count - 1) * noise, 0);
+	double spread = (DAYS_DIFFER_WEIGHT * differ * differ + between) /
+			(DAYS_DIFFER_WEIGHT + count - 1);
+	days.variance = spread * (1 + 1 / count) + sampling(step, i, days.mean, days.weight);
+	return days;
+}
+
+static struct estimate estimate_hour(const struct profile_step *step, uint32_t i, uint32_t week)
+{
+	struct estimate own = {
+		.mean = (double)profile_hour(step, PROFILE_HOUR_MEAN + week)[i],
+		.weight = (double)profile_hour(step, PROFILE_HOUR_WEIGHT + week)[i],
+	};
+	struct estimate days = other_days(step, i, week);
+
+	if (own.weight < KNOWN_WEIGHT)
+		return days;
+	own.variance = sampling(step, i, own.mean, own.weight);
+	if (days.weight == 0 || !(days.variance > 0) || !(own.variance > 0))
+		return own;
+	double trust = days.variance / (days.variance + own.variance);
+	return (struct estimate){
+		.mean = days.mean + trust * (own.mean - days.mean),
+		.variance = trust * own.variance,
+		.weight = own.weight,
+	};
+}
+
+/* Slope and curve of the parabola through three hourly means, or flat at a step. */
+static void bend(const struct profile_step *step, uint32_t i, double before, double at,
+		 double after)
+{
+	double rise = after - at, fall = at - before;
+	double rise_size = fabs(rise), fall_size = fabs(fall);
+	double small = math_min(rise_size, fall_size), large = math_max(rise_size, fall_size);
+	bool smooth = large <= 4 * small + 0.25 * fabs(at);
+
+	profile_row(step, PROFILE_SLOPE)[i] = smooth ? 0.5 * (rise + fall) : 0;
+	profile_row(step, PROFILE_CURVE)[i] = smooth ? 0.5 * (rise - fall) : 0;
+}
+
+void profile_season_open(const struct profile_step *step, uint32_t week)
+{
+	uint32_t before = (week + HOURS_OF_WEEK - 1) % HOURS_OF_WEEK;
+	uint32_t after = (week + 1) % HOURS_OF_WEEK;
+
+	for (uint32_t i = 0; i < step->slices; i++) {
+		struct estimate at = estimate_hour(step, i, week);
+		profile_row(step, PROFILE_KNOWN)[i] = at.weight > 0;
+		profile_row(step, PROFILE_BASE)[i] = at.mean;
+		profile_row(step, PROFILE_DOUBT)[i] = at.variance;
+		profile_row(step, PROFILE_PSEUDO)[i] =
+			at.weight > 0 ? 0.5 * profile_lump(step, i) / (step->per_hour * at.weight) :
+					0;
+		profile_row(step, PROFILE_SLOPE)[i] = profile_row(step, PROFILE_CURVE)[i] = 0;
+		if (step->per_hour <= 1 || at.weight == 0)
+			continue;
+		struct estimate left = estimate_hour(step, i, before);
+		struct estimate right = estimate_hour(step, i, after);
+		if (left.weight > 0 && right.weight > 0)
+			bend(step, i, left.mean, at.mean, right.mean);
+	}
+}
