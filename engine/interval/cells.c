@@ -305,6 +305,7 @@ static struct partial *table_close(struct cells *cells, struct table *table, uin
 		.interval = table->interval,
 		.dropped = dropped,
 		.first_lsn = table->first_lsn,
+		.first_frontier = table->first_frontier,
 	};
 	table_drain(table, dropped ? NULL : partial->cells);
 	return partial;

@@ -46,10 +46,18 @@ struct partial {
 	uint32_t cell_count;
 	int64_t interval;
 	bool dropped;       /* memory was short: the cells must be rebuilt from the log */
-	uint64_t first_lsn; /* blocks first_lsn .. mark_lsn of the lane hold all its events */
+	bool rebuilt;       /* they were: not on the lane's account */
+	uint64_t first_lsn; /* blocks from here to the mark hold all its events */
+	int64_t first_frontier; /* at that block's start: a rebuild judges late and future as then */
 	struct partial_cell cells[];
 };
 void partial_free(struct partial *partial);
+/* Of memory that the lane handed over. */
+static inline uint64_t partial_bytes(const struct partial *partial)
+{
+	uint64_t cells = partial->rebuilt ? 0 : partial->cell_count;
+	return sizeof(*partial) + cells * sizeof(partial->cells[0]);
+}
 
 struct cells;
 

@@ -138,6 +138,7 @@ static void save_partial(const struct partial *partial, struct bytes *out)
 	bytes_put_u64(out, (uint64_t)partial->interval);
 	bytes_put_u32(out, partial->dropped);
 	bytes_put_u64(out, partial->first_lsn);
+	bytes_put_u64(out, (uint64_t)partial->first_frontier);
 	bytes_put_u32(out, partial->cell_count);
 	bytes_put(out, partial->cells, partial->cell_count * sizeof(partial->cells[0]));
 }
@@ -150,6 +151,7 @@ static struct partial *load_partial(uint32_t source, struct bytes_reader *in)
 	head.interval = (int64_t)bytes_get_u64(in);
 	head.dropped = bytes_get_u32(in) != 0;
 	head.first_lsn = bytes_get_u64(in);
+	head.first_frontier = (int64_t)bytes_get_u64(in);
 	head.cell_count = bytes_get_u32(in);
 	size_t bytes = (size_t)head.cell_count * sizeof(struct partial_cell);
 	const void *cells = bytes_get(in, bytes);
