@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/check.h"
 #include "interval/cells.h"
@@ -75,6 +76,20 @@ static void close_block(struct lane *lane)
 	lane->urgent = false;
 }
 
+/* The cells of the marked intervals, as far as memory goes: what shards have not freed yet counts. */
+static struct partial *hand_over(struct lane *lane, struct cells *cells, int64_t interval)
+{
+	/* Relaxed: a bound, not an order; an old value only makes a rebuild more likely. */
+	uint64_t freed = weir_load_relaxed_64(lane->options.partial_bytes_freed);
+	uint64_t held = lane->partial_bytes - freed;
+	uint64_t most = lane->options.partial_bytes_max;
+	struct partial *partials = cells_mark(cells, interval, held < most ? most - held : 0);
+
+	for (const struct partial *partial = partials; partial; partial = partial->next)
+		lane->partial_bytes += partial_bytes(partial);
+	return partials;
+}
+
 /* Write a mark and queue what it hands over. false: no room in the log now. */
 static bool put_mark(struct lane *lane, uint32_t number, int64_t interval)
 {
@@ -106,8 +121,7 @@ static bool put_mark(struct lane *lane, uint32_t number, int64_t interval)
 		.drops = drops,
 	};
 	if (source->cells) {
-		mark->mark.partials =
-			cells_mark(source->cells, interval, options->partial_bytes_max);
+		mark->mark.partials = hand_over(lane, source->cells, interval);
 	} else {
 		source->cells = cells_create(options->series_max, options->interval_ms, number,
 					     options->epoch, options->number, interval);
@@ -428,8 +442,26 @@ static void destroy(struct lane *lane)
 	free(lane);
 }
 
+/* Wait until everything written is kept, and say so to the producers. */
+static void settle(struct lane *lane, uint32_t timeout_ms)
+{
+	struct timespec pause = {.tv_nsec = 1000000};
+
+	close_block(lane);
+	for (uint32_t ms = 0; ms < timeout_ms; ms++) {
+		writer_sync_soon(lane->writer);
+		lane->now_ns += UINT64_C(1000000);
+		writer_step(lane->writer, lane->now_ns);
+		lane_say_back(lane);
+		if (writer_durable(lane->writer) + 1 >= writer_lsn(lane->writer))
+			break;
+		nanosleep(&pause, NULL);
+	}
+}
+
 int lane_close(struct lane *lane, uint32_t timeout_ms)
 {
+	settle(lane, timeout_ms);
 	int error = writer_close(lane->writer, timeout_ms);
 
 	destroy(lane);

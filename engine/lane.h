@@ -48,6 +48,7 @@ struct lane_options {
 	int64_t interval_ms;
 	uint32_t series_max;
 	uint64_t partial_bytes_max; /* handed over and not yet freed: above this, rebuilt from the log */
+	const uint64_t *partial_bytes_freed; /* of this lane's; the storing agent's count */
 	struct series_registry *registry;
 	struct source_table *sources;
 	struct lane_source_start *starts; /* [WEIR_SOURCES_MAX], shared by all lanes */

@@ -60,6 +60,7 @@ struct lane {
 	uint64_t position_put, position_persisted, position_durable;
 	struct lane_mark *marks_first, **marks_last; /* written, waiting for the disk or the queue */
 
+	uint64_t partial_bytes; /* handed over since the start */
 	uint64_t ledger_ns;
 	uint64_t retain_ns;
 	uint64_t count_ns;

@@ -165,6 +165,7 @@ static int apply_close(struct replay *replay, const struct weir_control_record *
 	struct close_job job = {
 		.sequence = ++replay->sequence,
 		.source = record->source,
+		.source_name = replay->sources.sources[record->source].name,
 		.flags = close.flags,
 		.from = close.from,
 		.through = record->interval,

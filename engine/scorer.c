@@ -420,6 +420,8 @@ int scorer_close(struct scorer *scorer, const struct close_job *job, struct scor
 	int64_t interval = job->from;
 	int64_t empty = 0;
 
+	if (scorer_source(scorer, job->source, job->source_name) < 0)
+		return -ENOMEM;
 	scored_list_merge(out, &scorer->carried);
 	while (interval <= job->through) {
 		const struct partial *first = at;

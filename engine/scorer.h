@@ -24,14 +24,14 @@ struct close_job {
 	uint64_t sequence; /* number of this close in the control log, from 1 */
 	uint32_t source;
 	uint32_t flags; /* enum weir_close_flag */
+	const char *source_name; /* of the source table */
 	int64_t from;
 	int64_t through;
 	struct partial *partials; /* in key order */
 	uint64_t control_lsn;     /* of the block that holds the close */
-	uint32_t control_index;   /* closes before it in that block */
-	uint64_t durable_ns;      /* monotonic time at which it was known to be kept, for latency */
-	struct bytes *positions;  /* not NULL: take a checkpoint after this close */
+	struct checkpoint_request *checkpoint; /* not NULL: take one after this close */
 };
+void close_job_free(struct close_job *job);
 
 /* A revision and its place in the order of a close. */
 struct scored {
@@ -48,7 +48,7 @@ struct scorer *scorer_create(uint32_t shard, uint32_t shards, int64_t interval_m
 			     const struct series_registry *registry);
 void scorer_destroy(struct scorer *scorer);
 
-/* A source has this number. */
+/* A source has this number. Closes name theirs; a checkpoint's must be named before loading. */
 int scorer_source(struct scorer *scorer, uint32_t number, const char *name);
 
 /* A list of revisions in order; owned by the caller. */

@@ -1,0 +1,455 @@
+/*
+ * closing: see closing.h.
+ *
+ * A close goes through three places: appended to the block being filled (`block`), written and
+ * waiting for the disk (`jobs`), handed to the shards. A checkpoint is asked for with the last
+ * close of a block, so that the position in the control log says exactly what it contains.
+ */
+#include "closing.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "checkpoint.h"
+#include "rebuild.h"
+
+struct job_entry {
+	struct job_entry *next;
+	struct close_job *job;
+	uint64_t lsn; /* of its block; 0: not written yet */
+};
+
+struct closing {
+	struct closing_options options;
+	struct writer *writer;
+	struct bytes block; /* records not yet given to the writer */
+	uint32_t block_records;
+	uint64_t block_sources; /* bit per source whose SOURCE record is in it */
+	struct job_entry *first, **last;
+	struct job_entry *unwritten; /* first one whose record is in `block` */
+	uint64_t unready;  /* sources written and not yet kept */
+	uint64_t unready_lsn;
+	uint32_t sources_logged;
+	int64_t down_through[WEIR_SOURCES_MAX]; /* wall intervals up to here had downtime */
+	uint64_t sequence;
+	uint64_t intervals; /* since the last checkpoint */
+	bool checkpoint;    /* asked for with the last job of `block` */
+	int64_t closed[WEIR_SOURCES_MAX]; /* for people: stored relaxed */
+	uint64_t sequence_shown;
+	int32_t failing;
+};
+
+static void append(struct closing *closing, enum weir_control_kind kind, uint32_t source,
+		   int64_t interval, const void *data, size_t bytes)
+{
+	struct weir_control_record record = {
+		.kind = kind,
+		.source = source,
+		.interval = interval,
+		.bytes = (uint32_t)bytes,
+	};
+	static const uint8_t zeros[8];
+
+	bytes_put(&closing->block, &record, sizeof(record));
+	bytes_put(&closing->block, data, bytes);
+	bytes_put(&closing->block, zeros, (8 - bytes % 8) % 8);
+	closing->block_records++;
+	check(!closing->block.failed);
+}
+
+static bool room(const struct closing *closing, size_t bytes)
+{
+	return closing->block.used + sizeof(struct weir_control_record) + bytes + 8 <=
+	       closing->options.writer.block_bytes - sizeof(struct weir_block_header);
+}
+
+static void begin_sources(struct closing *closing)
+{
+	const struct closing_options *options = &closing->options;
+
+	closing->sources_logged = options->sources->count;
+	for (uint32_t s = 0; s < options->sources->count; s++) {
+		const struct close_source *source = &options->closer->sources[s];
+		struct lane_source_start *start = &options->starts[s];
+		struct source *shared = &options->sources->sources[s];
+		bool wall = shared->clock == WEIR_CLOCK_WALL;
+		int64_t now = interval_of_ms((int64_t)options->started_ms, options->interval_ms);
+		closing->closed[s] = source->opened ? source->closed : INT64_MIN;
+		closing->down_through[s] = wall && options->resumed ? now : INT64_MIN;
+		if (source->opened || wall) {
+			start->frontier = source->opened ? source->closed : now - 1;
+			start->claimed = 1;
+			/* Orders: frontier before the flag; partner: open_sources() in lane.c. The
+			 * agents start later, but tests turn cranks in any order. */
+			weir_store_release_32(&start->started, 1);
+			weir_max_64(&shared->clock_ms,
+				    (uint64_t)((start->frontier + 1) * options->interval_ms));
+		}
+		weir_store_release_32(&start->ready, 1); /* as above */
+	}
+}
+
+int closing_create(const struct closing_options *options, struct closing **ret_closing)
+{
+	struct closing *closing = calloc(1, sizeof(*closing));
+	struct weir_control_epoch epoch = {
+		.epoch = options->epoch,
+		.lanes = options->lanes,
+		.started_ms = options->started_ms,
+		.interval_ms = options->interval_ms,
+	};
+
+	if (!closing)
+		return -ENOMEM;
+	closing->options = *options;
+	closing->last = &closing->first;
+	closing->sequence = closing->sequence_shown = options->sequence;
+	for (uint32_t s = 0; s < WEIR_SOURCES_MAX; s++)
+		closing->closed[s] = INT64_MIN;
+	append(closing, WEIR_CONTROL_EPOCH, 0, 0, &epoch, sizeof(epoch));
+	if (options->config_changed && !room(closing, strlen(options->config_text))) {
+		bytes_fini(&closing->block);
+		free(closing);
+		return -E2BIG;
+	}
+	if (options->config_changed)
+		append(closing, WEIR_CONTROL_CONFIG, 0, 0, options->config_text,
+		       strlen(options->config_text));
+	closer_epoch(options->closer, options->epoch, options->lanes);
+	begin_sources(closing);
+	int error = writer_open(&options->writer, &closing->writer);
+	if (error < 0) {
+		bytes_fini(&closing->block);
+		free(closing);
+		return error;
+	}
+	*ret_closing = closing;
+	return 0;
+}
+
+int closing_new_source(struct closing *closing, const char *name, enum weir_clock_kind clock,
+		       int64_t lateness_ms, uint64_t now_ms)
+{
+	struct source_table *table = closing->options.sources;
+	uint32_t number = 0;
+
+	while (number < table->count && strcmp(table->sources[number].name, name) != 0)
+		number++;
+	if (number < table->count)
+		return table->sources[number].clock == (uint32_t)clock ? (int)number : -EEXIST;
+	if (number == WEIR_SOURCES_MAX)
+		return -ENOSPC;
+	struct source *source = &table->sources[number];
+	snprintf(source->name, sizeof(source->name), "%s", name);
+	source->clock = clock;
+	source->lateness_ms = lateness_ms;
+	source->clock_ms = clock == WEIR_CLOCK_WALL ? now_ms : 0;
+	/* Orders: the entry before the count; partners: log_sources() below, lanes. Lanes leave it
+	 * alone until it is `ready`. */
+	weir_store_release_32(&table->count, number + 1);
+	return (int)number;
+}
+
+/* Sources that the intake agent has added since the last look. */
+static void log_sources(struct closing *closing)
+{
+	struct source_table *table = closing->options.sources;
+	/* Orders: the entries before their count; partner: closing_new_source(). */
+	uint32_t count = weir_load_acquire_32(&table->count);
+
+	for (; closing->sources_logged < count; closing->sources_logged++) {
+		uint32_t number = closing->sources_logged;
+		struct weir_control_source source = {
+			.number = number,
+			.clock = table->sources[number].clock,
+		};
+		if (!room(closing, sizeof(source)))
+			return;
+		memcpy(source.name, table->sources[number].name, sizeof(source.name));
+		append(closing, WEIR_CONTROL_SOURCE, number, 0, &source, sizeof(source));
+		closing->block_sources |= UINT64_C(1) << number;
+	}
+}
+
+static void take_positions(struct closing *closing, struct close_job *job, uint64_t lsn)
+{
+	const struct closing_options *options = &closing->options;
+	struct checkpoint_request *request = calloc(1, sizeof(*request));
+	struct checkpoint *checkpoint = calloc(1, sizeof(*checkpoint));
+
+	if (request && checkpoint) {
+		checkpoint->sequence = job->sequence;
+		checkpoint->control_lsn = lsn;
+		checkpoint->control_records = closing->block_records;
+		checkpoint->interval_ms = options->interval_ms;
+		checkpoint->sources = closing->sources_logged;
+		for (uint32_t s = 0; s < checkpoint->sources; s++) {
+			memcpy(checkpoint->source[s].name, options->sources->sources[s].name,
+			       WEIR_SOURCE_NAME_BYTES);
+			checkpoint->source[s].clock = options->sources->sources[s].clock;
+		}
+		checkpoint->config_text = (char *)(uintptr_t)options->config_text;
+		checkpoint->closer = *options->closer;
+		checkpoint_put_positions(checkpoint, &request->positions);
+		for (uint32_t lane = 0; lane < options->lanes; lane++)
+			for (uint32_t s = 0; s < WEIR_SOURCES_MAX; s++) {
+				const struct close_lane *mark =
+					&options->closer->sources[s].lanes[lane];
+				uint64_t *keep = &request->resume_lsn[lane];
+				if (mark->marked && (*keep == 0 || mark->resume_lsn < *keep))
+					*keep = mark->resume_lsn;
+			}
+		job->checkpoint = request;
+		request = NULL;
+	}
+	free(request);
+	free(checkpoint);
+}
+
+/* Give the block to the writer. false: no room there now. */
+static bool write_block(struct closing *closing)
+{
+	if (closing->block_records == 0)
+		return true;
+	int64_t lsn = writer_records(closing->writer, WEIR_BLOCK_CONTROL, closing->block.data,
+				     (uint32_t)closing->block.used, closing->block_records);
+	if (lsn < 0)
+		return false;
+	for (struct job_entry *entry = closing->unwritten; entry; entry = entry->next) {
+		entry->lsn = (uint64_t)lsn;
+		entry->job->control_lsn = (uint64_t)lsn;
+		if (!entry->next && closing->checkpoint)
+			take_positions(closing, entry->job, (uint64_t)lsn);
+	}
+	if (closing->block_sources) {
+		closing->unready |= closing->block_sources;
+		closing->unready_lsn = (uint64_t)lsn;
+		closing->block_sources = 0;
+	}
+	closing->unwritten = NULL;
+	closing->checkpoint = false;
+	closing->block_records = 0;
+	bytes_clear(&closing->block);
+	writer_sync_soon(closing->writer);
+	return true;
+}
+
+/* Sources whose records are kept may be used by lanes. */
+static void ready_sources(struct closing *closing)
+{
+	const struct closing_options *options = &closing->options;
+
+	if (!closing->unready || closing->unready_lsn > writer_durable(closing->writer))
+		return;
+	for (uint32_t s = 0; s < WEIR_SOURCES_MAX; s++) {
+		if (!(closing->unready >> s & 1))
+			continue;
+		struct lane_source_start *start = &options->starts[s];
+		const struct source *source = &options->sources->sources[s];
+		if (source->clock == WEIR_CLOCK_WALL && weir_cas_32(&start->claimed, 0, 1)) {
+			start->frontier = interval_of_ms((int64_t)weir_load_relaxed_64(
+								 &source->clock_ms),
+							 options->interval_ms) -
+					  1;
+			/* Orders: frontier before the flag; partner: open_sources(). */
+			weir_store_release_32(&start->started, 1);
+		}
+		/* Orders: the kept record before the word that lets lanes write of the source. */
+		weir_store_release_32(&start->ready, 1);
+	}
+	closing->unready = 0;
+}
+
+static int take_marks(struct closing *closing)
+{
+	int work = 0;
+
+	for (uint32_t lane = 0; lane < closing->options.lanes; lane++) {
+		struct lane_mark *mark;
+		for (int i = 0; i < 256 && (mark = queue_pop(closing->options.marks[lane])); i++) {
+			closer_feed(closing->options.closer, &mark->mark);
+			free(mark);
+			work++;
+		}
+	}
+	return work;
+}
+
+/* One close of a source, if one is due. */
+static bool close_source(struct closing *closing, uint32_t number)
+{
+	const struct closing_options *options = &closing->options;
+	struct closer *closer = options->closer;
+	struct {
+		struct weir_control_close close;
+		uint64_t mark_lsn[WEIR_LANES_MAX];
+	} record = {.close = {.epoch = options->epoch}};
+	size_t bytes = sizeof(record.close) + options->lanes * sizeof(uint64_t);
+	int64_t from, through;
+	bool drops;
+
+	if (!closer_due(closer, number, &from, &through, &drops) || !room(closing, bytes))
+		return false;
+	if (from <= closing->down_through[number]) {
+		if (through > closing->down_through[number])
+			through = closing->down_through[number];
+		record.close.flags |= WEIR_CLOSE_INCOMPLETE;
+	}
+	if (drops)
+		record.close.flags |= WEIR_CLOSE_INCOMPLETE;
+	record.close.from = from;
+	for (uint32_t lane = 0; lane < options->lanes; lane++)
+		record.mark_lsn[lane] = closer->sources[number].lanes[lane].lsn;
+	struct job_entry *entry = calloc(1, sizeof(*entry));
+	struct close_job *job = calloc(1, sizeof(*job));
+	check(entry && job);
+	append(closing, WEIR_CONTROL_CLOSE, number, through, &record, bytes);
+	*job = (struct close_job){
+		.sequence = ++closing->sequence,
+		.source = number,
+		.source_name = options->sources->sources[number].name,
+		.flags = record.close.flags,
+		.from = from,
+		.through = through,
+		.partials = closer_take(closer, number, through),
+	};
+	entry->job = job;
+	*closing->last = entry;
+	closing->last = &entry->next;
+	if (!closing->unwritten)
+		closing->unwritten = entry;
+	closing->intervals += (uint64_t)(through - from + 1);
+	closing->checkpoint = closing->intervals >= options->checkpoint_intervals;
+	if (closing->checkpoint)
+		closing->intervals = 0;
+	weir_store_relaxed_64((uint64_t *)&closing->closed[number], (uint64_t)through);
+	return true;
+}
+
+/* Jobs whose records are kept go to all shards at once. */
+static int hand_over(struct closing *closing)
+{
+	const struct closing_options *options = &closing->options;
+	uint64_t durable = writer_durable(closing->writer);
+	int work = 0;
+
+	while (closing->first && closing->first->lsn && closing->first->lsn <= durable) {
+		struct job_entry *entry = closing->first;
+		for (uint32_t i = 0; i < options->shards; i++)
+			if (queue_count(options->jobs[i]) >= CLOSING_JOBS_MAX)
+				return work;
+		int error = rebuild_partials(options->read_io, options->series_max,
+					     options->interval_ms, &entry->job->partials);
+		if (error < 0) {
+			log_error("closing", "cannot rebuild cells from the log: %s; trying again",
+				  strerror(-error));
+			return work;
+		}
+		uint64_t sequence = entry->job->sequence;
+		for (uint32_t i = 0; i < options->shards; i++)
+			check(queue_push(options->jobs[i], entry->job));
+		weir_store_relaxed_64(&closing->sequence_shown, sequence);
+		closing->first = entry->next;
+		if (!entry->next)
+			closing->last = &closing->first;
+		free(entry);
+		work++;
+	}
+	return work;
+}
+
+/* A close that asks for a checkpoint ends its block; no other may follow before it is written. */
+static int close_sources(struct closing *closing)
+{
+	int work = 0;
+
+	if (closing->checkpoint && !write_block(closing))
+		return 0;
+	for (uint32_t s = 0; s < WEIR_SOURCES_MAX; s++)
+		while (close_source(closing, s)) {
+			work++;
+			if (closing->checkpoint && !write_block(closing))
+				return work;
+		}
+	return work;
+}
+
+int closing_step(void *self, uint64_t now_ns)
+{
+	struct closing *closing = self;
+	struct writer_counters counters;
+	int work = writer_step(closing->writer, now_ns);
+
+	work += take_marks(closing);
+	log_sources(closing);
+	work += close_sources(closing);
+	write_block(closing);
+	ready_sources(closing);
+	work += hand_over(closing);
+	writer_counters(closing->writer, &counters);
+	weir_store_relaxed_32((uint32_t *)&closing->failing, (uint32_t)counters.failing);
+	return work;
+}
+
+int closing_settle(struct closing *closing, uint32_t timeout_ms)
+{
+	struct timespec pause = {.tv_nsec = 1000000};
+
+	for (uint32_t ms = 0; ms <= timeout_ms; ms++) {
+		struct timespec now;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		closing_step(closing, (uint64_t)now.tv_sec * UINT64_C(1000000000) +
+					      (uint64_t)now.tv_nsec);
+		if (closing->block_records == 0 && !closing->unready &&
+		    writer_durable(closing->writer) + 1 >= writer_lsn(closing->writer))
+			return 0;
+		nanosleep(&pause, NULL);
+	}
+	return -ETIMEDOUT;
+}
+
+uint64_t closing_sequence(const struct closing *closing)
+{
+	return weir_load_relaxed_64(&closing->sequence_shown);
+}
+
+int64_t closing_closed(const struct closing *closing, uint32_t source)
+{
+	return (int64_t)weir_load_relaxed_64((const uint64_t *)&closing->closed[source]);
+}
+
+int32_t closing_failing(const struct closing *closing)
+{
+	return (int32_t)weir_load_relaxed_32((const uint32_t *)&closing->failing);
+}
+
+static void destroy(struct closing *closing)
+{
+	while (closing->first) {
+		struct job_entry *next = closing->first->next;
+		close_job_free(closing->first->job);
+		free(closing->first);
+		closing->first = next;
+	}
+	bytes_fini(&closing->block);
+	free(closing);
+}
+
+int closing_close(struct closing *closing, uint32_t timeout_ms)
+{
+	int error = writer_close(closing->writer, timeout_ms);
+
+	destroy(closing);
+	return error;
+}
+
+void closing_abandon(struct closing *closing)
+{
+	writer_abandon(closing->writer);
+	destroy(closing);
+}

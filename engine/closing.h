@@ -1,0 +1,73 @@
+/*
+ * closing: the agent that closes intervals. Owns the control log.
+ *
+ * Idea:  marks come from the lanes once their blocks are kept; when all lanes have marked an
+ *        interval, a CLOSE record goes into the control log; when that is kept too, the close and
+ *        its partials go to every shard as one job. So nothing is scored that a crash could take
+ *        back, and a replay of the control log makes the same jobs.
+ *
+ *      lanes ── marks ──> [ closer ] ── CLOSE ──> control log ── kept ──> jobs ──> every shard
+ *
+ * Runs on: the closing agent. Never waits for a shard: jobs wait in its list.
+ */
+#ifndef ENGINE_CLOSING_H
+#define ENGINE_CLOSING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/queue.h"
+#include "intake/source.h"
+#include "interval/close.h"
+#include "lane.h"
+#include "log/writer.h"
+#include "scorer.h"
+
+/* Jobs that wait at a shard at most: beyond that they wait here, their cells in memory. */
+#define CLOSING_JOBS_MAX 64u
+
+/* What a checkpoint needs beside the scorers' sections; made here, used by the storing agent. */
+struct checkpoint_request {
+	struct bytes positions;
+	uint64_t resume_lsn[WEIR_LANES_MAX]; /* retention may not pass these */
+};
+
+struct closing_options {
+	struct writer_options writer; /* of the control log */
+	struct io *read_io;           /* to rebuild partials that memory had no room for */
+	struct closer *closer;        /* from recovery; the agent's while it runs */
+	uint64_t sequence;            /* of the last close in the log */
+	struct source_table *sources;
+	struct lane_source_start *starts;
+	uint32_t lanes, shards;
+	struct queue **marks; /* [lanes] */
+	struct queue **jobs;  /* [shards] */
+	uint32_t epoch;
+	int64_t interval_ms;
+	uint64_t started_ms;          /* unix */
+	const char *config_text;
+	bool config_changed;          /* write it: the log's last one differs */
+	uint32_t series_max;
+	uint32_t checkpoint_intervals; /* at least this many intervals between checkpoints */
+	bool resumed;                 /* the store is not new: wall intervals until now had downtime */
+};
+
+struct closing;
+
+/* Opens the control log and writes the epoch (and configuration). */
+int closing_create(const struct closing_options *options, struct closing **ret_closing);
+/* The records written so far are kept: lanes may start. Bounded by timeout_ms. */
+int closing_settle(struct closing *closing, uint32_t timeout_ms);
+int closing_step(void *closing, uint64_t now_ns); /* agent_step */
+/* Give a source a number, from the intake agent. It is ready for lanes once it is in the control
+ * log. now_ms: unix time, where a wall source begins. Number, or -ENOSPC, -EEXIST (the name has
+ * another clock). */
+int closing_new_source(struct closing *closing, const char *name, enum weir_clock_kind clock,
+		       int64_t lateness_ms, uint64_t now_ms);
+uint64_t closing_sequence(const struct closing *closing); /* any thread */
+int64_t closing_closed(const struct closing *closing, uint32_t source); /* any thread; INT64_MIN */
+int32_t closing_failing(const struct closing *closing);
+int closing_close(struct closing *closing, uint32_t timeout_ms);
+void closing_abandon(struct closing *closing);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * datadir: the data directory: made, checked, locked, named.
+ *
+ *   LOCK         held with flock on a descriptor of its own, which io_uring never sees: a lock on
+ *                a file with writes in flight outlives kill -9 by tens of milliseconds
+ *   store.id     16 random bytes in hex: which store this is
+ *   control/ lane-NN/ checkpoint/ weir.db
+ */
+#ifndef ENGINE_DATADIR_H
+#define ENGINE_DATADIR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct datadir {
+	int fd;      /* of the directory */
+	int lock_fd;
+	uint8_t uuid[16];
+};
+
+/* Make (one level) and check: ours, writable, not writable by others. Take the lock, retried for
+ * wait_ms. 0, or a negative errno with what to do in `why`: -EBUSY another engine runs on it. */
+int datadir_open(const char *path, uint32_t wait_ms, struct datadir *datadir, char *why,
+		 size_t why_bytes);
+void datadir_close(struct datadir *datadir);
+
+#endif

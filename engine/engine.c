@@ -1,0 +1,275 @@
+/*
+ * engine: see engine.h. The life of an engine: recover, build, run, stop.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "engine_private.h"
+
+/* A lane looks away after work, so that it does not chase the producers' tails; idle agents sleep
+ * in the kernel, longer each time: all of them together cost about a percent of a core. */
+static const struct agent_idle lane_idle = {
+	.busy_pause_ns = 2000, .idle_min_ns = 50000, .idle_max_ns = 4000000};
+static const struct agent_idle stage_idle = {
+	.busy_pause_ns = 1000, .idle_min_ns = 200000, .idle_max_ns = 16000000};
+static const struct agent_idle slow_idle = {
+	.busy_pause_ns = 1000, .idle_min_ns = 1000000, .idle_max_ns = 50000000};
+
+/* A stopping engine finishes what is under way for at most this long. */
+#define STOP_MS 4000u
+
+static int recover(struct engine *engine, char *why, size_t why_bytes)
+{
+	const struct config *config = engine->config;
+	struct replay_options options = {
+		.io = engine->read_io,
+		.shards = config->shards,
+		.series_max = config->series_max,
+		.start = REPLAY_NEWEST,
+	};
+	struct replay *replay = &engine->recovered;
+	int error = replay_run(&options, replay);
+
+	if (error == -ENOENT)
+		error = 0;
+	if (error < 0) {
+		snprintf(why, why_bytes, "cannot recover from %s: %s", config->data_directory,
+			 replay->why);
+		return error;
+	}
+	if (replay->interval_ms && replay->interval_ms != config->interval_ms) {
+		snprintf(why, why_bytes,
+			 "the data directory %s was made with an interval of %" PRId64
+			 " ms, the configuration says %" PRId64
+			 " ms; keep the interval, or begin a new data directory",
+			 config->data_directory, replay->interval_ms, config->interval_ms);
+		return -EINVAL;
+	}
+	engine->epoch = replay->epoch + 1;
+	uint64_t torn = replay->control.torn_bytes;
+	uint64_t gaps = replay->control.gaps;
+	for (uint32_t i = 0; i < replay->lanes_count; i++) {
+		torn += replay->lanes[i].report.torn_bytes;
+		gaps += replay->lanes[i].report.gaps;
+	}
+	snprintf(engine->recovery_text, sizeof(engine->recovery_text),
+		 "epoch %u: read %" PRIu64 " blocks, %" PRIu64 " events, %" PRIu64
+		 " closes since close %" PRIu64 "; %" PRIu64 " torn bytes, %" PRIu64 " gaps",
+		 engine->epoch, replay->blocks, replay->events, replay->closes, replay->started_at,
+		 torn, gaps);
+	return 0;
+}
+
+/* Marks that no closing agent will take. */
+static void free_marks(struct queue *marks)
+{
+	struct lane_mark *mark;
+
+	while (marks && (mark = queue_pop(marks))) {
+		while (mark->mark.partials) {
+			struct partial *next = mark->mark.partials->next;
+			partial_free(mark->mark.partials);
+			mark->mark.partials = next;
+		}
+		free(mark);
+	}
+}
+
+static void release(struct engine *engine)
+{
+	for (uint32_t i = 0; i < WEIR_LANES_MAX; i++) {
+		free_marks(engine->mark_queues[i]);
+		queue_destroy(engine->ring_queues[i]);
+		queue_destroy(engine->mark_queues[i]);
+		if (engine->lane_io[i])
+			engine->lane_io[i]->ops->destroy(engine->lane_io[i]);
+	}
+	for (uint32_t i = 0; i < WEIR_SHARDS_MAX; i++) {
+		queue_destroy(engine->job_queues[i]);
+		queue_destroy(engine->result_queues[i]);
+	}
+	struct io *ios[] = {engine->read_io, engine->control_io, engine->checkpoint_io};
+	replay_fini(&engine->recovered);
+	for (size_t i = 0; i < sizeof(ios) / sizeof(ios[0]); i++)
+		if (ios[i])
+			ios[i]->ops->destroy(ios[i]);
+	free(engine->orphans);
+	datadir_close(&engine->datadir);
+	free(engine);
+}
+
+int engine_open(const struct engine_options *options, struct engine **ret_engine, char *why,
+		size_t why_bytes)
+{
+	struct engine *engine = calloc(1, sizeof(*engine));
+
+	if (!engine)
+		return -ENOMEM;
+	engine->options = *options;
+	engine->config = options->config;
+	engine->datadir = (struct datadir){.fd = -1, .lock_fd = -1};
+	engine->started_ms = clock_wall_ms(options->clock);
+	engine->opened_ns = clock_monotonic_ns(options->clock);
+	snprintf(engine->store_path, sizeof(engine->store_path), "%s/weir.db",
+		 engine->config->data_directory);
+	int error = datadir_open(engine->config->data_directory, options->lock_wait_ms,
+				 &engine->datadir, why, why_bytes);
+	if (!error) {
+		error = options->make_io
+				? options->make_io(options->self, engine->datadir.fd, 1,
+						   &engine->read_io)
+				: io_pwrite_create(engine->datadir.fd, 1, &engine->read_io);
+		if (error < 0)
+			snprintf(why, why_bytes, "cannot read files: %s", strerror(-error));
+	}
+	if (!error)
+		error = recover(engine, why, why_bytes);
+	if (!error)
+		error = engine_assemble(engine, why, why_bytes);
+	if (error < 0) {
+		engine_abandon(engine);
+		return error;
+	}
+	*ret_engine = engine;
+	return 0;
+}
+
+static int start(struct engine *engine, const char *name, agent_step *step, void *self,
+		 struct agent_idle idle)
+{
+	check(engine->agents_count < ENGINE_AGENTS_MAX);
+	char *kept = engine->agent_names[engine->agents_count];
+	snprintf(kept, sizeof(engine->agent_names[0]), "%s", name);
+	int error = agent_start(&engine->agents[engine->agents_count], kept, step, self, idle);
+	if (error >= 0)
+		engine->agents_count++;
+	return error;
+}
+
+int engine_start(struct engine *engine)
+{
+	char name[16];
+	int error = 0;
+
+	if (engine->publisher)
+		error = start(engine, "publisher", publisher_step, engine->publisher, slow_idle);
+	if (!error)
+		error = start(engine, "storing", storing_step, &engine->storing, stage_idle);
+	for (uint32_t i = 0; i < engine->config->shards && !error; i++) {
+		snprintf(name, sizeof(name), "shard-%02u", i % 100);
+		error = start(engine, name, shard_step, &engine->shards[i], stage_idle);
+	}
+	if (!error)
+		error = start(engine, "closing", closing_step, engine->closing, stage_idle);
+	for (uint32_t i = 0; i < engine->config->lanes && !error; i++) {
+		snprintf(name, sizeof(name), "lane-%02u", i % 100);
+		error = start(engine, name, lane_step, engine->lanes[i], lane_idle);
+	}
+	if (!error)
+		error = start(engine, "intake", engine_intake_step, engine, stage_idle);
+	if (!error && engine->control)
+		error = start(engine, "control", control_step, engine->control, slow_idle);
+	return error;
+}
+
+int engine_crank(struct engine *engine, uint64_t now_ns)
+{
+	int work = engine_intake_step(engine, now_ns);
+
+	for (uint32_t i = 0; i < engine->config->lanes; i++)
+		work += lane_step(engine->lanes[i], now_ns);
+	work += closing_step(engine->closing, now_ns);
+	for (uint32_t i = 0; i < engine->config->shards; i++)
+		work += shard_step(&engine->shards[i], now_ns);
+	return work + storing_step(&engine->storing, now_ns);
+}
+
+static void stop_agents(struct engine *engine)
+{
+	for (uint32_t i = 0; i < engine->agents_count; i++)
+		agent_stop(&engine->agents[i]);
+	for (uint32_t i = 0; i < engine->agents_count; i++)
+		agent_join(&engine->agents[i]);
+	engine->agents_count = 0;
+}
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+/* What has been marked goes its whole way, by hand, for a bounded time. */
+static void finish(struct engine *engine)
+{
+	struct timespec pause = {.tv_nsec = 1000000};
+	uint64_t end_ns = monotonic_ns() + STOP_MS * UINT64_C(1000000);
+	int idle = 0;
+
+	while (idle < 20 && monotonic_ns() < end_ns) {
+		uint64_t now_ns = monotonic_ns();
+		int work = closing_step(engine->closing, now_ns);
+		for (uint32_t i = 0; i < engine->config->shards; i++)
+			work += shard_step(&engine->shards[i], now_ns);
+		work += storing_step(&engine->storing, now_ns);
+		idle = work ? 0 : idle + 1;
+		if (!work)
+			nanosleep(&pause, NULL);
+	}
+}
+
+static void tear_down(struct engine *engine, bool kept)
+{
+	if (engine->control)
+		control_close(engine->control);
+	if (engine->intake)
+		intake_stop(engine->intake);
+	for (uint32_t i = 0; i < engine->config->lanes; i++) {
+		if (engine->lanes[i] && kept)
+			lane_close(engine->lanes[i], STOP_MS);
+		else if (engine->lanes[i])
+			lane_abandon(engine->lanes[i]);
+	}
+	if (kept)
+		finish(engine);
+	if (engine->closing && kept)
+		closing_close(engine->closing, STOP_MS);
+	else if (engine->closing)
+		closing_abandon(engine->closing);
+	if (engine->intake)
+		intake_close(engine->intake);
+	storing_fini(&engine->storing);
+	for (uint32_t i = 0; i < engine->config->shards; i++)
+		shard_fini(&engine->shards[i], i == 0);
+	if (engine->publisher)
+		publisher_destroy(engine->publisher);
+	if (engine->store)
+		store_close(engine->store);
+	release(engine);
+}
+
+void engine_close(struct engine *engine)
+{
+	stop_agents(engine);
+	tear_down(engine, true);
+}
+
+void engine_abandon(struct engine *engine)
+{
+	stop_agents(engine);
+	tear_down(engine, false);
+}
+
+const char *engine_recovery_text(const struct engine *engine)
+{
+	return engine->recovery_text;
+}

@@ -1,0 +1,50 @@
+/*
+ * engine: the composition root. Knows every stage; no stage knows it.
+ *
+ *   producers ─> intake ─> lane 0..n ─> closing ─> shard 0..m ─> storing ─> SQLite ─> publisher
+ *                            └─> segments  └─> control log        └─> checkpoints
+ *
+ * Every arrow is a bounded queue with one writer and one reader, or a number in shared memory.
+ * engine_open() recovers and builds; then either engine_start() gives every stage its thread, or
+ * a test turns the crank with engine_crank().
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "config.h"
+#include "log/io.h"
+
+struct engine;
+
+struct engine_options {
+	const struct config *config; /* borrowed */
+	struct clock *clock;         /* borrowed */
+	uint64_t random_seed;        /* 0: from the system */
+	uint32_t lock_wait_ms;
+	/* Tests: another disk. NULL: as configured. */
+	int (*make_io)(void *self, int dirfd, uint32_t depth, struct io **ret_io);
+	void *self;
+};
+
+/* Recover and build. Negative errno with what is wrong and what to do in `why`. */
+int engine_open(const struct engine_options *options, struct engine **ret_engine, char *why,
+		size_t why_bytes);
+/* A thread for every stage. */
+int engine_start(struct engine *engine);
+/* One step of every stage, in this thread. Work done. */
+int engine_crank(struct engine *engine, uint64_t now_ns);
+/* Stop the threads (if started), finish what is under way, close files. */
+void engine_close(struct engine *engine);
+/* Let go of everything as a crash would: nothing is flushed, synced or said. For tests. */
+void engine_abandon(struct engine *engine);
+
+/* What recovery found, one line for the log. */
+const char *engine_recovery_text(const struct engine *engine);
+/* The answer to {"command":"status"}: malloc'd JSON, see tools/weirctl/README.md. */
+char *engine_status(struct engine *engine);
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * engine_private: the engine's struct, shared by engine.c (life), assemble.c (building) and
+ * status.c (numbers). Nobody else includes this.
+ */
+#ifndef ENGINE_ENGINE_PRIVATE_H
+#define ENGINE_ENGINE_PRIVATE_H
+
+#include "base/agent.h"
+#include "base/queue.h"
+#include "closing.h"
+#include "datadir.h"
+#include "deliver/control.h"
+#include "deliver/publisher.h"
+#include "deliver/store.h"
+#include "engine.h"
+#include "intake/attach.h"
+#include "lane.h"
+#include "replay.h"
+#include "shard.h"
+#include "storing.h"
+
+#define ENGINE_AGENTS_MAX (WEIR_LANES_MAX + WEIR_SHARDS_MAX + 8)
+
+struct engine {
+	struct engine_options options;
+	const struct config *config;
+	struct datadir datadir;
+	struct replay recovered; /* registry, sources, closer, scorers: used on from here */
+	char recovery_text[256];
+	char store_path[4096];
+	uint32_t epoch;
+	uint64_t started_ms;  /* unix */
+	uint64_t opened_ns;   /* monotonic */
+	const char *backend;  /* of the log's io */
+
+	struct io *read_io, *control_io, *checkpoint_io;
+	struct io *lane_io[WEIR_LANES_MAX];
+	struct lane_source_start starts[WEIR_SOURCES_MAX];
+	uint64_t keep_lsn[WEIR_LANES_MAX];
+	uint64_t partial_bytes_freed[WEIR_LANES_MAX];
+	uint32_t hold_marks;
+	struct weir_ring_record *orphans;
+	uint32_t orphans_count;
+
+	struct queue *ring_queues[WEIR_LANES_MAX];
+	struct queue *mark_queues[WEIR_LANES_MAX];
+	struct queue *job_queues[WEIR_SHARDS_MAX];
+	struct queue *result_queues[WEIR_SHARDS_MAX];
+	uint32_t lane_rings[WEIR_LANES_MAX]; /* offered so far; the intake agent's */
+
+	struct intake *intake;
+	struct lane *lanes[WEIR_LANES_MAX];
+	struct closing *closing;
+	struct shard shards[WEIR_SHARDS_MAX];
+	struct storing storing;
+	struct store *store;
+	struct publisher *publisher; /* NULL: no Redis configured */
+	struct control *control;
+
+	struct agent agents[ENGINE_AGENTS_MAX];
+	char agent_names[ENGINE_AGENTS_MAX][16];
+	uint32_t agents_count;
+};
+
+/* assemble.c: everything that engine_open() makes after recovery. */
+int engine_assemble(struct engine *engine, char *why, size_t why_bytes);
+int engine_intake_step(void *engine, uint64_t now_ns);
+/* status.c */
+char *engine_answer(void *engine, const char *command, const void *request);
+
+#endif

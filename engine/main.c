@@ -1,0 +1,159 @@
+/*
+ * weird: the engine's process. Arguments, signals, readiness, exit codes; nothing else.
+ *
+ * Exit codes: 0 stopped as asked, 1 cannot run (said why), 2 usage, 78 configuration (EX_CONFIG).
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "config.h"
+#include "engine.h"
+#include "fdstore.h"
+#include "supervise.h"
+
+#define EXIT_USAGE 2
+#define EXIT_CONFIG 78
+/* A dead engine's lock can outlive it by tens of milliseconds; a stopping one's by seconds. */
+#define LOCK_WAIT_MS 10000u
+
+static const char usage[] =
+	"usage: weird --config FILE [--check-config] [--supervise]\n"
+	"\n"
+	"  -c, --config FILE    YAML configuration (default $WEIR_CONFIG, else /etc/weir/weir.yaml)\n"
+	"      --check-config   read the configuration, say what is wrong with it, exit 0 or 78\n"
+	"      --supervise      run the engine under a tiny parent that keeps the shared memory of\n"
+	"                       producers and starts the engine again when it dies; under systemd the\n"
+	"                       service manager does that\n"
+	"  -h, --help           this text\n"
+	"      --version        the version\n";
+
+struct arguments {
+	const char *config;
+	int check;
+	int supervise;
+};
+
+static int parse(int argc, char **argv, struct arguments *arguments)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'}, {"check-config", no_argument, NULL, 1},
+		{"supervise", no_argument, NULL, 2},      {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 3},        {NULL, 0, NULL, 0},
+	};
+	int option;
+
+	arguments->config = getenv("WEIR_CONFIG");
+	if (!arguments->config)
+		arguments->config = "/etc/weir/weir.yaml";
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			arguments->config = optarg;
+			break;
+		case 1:
+			arguments->check = 1;
+			break;
+		case 2:
+			arguments->supervise = 1;
+			break;
+		case 3:
+			puts("weird 0.1.0");
+			exit(EXIT_SUCCESS);
+		case 'h':
+			fputs(usage, stdout);
+			exit(EXIT_SUCCESS);
+		default:
+			fputs(usage, stderr);
+			return -EINVAL;
+		}
+	}
+	if (optind != argc) {
+		fprintf(stderr, "weird: unexpected argument \"%s\"\n%s", argv[optind], usage);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Until SIGTERM or SIGINT; the service manager's watchdog is told at half its time. */
+static void wait_for_end(struct engine *engine)
+{
+	struct timespec pause = {.tv_sec = 1};
+	sigset_t signals;
+
+	(void)engine;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	while (sigtimedwait(&signals, NULL, &pause) < 0 && (errno == EAGAIN || errno == EINTR))
+		fdstore_watchdog();
+	log_info("main", "stopping");
+}
+
+static int run(const struct config *config)
+{
+	struct clock clock;
+	struct engine *engine;
+	char why[512] = "";
+	struct engine_options options = {
+		.config = config,
+		.clock = &clock,
+		.lock_wait_ms = LOCK_WAIT_MS,
+	};
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	clock_system(&clock);
+	if (engine_open(&options, &engine, why, sizeof(why)) < 0) {
+		log_error("main", "%s", why);
+		return EXIT_FAILURE;
+	}
+	log_info("main", "%s", engine_recovery_text(engine));
+	int error = engine_start(engine);
+	if (error < 0) {
+		log_error("main", "cannot start threads: %s", strerror(-error));
+		engine_close(engine);
+		return EXIT_FAILURE;
+	}
+	log_info("main", "ready: producers at %s", config->socket);
+	fdstore_ready();
+	wait_for_end(engine);
+	fdstore_stopping();
+	engine_close(engine);
+	log_info("main", "stopped");
+	return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments arguments = {0};
+	struct config *config;
+	char why[1024] = "";
+
+	if (parse(argc, argv, &arguments) < 0)
+		return EXIT_USAGE;
+	if (config_load(arguments.config, &config, why, sizeof(why)) < 0) {
+		fprintf(stderr, "weird: %s\n", why);
+		return EXIT_CONFIG;
+	}
+	if (arguments.check) {
+		printf("%s: ok\n", arguments.config);
+		config_free(config);
+		return EXIT_SUCCESS;
+	}
+	int status = arguments.supervise ? supervise(argv) : run(config);
+	config_free(config);
+	return status;
+}

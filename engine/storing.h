@@ -1,0 +1,46 @@
+/*
+ * storing: the end of the engine's own way. Joins the shards' answers to a close, stores them in
+ * one transaction, writes checkpoints, forgets what Redis has.
+ *
+ * Runs on: the storing agent, the only writer of SQLite and of checkpoints. It may block on disk.
+ */
+#ifndef ENGINE_STORING_H
+#define ENGINE_STORING_H
+
+#include <stdint.h>
+
+#include "base/queue.h"
+#include "deliver/publisher.h"
+#include "deliver/store.h"
+#include "log/io.h"
+#include "shard.h"
+#include "weir/limits.h"
+
+struct storing {
+	struct store *store;
+	struct publisher *publisher; /* NULL: no Redis configured */
+	struct io *io;               /* for checkpoints */
+	struct queue *results[WEIR_SHARDS_MAX];
+	uint32_t shards;
+	uint32_t lanes;
+	struct shard_result *heads[WEIR_SHARDS_MAX]; /* taken, not yet joined */
+	uint64_t batch_closes;       /* joined since the last commit */
+	uint64_t batch_since_ns;
+	uint64_t batch_sequence;     /* last one joined */
+	struct stored_revision *first, **last; /* of those closes, in order */
+	struct checkpoint_request *checkpoint; /* to write once its close is committed */
+	struct bytes sections;
+	uint64_t previous_keep[WEIR_LANES_MAX]; /* of the newest checkpoint */
+	uint64_t *keep_lsn;            /* [lanes], of the older one; lanes acquire */
+	uint64_t *partial_bytes_freed; /* [lanes]; lanes read it */
+	uint64_t acknowledged;
+	/* For people: stored relaxed. */
+	uint64_t stored_through, revisions, checkpoints, outbox;
+	int32_t failing;
+};
+
+void storing_init(struct storing *storing);
+int storing_step(void *storing, uint64_t now_ns); /* agent_step */
+void storing_fini(struct storing *storing);
+
+#endif

@@ -1,0 +1,117 @@
+/*
+ * replay: the same log gives the same anomalies, bit for bit.
+ *
+ * A story is played into a hand-cranked engine over every combination of shards and lanes, with
+ * stops, crashes, a change of configuration and retention in the middle. The revisions that the
+ * live run stored must be those of a replay with 1, 2 and 5 shards; after retention, a replay from
+ * the oldest checkpoint must give the live run's last revisions.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/story.h"
+
+static int failed, passed;
+
+static void expect(bool condition, const char *what, const char *scenario)
+{
+	if (condition) {
+		passed++;
+		return;
+	}
+	failed++;
+	printf("FAILED %s: %s\n", scenario, what);
+}
+
+static void compare(struct story *story, const char *scenario, bool suffix)
+{
+	static const uint32_t shards[] = {1, 2, 5};
+	uint32_t stored_count;
+	char **stored = story_stored(story, &stored_count);
+
+	expect(stored_count >= 10, "the story has anomalies", scenario);
+	for (size_t i = 0; i < sizeof(shards) / sizeof(shards[0]); i++) {
+		uint32_t count;
+		char **replayed = story_replayed(story, shards[i], &count);
+		uint32_t skip = suffix && count < stored_count ? stored_count - count : 0;
+		bool same = count + skip == stored_count && count > 0;
+		for (uint32_t at = 0; same && at < count; at++) {
+			same = strcmp(stored[skip + at], replayed[at]) == 0;
+			if (!same)
+				printf("live   %s\nreplay %s\n", stored[skip + at], replayed[at]);
+		}
+		if (!same)
+			printf("%s: %u live revisions, %u replayed with %u shards\n", scenario,
+			       stored_count, count, shards[i]);
+		expect(same, "a replay gives the live run's revisions", scenario);
+		story_free_lines(replayed, count);
+	}
+	printf("%-40s %u revisions\n", scenario, stored_count);
+	story_free_lines(stored, stored_count);
+}
+
+static void check_log(struct story *story, const char *scenario)
+{
+	uint64_t events;
+	double sum;
+
+	story_logged(story, &events, &sum);
+	expect(events == story->emitted, "every event is in the log once", scenario);
+	expect(fabs(sum - story->emitted_sum) < 1e-6 * story->emitted_sum,
+	       "the values in the log are those emitted", scenario);
+}
+
+/* interrupt: 0 none, 1 stops, 2 crashes, 3 crashes and a change of configuration. */
+static void scenario(uint32_t lanes, uint32_t shards, int interrupt, uint64_t retain_bytes)
+{
+	static const char other_detectors[] =
+		"  - {name: views-window, metric: page_views, kind: window, window: 30, k: 3, severity: 5}\n"
+		"  - {name: revenue-window, metric: revenue, kind: window, window: 40, k: 2, severity: 4}\n";
+	struct story story;
+	char name[64];
+
+	snprintf(name, sizeof(name), "%u lanes, %u shards, interrupt %d%s", lanes, shards,
+		 interrupt, retain_bytes ? ", retention" : "");
+	story_begin(&story, lanes, shards, lanes * 100 + shards * 10 + (uint64_t)interrupt);
+	story.retain_bytes = retain_bytes;
+	story_play(&story, 5, 0); /* before there is an engine */
+	story_start(&story);
+	for (int part = 0; part < 4; part++) {
+		story_play(&story, retain_bytes ? 700 : 150, 0);
+		story_play(&story, 12, 0.9);
+		if (interrupt == 1)
+			story_stop(&story);
+		else if (interrupt >= 2)
+			story_crash(&story);
+		if (interrupt == 3 && part == 1)
+			story.detectors = other_detectors;
+		if (interrupt && part % 2)
+			story_play(&story, 3, 0); /* while the engine is away */
+		if (interrupt)
+			story_start(&story);
+	}
+	story_play(&story, 30, 0);
+	story_end_producers(&story);
+	story_stop(&story);
+	if (!retain_bytes)
+		check_log(&story, name);
+	compare(&story, name, retain_bytes > 0);
+	story_end(&story);
+}
+
+int main(void)
+{
+	static const uint32_t lanes[] = {1, 3};
+	static const uint32_t shards[] = {1, 2, 5};
+
+	for (int l = 0; l < 2; l++)
+		for (int s = 0; s < 3; s++)
+			for (int interrupt = 0; interrupt < 4; interrupt++)
+				scenario(lanes[l], shards[s], interrupt, 0);
+	scenario(1, 2, 0, 2u << 20);
+	scenario(3, 1, 2, 2u << 20);
+	printf("%d passed, %d failed\n", passed, failed);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,333 @@
+/*
+ * story: see story.h. A failure says what and aborts: the runner shows it.
+ */
+#include "story.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "deliver/payload.h"
+#include "deliver/store.h"
+#include "log/reader.h"
+
+#define MINUTE_MS 60000u
+#define START_MS UINT64_C(1767225600000) /* 2026-01-01 */
+
+#define must(condition)                                                                            \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "%s:%d: not so: %s (errno %d)\n", __FILE__, __LINE__,      \
+				#condition, errno);                                                \
+			abort();                                                                   \
+		}                                                                                  \
+	} while (0)
+
+static const char *const countries[] = {"DE", "FR", "IT"};
+static const char *const events[] = {WEIR_PAGE_VIEW, WEIR_PURCHASE};
+
+static const char own_detectors[] =
+	"  - {name: views-profile, metric: page_views, kind: profile, severity: 20, learn: 120}\n"
+	"  - {name: views-window, metric: page_views, kind: window, window: 30, k: 3, severity: 5}\n"
+	"  - {name: orders-window, metric: orders, kind: window, window: 60, k: 2.5, severity: 5, for: 2}\n"
+	"  - {name: revenue-window, metric: revenue, kind: window, window: 60, k: 2.5, severity: 5}\n"
+	"  - {name: orders-stopped, metric: orders, kind: absence, absent: 3, severity: 3}\n";
+
+static uint64_t fake_monotonic(void *self)
+{
+	const struct story *story = self;
+	return story->now_ns;
+}
+
+static uint64_t fake_wall(void *self)
+{
+	const struct story *story = self;
+	return START_MS + story->now_ns / 1000000;
+}
+
+static uint64_t next_random(struct story *story)
+{
+	uint64_t z = story->random += UINT64_C(0x9e3779b97f4a7c15);
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
+static void open_producers(struct story *story)
+{
+	for (int p = 0; p < STORY_PRODUCERS; p++) {
+		struct weir_options options = {
+			.size = sizeof(options),
+			.socket_path = story->socket,
+			.source = "story",
+			.event_clock = 1,
+			.ring_events = 4096,
+			.table_bytes = 1u << 16,
+			.series_max = 64,
+		};
+		must(weir_open(&options, &story->producers[p]) == 0);
+		for (int s = 0; s < 6; s++) {
+			struct weir_dimension by[] = {{"country", countries[s % 3]},
+						      {"device", p ? "mobile" : "desktop"}};
+			story->series[p][s] = weir_series(story->producers[p], events[s / 3],
+							  WEIR_VALUE, WEIR_KIND_NUMBER, by, 2);
+			must(story->series[p][s] > 0);
+		}
+	}
+}
+
+void story_begin(struct story *story, uint32_t lanes, uint32_t shards, uint64_t seed)
+{
+	*story = (struct story){
+		.lanes = lanes,
+		.shards = shards,
+		.checkpoint_intervals = 50,
+		.random = seed,
+		.now_ns = UINT64_C(1000000000),
+	};
+	story->clock = (struct clock){
+		.monotonic_ns = fake_monotonic, .wall_ms = fake_wall, .self = story};
+	snprintf(story->directory, sizeof(story->directory), "./story-XXXXXX");
+	must(mkdtemp(story->directory));
+	snprintf(story->data, sizeof(story->data), "%s/data", story->directory);
+	snprintf(story->socket, sizeof(story->socket), "%s/weir.sock", story->directory);
+	open_producers(story);
+}
+
+static void configure(struct story *story)
+{
+	char text[4096];
+	char why[512];
+	int bytes = snprintf(
+		text, sizeof(text),
+		"data_directory: %s\nsocket: %s\ncontrol_socket: %s/control.sock\n"
+		"lanes: %u\nshards: %u\ninterval: 1m\nlateness: {event: 1m}\n"
+		"checkpoint_intervals: %u\n"
+		"limits: {series: 1000}\n"
+		"log: {io: pwrite, durability: block, segment_bytes: 1MiB, block_bytes: 64KiB%s%llu}\n"
+		"metrics:\n"
+		"  - {name: page_views, event: page_view, agg: count, by: [[country], [country, device]]}\n"
+		"  - {name: orders, event: purchase, agg: count, by: [[country], [device]]}\n"
+		"  - {name: revenue, event: purchase, agg: sum, by: [[country]]}\n"
+		"  - {name: basket, event: purchase, agg: mean, by: [[device]]}\n"
+		"detectors:\n%s",
+		story->data, story->socket, story->directory, story->lanes, story->shards,
+		story->checkpoint_intervals, ", retain_bytes: ",
+		(unsigned long long)story->retain_bytes,
+		story->detectors ? story->detectors : own_detectors);
+
+	config_free(story->config);
+	if (config_parse(text, (size_t)bytes, "story", &story->config, why, sizeof(why)) < 0) {
+		fprintf(stderr, "%s\n", why);
+		abort();
+	}
+}
+
+void story_start(struct story *story)
+{
+	char why[512];
+	struct engine_options options = {
+		.clock = &story->clock,
+		.random_seed = next_random(story) | 1,
+		.lock_wait_ms = 1000,
+	};
+
+	configure(story);
+	options.config = story->config;
+	if (engine_open(&options, &story->engine, why, sizeof(why)) < 0) {
+		fprintf(stderr, "%s\n", why);
+		abort();
+	}
+}
+
+void story_stop(struct story *story)
+{
+	engine_close(story->engine);
+	story->engine = NULL;
+}
+
+void story_crash(struct story *story)
+{
+	engine_abandon(story->engine);
+	story->engine = NULL;
+}
+
+static int crank(struct story *story)
+{
+	story->now_ns += UINT64_C(1000000);
+	for (int p = 0; p < STORY_PRODUCERS; p++)
+		if (story->producers[p])
+			weir_poll(story->producers[p]);
+	return story->engine ? engine_crank(story->engine, story->now_ns) : 0;
+}
+
+void story_settle(struct story *story)
+{
+	/* Two thousand milliseconds of nothing cover every timer of the engine. */
+	for (int idle = 0, turns = 0; idle < 2000 && turns < 1000000; turns++)
+		idle = crank(story) > 2 ? 0 : idle + 1;
+}
+
+static void emit(struct story *story, int producer, int series, double value, uint64_t time_ms)
+{
+	while (weir_emit_at(story->producers[producer], series, value, time_ms) == -EAGAIN) {
+		must(story->engine);
+		crank(story);
+	}
+	story->emitted++;
+	story->emitted_sum += value;
+}
+
+void story_play(struct story *story, uint32_t minutes, double broken)
+{
+	for (uint32_t m = 0; m < minutes; m++, story->minute++) {
+		uint64_t start_ms = START_MS + story->minute * MINUTE_MS;
+		uint32_t count = 60 + (uint32_t)(next_random(story) % 25);
+		for (uint32_t i = 0; i < count; i++) {
+			int producer = (int)(next_random(story) % STORY_PRODUCERS);
+			int series = (int)(next_random(story) % 6);
+			double value = (double)(next_random(story) % 10000) / 100;
+			bool missing = series % 3 == 0 &&
+				       (double)(next_random(story) % 1000) < 1000 * broken;
+			if (!missing)
+				emit(story, producer, story->series[producer][series], value,
+				     start_ms + i * (MINUTE_MS / 100));
+		}
+		if (story->engine)
+			for (int i = 0; i < 3; i++)
+				crank(story);
+	}
+}
+
+void story_end_producers(struct story *story)
+{
+	for (int p = 0; p < STORY_PRODUCERS; p++)
+		weir_poll(story->producers[p]);
+	story_settle(story);
+	for (int p = 0; p < STORY_PRODUCERS; p++) {
+		struct weir_ledger ledger;
+		weir_ledger(story->producers[p], &ledger);
+		must(ledger.attempted == ledger.published + ledger.dropped);
+		must(ledger.persisted + ledger.rejected + ledger.lost == ledger.published);
+		must(ledger.rejected == 0 && ledger.lost == 0);
+		weir_close(story->producers[p], 0);
+		story->producers[p] = NULL;
+	}
+	story_settle(story);
+}
+
+void story_end(struct story *story)
+{
+	char command[128];
+
+	for (int p = 0; p < STORY_PRODUCERS; p++)
+		if (story->producers[p])
+			weir_close(story->producers[p], 0);
+	config_free(story->config);
+	snprintf(command, sizeof(command), "rm -rf %s", story->directory);
+	must(system(command) == 0);
+}
+
+struct lines {
+	char **lines;
+	uint32_t count;
+};
+
+static int add_line(void *self, const struct anomaly *anomaly)
+{
+	struct lines *lines = self;
+
+	lines->lines = realloc(lines->lines, (lines->count + 1) * sizeof(char *));
+	must(lines->lines);
+	lines->lines[lines->count] = payload_json(anomaly, "test");
+	must(lines->lines[lines->count]);
+	lines->count++;
+	return 0;
+}
+
+char **story_stored(struct story *story, uint32_t *ret_count)
+{
+	char path[128];
+	struct lines lines = {0};
+	struct store_query query = {.limit = 1u << 30, .revisions = true};
+	struct store_reader *reader;
+
+	snprintf(path, sizeof(path), "%s/weir.db", story->data);
+	must(store_reader_open(path, &reader) == 0);
+	must(store_anomalies(reader, &query, add_line, &lines) == 0);
+	store_reader_close(reader);
+	*ret_count = lines.count;
+	return lines.lines;
+}
+
+static void add_revision(void *self, uint64_t sequence, const struct anomaly *anomaly)
+{
+	(void)sequence;
+	add_line(self, anomaly);
+}
+
+char **story_replayed(struct story *story, uint32_t shards, uint32_t *ret_count)
+{
+	struct lines lines = {0};
+	struct replay replay;
+	struct io *io;
+	int fd = open(story->data, O_RDONLY | O_DIRECTORY);
+	struct replay_options options = {
+		.shards = shards,
+		.series_max = 1000,
+		.start = REPLAY_OLDEST,
+		.each = add_revision,
+		.self = &lines,
+	};
+
+	must(fd >= 0 && io_pwrite_create(fd, 1, &io) == 0);
+	options.io = io;
+	if (replay_run(&options, &replay) < 0) {
+		fprintf(stderr, "replay: %s\n", replay.why);
+		abort();
+	}
+	replay_fini(&replay);
+	io->ops->destroy(io);
+	close(fd);
+	*ret_count = lines.count;
+	return lines.lines;
+}
+
+void story_free_lines(char **lines, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		free(lines[i]);
+	free(lines);
+}
+
+void story_logged(struct story *story, uint64_t *ret_events, double *ret_sum)
+{
+	struct io *io;
+	int fd = open(story->data, O_RDONLY | O_DIRECTORY);
+	char why[256];
+
+	must(fd >= 0 && io_pwrite_create(fd, 1, &io) == 0);
+	*ret_events = 0;
+	*ret_sum = 0;
+	for (uint32_t lane = 0; lane < 8; lane++) {
+		char name[16];
+		struct reader *reader;
+		struct reader_block block;
+		snprintf(name, sizeof(name), "lane-%02u", lane);
+		if (reader_open(io, name, (uint16_t)lane, 0, false, &reader, why, sizeof(why)) < 0)
+			continue;
+		while (reader_next(reader, &block) > 0) {
+			if (block.header.type != WEIR_BLOCK_EVENTS)
+				continue;
+			*ret_events += block.header.count;
+			for (uint32_t i = 0; i < block.header.count; i++)
+				*ret_sum += weir_bits_value(block.events[i].value);
+		}
+		reader_close(reader);
+	}
+	io->ops->destroy(io);
+	close(fd);
+}

@@ -1,0 +1,59 @@
+/*
+ * story: a shop's traffic played into a hand-cranked engine, and what came of it.
+ *
+ * One process, one thread: libweir's producers and every stage of the engine take turns. The disk
+ * is real (pwrite) or simulated; time is the story's own. Used by tests/sim and tests/crash.
+ */
+#ifndef SUPPORT_STORY_H
+#define SUPPORT_STORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine.h"
+#include "replay.h"
+#include "weir/weir.h"
+
+#define STORY_PRODUCERS 3
+
+struct story {
+	char directory[64]; /* temporary */
+	char data[96], socket[96];
+	uint32_t lanes, shards;
+	uint64_t retain_bytes;
+	uint32_t checkpoint_intervals;
+	const char *detectors; /* YAML, NULL: the story's own */
+	struct config *config;
+	struct clock clock;
+	uint64_t now_ns;       /* of the fake clock */
+	struct engine *engine;
+	weir *producers[STORY_PRODUCERS];
+	int series[STORY_PRODUCERS][6];
+	uint64_t random;
+	uint64_t emitted;
+	double emitted_sum;
+	uint64_t minute;       /* of the story */
+};
+
+/* Temporary directory, producers; no engine yet. */
+void story_begin(struct story *story, uint32_t lanes, uint32_t shards, uint64_t seed);
+/* Configure and open an engine on the story's directory. */
+void story_start(struct story *story);
+void story_stop(struct story *story);  /* as SIGTERM does */
+void story_crash(struct story *story); /* as kill -9 does */
+/* Turn the crank until nothing moves any more. */
+void story_settle(struct story *story);
+/* Play minutes of traffic; the first quarter of `broken` of Germany's purchases are missing. */
+void story_play(struct story *story, uint32_t minutes, double broken);
+/* Producers say that it is over; everything is closed and stored. */
+void story_end_producers(struct story *story);
+void story_end(struct story *story); /* removes the directory */
+
+/* The revisions as text lines, in order; malloc'd. From the store; from a replay. */
+char **story_stored(struct story *story, uint32_t *ret_count);
+char **story_replayed(struct story *story, uint32_t shards, uint32_t *ret_count);
+void story_free_lines(char **lines, uint32_t count);
+/* Count and sum of all events in the log. */
+void story_logged(struct story *story, uint64_t *ret_events, double *ret_sum);
+
+#endif
