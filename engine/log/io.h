@@ -14,6 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Calls of buffers(), and files open at once, of one instance: a lane needs two and about ten. */
+#define IO_REGIONS_MAX 4u
+#define IO_FILES_MAX 64u
+
 struct io;
 
 struct io_completion {
@@ -23,7 +27,9 @@ struct io_completion {
 
 struct io_ops {
 	const char *name; /* "uring", "pwrite", "sim" */
-	/* Buffers for writes: `count` of `bytes` each, 4 KiB aligned, registered where allowed. */
+	/* Buffers for writes: `count` of `bytes` each (a multiple of 4 KiB) in a row, zeroed, 4 KiB
+	 * aligned, registered where allowed. At most IO_REGIONS_MAX times, while nothing is in
+	 * flight. They live until destroy(). NULL: no memory. */
 	void *(*buffers)(struct io *io, uint32_t count, size_t bytes);
 	/* Make a file of exactly `bytes`, allocated; -EEXIST if there. Opened for writing. */
 	int (*create)(struct io *io, const char *path, uint64_t bytes);
@@ -43,7 +49,8 @@ struct io_ops {
 	 * short write is the caller's to continue. */
 	int (*write)(struct io *io, int file, uint64_t offset, const void *data, size_t bytes,
 		     uint64_t cookie);
-	int (*sync)(struct io *io, int file, uint64_t cookie); /* data sync */
+	/* Data sync of a file; of a directory (open_read), its names. Covers what has completed. */
+	int (*sync)(struct io *io, int file, uint64_t cookie);
 	/* Completions so far, at most `max`; also pushes what is queued. Never blocks. */
 	int (*reap)(struct io *io, struct io_completion *completions, uint32_t max);
 	void (*destroy)(struct io *io);

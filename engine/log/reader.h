@@ -3,7 +3,7 @@
  *
  * A missing LSN at or below the highest durable_lsn seen in the lane is corruption: it is reported
  * as a gap and reading goes on. Above it, it is the torn tail: reading ends. Blocks that a newer
- * segment's base_lsn voids are passed over.
+ * epoch's base_lsn voids are passed over. What retention removes while we read is no gap.
  */
 #ifndef LOG_READER_H
 #define LOG_READER_H
@@ -44,6 +44,8 @@ int reader_open(struct io *io, const char *directory, uint16_t lane, uint64_t fr
 		struct reader **ret_reader, char *why, size_t why_bytes);
 /* 1: a block; 0: the end; negative errno: cannot read. SEGMENT and FOOTER blocks are not shown. */
 int reader_next(struct reader *reader, struct reader_block *ret_block);
+/* What a negative answer of reader_next() is about, in one clear line. */
+const char *reader_why(const struct reader *reader);
 /* Complete once reader_next() has said 0. */
 void reader_report(const struct reader *reader, struct reader_report *ret_report);
 void reader_close(struct reader *reader);

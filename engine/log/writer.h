@@ -42,8 +42,12 @@ struct writer_options {
 	uint64_t sync_bytes;
 	uint32_t spares;       /* prewritten files kept ready; recycled ones come first */
 	uint64_t random_seed;  /* segment ids */
-	/* Called at the start of every segment, to write its snapshot with writer_records(). */
+	/* Called before the first other block of every segment, to write its snapshot with
+	 * writer_records(): what holds at writer_lsn(). 0: complete; -EAGAIN (no buffer free): call
+	 * again, it goes on where it was; no other block is opened until then. NULL: none. */
 	int (*snapshot)(void *self, struct writer *writer);
+	/* Unix time for a segment's age; NULL: the system's. */
+	uint64_t (*wall_ms)(void *self);
 	void *self;
 };
 
@@ -56,6 +60,9 @@ struct writer_counters {
 	int32_t failing;          /* negative errno while the disk refuses (full, read-only), else 0 */
 };
 
+/* Also makes durable what a dead engine left: waits for the disk. A full disk is no error: there
+ * is room once it has some (writer_counters: failing). -EINVAL: options, or next_lsn or epoch are
+ * not above what the directory holds. */
 int writer_open(const struct writer_options *options, struct writer **ret_writer);
 
 /* Where the next events of the open block go, and how many fit before it or its run table is full
@@ -86,8 +93,8 @@ int writer_step(struct writer *writer, uint64_t now_ns);
 void writer_sync_soon(struct writer *writer);
 void writer_counters(const struct writer *writer, struct writer_counters *ret_counters);
 /* Retention: delete or recycle whole sealed segments, oldest first, whose last LSN is below
- * keep_lsn, while the lane holds more than bytes_max or the segment is older than before_s
- * (0: no such bound). Number freed. */
+ * keep_lsn, while the lane holds more than bytes_max or the segment ended before before_s (unix
+ * seconds; 0: no such bound). Never before the next one's snapshot is durable. Number freed. */
 int writer_retain(struct writer *writer, uint64_t keep_lsn, uint64_t bytes_max, uint64_t before_s);
 /* Flush, write a footer, sync, wait for it (bounded by timeout_ms), close files. */
 int writer_close(struct writer *writer, uint32_t timeout_ms);

@@ -9,7 +9,8 @@
  *   +---------+-------+--------+--------+-----+--------+--------+-----+--------+- - - -
  *   | SEGMENT | RINGS | SERIES | EVENTS | ... | LEDGER | EVENTS | ... | FOOTER | zeros or old
  *   +---------+-------+--------+--------+-----+--------+--------+-----+--------+- - - -
- *     base_lsn  base    base+1   base+2 ...                             (SEGMENT has no LSN of its own)
+ *     base_lsn  base    base+1   base+2 ...            (SEGMENT and FOOTER have no LSN of their
+ *                                                      own: theirs is the next block's)
  *
  * A block is valid if its header's CRC, magic and segment id agree and its payload's CRC does. An
  * unfinished write fails one of these; recycled files carry other ids, so old blocks never pass.
@@ -74,6 +75,15 @@ struct weir_segment_info {
 	uint64_t previous_id;  /* segment before this one on the lane, 0 if none */
 	uint64_t created_ms;   /* unix time */
 	uint64_t file_bytes;
+	uint32_t flags;        /* enum weir_segment_flag */
+	uint32_t spare;
+};
+
+enum weir_segment_flag {
+	/* The disk refused a block or a sync: this file begins with the blocks concerned, written
+	 * again under their numbers; the snapshot follows behind them. The file before this one is
+	 * needed to read it. */
+	WEIR_SEGMENT_CONTINUES = 1,
 };
 
 /*

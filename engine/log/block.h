@@ -1,0 +1,34 @@
+/*
+ * block: what writer and reader agree on: checksums of a block's header, names of files.
+ */
+#ifndef LOG_BLOCK_H
+#define LOG_BLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "weir/limits.h"
+#include "weir/segment.h"
+
+#define SEGMENT_PATH_BYTES 128u
+
+enum segment_file {
+	SEGMENT_FILE_NONE,    /* not one of ours */
+	SEGMENT_FILE_SEGMENT, /* <id>.wseg */
+	SEGMENT_FILE_SPARE,   /* spare-<id>.wspare: free, written before */
+	SEGMENT_FILE_PREPARE, /* prepare-<id>.wtmp: a spare being written, worthless after a crash */
+};
+
+/* "directory/name of the file"; SEGMENT_PATH_BYTES are enough for a directory of 80. */
+void segment_path(char path[SEGMENT_PATH_BYTES], const char *directory, enum segment_file kind,
+		  uint64_t id);
+enum segment_file segment_parse_name(const char *name, uint64_t *ret_id);
+
+/* Set header_crc: the last thing that is done to a header. */
+void block_seal(struct weir_block_header *header);
+/* Is this a header that was written for this segment? Lengths may be believed then. */
+bool block_header_good(const struct weir_block_header *header, uint64_t segment_id);
+/* Does it at least claim to be: magic and id, for counting what was torn. */
+bool block_header_claims(const struct weir_block_header *header, uint64_t segment_id);
+
+#endif

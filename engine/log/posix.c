@@ -1,0 +1,256 @@
+/*
+ * posix: files by small numbers, directory operations and buffers, for uring.c and pwrite.c.
+ *
+ * Idea:  everything is relative to one directory descriptor and never follows a link at its end.
+ *        A file is allocated when it is made, so that "disk full" is said then, not in the middle
+ *        of a block. O_DIRECT is tried with a read, which a file system that does not mean it
+ *        refuses; then the file is an ordinary one.
+ * Runs on: the agent that owns the instance.
+ */
+#include "log/posix.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+/* A signal may interrupt a call this often before it counts as an error. */
+#define TRIES_MAX 16
+
+void posix_init(struct posix_io *posix, const struct io_ops *ops, int dirfd, bool direct)
+{
+	*posix = (struct posix_io){.io.ops = ops, .dirfd = dirfd, .direct = direct};
+	for (uint32_t i = 0; i < IO_FILES_MAX; i++)
+		posix->files[i].fd = -1;
+}
+
+void posix_fini(struct posix_io *posix, bool keep_buffers)
+{
+	for (uint32_t i = 0; i < IO_FILES_MAX; i++)
+		if (posix->files[i].fd >= 0)
+			close(posix->files[i].fd);
+	for (uint32_t i = 0; i < posix->regions_count && !keep_buffers; i++)
+		munmap(posix->regions[i].iov_base, posix->regions[i].iov_len);
+}
+
+static struct posix_io *posix_of(struct io *io)
+{
+	return (struct posix_io *)io;
+}
+
+struct posix_file *posix_file(struct io *io, int file)
+{
+	struct posix_io *posix = posix_of(io);
+
+	if (file < 0 || file >= (int)IO_FILES_MAX || posix->files[file].fd < 0)
+		return NULL;
+	return &posix->files[file];
+}
+
+static int file_number(struct posix_io *posix, int fd, bool directory)
+{
+	for (uint32_t i = 0; i < IO_FILES_MAX; i++) {
+		if (posix->files[i].fd >= 0)
+			continue;
+		posix->files[i] = (struct posix_file){.fd = fd, .directory = directory};
+		return (int)i;
+	}
+	close(fd);
+	return -EMFILE;
+}
+
+void *posix_buffers(struct io *io, uint32_t count, size_t bytes)
+{
+	struct posix_io *posix = posix_of(io);
+	size_t all = count * bytes;
+
+	if (posix->regions_count == IO_REGIONS_MAX || !all || bytes % 4096)
+		return NULL;
+	void *data = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (data == MAP_FAILED)
+		return NULL;
+	/* Large pages where there are any; touched now, so that the lane meets no page fault. */
+	madvise(data, all, MADV_HUGEPAGE);
+	memset(data, 0, all);
+	posix->regions[posix->regions_count++] = (struct iovec){.iov_base = data, .iov_len = all};
+	return data;
+}
+
+static int allocate(int fd, uint64_t bytes)
+{
+	int tries = 0;
+
+	while (fallocate(fd, 0, 0, (off_t)bytes) < 0) {
+		if (errno == EINTR && ++tries < TRIES_MAX)
+			continue;
+		if (errno != EOPNOTSUPP)
+			return -errno;
+		log_warning("log", "the file system cannot allocate files ahead: a full disk will "
+				   "show in the middle of a segment");
+		return ftruncate(fd, (off_t)bytes) < 0 ? -errno : 0;
+	}
+	return 0;
+}
+
+/* Turn O_DIRECT on if a read of the first page goes through with it. */
+static void try_direct(int fd)
+{
+	_Alignas(4096) char page[4096];
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags >= 0 && fcntl(fd, F_SETFL, flags | O_DIRECT) == 0) {
+		if (pread(fd, page, sizeof(page), 0) >= 0)
+			return;
+		fcntl(fd, F_SETFL, flags);
+	}
+	log_info("log", "the file system does not take O_DIRECT: buffered writes");
+}
+
+int posix_create(struct io *io, const char *path, uint64_t bytes)
+{
+	struct posix_io *posix = posix_of(io);
+	int fd = openat(posix->dirfd, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+			0640);
+
+	if (fd < 0)
+		return -errno;
+	int result = allocate(fd, bytes);
+	if (result < 0) {
+		close(fd);
+		unlinkat(posix->dirfd, path, 0);
+		return result;
+	}
+	if (posix->direct)
+		try_direct(fd);
+	return file_number(posix, fd, false);
+}
+
+int posix_open_write(struct io *io, const char *path)
+{
+	struct posix_io *posix = posix_of(io);
+	int fd = openat(posix->dirfd, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return -errno;
+	if (posix->direct)
+		try_direct(fd);
+	return file_number(posix, fd, false);
+}
+
+int posix_open_read(struct io *io, const char *path)
+{
+	struct posix_io *posix = posix_of(io);
+	struct stat stat;
+	/* Not blocking: a fifo of that name must not hold us. */
+	int fd = openat(posix->dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &stat) < 0 || !(S_ISREG(stat.st_mode) || S_ISDIR(stat.st_mode))) {
+		close(fd);
+		return -EINVAL;
+	}
+	return file_number(posix, fd, S_ISDIR(stat.st_mode));
+}
+
+void posix_close(struct io *io, int file)
+{
+	struct posix_file *f = posix_file(io, file);
+
+	if (!f)
+		return;
+	close(f->fd);
+	f->fd = -1;
+}
+
+int64_t posix_size(struct io *io, int file)
+{
+	struct posix_file *f = posix_file(io, file);
+	struct stat stat;
+
+	if (!f)
+		return -EBADF;
+	return fstat(f->fd, &stat) < 0 ? -errno : (int64_t)stat.st_size;
+}
+
+/* As many bytes as there are: short only at the end of the file. */
+int64_t posix_read(struct io *io, int file, uint64_t offset, void *data, size_t bytes)
+{
+	struct posix_file *f = posix_file(io, file);
+	size_t done = 0;
+	int tries = 0;
+
+	if (!f)
+		return -EBADF;
+	while (done < bytes) {
+		ssize_t n = pread(f->fd, (char *)data + done, bytes - done, (off_t)(offset + done));
+		if (n < 0 && errno == EINTR && ++tries < TRIES_MAX)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (int64_t)done;
+}
+
+int posix_rename(struct io *io, const char *from, const char *to)
+{
+	struct posix_io *posix = posix_of(io);
+
+	return renameat(posix->dirfd, from, posix->dirfd, to) < 0 ? -errno : 0;
+}
+
+int posix_unlink(struct io *io, const char *path)
+{
+	return unlinkat(posix_of(io)->dirfd, path, 0) < 0 ? -errno : 0;
+}
+
+int posix_make_dir(struct io *io, const char *path)
+{
+	if (mkdirat(posix_of(io)->dirfd, path, 0750) < 0 && errno != EEXIST)
+		return -errno;
+	return 0;
+}
+
+int posix_sync_dir(struct io *io, const char *path)
+{
+	int fd = openat(posix_of(io)->dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	int result = fsync(fd) < 0 ? -errno : 0;
+	close(fd);
+	return result;
+}
+
+int posix_list(struct io *io, const char *path, int (*each)(void *self, const char *name),
+	       void *self)
+{
+	int fd = openat(posix_of(io)->dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	DIR *directory = fdopendir(fd);
+	if (!directory) {
+		close(fd);
+		return -ENOMEM;
+	}
+	struct dirent *entry;
+	while ((errno = 0, entry = readdir(directory))) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		if (each(self, entry->d_name))
+			break;
+	}
+	int result = entry ? 0 : -errno;
+	closedir(directory);
+	return result;
+}

@@ -1,0 +1,243 @@
+/*
+ * segments: reads the first block of each of a lane's files, and puts the files in order.
+ *
+ * Idea:  ids are random, so order comes from what the first blocks say. Where that block is lost,
+ *        the first good block behind it says nearly as much: its epoch, and its LSN as the base.
+ * Runs on: who recovers, reads or opens a lane. Bytes from the disk are refused, never believed.
+ */
+#include "log/segments.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crc32c.h"
+#include "log/block.h"
+
+/* Files of one lane at most: 1 Mi of 128 MiB each. A directory with more is not ours. */
+#define SEGMENTS_MAX (1u << 20)
+/* Bytes read at a time while looking for a block in a file without a first one. */
+#define SEARCH_BYTES (1u << 20)
+
+struct ids {
+	uint64_t *ids;
+	uint32_t count, capacity;
+	int error;
+};
+
+static int collect(void *self, const char *name)
+{
+	struct ids *ids = self;
+	uint64_t id;
+
+	if (segment_parse_name(name, &id) != SEGMENT_FILE_SEGMENT)
+		return 0;
+	if (ids->count == ids->capacity) {
+		uint32_t capacity = ids->capacity ? ids->capacity * 2 : 64;
+		uint64_t *grown = capacity <= SEGMENTS_MAX
+					  ? realloc(ids->ids, capacity * sizeof(*grown))
+					  : NULL;
+		if (!grown) {
+			ids->error = -ENOMEM;
+			return 1;
+		}
+		ids->ids = grown;
+		ids->capacity = capacity;
+	}
+	ids->ids[ids->count++] = id;
+	return 0;
+}
+
+int segments_ids(struct io *io, const char *directory, uint64_t **ret_ids, uint32_t *ret_count)
+{
+	struct ids ids = {0};
+	int result = io->ops->list(io, directory, collect, &ids);
+
+	if (result == 0)
+		result = ids.error;
+	if (result < 0) {
+		free(ids.ids);
+		return result;
+	}
+	*ret_ids = ids.ids;
+	*ret_count = ids.count;
+	return 0;
+}
+
+static int refuse(const char *path, const char *what, char *why, size_t why_bytes)
+{
+	snprintf(why, why_bytes, "%s: %s", path, what);
+	return -EPROTONOSUPPORT;
+}
+
+/* 1: read; 0: its first block is not good; negative: refused. */
+static int read_first(const uint8_t *page, uint64_t id, uint16_t lane, const char *path,
+		      struct segment_entry *entry, char *why, size_t why_bytes)
+{
+	struct weir_block_header header;
+	struct weir_segment_info info;
+
+	memcpy(&header, page, sizeof(header));
+	if (!block_header_good(&header, id))
+		return 0;
+	if (header.incompat)
+		return refuse(path, "written by a newer weir (unknown format flags); upgrade, or "
+				    "move the file away", why, why_bytes);
+	if (header.type != WEIR_BLOCK_SEGMENT || header.payload_bytes < sizeof(info) ||
+	    header.payload_bytes > 4096 - sizeof(header) ||
+	    crc32c(0, page + sizeof(header), header.payload_bytes) != header.payload_crc)
+		return 0;
+	memcpy(&info, page + sizeof(header), sizeof(info));
+	if (info.format_major != WEIR_FORMAT_MAJOR)
+		return refuse(path, "written in another major format; upgrade, or move the file "
+				    "away", why, why_bytes);
+	if (header.lane != lane)
+		return refuse(path, "belongs to another lane; move it back to its own directory",
+			      why, why_bytes);
+	if (info.base_lsn != header.lsn)
+		return 0;
+	*entry = (struct segment_entry){
+		.id = id,
+		.base_lsn = info.base_lsn,
+		.previous_id = info.previous_id,
+		.created_ms = info.created_ms,
+		.durable_lsn = header.durable_lsn,
+		.epoch = header.epoch,
+		.continues = info.flags & WEIR_SEGMENT_CONTINUES,
+	};
+	return 1;
+}
+
+/* The first block is lost: find another. 1: found; 0: there is none. */
+static int search(struct io *io, int file, uint64_t id, uint16_t lane, struct segment_entry *entry)
+{
+	uint8_t *data = malloc(SEARCH_BYTES);
+	int64_t bytes = 0;
+	int found = 0;
+
+	if (!data)
+		return -ENOMEM;
+	for (uint64_t offset = WEIR_BLOCK_ALIGN; !found; offset += SEARCH_BYTES) {
+		bytes = io->ops->read(io, file, offset, data, SEARCH_BYTES);
+		if (bytes < WEIR_BLOCK_ALIGN)
+			break;
+		for (int64_t at = 0; at + WEIR_BLOCK_ALIGN <= bytes; at += WEIR_BLOCK_ALIGN) {
+			struct weir_block_header header;
+			memcpy(&header, data + at, sizeof(header));
+			if (!block_header_good(&header, id) || header.lane != lane)
+				continue;
+			*entry = (struct segment_entry){
+				.id = id,
+				.base_lsn = header.lsn,
+				.durable_lsn = header.durable_lsn,
+				.epoch = header.epoch,
+				.headless = true,
+			};
+			found = 1;
+			break;
+		}
+	}
+	free(data);
+	return bytes < 0 ? (int)bytes : found;
+}
+
+int segments_entry(struct io *io, const char *directory, uint64_t id, uint16_t lane, bool headless,
+		   struct segment_entry *entry, char *why, size_t why_bytes)
+{
+	_Alignas(8) uint8_t page[4096];
+	char path[SEGMENT_PATH_BYTES];
+
+	segment_path(path, directory, SEGMENT_FILE_SEGMENT, id);
+	int file = io->ops->open_read(io, path);
+	if (file == -ENOENT)
+		return 0; /* retention was faster */
+	if (file < 0) {
+		snprintf(why, why_bytes, "%s: %s", path, strerror(-file));
+		return file;
+	}
+	int64_t size = io->ops->size(io, file);
+	int64_t bytes = io->ops->read(io, file, 0, page, sizeof(page));
+	int result = bytes < 0 ? (int)bytes : 0;
+	if (bytes == sizeof(page))
+		result = read_first(page, id, lane, path, entry, why, why_bytes);
+	if (result == 0 && headless && bytes == sizeof(page))
+		result = search(io, file, id, lane, entry);
+	io->ops->close(io, file);
+	if (result < 0 && result != -EPROTONOSUPPORT)
+		snprintf(why, why_bytes, "%s: %s", path, strerror(-result));
+	if (result == 1)
+		entry->file_bytes = size > 0 ? (uint64_t)size : 0;
+	return result;
+}
+
+int segments_compare(const void *a, const void *b)
+{
+	const struct segment_entry *x = a, *y = b;
+
+	if (x->epoch != y->epoch)
+		return x->epoch < y->epoch ? -1 : 1;
+	if (x->base_lsn != y->base_lsn)
+		return x->base_lsn < y->base_lsn ? -1 : 1;
+	/* A rewrite that was itself rewritten: same blocks, the later one last. */
+	if (x->created_ms != y->created_ms)
+		return x->created_ms < y->created_ms ? -1 : 1;
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static void mark_void(struct segment_list *list)
+{
+	uint64_t void_lsn = UINT64_MAX;  /* by epochs newer than that of entry i */
+	uint64_t base_min = UINT64_MAX;  /* of entry i's own epoch and newer */
+
+	for (uint32_t i = list->count; i-- > 0;) {
+		struct segment_entry *entry = &list->entries[i];
+		if (i + 1 < list->count && entry->epoch != list->entries[i + 1].epoch)
+			void_lsn = base_min;
+		entry->void_lsn = void_lsn;
+		if (entry->base_lsn < base_min)
+			base_min = entry->base_lsn;
+	}
+}
+
+int segments_list(struct io *io, const char *directory, uint16_t lane, bool headless,
+		  struct segment_list *ret_list, char *why, size_t why_bytes)
+{
+	struct segment_list list = {0};
+	uint64_t *ids;
+	uint32_t count;
+	int result = segments_ids(io, directory, &ids, &count);
+
+	if (result < 0) {
+		snprintf(why, why_bytes, "%s: %s", directory, strerror(-result));
+		return result;
+	}
+	list.entries = calloc(count ? count : 1, sizeof(*list.entries));
+	list.empty_ids = calloc(count ? count : 1, sizeof(*list.empty_ids));
+	if (!list.entries || !list.empty_ids)
+		result = -ENOMEM;
+	for (uint32_t i = 0; i < count && result >= 0; i++) {
+		result = segments_entry(io, directory, ids[i], lane, headless,
+					&list.entries[list.count], why, why_bytes);
+		if (result == 1)
+			list.count++;
+		else if (result == 0)
+			list.empty_ids[list.empty++] = ids[i];
+	}
+	free(ids);
+	if (result < 0) {
+		segments_free(&list);
+		return result;
+	}
+	qsort(list.entries, list.count, sizeof(*list.entries), segments_compare);
+	mark_void(&list);
+	*ret_list = list;
+	return 0;
+}
+
+void segments_free(struct segment_list *list)
+{
+	free(list->entries);
+	free(list->empty_ids);
+	*list = (struct segment_list){0};
+}

@@ -1,0 +1,52 @@
+/*
+ * segments: which files a lane has, in what order, and from where on each is void.
+ *
+ * Order: epoch, then base LSN, then time of creation. A block with lsn >= void_lsn of its
+ * file was left behind by a crash; a newer epoch has written those numbers again.
+ */
+#ifndef LOG_SEGMENTS_H
+#define LOG_SEGMENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "log/io.h"
+#include "weir/segment.h"
+
+struct segment_entry {
+	uint64_t id;
+	uint64_t base_lsn;
+	uint64_t previous_id;
+	uint64_t created_ms;
+	uint64_t file_bytes;
+	uint64_t durable_lsn; /* as its first block says */
+	uint64_t void_lsn;    /* UINT64_MAX: nothing of it is void */
+	uint32_t epoch;
+	bool continues; /* WEIR_SEGMENT_CONTINUES */
+	bool headless;  /* first block lost; base and epoch are those of the next good one */
+};
+
+struct segment_list {
+	struct segment_entry *entries; /* ordered */
+	uint32_t count;
+	uint32_t empty;       /* files without any block: allocated, never begun */
+	uint64_t *empty_ids;
+};
+
+/* What is in the directory now. With `headless`, files whose first block is bad are searched to
+ * their end for another; without, they are left out (a live engine may be about to write it).
+ * -ENOENT: no such directory. -EPROTONOSUPPORT: a file that this version must not read, `why`
+ * says which. Anything else: cannot read. */
+int segments_list(struct io *io, const char *directory, uint16_t lane, bool headless,
+		  struct segment_list *ret_list, char *why, size_t why_bytes);
+void segments_free(struct segment_list *list);
+
+/* For a reader that looks again: the ids of all files (free() them), and one file's entry, 1: read,
+ * 0: not begun, or its first block is bad. */
+int segments_ids(struct io *io, const char *directory, uint64_t **ret_ids, uint32_t *ret_count);
+int segments_entry(struct io *io, const char *directory, uint64_t id, uint16_t lane, bool headless,
+		   struct segment_entry *ret_entry, char *why, size_t why_bytes);
+int segments_compare(const void *a, const void *b);
+
+#endif
