@@ -38,13 +38,13 @@ _Static_assert((WEIR_OPEN_INTERVALS_MAX & (WEIR_OPEN_INTERVALS_MAX - 1)) == 0,
 	       "open intervals are found by masking");
 
 struct table {
-	struct cell *cells;   /* [series_max + 1] */
-	uint64_t *used;       /* bitmap over cells: count > 0 */
+	struct cell *cells; /* [series_max + 1] */
+	uint64_t *used;     /* bitmap over cells: count > 0 */
 	uint32_t used_count;
-	uint32_t used_words;  /* words of `used` up to the last one that is not zero */
+	uint32_t used_words; /* words of `used` up to the last one that is not zero */
 	int64_t interval;
-	uint64_t first_lsn;      /* block of the interval's first event */
-	int64_t first_frontier;  /* frontier when that block was begun */
+	uint64_t first_lsn;     /* block of the interval's first event */
+	int64_t first_frontier; /* frontier when that block was begun */
 };
 
 struct cells {
@@ -213,8 +213,9 @@ static const struct weir_event *add_run(struct cells *cells, const struct weir_e
 	const struct weir_event *last = end - 1;
 
 	for (; event < end; event++) {
-		const struct weir_event *ahead =
-			end - event > PREFETCH_EVENTS ? event + PREFETCH_EVENTS : last;
+		const struct weir_event *ahead = end - event > PREFETCH_EVENTS
+							 ? event + PREFETCH_EVENTS
+							 : last;
 		__builtin_prefetch(&table_cells[weir_event_series(ahead->word)], 1);
 		uint64_t word = event->word;
 		if (__builtin_expect(weir_event_time_ms(word) - start_ms >= width_ms, 0))
@@ -285,8 +286,8 @@ static void table_drain(struct table *table, struct partial_cell *cells)
 static struct partial *table_close(struct cells *cells, struct table *table, uint64_t *budget_bytes)
 {
 	struct partial *partial = NULL;
-	uint64_t bytes =
-		sizeof(*partial) + (uint64_t)table->used_count * sizeof(struct partial_cell);
+	uint64_t bytes = sizeof(*partial) +
+			 (uint64_t)table->used_count * sizeof(struct partial_cell);
 	if (bytes <= *budget_bytes)
 		partial = malloc(bytes);
 	bool dropped = !partial;

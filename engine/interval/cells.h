@@ -39,16 +39,18 @@ struct partial_cell {
 	double sum, sum_squares, min, max;
 };
 
-/* The cells of one (source, epoch, lane, interval). Made by cells_mark(), freed by partial_free(). */
+/* The cells of one (source, epoch, lane, interval). Made by cells_mark(), freed by
+ * partial_free(). */
 struct partial {
 	struct partial *next; /* of the same mark, by interval */
 	uint32_t source, epoch, lane;
 	uint32_t cell_count;
 	int64_t interval;
-	bool dropped;       /* memory was short: the cells must be rebuilt from the log */
-	bool rebuilt;       /* they were: not on the lane's account */
-	uint64_t first_lsn; /* blocks from here to the mark hold all its events */
-	int64_t first_frontier; /* at that block's start: a rebuild judges late and future as then */
+	bool dropped;           /* memory was short: the cells must be rebuilt from the log */
+	bool rebuilt;           /* they were: not on the lane's account */
+	uint64_t first_lsn;     /* blocks from here to the mark hold all its events */
+	int64_t first_frontier; /* at that block's start: a rebuild judges late and future as then
+				 */
 	struct partial_cell cells[];
 };
 void partial_free(struct partial *partial);
@@ -66,8 +68,8 @@ struct cells_counters {
 };
 
 /* frontier: the interval through which the source is closed. NULL: no memory. */
-struct cells *cells_create(uint32_t series_max, int64_t interval_ms, uint32_t source, uint32_t epoch,
-			   uint32_t lane, int64_t frontier);
+struct cells *cells_create(uint32_t series_max, int64_t interval_ms, uint32_t source,
+			   uint32_t epoch, uint32_t lane, int64_t frontier);
 void cells_destroy(struct cells *cells);
 
 /* Must be called when a new block is begun, with its LSN, before its first cells_add(). */

@@ -24,8 +24,8 @@ struct close_mark {
 	uint32_t lane;
 	uint32_t source;
 	int64_t interval;
-	uint64_t lsn;   /* of the block that holds the mark */
-	uint64_t drops; /* by the producers, since the lane's last mark of this source */
+	uint64_t lsn;        /* of the block that holds the mark */
+	uint64_t drops;      /* by the producers, since the lane's last mark of this source */
 	uint64_t resume_lsn; /* see cells_resume() */
 	int64_t resume_frontier;
 	struct partial *partials; /* a list; the closer's from here on */

@@ -22,10 +22,10 @@ enum observation_flag {
 };
 
 struct slice {
-	const char *label;  /* "" for the total, "country=DE", "country=DE,device=mobile" */
-	uint32_t rollup;    /* 0: total, else 1 + index in the metric's `by` */
+	const char *label; /* "" for the total, "country=DE", "country=DE,device=mobile" */
+	uint32_t rollup;   /* 0: total, else 1 + index in the metric's `by` */
 	uint32_t dimensions;
-	const char *const *names;  /* [dimensions], as configured */
+	const char *const *names; /* [dimensions], as configured */
 	const char *const *values;
 	int64_t born; /* interval of its first event */
 };
@@ -36,10 +36,10 @@ struct observations {
 	const char *source;
 	uint32_t source_number;
 	enum aggregation aggregation;
-	int64_t interval;    /* number; unix start = interval * interval_ms */
+	int64_t interval; /* number; unix start = interval * interval_ms */
 	int64_t interval_ms;
-	uint32_t flags;      /* enum observation_flag */
-	uint32_t count;      /* slices */
+	uint32_t flags;       /* enum observation_flag */
+	uint32_t count;       /* slices */
 	const double *value;  /* NaN: no data (mean, min, max of nothing); counts and sums are 0 */
 	const double *events; /* number of events behind the value */
 	const double *sum_squares; /* of the events' values, for the variance of sums */

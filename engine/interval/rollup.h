@@ -22,7 +22,7 @@ struct rollup_spec {
 	const char *event; /* event name */
 	const char *field; /* "" matches the default field "value" or none */
 	enum aggregation aggregation;
-	uint32_t rollups;  /* dimension sets */
+	uint32_t rollups; /* dimension sets */
 	struct {
 		uint32_t dimensions;
 		const char *names[WEIR_DIMENSIONS_MAX];
@@ -46,7 +46,8 @@ void rollup_apply(struct rollup *rollup, const struct partial *partial);
 const struct observations *rollup_close(struct rollup *rollup, int64_t interval, uint32_t flags);
 /* Events that went to overflow slices, once for each roll-up. */
 uint64_t rollup_overflowed(const struct rollup *rollup);
-/* Slices in order, for a checkpoint; load: 0 or -EPROTO. The accumulators are empty between closes. */
+/* Slices in order, for a checkpoint; load: 0 or -EPROTO. The accumulators are empty between
+ * closes. */
 void rollup_save(const struct rollup *rollup, struct bytes *out);
 int rollup_load(struct rollup *rollup, struct bytes_reader *in);
 

@@ -82,7 +82,7 @@ static void compare_partial(const struct partial *partial, const struct model_in
 {
 	uint32_t at = 0, count = 0;
 	expect(partial->interval == open->interval);
-	expect(partial->first_lsn == open->lsn);
+	expect(partial->first_lsn == open->lsn && partial->first_frontier == open->frontier);
 	expect(partial->source == 5 && partial->epoch == 6 && partial->lane == 7);
 	expect(partial->dropped == dropped);
 	for (uint32_t series = 0; series <= SERIES_MAX; series++) {

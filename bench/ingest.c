@@ -1,0 +1,474 @@
+/*
+ * ingest: how many events a second go from emit to a durable file, and is every one there?
+ *
+ * Idea:  a real weird, its detectors on, with a new data directory on a disk; producers that link
+ *        libweir and push uniformly shuffled series as fast as the engine takes them. The time
+ *        runs from the first emit to the answer "durable" for the last event. Then the log is read
+ *        back: every event is compared with what was sent, counts and sums by series with their
+ *        closed form, and `weirctl verify` has its say. The disk's own limit is measured right
+ *        before and after, because on shared machines it changes by the minute.
+ */
+#include "ingest.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "disk.h"
+#include "figure.h"
+#include "plan.h"
+#include "producer.h"
+#include "server.h"
+#include "status.h"
+#include "tally.h"
+#include "weir/limits.h"
+
+#define DISK_BYTES (UINT64_C(2) << 30)
+/* Of disk for each second of a run; what is more than this, the run must not need. */
+#define BYTES_PER_S (UINT64_C(2000) << 20)
+#define SPARE_BYTES (UINT64_C(2) << 30)
+
+struct options {
+	const char *directory, *weird, *weirctl;
+	const char *interval, *durability, *io;
+	uint32_t seconds, producers, series, ring_events, lanes, shards, batch, runs;
+	bool json, keep;
+};
+
+enum figure_name {
+	EVENTS,
+	BYTES,
+	ENGINE_CPU,
+	ENGINE_MEMORY,
+	PRODUCER,
+	DISK_FRESH,
+	DISK_OVER,
+	FIGURES
+};
+
+struct ingest {
+	struct options options;
+	char weird[2200], weirctl[2200]; /* weirctl "": there is none */
+	char run[2600];                  /* directory of this run */
+	char why[2000];
+	struct figure figures[FIGURES];
+	bool lossless;
+};
+
+/* What one run measured. */
+struct run {
+	struct disk_rate before, after;
+	struct producers *producers;
+	struct server server;
+	struct server_usage from, to;
+	uint64_t first_ns, durable_ns, events, emit_ns;
+	bool short_of_space;
+};
+
+static const char usage[] =
+	"usage: weir-bench ingest [options]\n"
+	"  --dir DIR         on a disk, for the data (default: the current directory)\n"
+	"  --seconds N       emit for at least N seconds (default 10)\n"
+	"  --runs N          the median of N runs is reported (default 3)\n"
+	"  --producers N     processes that emit (default 1)\n"
+	"  --series N        series of each, all the same (default 100000)\n"
+	"  --ring N          events of a ring, a power of two (default 262144)\n"
+	"  --batch N         weir_emit_many with N events, instead of weir_emit (default 0)\n"
+	"  --lanes N, --shards N, --interval T, --durability LEVEL, --io BACKEND\n"
+	"                    as in weird's configuration (default 1, 1, 1s, interval, auto)\n"
+	"  --weird PATH, --weirctl PATH\n"
+	"                    programs (default: beside this one, in its build tree, in PATH)\n"
+	"  --keep            leave the data of the last run in place\n"
+	"  --json            one JSON object for each figure\n";
+
+static bool number(const char *text, uint32_t min, uint32_t max, uint32_t *ret_number)
+{
+	char *end;
+	errno = 0;
+	unsigned long value = strtoul(text, &end, 10);
+	if (errno || *end || end == text || text[0] == '-' || value < min || value > max)
+		return false;
+	*ret_number = (uint32_t)value;
+	return true;
+}
+
+/* Options with a value: a text, or a number of min to max. */
+static const struct setting {
+	const char *name;
+	size_t offset;
+	bool text;
+	uint32_t min, max;
+} settings[] = {
+	{"dir", offsetof(struct options, directory), .text = true},
+	{"weird", offsetof(struct options, weird), .text = true},
+	{"weirctl", offsetof(struct options, weirctl), .text = true},
+	{"interval", offsetof(struct options, interval), .text = true},
+	{"durability", offsetof(struct options, durability), .text = true},
+	{"io", offsetof(struct options, io), .text = true},
+	{"seconds", offsetof(struct options, seconds), .min = 1, .max = 3600},
+	{"runs", offsetof(struct options, runs), .min = 1, .max = FIGURE_RUNS_MAX},
+	{"producers", offsetof(struct options, producers), .min = 1, .max = PRODUCERS_MAX},
+	{"series", offsetof(struct options, series), .min = 1000, .max = PLAN_SERIES_MAX},
+	{"ring", offsetof(struct options, ring_events), .min = 1024, .max = WEIR_RING_EVENTS_MAX},
+	{"batch", offsetof(struct options, batch), .min = 0, .max = PRODUCER_BATCH_MAX},
+	{"lanes", offsetof(struct options, lanes), .min = 1, .max = WEIR_LANES_MAX},
+	{"shards", offsetof(struct options, shards), .min = 1, .max = WEIR_SHARDS_MAX},
+};
+#define SETTINGS (sizeof(settings) / sizeof(settings[0]))
+
+static int set(struct options *options, const struct setting *setting, const char *text)
+{
+	char *to = (char *)options + setting->offset;
+	uint32_t value = 0;
+	if (setting->text) {
+		memcpy(to, &text, sizeof(text));
+		return 0;
+	}
+	if (!number(text, setting->min, setting->max, &value)) {
+		fprintf(stderr, "weir-bench: --%s: \"%s\" is not a number of %u to %u\n",
+			setting->name, text, setting->min, setting->max);
+		return -EINVAL;
+	}
+	memcpy(to, &value, sizeof(value));
+	return 0;
+}
+
+/* 0: go on; 1: help was all that was asked for; -EINVAL: said why. */
+static int parse_options(int argc, char **argv, struct options *options)
+{
+	struct option known[SETTINGS + 4] = {{0}};
+	int r = 0, at = 0;
+	for (size_t i = 0; i < SETTINGS; i++)
+		known[i] = (struct option){settings[i].name, required_argument, NULL, 's'};
+	known[SETTINGS] = (struct option){"keep", no_argument, NULL, 'k'};
+	known[SETTINGS + 1] = (struct option){"json", no_argument, NULL, 'j'};
+	known[SETTINGS + 2] = (struct option){"help", no_argument, NULL, 'h'};
+	for (int option; r == 0 && (option = getopt_long(argc, argv, "", known, &at)) != -1;) {
+		if (option == 's')
+			r = set(options, &settings[at], optarg);
+		else if (option == 'k')
+			options->keep = true;
+		else if (option == 'j')
+			options->json = true;
+		else if (option == 'h')
+			r = 1;
+		else
+			r = -EINVAL;
+	}
+	if (r == 0 && optind < argc) {
+		fprintf(stderr, "weir-bench: %s: unexpected; see weir-bench ingest --help\n",
+			argv[optind]);
+		r = -EINVAL;
+	}
+	if (r == 0 && (options->ring_events & (options->ring_events - 1))) {
+		fprintf(stderr, "weir-bench: --ring: %u is not a power of two\n",
+			options->ring_events);
+		r = -EINVAL;
+	}
+	if (r == 1)
+		fputs(usage, stdout);
+	return r;
+}
+
+static int find_programs(struct ingest *ingest)
+{
+	const struct options *options = &ingest->options;
+	if (program_find(options->weird, "weird", ingest->weird, sizeof(ingest->weird)) < 0) {
+		snprintf(ingest->why, sizeof(ingest->why),
+			 "%s: no such program; build it, or name it with --weird",
+			 options->weird ? options->weird : "weird");
+		return -ENOENT;
+	}
+	if (program_find(options->weirctl, "weirctl", ingest->weirctl, sizeof(ingest->weirctl)) ==
+	    0)
+		return 0;
+	ingest->weirctl[0] = '\0';
+	if (options->weirctl) {
+		snprintf(ingest->why, sizeof(ingest->why), "%s: no such program", options->weirctl);
+		return -ENOENT;
+	}
+	return 0;
+}
+
+static struct producer_options producer_options(const struct ingest *ingest, const char *socket,
+						uint64_t free_bytes)
+{
+	const struct options *options = &ingest->options;
+	return (struct producer_options){
+		.socket = socket,
+		.series = options->series,
+		.ring_events = options->ring_events,
+		.batch = options->batch,
+		.run_ns = options->seconds * UINT64_C(1000000000),
+		/* Never fill a disk that others need: 20 bytes an event, all costs included. */
+		.events_max = (free_bytes - SPARE_BYTES) / 20 / options->producers,
+		.attach_ms = 30000,
+		.durable_ms = 60000,
+	};
+}
+
+/* The measured part: from the first emit until everything is durable. */
+static int emit_all(struct ingest *ingest, struct run *run)
+{
+	uint64_t free_bytes;
+	int r = disk_check(ingest->run, SPARE_BYTES, &free_bytes, ingest->why, sizeof(ingest->why));
+	if (r < 0)
+		return r;
+	struct producer_options with = producer_options(ingest, run->server.socket, free_bytes);
+	run->producers = producers_start(&with, ingest->options.producers, ingest->why,
+					 sizeof(ingest->why));
+	if (!run->producers)
+		return -EIO;
+	server_usage(&run->server, &run->from);
+	r = producers_run(run->producers, &with, ingest->why, sizeof(ingest->why));
+	server_usage(&run->server, &run->to);
+	if (r < 0)
+		return r;
+	run->first_ns = UINT64_MAX;
+	for (uint32_t i = 0; i < run->producers->count; i++) {
+		const struct producer_report *report = &run->producers->reports[i];
+		run->first_ns = report->first_ns < run->first_ns ? report->first_ns : run->first_ns;
+		if (report->durable_ns > run->durable_ns)
+			run->durable_ns = report->durable_ns;
+		run->events += report->events;
+		run->emit_ns += report->last_ns - report->first_ns;
+		run->short_of_space |= report->last_ns - report->first_ns < with.run_ns;
+	}
+	return 0;
+}
+
+/* The producers' own books: nothing dropped, refused or lost, all of it durable. */
+static bool ledger_exact(struct ingest *ingest, const struct run *run)
+{
+	for (uint32_t i = 0; i < run->producers->count; i++) {
+		const struct producer_report *report = &run->producers->reports[i];
+		const struct weir_ledger *l = &report->ledger;
+		if (l->attempted == report->events && l->published == l->attempted &&
+		    l->persisted == l->attempted && l->durable == l->attempted && !l->dropped &&
+		    !l->rejected && !l->lost)
+			continue;
+		snprintf(
+			ingest->why, sizeof(ingest->why),
+			"producer %u: attempted %llu, published %llu, persisted %llu, durable %llu, "
+			"dropped %llu, rejected %llu, lost %llu",
+			i, (unsigned long long)l->attempted, (unsigned long long)l->published,
+			(unsigned long long)l->persisted, (unsigned long long)l->durable,
+			(unsigned long long)l->dropped, (unsigned long long)l->rejected,
+			(unsigned long long)l->lost);
+		return false;
+	}
+	return true;
+}
+
+/* Read the log back. False: something is missing, doubled or different; `why` says what. */
+static bool log_exact(struct ingest *ingest, const struct run *run, uint64_t *ret_log_bytes)
+{
+	struct plan plans[PRODUCERS_MAX] = {0};
+	uint64_t sent[PRODUCERS_MAX];
+	struct tally_result result = {0};
+	uint32_t count = run->producers->count;
+	int r = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		sent[i] = run->producers->reports[i].events;
+		if (plan_init(&plans[i], ingest->options.series, i) < 0)
+			r = -ENOMEM;
+	}
+	if (r == 0)
+		r = tally_log(run->server.data, ingest->options.lanes, plans, count, sent, &result,
+			      ingest->why, sizeof(ingest->why));
+	for (uint32_t i = 0; i < count; i++)
+		plan_fini(&plans[i]);
+	*ret_log_bytes = result.log_bytes;
+	if (r < 0)
+		return false;
+	if (result.events == run->events && !result.wrong_events && !result.wrong_series &&
+	    !result.rejected && !result.gaps)
+		return true;
+	snprintf(ingest->why, sizeof(ingest->why),
+		 "the log: %llu events of %llu, %llu wrong, %llu series wrong, %llu rejected, %llu "
+		 "gaps; first: %s",
+		 (unsigned long long)result.events, (unsigned long long)run->events,
+		 (unsigned long long)result.wrong_events, (unsigned long long)result.wrong_series,
+		 (unsigned long long)result.rejected, (unsigned long long)result.gaps,
+		 result.first_wrong);
+	return false;
+}
+
+static bool verify_agrees(struct ingest *ingest, const struct run *run)
+{
+	char said[1000];
+	if (!ingest->weirctl[0])
+		return true;
+	int r = program_verify(ingest->weirctl, run->server.data, said, sizeof(said));
+	if (r == 0)
+		return true;
+	snprintf(ingest->why, sizeof(ingest->why), "weirctl verify: %s %d: %s",
+		 r < 0 ? "error" : "exit status", r < 0 ? -r : r, said);
+	return false;
+}
+
+static double best(const struct disk_rate *rate)
+{
+	return rate->overwrite > rate->fresh ? rate->overwrite : rate->fresh;
+}
+
+static void report(struct ingest *ingest, const struct run *run, uint64_t log_bytes)
+{
+	double seconds = (double)(run->durable_ns - run->first_ns) * 1e-9;
+	double limit = (best(&run->before) + best(&run->after)) / 2;
+	double bytes_per_event = (double)log_bytes / (double)run->events;
+	struct figure *figures = ingest->figures;
+	figure_add(&figures[EVENTS], (double)run->events / seconds, limit / bytes_per_event);
+	figure_add(&figures[BYTES], (double)log_bytes / seconds, limit);
+	figure_add(&figures[ENGINE_CPU], (run->to.cpu_s - run->from.cpu_s) / seconds, 0);
+	figure_add(&figures[ENGINE_MEMORY], (double)run->to.peak_bytes, 0);
+	figure_add(&figures[PRODUCER], (double)run->emit_ns / (double)run->events, 0);
+	figure_add(&figures[DISK_FRESH], (run->before.fresh + run->after.fresh) / 2, 0);
+	figure_add(&figures[DISK_OVER], (run->before.overwrite + run->after.overwrite) / 2, 0);
+}
+
+/* Between before and after. 0: measured (ingest->lossless says whether to believe it). */
+static int measure(struct ingest *ingest, struct run *run)
+{
+	const struct options *options = &ingest->options;
+	const struct server_options with = {
+		.program = ingest->weird,
+		.directory = ingest->run,
+		.lanes = options->lanes,
+		.shards = options->shards,
+		.series_max = options->series,
+		.ring_events = options->ring_events,
+		.producers = options->producers,
+		.interval = options->interval,
+		.durability = options->durability,
+		.io = options->io,
+	};
+	uint64_t log_bytes = 0;
+	int r = disk_measure(ingest->run, DISK_BYTES, &run->before, ingest->why,
+			     sizeof(ingest->why));
+	if (r == 0)
+		r = server_start(&run->server, &with, ingest->why, sizeof(ingest->why));
+	if (r == 0)
+		r = emit_all(ingest, run);
+	if (r < 0)
+		return r;
+	r = server_stop(&run->server, 60000, ingest->why, sizeof(ingest->why));
+	if (r < 0)
+		return r;
+	r = disk_measure(ingest->run, DISK_BYTES, &run->after, ingest->why, sizeof(ingest->why));
+	if (r < 0)
+		return r;
+	bool exact = ledger_exact(ingest, run) && log_exact(ingest, run, &log_bytes) &&
+		     verify_agrees(ingest, run);
+	ingest->lossless = ingest->lossless && exact;
+	if (!exact)
+		fprintf(stderr, "weir-bench: NOT LOSSLESS: %s\n", ingest->why);
+	report(ingest, run, log_bytes);
+	return 0;
+}
+
+/* Remove what the run wrote: our own directory, made by mkdtemp. */
+static void remove_run(const char *directory)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		execlp("rm", "rm", "-rf", "--", directory, (char *)NULL);
+		_exit(127);
+	}
+	int status;
+	if (pid > 0)
+		waitpid(pid, &status, 0);
+}
+
+static int run_once(struct ingest *ingest, bool last)
+{
+	struct run run = {0};
+	char ignored[200];
+	if (snprintf(ingest->run, sizeof(ingest->run), "%s/weir-bench-XXXXXX",
+		     ingest->options.directory) >= (int)sizeof(ingest->run) ||
+	    !mkdtemp(ingest->run)) {
+		snprintf(ingest->why, sizeof(ingest->why), "%s: %s", ingest->options.directory,
+			 strerror(errno));
+		return -EIO;
+	}
+	int r = measure(ingest, &run);
+	if (r == 0 && run.short_of_space) {
+		snprintf(ingest->why, sizeof(ingest->why),
+			 "%s had no room for %u seconds; name another directory with --dir",
+			 ingest->options.directory, ingest->options.seconds);
+		r = -ENOSPC;
+	}
+	producers_stop(run.producers);
+	server_stop(&run.server, 10000, ignored, sizeof(ignored));
+	if (ingest->options.keep && last)
+		fprintf(stderr, "weir-bench: the data are in %s\n", ingest->run);
+	else
+		remove_run(ingest->run);
+	return r;
+}
+
+static void print_figures(struct ingest *ingest)
+{
+	for (uint32_t i = 0; i < FIGURES; i++) {
+		ingest->figures[i].lossless = ingest->lossless;
+		if (ingest->options.json)
+			figure_print_json(&ingest->figures[i], stdout);
+		else
+			figure_print(&ingest->figures[i], stdout);
+	}
+	if (!ingest->options.json)
+		printf("%s%s\n",
+		       ingest->lossless ? "lossless: every event was found again" : "NOT LOSSLESS",
+		       ingest->weirctl[0] ? ""
+					  : " (no weirctl here to verify the log a second time)");
+}
+
+int ingest_main(int argc, char **argv)
+{
+	static struct ingest ingest = {
+		.options = {.directory = ".",
+			    .interval = "1s",
+			    .durability = "interval",
+			    .io = "auto",
+			    .seconds = 10,
+			    .producers = 1,
+			    .series = 100000,
+			    .ring_events = 256u << 10,
+			    .lanes = 1,
+			    .shards = 1,
+			    .runs = 3},
+		.figures = {[EVENTS] = {.name = "ingest_events", .unit = "events/s"},
+			    [BYTES] = {.name = "ingest_bytes", .unit = "B/s"},
+			    [ENGINE_CPU] = {.name = "ingest_engine_cpu", .unit = "cores"},
+			    [ENGINE_MEMORY] = {.name = "ingest_engine_memory", .unit = "B"},
+			    [PRODUCER] = {.name = "ingest_producer", .unit = "ns/event"},
+			    [DISK_FRESH] = {.name = "disk_fresh", .unit = "B/s"},
+			    [DISK_OVER] = {.name = "disk_overwrite", .unit = "B/s"}},
+		.lossless = true,
+	};
+	uint64_t free_bytes;
+	int r = parse_options(argc, argv, &ingest.options);
+	if (r != 0)
+		return r == 1 ? STATUS_GOOD : STATUS_USAGE;
+	signal(SIGPIPE, SIG_IGN);
+	r = find_programs(&ingest);
+	if (r == 0)
+		r = disk_check(ingest.options.directory,
+			       SPARE_BYTES + ingest.options.seconds * BYTES_PER_S, &free_bytes,
+			       ingest.why, sizeof(ingest.why));
+	for (uint32_t i = 0; r == 0 && i < ingest.options.runs; i++)
+		r = run_once(&ingest, i + 1 == ingest.options.runs);
+	if (r < 0) {
+		fprintf(stderr, "weir-bench: %s\n", ingest.why);
+		return STATUS_UNABLE;
+	}
+	print_figures(&ingest);
+	return ingest.lossless ? STATUS_GOOD : STATUS_LOSSY;
+}

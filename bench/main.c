@@ -1,0 +1,40 @@
+/*
+ * weir-bench: measures, one question at a time. Exit status: see status.h.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "ingest.h"
+#include "status.h"
+#include "weir/weir.h"
+
+static const struct question {
+	const char *name, *text;
+	int (*main)(int argc, char **argv);
+} questions[] = {
+	{"ingest", "events/s from emit to a durable file, every one checked", ingest_main},
+};
+
+static void print_usage(FILE *out)
+{
+	fprintf(out, "usage: weir-bench QUESTION [options]; --help after a QUESTION lists them\n");
+	for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++)
+		fprintf(out, "  %-10s %s\n", questions[i].name, questions[i].text);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc >= 2 && !strcmp(argv[1], "--version")) {
+		printf("weir-bench %s\n", weir_version());
+		return STATUS_GOOD;
+	}
+	if (argc >= 2 && !strcmp(argv[1], "--help")) {
+		print_usage(stdout);
+		return STATUS_GOOD;
+	}
+	for (size_t i = 0; argc >= 2 && i < sizeof(questions) / sizeof(questions[0]); i++)
+		if (!strcmp(argv[1], questions[i].name))
+			return questions[i].main(argc - 1, argv + 1);
+	print_usage(stderr);
+	return STATUS_USAGE;
+}

@@ -1,0 +1,263 @@
+/*
+ * server: a real `weird` with a configuration of its own; see server.h. Its log lines go into a
+ * file of the run, and to the reader when it fails.
+ */
+#include "server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "producer.h"
+
+#define START_MS 20000u
+
+/* Metrics with roll-ups over the plan's dimensions, each with a profile detector, which is what a
+ * metric gets when nothing is said. */
+static const char metrics[] =
+	"metrics:\n"
+	"  - {name: page_views, event: page_view, agg: count, by: [country, device]}\n"
+	"  - {name: item_views, event: view_item, agg: count, by: [channel, country*device]}\n"
+	"  - {name: carts, event: add_to_cart, agg: count, by: [country, campaign]}\n"
+	"  - {name: checkouts, event: begin_checkout, agg: count, by: [device]}\n"
+	"  - {name: orders, event: purchase, agg: count, by: [country, device, channel]}\n"
+	"  - {name: revenue, event: purchase, agg: sum, by: [country, country*device]}\n"
+	"  - {name: basket, event: purchase, agg: mean, by: [country]}\n";
+
+static int write_config(const char *path, const struct server *server,
+			const struct server_options *options)
+{
+	/* Rings and series tables of all producers, twice over. */
+	uint64_t user_bytes = (uint64_t)options->producers * 2 *
+			      (options->ring_events * UINT64_C(16) +
+			       options->series_max * UINT64_C(256) + (8u << 20));
+	FILE *file = fopen(path, "we");
+	if (!file)
+		return -errno;
+	fprintf(file,
+		"data_directory: %s\nsocket: %s\ncontrol_socket: %s/control.sock\n"
+		"environment: bench\nlanes: %u\nshards: %u\ninterval: %s\n"
+		"limits: {series_max: %u, producer_series_max: %u, user_bytes_max: %lluMiB}\n"
+		"log: {io: %s, durability: %s}\n%s",
+		server->data, server->socket, options->directory, options->lanes, options->shards,
+		options->interval, options->series_max, options->series_max,
+		(unsigned long long)(user_bytes >> 20) + 64, options->io, options->durability,
+		metrics);
+	bool failed = ferror(file);
+	return fclose(file) || failed ? -EIO : 0;
+}
+
+/* The last lines of what the engine said, for who must find out why it failed. */
+static void quote_output(const struct server *server, const char *what, char *why, size_t why_bytes)
+{
+	char text[1200] = "";
+	FILE *file = fopen(server->output, "re");
+	if (file) {
+		if (fseek(file, -(long)sizeof(text) + 1, SEEK_END) < 0)
+			rewind(file);
+		text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+		fclose(file);
+	}
+	snprintf(why, why_bytes, "weird %s; it said:\n%s", what, text[0] ? text : "nothing");
+}
+
+static bool answers(const char *socket_path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
+	bool connected = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+	close(fd);
+	return connected;
+}
+
+static _Noreturn void become(const char *program, const char *config, const char *output)
+{
+	int fd = open(output, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	if (fd >= 0) {
+		dup2(fd, STDOUT_FILENO);
+		dup2(fd, STDERR_FILENO);
+	}
+	execl(program, program, "--config", config, (char *)NULL);
+	fprintf(stderr, "%s: %s\n", program, strerror(errno));
+	_exit(127);
+}
+
+int server_start(struct server *server, const struct server_options *options, char *why,
+		 size_t why_bytes)
+{
+	char config[3000];
+	*server = (struct server){0};
+	snprintf(server->data, sizeof(server->data), "%s/data", options->directory);
+	snprintf(server->socket, sizeof(server->socket), "%s/weir.sock", options->directory);
+	snprintf(server->output, sizeof(server->output), "%s/weird.log", options->directory);
+	if (snprintf(config, sizeof(config), "%s/weir.yaml", options->directory) >=
+		    (int)sizeof(config) ||
+	    strlen(server->socket) + 8 > sizeof(((struct sockaddr_un *)0)->sun_path)) {
+		snprintf(why, why_bytes, "%s: too long for a socket's path; shorten --dir",
+			 options->directory);
+		return -ENAMETOOLONG;
+	}
+	if (mkdir(server->data, 0700) < 0 || write_config(config, server, options) < 0) {
+		snprintf(why, why_bytes, "%s: %s", options->directory, strerror(errno));
+		return -EIO;
+	}
+	server->pid = fork();
+	if (server->pid == 0)
+		become(options->program, config, server->output);
+	if (server->pid < 0) {
+		snprintf(why, why_bytes, "fork: %s", strerror(errno));
+		return -EAGAIN;
+	}
+	uint64_t end_ns = monotonic_ns() + START_MS * UINT64_C(1000000);
+	while (!answers(server->socket)) {
+		struct timespec pause = {0, 5000000};
+		int status;
+		if (waitpid(server->pid, &status, WNOHANG) > 0) {
+			server->pid = 0;
+			quote_output(server, "did not start", why, why_bytes);
+			return -EIO;
+		}
+		if (monotonic_ns() > end_ns) {
+			server_stop(server, 1000, why, why_bytes);
+			quote_output(server, "does not answer", why, why_bytes);
+			return -ETIMEDOUT;
+		}
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+int server_usage(const struct server *server, struct server_usage *ret_usage)
+{
+	char path[64], line[1024];
+	unsigned long long user = 0, system = 0, peak_kib = 0;
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)server->pid);
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	/* The name in the second field may hold blanks and brackets; what follows the last one is
+	 * fields 3 and on. */
+	char *fields = fgets(line, sizeof(line), file) ? strrchr(line, ')') : NULL;
+	int found = fields ? sscanf(fields + 1,
+				    " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
+				    &system)
+			   : 0;
+	fclose(file);
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)server->pid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		sscanf(line, "VmHWM: %llu", &peak_kib);
+	if (file)
+		fclose(file);
+	ret_usage->cpu_s = (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+	ret_usage->peak_bytes = peak_kib * 1024;
+	return found == 2 ? 0 : -EPROTO;
+}
+
+int server_stop(struct server *server, uint32_t timeout_ms, char *why, size_t why_bytes)
+{
+	int status;
+	if (server->pid <= 0)
+		return 0;
+	kill(server->pid, SIGTERM);
+	uint64_t end_ns = monotonic_ns() + timeout_ms * UINT64_C(1000000);
+	while (waitpid(server->pid, &status, WNOHANG) == 0) {
+		struct timespec pause = {0, 2000000};
+		if (monotonic_ns() > end_ns) {
+			kill(server->pid, SIGKILL);
+			waitpid(server->pid, &status, 0);
+			server->pid = 0;
+			quote_output(server, "did not end when asked", why, why_bytes);
+			return -EIO;
+		}
+		nanosleep(&pause, NULL);
+	}
+	server->pid = 0;
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		quote_output(server, "ended badly", why, why_bytes);
+		return -EIO;
+	}
+	return 0;
+}
+
+int program_find(const char *given, const char *name, char *path, size_t path_bytes)
+{
+	/* Beside this program, as installed; then where the build puts the others. */
+	static const char *const places[] = {"", "../engine/", "../tools/weirctl/", "../"};
+	char self[2048];
+	if (given)
+		return snprintf(path, path_bytes, "%s", given) < (int)path_bytes &&
+				       access(path, X_OK) == 0
+			       ? 0
+			       : -ENOENT;
+	ssize_t bytes = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	self[bytes > 0 ? bytes : 0] = '\0';
+	char *slash = strrchr(self, '/');
+	if (slash)
+		slash[1] = '\0';
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		struct stat is;
+		snprintf(path, path_bytes, "%s%s%s", self, places[i], name);
+		if (stat(path, &is) == 0 && S_ISREG(is.st_mode) && access(path, X_OK) == 0)
+			return 0;
+	}
+	const char *at = getenv("PATH");
+	while (at && *at) {
+		size_t length = strcspn(at, ":");
+		snprintf(path, path_bytes, "%.*s/%s", (int)length, at, name);
+		if (length && access(path, X_OK) == 0)
+			return 0;
+		at += length + (at[length] == ':');
+	}
+	return -ENOENT;
+}
+
+int program_verify(const char *program, const char *data, char *text, size_t text_bytes)
+{
+	int pipes[2], status;
+	size_t used = 0;
+	char more[256];
+	if (pipe2(pipes, O_CLOEXEC) < 0)
+		return -errno;
+	pid_t pid = fork();
+	if (pid == 0) {
+		dup2(pipes[1], STDOUT_FILENO);
+		execl(program, program, "verify", data, "--json", (char *)NULL);
+		_exit(127);
+	}
+	close(pipes[1]);
+	if (pid < 0) {
+		close(pipes[0]);
+		return -EAGAIN;
+	}
+	for (;;) {
+		bool full = used + 1 >= text_bytes;
+		ssize_t got = full ? read(pipes[0], more, sizeof(more))
+				   : read(pipes[0], text + used, text_bytes - 1 - used);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		used += full ? 0 : (size_t)got;
+	}
+	close(pipes[0]);
+	while (used > 0 && text[used - 1] == '\n')
+		used--;
+	text[used] = '\0';
+	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return -EIO;
+	return WEXITSTATUS(status) == 127 ? -ENOENT : WEXITSTATUS(status);
+}
