@@ -1,0 +1,247 @@
+/*
+ * main: weir-shop, a storefront's traffic through libweir: made up from a seed, or recorded.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "options.h"
+#include "plan.h"
+#include "replay.h"
+#include "storefront.h"
+#include "weir/weir.h"
+
+#define WORKERS_MAX 256 /* threads of all processes */
+#define WHY_BYTES 320
+
+enum option_id {
+	OPTION_SEED = OPTIONS_LONG,
+	OPTION_PROCESSES,
+	OPTION_THREADS,
+	OPTION_DAYS,
+	OPTION_START,
+	OPTION_RATE,
+	OPTION_INTERVAL,
+	OPTION_SPEED,
+	OPTION_INCIDENT,
+	OPTION_NO_INCIDENT,
+	OPTION_LEAD,
+	OPTION_LENGTH,
+	OPTION_TAIL,
+	OPTION_FOREVER,
+	OPTION_CLOCK,
+	OPTION_SOURCE,
+	OPTION_SOCKET,
+	OPTION_TRUTH,
+	OPTION_PLAN,
+	OPTION_REPLAY,
+	OPTION_PATIENCE,
+	OPTION_JSON,
+	OPTION_VERSION,
+};
+
+static const struct option_row rows[] = {
+	{OPTION_SOCKET, "socket", "PATH",
+	 "of the engine; default $WEIR_SOCKET, /run/weir/weir.sock"},
+	{OPTION_SOURCE, "source", "NAME",
+	 "stream of the events; default shop, or orders with --replay"},
+	{OPTION_SEED, "seed", "N", "everything follows from it; default 1"},
+	{OPTION_PROCESSES, "processes", "P", "producing processes; default 2"},
+	{OPTION_THREADS, "threads", "T", "threads in each; default 1"},
+	{OPTION_RATE, "rate", "N", "page views per minute, mean of a week; default 2400"},
+	{OPTION_DAYS, "days", "D", "days of history before the incident's day; default 15"},
+	{OPTION_START, "start", "UNIX", "history begins here, unix seconds; default 2026-06-01"},
+	{OPTION_INTERVAL, "interval", "TIME", "the engine's interval; default 60s"},
+	{OPTION_SPEED, "speed", "X",
+	 "simulated seconds per second once history is over; default 60, "
+	 "0 is flat out"},
+	{OPTION_INCIDENT, "incident", NULL, "plant an incident (default)"},
+	{OPTION_NO_INCIDENT, "no-incident", NULL, "the same traffic without it"},
+	{OPTION_LEAD, "lead", "N", "intervals as lived before the incident; default 15"},
+	{OPTION_LENGTH, "length", "N", "intervals that it lasts; default 20"},
+	{OPTION_TAIL, "tail", "N", "intervals after it; default 10"},
+	{OPTION_FOREVER, "forever", NULL, "go on after that until stopped"},
+	{OPTION_CLOCK, "clock", "event|wall",
+	 "event: history and simulated time (default); wall: now"},
+	{OPTION_TRUTH, "truth", "FILE", "write what is planted there, before anything is emitted"},
+	{OPTION_PLAN, "plan", NULL, "print what is planted and leave; needs no engine"},
+	{OPTION_REPLAY, "replay", "FILE", "recorded order lines instead: CSV, .gz, or - for stdin"},
+	{OPTION_PATIENCE, "patience", "SECONDS", "wait so long for an engine; default 60"},
+	{OPTION_JSON, "json", NULL, "one line of JSON at the end"},
+	{OPTION_VERSION, "version", NULL, "print the version"},
+};
+
+static const struct options options = {
+	.program = "weir-shop",
+	.usage = "[options]",
+	.about = "Play a storefront's traffic through libweir: weeks of history flat out, then "
+		 "as lived, with\none planted incident. Seed, rate, days, start and interval "
+		 "decide every event.",
+	.rows = rows,
+	.count = sizeof(rows) / sizeof(rows[0]),
+};
+
+struct shop {
+	struct plan_options plan;
+	struct worker_options worker;
+	const char *source, *truth, *replay;
+	bool only_plan, json, version;
+};
+
+static int take_number(struct shop *shop, int id, const char *argument)
+{
+	uint64_t value = 0;
+	int ret;
+	switch (id) {
+	case OPTION_SEED:
+		return options_u64(argument, 0, UINT64_MAX, &shop->plan.seed);
+	case OPTION_DAYS:
+		return options_u64(argument, 0, 3660, &shop->plan.days);
+	case OPTION_LEAD:
+		return options_u64(argument, 0, 100000, &shop->plan.lead);
+	case OPTION_LENGTH:
+		return options_u64(argument, 1, 100000, &shop->plan.length);
+	case OPTION_TAIL:
+		return options_u64(argument, 0, 100000, &shop->plan.tail);
+	case OPTION_RATE:
+		return options_f64(argument, 0.001, 1e9, &shop->plan.page_views_min);
+	case OPTION_SPEED:
+		return options_f64(argument, 0.0, 1e6, &shop->worker.speed);
+	case OPTION_INTERVAL:
+		return options_duration_ms(argument, 1000, 86400000, &shop->plan.interval_ms);
+	case OPTION_START:
+		ret = options_u64(argument, 0, UINT64_C(4000000000), &value);
+		shop->plan.start_ms = value * 1000;
+		return ret;
+	case OPTION_PROCESSES:
+		ret = options_u64(argument, 1, WORKERS_MAX, &value);
+		shop->worker.processes = (uint32_t)value;
+		return ret;
+	case OPTION_THREADS:
+		ret = options_u64(argument, 1, WORKERS_MAX, &value);
+		shop->worker.threads = (uint32_t)value;
+		return ret;
+	case OPTION_PATIENCE:
+		ret = options_u64(argument, 1, 86400, &value);
+		shop->worker.patience_s = (uint32_t)value;
+		return ret;
+	default:
+		return -ENOENT;
+	}
+}
+
+static int take_option(struct shop *shop, int id, const char *argument)
+{
+	switch (id) {
+	case OPTION_SOCKET:
+		shop->worker.socket_path = argument;
+		return 0;
+	case OPTION_SOURCE:
+		shop->source = argument;
+		return argument[0] ? 0 : -EINVAL;
+	case OPTION_TRUTH:
+		shop->truth = argument;
+		return 0;
+	case OPTION_REPLAY:
+		shop->replay = argument;
+		return 0;
+	case OPTION_CLOCK:
+		shop->plan.wall = strcmp(argument, "wall") == 0;
+		return shop->plan.wall || strcmp(argument, "event") == 0 ? 0 : -EINVAL;
+	case OPTION_INCIDENT:
+	case OPTION_NO_INCIDENT:
+		shop->plan.incident = id == OPTION_INCIDENT;
+		return 0;
+	case OPTION_FOREVER:
+		shop->plan.forever = true;
+		return 0;
+	case OPTION_PLAN:
+		shop->only_plan = true;
+		return 0;
+	case OPTION_JSON:
+		shop->json = true;
+		return 0;
+	case OPTION_VERSION:
+		shop->version = true;
+		return 0;
+	default:
+		return take_number(shop, id, argument);
+	}
+}
+
+static int play(struct shop *shop)
+{
+	static struct plan plan; /* large: tables of traffic */
+	char why[WHY_BYTES];
+	struct timespec now;
+
+	shop->plan.source = shop->source ? shop->source : "shop";
+	if (shop->plan.wall) {
+		/* The wall clock runs as it runs. */
+		shop->worker.speed = 1.0;
+		clock_gettime(CLOCK_REALTIME, &now);
+		shop->plan.now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	}
+	if (shop->worker.processes * shop->worker.threads > WORKERS_MAX)
+		return options_wrong(&options, "more than %d threads in all", WORKERS_MAX);
+	if (plan_init(&plan, &shop->plan, why, sizeof(why)) < 0)
+		return options_wrong(&options, "%s", why);
+	int ret = shop->truth ? plan_write(&plan, shop->truth) : 0;
+	if (ret < 0) {
+		fprintf(stderr, "weir-shop: cannot write %s: %s\n", shop->truth, strerror(-ret));
+		return TOOL_IO;
+	}
+	if (shop->only_plan) {
+		putchar('{');
+		plan_print(&plan, stdout);
+		if (plan.options.forever)
+			puts("}");
+		else
+			printf(",\"events_expected\":%.0f}\n", plan_expected(&plan));
+		return TOOL_OK;
+	}
+	return storefront_run(&plan, &shop->worker, shop->json);
+}
+
+int main(int argc, char **argv)
+{
+	struct shop shop = {
+		.plan = {.seed = 1,
+			 .days = 15,
+			 .start_ms = UINT64_C(1780272000000), /* Monday, 1 June 2026, 00:00 UTC */
+			 .interval_ms = 60000,
+			 .lead = 15,
+			 .length = 20,
+			 .tail = 10,
+			 .page_views_min = 2400.0,
+			 .incident = true},
+		.worker = {.processes = 2, .threads = 1, .patience_s = 60, .speed = 60.0},
+	};
+	const char *argument = NULL;
+	int id;
+	while ((id = options_next(&options, argc, argv, &argument)) > 0) {
+		if (id == OPTIONS_HELP)
+			return TOOL_OK;
+		if (take_option(&shop, id, argument) < 0)
+			return options_wrong(&options, "--%s cannot be \"%s\"",
+					     options_name(&options, id), argument);
+	}
+	if (id < 0)
+		return TOOL_USAGE;
+	if (optind < argc)
+		return options_wrong(&options, "what is \"%s\"?", argv[optind]);
+	if (shop.version) {
+		printf("weir-shop %s\n", weir_version());
+		return TOOL_OK;
+	}
+	if (!shop.replay)
+		return play(&shop);
+	struct replay_options replay = {.path = shop.replay,
+					.socket_path = shop.worker.socket_path,
+					.source = shop.source ? shop.source : "orders",
+					.patience_s = shop.worker.patience_s,
+					.json = shop.json};
+	return replay_run(&replay);
+}
