@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "checkpoint.h"
 #include "engine_private.h"
 
 /* Blocks of one lane in flight or unsynced: 96 of 256 KiB are 24 MiB, what a disk of 2 GB/s takes
@@ -140,8 +141,15 @@ static int make_delivery(struct engine *engine, char *why, size_t why_bytes)
 	storing->store = engine->store;
 	storing->publisher = engine->publisher;
 	storing->io = engine->checkpoint_io;
+	storing->buffer =
+		engine->checkpoint_io->ops->buffers(engine->checkpoint_io, 1, CHECKPOINT_BUFFER_BYTES);
+	if (!storing->buffer) {
+		snprintf(why, why_bytes, "not enough memory to start");
+		return -ENOMEM;
+	}
 	storing->shards = config->shards;
 	storing->lanes = config->lanes;
+	storing->epoch = engine->epoch;
 	storing->keep_lsn = engine->keep_lsn;
 	storing->partial_bytes_freed = engine->partial_bytes_freed;
 	storing->outbox = store_outbox_rows(engine->store);

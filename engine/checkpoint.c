@@ -15,7 +15,6 @@
 #define MAGIC UINT64_C(0x54504b4352494557) /* "WEIRCKPT" */
 #define VERSION 1u
 #define TEMPORARY CHECKPOINT_DIRECTORY "/new"
-#define BUFFER_BYTES (256u << 10)
 
 /* The file's first 64 bytes. */
 struct file_header {
@@ -105,14 +104,12 @@ static int write_at(struct io *io, int file, uint64_t offset, const void *data, 
 	return (size_t)written == bytes ? 0 : -ENOSPC;
 }
 
-static int write_all(struct io *io, int file, const struct bytes *whole)
+static int write_all(struct io *io, uint8_t *buffer, int file, const struct bytes *whole)
 {
-	uint8_t *buffer = io->ops->buffers(io, 1, BUFFER_BYTES);
-
-	if (!buffer)
-		return -ENOMEM;
-	for (size_t at = 0; at < whole->used; at += BUFFER_BYTES) {
-		size_t bytes = whole->used - at < BUFFER_BYTES ? whole->used - at : BUFFER_BYTES;
+	for (size_t at = 0; at < whole->used; at += CHECKPOINT_BUFFER_BYTES) {
+		size_t bytes = whole->used - at;
+		if (bytes > CHECKPOINT_BUFFER_BYTES)
+			bytes = CHECKPOINT_BUFFER_BYTES;
 		size_t padded = (bytes + 4095) & ~(size_t)4095;
 		memcpy(buffer, whole->data + at, bytes);
 		memset(buffer + bytes, 0, padded - bytes);
@@ -140,8 +137,8 @@ static void forget_old(struct io *io)
 	}
 }
 
-int checkpoint_write(struct io *io, uint64_t sequence, const struct bytes *positions,
-		     const struct bytes *sections)
+int checkpoint_write(struct io *io, void *buffer, uint64_t sequence,
+		     const struct bytes *positions, const struct bytes *sections)
 {
 	struct file_header header = {
 		.magic = MAGIC,
@@ -168,7 +165,7 @@ int checkpoint_write(struct io *io, uint64_t sequence, const struct bytes *posit
 	int file = error < 0 ? error
 			     : io->ops->create(io, TEMPORARY,
 					       (whole.used + 4095) & ~UINT64_C(4095));
-	error = file < 0 ? file : write_all(io, file, &whole);
+	error = file < 0 ? file : write_all(io, buffer, file, &whole);
 	if (file >= 0)
 		io->ops->close(io, file);
 	bytes_fini(&whole);

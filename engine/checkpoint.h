@@ -45,9 +45,11 @@ void checkpoint_fini(struct checkpoint *checkpoint);
 /* The part that the closing agent knows; `sections` is added by who writes the file. */
 void checkpoint_put_positions(const struct checkpoint *checkpoint, struct bytes *out);
 
-/* Write the file and forget all but the newest two. Blocks; the store agent's. */
-int checkpoint_write(struct io *io, uint64_t sequence, const struct bytes *positions,
-		     const struct bytes *sections);
+/* Write the file and forget all but the newest two. Blocks; the storing agent's. `buffer` is
+ * CHECKPOINT_BUFFER_BYTES of io->ops->buffers(). */
+#define CHECKPOINT_BUFFER_BYTES (256u << 10)
+int checkpoint_write(struct io *io, void *buffer, uint64_t sequence,
+		     const struct bytes *positions, const struct bytes *sections);
 /* Sequences of the files there, newest first; at most `max`. Count, or negative errno. */
 int checkpoint_list(struct io *io, uint64_t *sequences, uint32_t max);
 /* Negative errno: not there, or not whole (-EPROTO). */

@@ -65,6 +65,7 @@ struct lane {
 	uint64_t retain_ns;
 	uint64_t count_ns;
 	struct weir_ring_record *records; /* scratch for ledgers and snapshots */
+	uint32_t snapshot_rings, snapshot_series; /* a snapshot that is under way goes on here */
 	uint64_t finished_attempted, finished_persisted, finished_rejected, finished_dropped,
 		finished_lost; /* of rings that are gone */
 	struct lane_totals totals;

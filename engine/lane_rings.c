@@ -315,41 +315,58 @@ static int snapshot_rings(struct lane *lane, struct writer *writer)
 	memcpy(lane->records, lane->options.orphans, count * sizeof(*lane->records));
 	for (uint32_t i = 0; i < lane->rings_count; i++)
 		lane->records[count++] = record_of(lane->rings[i], false);
-	for (uint32_t at = 0; at < count; at += most) {
-		uint32_t now = count - at < most ? count - at : most;
-		int64_t lsn = writer_records(writer, WEIR_BLOCK_RINGS, lane->records + at,
+	while (lane->snapshot_rings < count) {
+		uint32_t left = count - lane->snapshot_rings;
+		uint32_t now = left < most ? left : most;
+		int64_t lsn = writer_records(writer, WEIR_BLOCK_RINGS,
+					     lane->records + lane->snapshot_rings,
 					     now * (uint32_t)sizeof(*lane->records), now);
 		if (lsn < 0)
 			return (int)lsn;
+		lane->snapshot_rings += now;
 	}
 	return 0;
 }
 
-/* What makes a segment readable on its own. */
-int lane_snapshot(void *self, struct writer *writer)
+/* A block of definitions from lane->snapshot_series on; > 0: there may be more. */
+static int snapshot_series(struct lane *lane, struct writer *writer)
 {
-	struct lane *lane = self;
 	struct bytes block = {0};
 	uint32_t count = 0;
-	int error = snapshot_rings(lane, writer);
+	uint32_t id = lane->snapshot_series;
+	int64_t lsn = 1;
 
-	for (uint32_t id = 1; id <= lane->series_known_max && error >= 0; id++) {
+	for (; id <= lane->series_known_max && block.used < SERIES_BYTES_MAX; id++)
 		if (known(lane, id)) {
 			put_series(&block, lane, id);
 			count++;
 		}
-		if (block.failed)
-			error = -ENOMEM;
-		else if (count && (block.used >= SERIES_BYTES_MAX || id == lane->series_known_max)) {
-			int64_t lsn = writer_records(writer, WEIR_BLOCK_SERIES, block.data,
-						     (uint32_t)block.used, count);
-			error = lsn < 0 ? (int)lsn : 0;
-			bytes_clear(&block);
-			count = 0;
-		}
-	}
+	if (block.failed)
+		lsn = -ENOMEM;
+	else if (count)
+		lsn = writer_records(writer, WEIR_BLOCK_SERIES, block.data, (uint32_t)block.used,
+				     count);
 	bytes_fini(&block);
-	return error;
+	if (lsn < 0)
+		return (int)lsn;
+	lane->snapshot_series = id;
+	return id <= lane->series_known_max;
+}
+
+/* What makes a segment readable on its own: the rings, where they stand, and every series that
+ * this lane's log has defined. Goes on where it was when the writer has no room. */
+int lane_snapshot(void *self, struct writer *writer)
+{
+	struct lane *lane = self;
+	int more = snapshot_rings(lane, writer);
+
+	while (more >= 0 && (more = snapshot_series(lane, writer)) > 0)
+		;
+	if (more < 0)
+		return more;
+	lane->snapshot_rings = 0;
+	lane->snapshot_series = 0;
+	return 0;
 }
 
 /* Numbers for the status: sums over the rings, and what the writer counts. */

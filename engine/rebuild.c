@@ -19,7 +19,8 @@ static struct partial *apply(struct cells *cells, const struct reader_block *blo
 	cells_block(cells, block->header.lsn);
 	for (uint32_t i = 0; i < block->header.runs && !found; i++) {
 		const struct weir_run *run = &block->runs[i];
-		struct batch batch = {.events = events, .count = run->count};
+		struct batch batch = {
+			.events = events, .count = run->count, .source = run->source};
 		events += run->count;
 		if (run->source != wanted->source)
 			continue;

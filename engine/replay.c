@@ -11,7 +11,6 @@
 
 #include "base/check.h"
 #include "checkpoint.h"
-#include "log/control_log.h"
 #include "replay_lane.h"
 
 struct replay_state {
@@ -204,6 +203,28 @@ static int apply(struct replay *replay, const struct weir_control_record *record
 	}
 }
 
+/* The record at *offset of a block's payload: 1, and *offset behind it; 0: no more; -EPROTO. */
+static int next_record(const struct reader_block *block, uint32_t *offset,
+		       const struct weir_control_record **ret_record, const void **ret_data)
+{
+	const struct weir_control_record *record;
+	uint32_t left = block->header.payload_bytes - *offset;
+
+	if (left == 0)
+		return 0;
+	if (left < sizeof(*record))
+		return -EPROTO;
+	record = (const void *)((const char *)block->payload + *offset);
+	left -= (uint32_t)sizeof(*record);
+	if (record->bytes > left)
+		return -EPROTO;
+	uint32_t padded = (record->bytes + 7) & ~7u;
+	*offset += (uint32_t)sizeof(*record) + (padded < left ? padded : left);
+	*ret_record = record;
+	*ret_data = record + 1;
+	return 1;
+}
+
 static int apply_block(struct replay *replay, const struct reader_block *block)
 {
 	const struct weir_control_record *record;
@@ -214,8 +235,7 @@ static int apply_block(struct replay *replay, const struct reader_block *block)
 
 	if (block->header.type != WEIR_BLOCK_CONTROL)
 		return 0;
-	while ((more = control_record_next(block->payload, block->header.payload_bytes, &offset,
-					   &record, &data)) > 0) {
+	while ((more = next_record(block, &offset, &record, &data)) > 0) {
 		const struct checkpoint *from = &replay->state->checkpoint;
 		bool contained = replay->state->resumed &&
 				 (block->header.lsn < from->control_lsn ||
@@ -297,7 +317,7 @@ static int choose_start(struct replay *replay)
 	if (count < 0)
 		return fail(replay, count, "listing checkpoints");
 	bool oldest = replay->options.start == REPLAY_OLDEST;
-	if (oldest && replay->options.io->ops->list(replay->options.io, "", each_truncated,
+	if (oldest && replay->options.io->ops->list(replay->options.io, ".", each_truncated,
 						    replay) == 0)
 		count = 0;
 	for (int i = 0; i < count; i++) {
@@ -351,7 +371,7 @@ int replay_run(const struct replay_options *options, struct replay *replay)
 		return fail(replay, -ENOMEM, "replay");
 	int error = choose_start(replay);
 	if (!error)
-		error = options->io->ops->list(options->io, "", each_lane, replay);
+		error = options->io->ops->list(options->io, ".", each_lane, replay);
 	if (error < 0)
 		return fail(replay, error, "opening the lanes");
 	error = read_control(replay);

@@ -50,7 +50,7 @@ static void account_freed(struct storing *storing, const struct close_job *job)
 {
 	for (const struct partial *partial = job->partials; partial; partial = partial->next)
 		/* Lanes of dead epochs have no account. Relaxed: see hand_over() in lane.c. */
-		if (partial->lane < storing->lanes)
+		if (partial->epoch == storing->epoch)
 			weir_add_64(&storing->partial_bytes_freed[partial->lane],
 				    partial_bytes(partial));
 }
@@ -159,7 +159,7 @@ static int write_checkpoint(struct storing *storing)
 
 	if (!request || storing->batch_closes)
 		return 0;
-	int error = checkpoint_write(storing->io, storing->batch_sequence, &request->positions,
+	int error = checkpoint_write(storing->io, storing->buffer, storing->batch_sequence, &request->positions,
 				     &storing->sections);
 	if (error < 0)
 		log_warning("store", "no checkpoint: %s; recovery will read more of the log",

@@ -20,9 +20,11 @@ struct storing {
 	struct store *store;
 	struct publisher *publisher; /* NULL: no Redis configured */
 	struct io *io;               /* for checkpoints */
+	void *buffer;                /* CHECKPOINT_BUFFER_BYTES of it */
 	struct queue *results[WEIR_SHARDS_MAX];
 	uint32_t shards;
 	uint32_t lanes;
+	uint32_t epoch;
 	struct shard_result *heads[WEIR_SHARDS_MAX]; /* taken, not yet joined */
 	uint64_t batch_closes;       /* joined since the last commit */
 	uint64_t batch_since_ns;

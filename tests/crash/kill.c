@@ -50,7 +50,7 @@ struct driver {
 	const char *weird, *weirctl, *backend;
 	unsigned kills;
 	uint64_t random;
-	char directory[64], config[128], socket[128], control[128], data[128];
+	char directory[64], config[96], socket[96], control[96], data[96];
 	pid_t engine;
 	pid_t redis;
 	pid_t producers[PRODUCERS];
@@ -164,7 +164,7 @@ static void write_config(struct driver *driver, bool redis)
 	fprintf(file,
 		"data_directory: %s\nsocket: %s\ncontrol_socket: %s\nlanes: 2\nshards: 2\n"
 		"interval: 1s\nlateness: {event: 1s}\ncheckpoint_intervals: 60\n"
-		"limits: {series: 4096}\n"
+		"limits: {series_max: 4096}\n"
 		"log: {io: %s, durability: interval, sync_interval: 5ms, segment_bytes: 4MiB, "
 		"block_bytes: 64KiB}\n",
 		driver->data, driver->socket, driver->control, driver->backend);

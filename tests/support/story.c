@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "deliver/payload.h"
@@ -106,13 +107,13 @@ static void configure(struct story *story)
 		"data_directory: %s\nsocket: %s\ncontrol_socket: %s/control.sock\n"
 		"lanes: %u\nshards: %u\ninterval: 1m\nlateness: {event: 1m}\n"
 		"checkpoint_intervals: %u\n"
-		"limits: {series: 1000}\n"
+		"limits: {series_max: 1000}\n"
 		"log: {io: pwrite, durability: block, segment_bytes: 1MiB, block_bytes: 64KiB%s%llu}\n"
 		"metrics:\n"
-		"  - {name: page_views, event: page_view, agg: count, by: [[country], [country, device]]}\n"
-		"  - {name: orders, event: purchase, agg: count, by: [[country], [device]]}\n"
-		"  - {name: revenue, event: purchase, agg: sum, by: [[country]]}\n"
-		"  - {name: basket, event: purchase, agg: mean, by: [[device]]}\n"
+		"  - {name: page_views, event: page_view, agg: count, by: [country, country*device]}\n"
+		"  - {name: orders, event: purchase, agg: count, by: [country, device]}\n"
+		"  - {name: revenue, event: purchase, agg: sum, by: [country]}\n"
+		"  - {name: basket, event: purchase, agg: mean, by: [device]}\n"
 		"detectors:\n%s",
 		story->data, story->socket, story->directory, story->lanes, story->shards,
 		story->checkpoint_intervals, ", retain_bytes: ",
@@ -164,8 +165,27 @@ static int crank(struct story *story)
 	return story->engine ? engine_crank(story->engine, story->now_ns) : 0;
 }
 
+/* libweir looks for a new engine once a second: wait for that, not for a time. */
+static bool all_attached(struct story *story)
+{
+	struct timespec pause = {.tv_nsec = 1000000};
+
+	for (int p = 0; p < STORY_PRODUCERS; p++) {
+		struct weir_ledger ledger = {.attached = 1};
+		if (story->producers[p])
+			weir_ledger(story->producers[p], &ledger);
+		if (!ledger.attached) {
+			nanosleep(&pause, NULL);
+			return false;
+		}
+	}
+	return true;
+}
+
 void story_settle(struct story *story)
 {
+	for (int turns = 0; turns < 10000 && !all_attached(story); turns++)
+		crank(story);
 	/* Two thousand milliseconds of nothing cover every timer of the engine. */
 	for (int idle = 0, turns = 0; idle < 2000 && turns < 1000000; turns++)
 		idle = crank(story) > 2 ? 0 : idle + 1;
