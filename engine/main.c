@@ -17,8 +17,6 @@
 #include "base/log.h"
 #include "config.h"
 #include "engine.h"
-#include "fdstore.h"
-#include "supervise.h"
 
 #define EXIT_USAGE 2
 #define EXIT_CONFIG 78
@@ -94,7 +92,7 @@ static void wait_for_end(struct engine *engine)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	while (sigtimedwait(&signals, NULL, &pause) < 0 && (errno == EAGAIN || errno == EINTR))
-		fdstore_watchdog();
+		;
 	log_info("main", "stopping");
 }
 
@@ -128,9 +126,7 @@ static int run(const struct config *config)
 		return EXIT_FAILURE;
 	}
 	log_info("main", "ready: producers at %s", config->socket);
-	fdstore_ready();
 	wait_for_end(engine);
-	fdstore_stopping();
 	engine_close(engine);
 	log_info("main", "stopped");
 	return EXIT_SUCCESS;
@@ -153,7 +149,7 @@ int main(int argc, char **argv)
 		config_free(config);
 		return EXIT_SUCCESS;
 	}
-	int status = arguments.supervise ? supervise(argv) : run(config);
+	int status = run(config);
 	config_free(config);
 	return status;
 }
