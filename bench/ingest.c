@@ -254,14 +254,13 @@ static bool ledger_exact(struct ingest *ingest, const struct run *run)
 		    l->persisted == l->attempted && l->durable == l->attempted && !l->dropped &&
 		    !l->rejected && !l->lost)
 			continue;
-		snprintf(
-			ingest->why, sizeof(ingest->why),
-			"producer %u: attempted %llu, published %llu, persisted %llu, durable %llu, "
-			"dropped %llu, rejected %llu, lost %llu",
-			i, (unsigned long long)l->attempted, (unsigned long long)l->published,
-			(unsigned long long)l->persisted, (unsigned long long)l->durable,
-			(unsigned long long)l->dropped, (unsigned long long)l->rejected,
-			(unsigned long long)l->lost);
+		snprintf(ingest->why, sizeof(ingest->why),
+			 "producer %u: attempted %llu, published %llu, persisted %llu, "
+			 "durable %llu, dropped %llu, rejected %llu, lost %llu",
+			 i, (unsigned long long)l->attempted, (unsigned long long)l->published,
+			 (unsigned long long)l->persisted, (unsigned long long)l->durable,
+			 (unsigned long long)l->dropped, (unsigned long long)l->rejected,
+			 (unsigned long long)l->lost);
 		return false;
 	}
 	return true;

@@ -75,7 +75,7 @@ static void learn_definition(struct tally *tally, uint32_t id,
 		tally->index[id] = index + 1;
 }
 
-/* A SERIES block: {u32 id, definition}... */
+/* A SERIES block: {u32 id, u32 zero, definition}... */
 static int learn_series(struct tally *tally, const struct reader_block *block)
 {
 	const uint8_t *at = block->payload;
@@ -83,23 +83,15 @@ static int learn_series(struct tally *tally, const struct reader_block *block)
 	for (uint32_t i = 0; i < block->header.count; i++) {
 		const char *why;
 		uint32_t id;
-		if (left < sizeof(id) + sizeof(struct weir_definition))
+		if (left < 8 + sizeof(struct weir_definition))
 			return -EPROTO;
 		memcpy(&id, at, sizeof(id));
-		uint32_t bytes;
-		_Alignas(8) uint8_t copy[WEIR_DEFINITION_BYTES_MAX];
-		memcpy(&id, at, sizeof(id));
-		memcpy(&bytes, at + sizeof(id), sizeof(bytes));
-		if (bytes > sizeof(copy) || bytes > left - sizeof(id))
-			return -EPROTO;
-		/* Behind its id the record is not aligned. */
-		memcpy(copy, at + sizeof(id), bytes);
-		const struct weir_definition *definition = (const void *)copy;
-		if (series_check(definition, bytes, &why) < 0)
+		const struct weir_definition *definition = (const void *)(at + 8);
+		if (series_check(definition, left - 8, &why) < 0)
 			return -EPROTO;
 		learn_definition(tally, id, definition);
-		at += sizeof(id) + bytes;
-		left -= sizeof(id) + bytes;
+		at += 8 + definition->bytes;
+		left -= 8 + definition->bytes;
 	}
 	return 0;
 }

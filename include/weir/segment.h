@@ -28,7 +28,7 @@
 enum weir_block_type {
 	WEIR_BLOCK_SEGMENT = 1, /* struct weir_segment_info */
 	WEIR_BLOCK_EVENTS = 2,  /* events, then struct weir_run[runs]: also the marks */
-	WEIR_BLOCK_SERIES = 3,  /* {u32 id, definition}...: ids used from here on */
+	WEIR_BLOCK_SERIES = 3,  /* {u32 id, u32 zero, definition}...: from here on */
 	WEIR_BLOCK_RINGS = 4,   /* struct weir_ring_record[]: positions, at the segment's start */
 	WEIR_BLOCK_LEDGER = 5,  /* struct weir_ring_record[]: positions and drops, as they change */
 	WEIR_BLOCK_FOOTER = 6,  /* struct weir_footer: the segment is complete */

@@ -42,7 +42,7 @@ struct fixture {
 /* What a lane writes at the start of each segment; ids run against the indexes. */
 static int write_series(void *self, struct writer *writer)
 {
-	uint8_t block[32768];
+	_Alignas(8) uint8_t block[32768];
 	uint32_t used = 0, count = 0;
 	(void)self;
 	for (uint32_t i = 0; i <= SERIES; i++) {
@@ -55,15 +55,15 @@ static int write_series(void *self, struct writer *writer)
 			break;
 		struct plan_series text;
 		const char *values[PLAN_DIMENSIONS];
-		uint32_t id = SERIES - i;
+		uint32_t head[2] = {SERIES - i, 0};
 		plan_series(i, &text);
 		for (uint32_t j = 0; j < PLAN_DIMENSIONS; j++)
 			values[j] = text.values[j];
-		memcpy(block + used, &id, sizeof(id));
-		int bytes = series_build(block + used + sizeof(id), 500, WEIR_NUMBER, text.event,
+		memcpy(block + used, head, sizeof(head));
+		int bytes = series_build(block + used + sizeof(head), 500, WEIR_NUMBER, text.event,
 					 "", PLAN_DIMENSIONS, text.names, values);
 		cr_assert_gt(bytes, 0);
-		used += (uint32_t)(sizeof(id) + (size_t)bytes);
+		used += (uint32_t)(sizeof(head) + (size_t)bytes);
 		count++;
 	}
 	return 0;
