@@ -136,7 +136,7 @@ static const struct setting detector_settings[] = {
 	{"kind", CHOICE, DETECTOR(kind, kind), .standard = "profile", .choices = detector_kinds},
 	{"direction", CHOICE, DETECTOR(direction, direction),
 		.standard = "both", .choices = directions},
-	{"severity", NUMBER, DETECTOR(severity, severity), 0, 100, "75"},
+	{"severity", NUMBER, DETECTOR(severity, severity), 0, 100},
 	{"min_volume", NUMBER, DETECTOR(min_volume, min_volume), 0, 1e15, "10"},
 	{"k", NUMBER, DETECTOR(k, k), 0.5, 50, "4"},
 	{"for", INTERVALS, DETECTOR(consecutive, for_intervals), 1, 10000, "1"},
@@ -569,6 +569,10 @@ static int parse_detector(struct job *job, unsigned index, const struct yaml_det
 	r = interpret(job, detector_settings, prefix, yaml, detector);
 	if (r < 0)
 		return r;
+	/* 75 is once in two years by chance. A window says with k what is too far: 50, once a week,
+	 * leaves that to it. */
+	if (!yaml->severity)
+		detector->severity = strcmp(detector->kind, "window") == 0 ? 50 : 75;
 	if (!detector->metric)
 		return refuse(job, "%smetric: missing; write which metric it watches", prefix);
 	if (!find_metric(job->config, detector->metric))

@@ -131,7 +131,7 @@ weird_start() {
 	: >"$WEIRD_LOG"
 	"$WEIRD" --config "$E2E/weir.yaml" "$@" >>"$WEIRD_LOG" 2>&1 &
 	WEIRD_PID=$!
-	until grep -q READY "$WEIRD_LOG"; do
+	until grep -q 'ready: producers' "$WEIRD_LOG"; do
 		runs "$WEIRD_PID" || fail "weird ended while starting"
 		[ "$left" -gt 0 ] || fail "weird did not become ready"
 		left=$((left - 1))

@@ -189,6 +189,15 @@ Test(config, a_detector_counts_in_intervals_or_in_time)
 	cr_assert_eq(c->detectors[0].min_volume, 50);
 	cr_assert_str_eq(c->detectors[1].name, "orders-absence");
 	cr_assert_eq(c->detectors[1].absent_intervals, 4);
+	cr_assert_eq(c->detectors[1].severity, 75);
+	config_free(c);
+}
+
+Test(config, a_window_leaves_it_to_k_what_is_too_far)
+{
+	struct config *c = parse(METRICS "detectors: [{metric: orders, kind: window, k: 3}]\n");
+
+	cr_assert_eq(c->detectors[0].severity, 50);
 	config_free(c);
 }
 
