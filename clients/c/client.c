@@ -43,10 +43,24 @@ static struct weir *handles_first(void)
 	return (struct weir *)(uintptr_t)weir_load_acquire_64(&handles_head);
 }
 
+/* Private zeros in the place of a ring, which is a hole in the child; nothing else may have taken
+ * the place meanwhile. */
+static void ring_plug(struct memory *memory)
+{
+	if (!memory->map || memory->plugged)
+		return;
+	void *plug = mmap(memory->map, memory->bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	memory->plugged = plug == memory->map;
+	if (!memory->plugged && plug != MAP_FAILED) /* Linux before 4.17 */
+		munmap(plug, memory->bytes);
+}
+
 /*
- * In the child, where the parent's rings are holes: private zeros in their place, so that an emit
- * that a signal handler interrupted to fork can end, without effect. Nothing else may take the
- * place meanwhile. System calls only: the child may be of a process with many threads.
+ * In the child, before fork returns. A signal handler may have forked inside one of our calls,
+ * which then ends in both processes: here it shall end without effect on the parent, in zeros for
+ * the rings and in private copies of the region's pages. System calls only: the child may be of
+ * a process with many threads.
  */
 static void forked_child(void)
 {
@@ -55,17 +69,11 @@ static void forked_child(void)
 	for (struct weir *w = handles_first(); w; w = w->next_handle) {
 		/* Where the kernel could wipe it, it has; elsewhere this is what does. */
 		memset(w->wiped, 0, sizeof(w->wiped));
-		for (uint32_t i = 0; i < w->ring_count; i++) {
-			struct memory *memory = &w->rings[i].memory;
-			if (!memory->map || memory->plugged)
-				continue;
-			void *plug = mmap(memory->map, memory->bytes, PROT_READ | PROT_WRITE,
-					  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
-						  MAP_FIXED_NOREPLACE, -1, 0);
-			memory->plugged = plug == memory->map;
-			if (!memory->plugged && plug != MAP_FAILED)
-				munmap(plug, memory->bytes);
-		}
+		for (uint32_t i = 0; i < w->ring_count; i++)
+			ring_plug(&w->rings[i].memory);
+		if (w->region.map && libweir_descriptor_valid(&w->region.descriptor))
+			(void)mmap(w->region.map, w->region.bytes, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_FIXED, w->region.descriptor.fd, 0);
 	}
 	errno = error;
 }

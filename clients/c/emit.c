@@ -116,28 +116,47 @@ static int emit_owned(struct weir *w, struct emitter *e, int series, uint64_t bi
 	return error;
 }
 
+static inline bool event_valid(const struct weir *w, int series, uint64_t bits, uint64_t time_ms)
+{
+	return series_valid(w, series) && weir_bits_finite(bits) &&
+	       (time_ms <= WEIR_TIME_MS_MAX || time_ms == TIME_NOW);
+}
+
+/* The handle made this process's own, and the thread's ring in it. 0; -EINVAL: no event; -ENOMEM:
+ * no ring; -ENODEV: the handle is closed. */
+static int emit_prepare(struct weir *w, int series, uint64_t bits, uint64_t time_ms,
+			struct emitter **ret_emitter)
+{
+	/* Twice, because a signal handler may fork in here; then all that was found is wiped. */
+	for (int i = 0; i < 2; i++) {
+		int error = libweir_ensure(w);
+		if (error)
+			return error == -EINVAL ? -ENODEV : -ENOMEM;
+		const bool valid = event_valid(w, series, bits, time_ms);
+		struct emitter *e = valid ? libweir_emitter_get(w) : NULL;
+		/* Relaxed: only a fork of this thread's could have changed it. */
+		if (!weir_load_relaxed_64(&w->generation))
+			continue;
+		*ret_emitter = e;
+		return !valid ? -EINVAL : e ? 0 : -ENOMEM;
+	}
+	return -ENOMEM;
+}
+
 static int emit_checked(struct weir *w, struct emitter *e, int series, uint64_t bits,
 			uint64_t time_ms, bool nested)
 {
-	if (!nested) {
-		int error = libweir_ensure(w);
-		if (error == -EINVAL)
-			return error;
-		if (error) {
-			libweir_drop(w, WEIR_DROP_NO_RING);
-			return -ENOMEM;
-		}
-	}
-	if (!series_valid(w, series) || !weir_bits_finite(bits) ||
-	    (time_ms > WEIR_TIME_MS_MAX && time_ms != TIME_NOW)) {
-		libweir_drop(w, WEIR_DROP_INVALID);
+	int error;
+
+	if (nested)
+		error = event_valid(w, series, bits, time_ms) ? 0 : -EINVAL;
+	else
+		error = emit_prepare(w, series, bits, time_ms, &e);
+	if (error == -ENODEV)
 		return -EINVAL;
-	}
-	if (!nested)
-		e = libweir_emitter_get(w);
-	if (!e) {
-		libweir_drop(w, WEIR_DROP_NO_RING);
-		return -ENOMEM;
+	if (error) {
+		libweir_drop(w, error == -EINVAL ? WEIR_DROP_INVALID : WEIR_DROP_NO_RING);
+		return error;
 	}
 	return emit_owned(w, e, series, bits, time_ms, nested);
 }

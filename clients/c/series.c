@@ -225,6 +225,8 @@ uint32_t libweir_index_rebuild(struct weir *w, uint64_t *ret_used)
 	memset(w->buckets, 0, buckets_bytes(w));
 	while (at < used && count < w->series_max) {
 		const struct weir_definition *definition = table_at(w, at);
+		if (definition->bytes < sizeof(*definition) || definition->bytes > used - at)
+			break; /* the parent died in the middle of this page, or scribbled */
 		w->offsets[count++] = (uint32_t)at;
 		*bucket_find(w, definition) = count;
 		at += definition->bytes;
@@ -259,14 +261,23 @@ static int series_append(struct weir *w, const struct weir_definition *definitio
 
 static int series_find_or_append(struct weir *w, const struct weir_definition *definition)
 {
-	int id = libweir_ensure(w);
-	if (id)
-		return id;
-	pthread_mutex_lock(&w->lock);
-	uint32_t *bucket = bucket_find(w, definition);
-	id = *bucket ? (int)*bucket : series_append(w, definition, bucket);
-	pthread_mutex_unlock(&w->lock);
-	return id;
+	/* Twice, because a signal handler may fork before the lock is taken. */
+	for (int i = 0; i < 2; i++) {
+		int id = libweir_ensure(w);
+		if (id)
+			return id;
+		pthread_mutex_lock(&w->lock);
+		/* Relaxed: set with the lock held only. */
+		const bool own = weir_load_relaxed_64(&w->generation) != 0;
+		if (own) {
+			uint32_t *bucket = bucket_find(w, definition);
+			id = *bucket ? (int)*bucket : series_append(w, definition, bucket);
+		}
+		pthread_mutex_unlock(&w->lock);
+		if (own)
+			return id;
+	}
+	return -ENOMEM;
 }
 
 int weir_series(weir *w, const char *event, const char *field, enum weir_series_kind kind,

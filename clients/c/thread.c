@@ -114,16 +114,19 @@ struct emitter *libweir_emitter_find(struct weir *w)
 	return e;
 }
 
-/* A ring that no thread writes to, or a new one. NULL: none to be had. */
+/* A ring that no thread writes to, or a new one. NULL: none to be had, or the process was forked
+ * since the caller looked (by a signal handler), and these are the parent's. */
 static struct client_ring *ring_take(struct weir *w, uint64_t *ret_generation)
 {
 	struct client_ring *ring = NULL;
 
 	pthread_mutex_lock(&w->lock);
-	*ret_generation = weir_load_relaxed_64(&w->generation); /* changes under the lock only */
-	for (uint32_t i = 0; i < w->ring_count && !ring; i++)
+	/* Relaxed: set with the lock held only. */
+	const uint64_t generation = weir_load_relaxed_64(&w->generation);
+	*ret_generation = generation;
+	for (uint32_t i = 0; generation && i < w->ring_count && !ring; i++)
 		ring = w->rings[i].owned ? NULL : &w->rings[i];
-	if (!ring && w->ring_count < WEIR_RINGS_MAX && libweir_ring_create(w) == 0) {
+	if (!ring && generation && w->ring_count < WEIR_RINGS_MAX && libweir_ring_create(w) == 0) {
 		ring = &w->rings[w->ring_count];
 		/* Orders: all of the ring before the count that covers it. Seen by: the attach
 		 * machine and the ledger, which take no lock. Without it they could read a ring
@@ -201,7 +204,9 @@ struct emitter *libweir_emitter_get(struct weir *w)
 		if (thread->starved_weir == w && thread->starved_second == now.tv_sec)
 			return NULL;
 		e = emitter_fill(w);
-		thread->starved_weir = e ? NULL : w;
+		/* Forked in here: that was no lack of rings. */
+		const bool own = weir_load_relaxed_64(&w->generation) != 0;
+		thread->starved_weir = e || !own ? NULL : w;
 		thread->starved_second = now.tv_sec;
 		if (!e)
 			return NULL;

@@ -1,0 +1,287 @@
+/* Forked children: a region of their own, the parent's untouched. */
+#include "setup.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
+enum { CHILDREN = 8, CHILD_EVENTS = 300 };
+
+static void child_run(struct setup *s, int number)
+{
+	char name[16];
+	struct weir_ledger l;
+
+	/* The id from before the fork, and one of the child's own. */
+	for (int i = 0; i < CHILD_EVENTS; i++) {
+		if (weir_emit(s->w, s->series, 1) != 0)
+			_exit(1);
+	}
+	snprintf(name, sizeof(name), "child-%d", number);
+	int own = weir_series(s->w, name, NULL, WEIR_KIND_NUMBER, NULL, 0);
+	if (own != s->series + 1 ||
+	    weir_series(s->w, WEIR_PURCHASE, NULL, WEIR_KIND_NUMBER, NULL, 0) != s->series)
+		_exit(2);
+	if (weir_emit_at(s->w, own, 1, 7) != 0)
+		_exit(3);
+	if (weir_wait(s->w, WEIR_DURABLE, 10000) != 0)
+		_exit(4);
+	weir_ledger(s->w, &l);
+	if (l.attempted != CHILD_EVENTS + 1 || l.published != l.attempted ||
+	    l.durable != l.attempted || l.dropped)
+		_exit(5);
+	_exit(weir_close(s->w, 5000) == 0 ? 0 : 6);
+}
+
+static void children_join(const pid_t *children, int count)
+{
+	for (int i = 0; i < count; i++) {
+		int status;
+		cr_assert_eq(waitpid(children[i], &status, 0), children[i]);
+		cr_assert(WIFEXITED(status), "child %d was killed by %d", i, WTERMSIG(status));
+		cr_assert_eq(WEXITSTATUS(status), 0, "child %d said %d", i, WEXITSTATUS(status));
+	}
+}
+
+Test(fork, eight_children_each_end_with_an_exact_ledger, .timeout = 30)
+{
+	static struct fake_log log;
+	static struct fake fake;
+	struct setup s = setup_open_with(&fake, &log, (struct weir_options){.ring_events = 1024});
+	pid_t children[CHILDREN];
+
+	for (int i = 0; i < 100; i++)
+		cr_assert_eq(weir_emit(s.w, s.series, 1), 0);
+	for (int i = 0; i < CHILDREN; i++) {
+		children[i] = fork();
+		if (children[i] == 0)
+			child_run(&s, i);
+		cr_assert_gt(children[i], 0);
+	}
+	fake_run(&fake);
+	for (int i = 0; i < 100; i++)
+		cr_assert_eq(weir_emit(s.w, s.series, 1), 0);
+	children_join(children, CHILDREN);
+	cr_assert_eq(weir_wait(s.w, WEIR_DURABLE, 5000), 0);
+	struct weir_ledger l = ledger_of(s.w);
+	cr_assert_eq(l.attempted, 200);
+	cr_assert_eq(l.durable, 200);
+	fake_stop(&fake);
+	cr_assert_eq(log.count, CHILDREN + 1);
+	cr_assert_eq(fake_log_events(&log), 200 + CHILDREN * (CHILD_EVENTS + 1));
+	cr_assert_null(fake.wrong, "%s", fake.wrong);
+	setup_close(&s);
+}
+
+Test(fork, a_child_that_only_closes_leaves_the_parent_as_it_was)
+{
+	static struct fake_log log;
+	static struct fake fake;
+	struct setup s = setup_open_with(&fake, &log, (struct weir_options){0});
+
+	weir_emit(s.w, s.series, 1);
+	fake_run(&fake);
+	cr_assert_eq(weir_wait(s.w, WEIR_PERSISTED, 5000), 0);
+	pid_t child = fork();
+	if (child == 0)
+		_exit(weir_close(s.w, 1000) == 0 && weir_emit(s.w, 1, 1) == -EINVAL ? 0 : 1);
+	children_join(&child, 1);
+	weir_emit(s.w, s.series, 1);
+	cr_assert_eq(weir_wait(s.w, WEIR_PERSISTED, 5000), 0);
+	cr_assert_eq(fake.producers[0].region->state, WEIR_REGION_OPEN);
+	cr_assert_eq(fake.connections, 1);
+	fake_stop(&fake);
+	setup_close(&s);
+}
+
+Test(fork, generations_of_children_keep_the_ids)
+{
+	struct setup s = setup_open((struct weir_options){0});
+	char name[16];
+	int depth = 0, status = 0;
+	pid_t child;
+
+	for (; depth < 5; depth++) {
+		snprintf(name, sizeof(name), "depth-%d", depth);
+		cr_assert_eq(weir_series(s.w, name, NULL, WEIR_KIND_NUMBER, NULL, 0), depth + 2);
+		cr_assert_eq(weir_emit(s.w, depth + 2, 1), 0);
+		child = fork();
+		if (child)
+			break;
+	}
+	struct weir_ledger l;
+	weir_ledger(s.w, &l);
+	if (depth == 5) { /* the last: it inherited five definitions and no event */
+		for (int i = 0; i < 5; i++) {
+			snprintf(name, sizeof(name), "depth-%d", i);
+			if (weir_series(s.w, name, NULL, WEIR_KIND_NUMBER, NULL, 0) != i + 2)
+				_exit(10);
+		}
+		_exit(l.attempted == 0 ? 0 : 11);
+	}
+	waitpid(child, &status, 0);
+	if (depth > 0)
+		_exit(l.attempted == 1 ? WEXITSTATUS(status) + !WIFEXITED(status) : 12);
+	cr_assert_eq(l.attempted, 1);
+	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%d", WEXITSTATUS(status));
+	setup_close(&s);
+}
+
+static void *fork_and_emit(void *argument)
+{
+	struct setup *s = argument;
+	struct weir_ledger l;
+
+	weir_emit(s->w, s->series, 1);
+	pid_t child = fork();
+	if (child == 0) {
+		weir_emit(s->w, s->series, 1);
+		weir_emit(s->w, s->series, 1);
+		weir_ledger(s->w, &l);
+		_exit(l.attempted == 2 && l.published == 2 ? 0 : 1);
+	}
+	int status;
+	waitpid(child, &status, 0);
+	return (void *)(intptr_t)status;
+}
+
+static void *emit_and_define(void *argument)
+{
+	struct setup *s = argument;
+	char name[16];
+
+	for (int i = 0; i < 500; i++) {
+		snprintf(name, sizeof(name), "n-%d", i);
+		weir_series(s->w, name, NULL, WEIR_KIND_NUMBER, NULL, 0);
+		weir_emit(s->w, s->series, 1);
+	}
+	return NULL;
+}
+
+/* Locks that another thread held at the moment of the fork must not hold the child. */
+Test(fork, threads_fork_while_others_define_and_emit, .timeout = 30)
+{
+	struct setup s = setup_open((struct weir_options){.series_max = 1000, .table_bytes = 65536,
+							  .ring_events = 1024});
+
+	for (int round = 0; round < 10; round++) {
+		pthread_t threads[4];
+		void *status;
+		for (int i = 0; i < 4; i++)
+			pthread_create(&threads[i], NULL, i % 2 ? fork_and_emit : emit_and_define,
+				       &s);
+		for (int i = 0; i < 4; i++) {
+			pthread_join(threads[i], &status);
+			cr_assert_null(i % 2 ? status : NULL);
+		}
+	}
+	struct weir_ledger l = ledger_of(s.w);
+	cr_assert_eq(l.attempted, 10 * (2 + 2 * 500));
+	setup_close(&s);
+}
+
+/* A bare clone: no fork handler runs, libc knows nothing. */
+Test(fork, a_bare_clone_does_not_write_to_the_parents_ring)
+{
+	struct setup s = setup_open((struct weir_options){0});
+	struct weir_ledger l;
+
+	for (int i = 0; i < 10; i++)
+		weir_emit_at(s.w, s.series, 1, 1);
+	pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	if (child == 0) {
+		for (int i = 0; i < 5; i++)
+			weir_emit_at(s.w, s.series, 1, 1);
+		weir_ledger(s.w, &l);
+		_exit(l.attempted == 5 && l.published == 5 ? 0 : 1);
+	}
+	children_join(&child, 1);
+	l = ledger_of(s.w);
+	cr_assert_eq(l.published, 10);
+	setup_close(&s);
+}
+
+static struct setup *handler_setup;
+static volatile int handler_forks;
+static pid_t handler_children[64];
+
+static void fork_in_handler(int number)
+{
+	(void)number;
+	if (handler_forks < 64) {
+		pid_t child = fork();
+		if (child == 0) {
+			handler_forks = -1; /* this is a child; it returns into the emit */
+			return;
+		}
+		handler_children[handler_forks++] = child;
+	}
+}
+
+/* The fork lands inside an emit: the outer call ends in both processes, and counts once each. */
+Test(fork, a_fork_in_a_signal_handler_inside_an_emit_ends_well, .timeout = 30)
+{
+	struct setup s = setup_open((struct weir_options){.ring_events = 64,
+							  .full_wait_us = 3000});
+	struct sigaction action = {.sa_handler = fork_in_handler};
+	struct weir_ledger l;
+
+	handler_setup = &s;
+	sigaction(SIGUSR1, &action, NULL);
+	for (int i = 0; i < 64; i++)
+		weir_emit(s.w, s.series, 1);
+	/* While the emit waits for room, it is inside for certain. */
+	pid_t waker = fork();
+	if (waker == 0) {
+		usleep(1000);
+		kill(getppid(), SIGUSR1);
+		_exit(0);
+	}
+	int result = weir_emit(s.w, s.series, 1);
+	if (handler_forks == 0) /* the signal came before or after it: then it is just a fork */
+		usleep(20000);
+	if (handler_forks < 0) {
+		for (int i = 0; i < 10; i++)
+			weir_emit(s.w, s.series, 1);
+		weir_ledger(s.w, &l);
+		_exit(l.attempted == 10 && l.published == 10 ? 0 : 1);
+	}
+	children_join(&waker, 1);
+	cr_assert_eq(handler_forks, 1);
+	children_join(handler_children, handler_forks);
+	cr_assert_eq(result, -EAGAIN);
+	l = ledger_of(s.w);
+	cr_assert_eq(l.published, 64);
+	cr_assert_eq(l.dropped_timeout, 1);
+	setup_close(&s);
+}
+
+/* And at random moments of unwaiting emits. */
+Test(fork, forks_in_signal_handlers_at_random_moments_end_well, .timeout = 60)
+{
+	struct setup s = setup_open((struct weir_options){.ring_events = 65536});
+	struct sigaction action = {.sa_handler = fork_in_handler};
+	struct itimerval timer = {{0, 900}, {0, 900}}, off = {{0, 0}, {0, 0}};
+	struct weir_ledger l;
+	uint64_t attempts = 0;
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
+	while (handler_forks >= 0 && handler_forks < 40) {
+		weir_emit_at(s.w, s.series, 1, 1);
+		attempts++;
+	}
+	setitimer(ITIMER_REAL, &off, NULL);
+	if (handler_forks < 0) {
+		weir_emit_at(s.w, s.series, 1, 1);
+		weir_emit_at(s.w, s.series, 1, 1);
+		weir_ledger(s.w, &l);
+		_exit(l.attempted >= 2 && l.attempted <= 4 && !l.dropped ? 0 : 1);
+	}
+	children_join(handler_children, handler_forks);
+	cr_assert_eq(ledger_of(s.w).attempted, attempts);
+	setup_close(&s);
+}
