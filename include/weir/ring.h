@@ -44,9 +44,10 @@ static inline uint64_t weir_ring_room(struct weir_ring_writer *ring)
 	/* Orders: the engine's copies out of the slots, then its store of `released`, before our
 	 * stores into the same slots. Partner: the lane's release in engine/lane.c. Without it a
 	 * slot could be overwritten while the engine still reads it. A value below the cached one
-	 * or above the tail cannot come from an honest engine; it is ignored. */
+	 * or above the tail cannot come from an honest engine; it is ignored: taken as a distance
+	 * from the cached one it is too far, also where the cursors roll over. */
 	uint64_t released = weir_load_acquire_64(&ring->control->released);
-	if (released > ring->released && released <= ring->tail)
+	if (released - ring->released <= used)
 		ring->released = released;
 	return ring->mask + 1 - (ring->tail - ring->released);
 }
