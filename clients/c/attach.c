@@ -121,7 +121,9 @@ static int message_receive(int socket, struct weir_message *ret_message, int *re
 		char space[CMSG_SPACE(sizeof(int))];
 	} control;
 	struct iovec part = {ret_message, sizeof(*ret_message)};
-	struct msghdr envelope = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.space,
+	struct msghdr envelope = {.msg_iov = &part,
+				  .msg_iovlen = 1,
+				  .msg_control = control.space,
 				  .msg_controllen = sizeof(control.space)};
 
 	*ret_fd = -1;
@@ -139,8 +141,7 @@ static int message_receive(int socket, struct weir_message *ret_message, int *re
 	if (count == 0)
 		return -EPIPE;
 	if (count != (ssize_t)sizeof(*ret_message) || (envelope.msg_flags & MSG_TRUNC) ||
-	    ret_message->magic != WEIR_MESSAGE_MAGIC ||
-	    ret_message->version != WEIR_LAYOUT_VERSION)
+	    ret_message->magic != WEIR_MESSAGE_MAGIC || ret_message->version != WEIR_LAYOUT_VERSION)
 		return -EPROTO;
 	return 0;
 }
@@ -183,8 +184,9 @@ static int control_take(struct weir *w, int fd)
 static void welcome(struct weir *w, int fd)
 {
 	if (control_take(w, fd)) {
-		refused(w, -EPROTO, "the engine's control page is not one of this version's: "
-				    "let libweir and weird be of one version");
+		refused(w, -EPROTO,
+			"the engine's control page is not one of this version's: "
+			"let libweir and weird be of one version");
 		return;
 	}
 	w->attach.refusal[0] = '\0';
@@ -235,8 +237,9 @@ static void answers_read(struct weir *w)
 	for (int i = 0; i < MESSAGES_MAX && w->attach.state != ATTACH_OFF; i++) {
 		int error = message_receive(w->attach.socket.fd, &message, &fd);
 		if (error == -EPROTO)
-			refused(w, error, "who answers on the socket is no engine of this version: "
-					  "look at $WEIR_SOCKET and at the versions");
+			refused(w, error,
+				"who answers on the socket is no engine of this version: "
+				"look at $WEIR_SOCKET and at the versions");
 		else if (error && error != -EAGAIN)
 			disconnect(w);
 		else if (!error)
@@ -260,21 +263,24 @@ static void connect_and_greet(struct weir *w)
 	};
 
 	if (!libweir_descriptor_valid(&w->region.descriptor)) {
-		refused(w, -EBADF, "the application has closed the library's descriptors: "
-				   "call weir_open after closing what was inherited");
+		refused(w, -EBADF,
+			"the application has closed the library's descriptors: "
+			"call weir_open after closing what was inherited");
 		return;
 	}
 	_Static_assert(sizeof(address.sun_path) == sizeof(w->socket_path), "same bounds");
 	memcpy(address.sun_path, w->socket_path, sizeof(address.sun_path));
 	if (libweir_descriptor_take(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-					   0), &attach->socket))
+					   0),
+				    &attach->socket))
 		return;
 	if (connect(attach->socket.fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		const bool forbidden = errno == EACCES || errno == EPERM;
 		libweir_descriptor_drop(&attach->socket);
 		if (forbidden)
-			refusal_set(attach, -EACCES, "no permission to connect to the engine's "
-						     "socket: add this user to its group");
+			refusal_set(attach, -EACCES,
+				    "no permission to connect to the engine's "
+				    "socket: add this user to its group");
 		return;
 	}
 	state_set(attach, ATTACH_HELLO);

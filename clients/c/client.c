@@ -88,8 +88,8 @@ static void fork_setup(void)
 
 static struct weir *handle_make(void)
 {
-	struct weir *w = mmap(NULL, sizeof(*w), PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct weir *w = mmap(NULL, sizeof(*w), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			      -1, 0);
 	if (w == MAP_FAILED)
 		return NULL;
 	if (madvise(w, WIPED_BYTES, MADV_WIPEONFORK) < 0) {
@@ -263,16 +263,16 @@ static int child_open(struct weir *w)
 	libweir_descriptor_drop(&w->attach.socket);
 	libweir_descriptor_drop(&w->region.descriptor);
 	libweir_attach_reset(w);
-	if (mmap(w->control, WEIR_CONTROL_BYTES, PROT_READ,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+	if (mmap(w->control, WEIR_CONTROL_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		 -1, 0) == MAP_FAILED)
 		return -errno;
 	int error = libweir_region_create(w, &own);
 	if (error)
 		return error;
 	uint32_t count = libweir_index_rebuild(w, &used);
 	struct weir_region_header *header = own.map;
-	memcpy((char *)header + WEIR_TABLE_OFFSET,
-	       (const char *)w->region.map + WEIR_TABLE_OFFSET, used);
+	memcpy((char *)header + WEIR_TABLE_OFFSET, (const char *)w->region.map + WEIR_TABLE_OFFSET,
+	       used);
 	header->table_used = used; /* nobody else has seen this region yet */
 	header->series_count = count;
 	libweir_memory_drop(&w->region);

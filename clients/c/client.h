@@ -85,11 +85,11 @@ enum attach_state {
 /* Belongs to who holds `attach_busy`; `state` and `status` are looked at by others. */
 struct attach {
 	struct descriptor socket;
-	uint32_t state; /* enum attach_state */
-	uint32_t status; /* a negative errno: of the last refusal; 0 if none since */
+	uint32_t state;      /* enum attach_state */
+	uint32_t status;     /* a negative errno: of the last refusal; 0 if none since */
 	uint64_t retry_at_s; /* coarse monotonic seconds */
 	uint64_t rings_retry_at_s;
-	uint32_t awaiting;   /* 1: an offer is not answered yet; looked at by emits */
+	uint32_t awaiting; /* 1: an offer is not answered yet; looked at by emits */
 	char refusal[sizeof(((struct weir_message *)0)->text)];
 };
 
@@ -170,7 +170,7 @@ _Static_assert(offsetof(struct emitter, second) == 64, "the hot part is one line
 struct thread {
 	struct emitter *current; /* of the last emit; never NULL */
 	struct emitter *list;
-	uint32_t inside;         /* depth of slow calls: a signal handler takes no lock then */
+	uint32_t inside; /* depth of slow calls: a signal handler takes no lock then */
 	/* The last time there was no ring for this thread, and in which handle. */
 	int64_t starved_second;
 	struct weir *starved_weir;
@@ -180,6 +180,14 @@ struct thread {
  * which a library that comes by dlopen gets some hundreds of bytes; this is 40. */
 #define THREAD_LOCAL __attribute__((tls_model("initial-exec"))) __thread
 extern THREAD_LOCAL struct thread libweir_thread;
+
+/* Orders: what this thread did before it before what it does after, as its own signal handlers see
+ * it; the partner is a handler anywhere in between. For the compiler only: a handler runs on the
+ * same processor. Without it an emitter could be marked busy too late, or a list be half linked. */
+static inline void libweir_handler_fence(void)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
 
 /* Around everything but the hot path: errno stays the caller's, cancellation waits, and signal
  * handlers are told. */

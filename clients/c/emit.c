@@ -39,17 +39,16 @@ static inline uint64_t time_ms_of(const struct timespec *now)
 	return (uint64_t)now->tv_sec * 1000 + (uint32_t)now->tv_nsec / 1000000u;
 }
 
-/* From here to emitter_free() an emit of a signal handler on this thread stays out. The fences
- * are for the compiler: a handler runs on the same processor. */
+/* From here to emitter_free() an emit of a signal handler on this thread stays out. */
 static inline void emitter_busy(struct emitter *e)
 {
 	e->generation = GENERATION_BUSY;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	libweir_handler_fence();
 }
 
 static inline void emitter_free(struct emitter *e, uint64_t generation)
 {
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	libweir_handler_fence();
 	e->generation = generation;
 }
 

@@ -108,8 +108,8 @@ int libweir_memory_create(const char *name, size_t bytes, struct memory *ret_mem
 			memory.map = NULL;
 		}
 	}
-	if (!error && fcntl(memory.descriptor.fd, F_ADD_SEALS,
-			    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+	if (!error &&
+	    fcntl(memory.descriptor.fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		error = -errno;
 	if (error) {
 		libweir_memory_drop(&memory);

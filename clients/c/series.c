@@ -26,7 +26,8 @@ union definition_space {
 
 _Static_assert(sizeof(struct weir_definition) + 2 * WEIR_NAME_BYTES_MAX +
 			       WEIR_DIMENSIONS_MAX *
-				       (4 + WEIR_NAME_BYTES_MAX + WEIR_LABEL_BYTES_MAX) + 8 <=
+				       (4 + WEIR_NAME_BYTES_MAX + WEIR_LABEL_BYTES_MAX) +
+			       8 <=
 		       WEIR_DEFINITION_BYTES_MAX,
 	       "the largest definition fits");
 
@@ -236,8 +237,7 @@ uint32_t libweir_index_rebuild(struct weir *w, uint64_t *ret_used)
 }
 
 /* A new definition behind the others. Its id, or -ENOSPC. With the lock held. */
-static int series_append(struct weir *w, const struct weir_definition *definition,
-			 uint32_t *bucket)
+static int series_append(struct weir *w, const struct weir_definition *definition, uint32_t *bucket)
 {
 	struct weir_region_header *header = region_header(w);
 	const uint64_t used = header->table_used;

@@ -28,7 +28,7 @@ struct slow_call libweir_enter(void)
 {
 	struct slow_call call = {.error = errno};
 	libweir_thread.inside++;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	libweir_handler_fence();
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &call.cancel);
 	return call;
 }
@@ -36,7 +36,7 @@ struct slow_call libweir_enter(void)
 void libweir_leave(struct slow_call call)
 {
 	pthread_setcancelstate(call.cancel, NULL);
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	libweir_handler_fence();
 	libweir_thread.inside--;
 	errno = call.error;
 }
@@ -71,7 +71,7 @@ static void thread_exit(void *argument)
 	while (thread->list) {
 		struct emitter *e = thread->list;
 		thread->list = e->next;
-		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		libweir_handler_fence();
 		if (e->weir)
 			ring_return(e);
 		free(e);
@@ -97,8 +97,8 @@ bool libweir_look_due(struct emitter *e)
 	clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	/* With an answer awaited, every step of the coarse clock will do: a full ring before an
 	 * engine that hangs must not cost a system call an event. Relaxed: a hint. */
-	if (now.tv_sec == e->second && (now.tv_nsec == e->nanosecond ||
-					!weir_load_relaxed_32(&e->weir->attach.awaiting)))
+	if (now.tv_sec == e->second &&
+	    (now.tv_nsec == e->nanosecond || !weir_load_relaxed_32(&e->weir->attach.awaiting)))
 		return false;
 	e->second = now.tv_sec;
 	e->nanosecond = now.tv_nsec;
@@ -155,7 +155,7 @@ static struct emitter *emitter_empty(struct weir *w)
 	}
 	if (e) {
 		e->generation = GENERATION_NONE;
-		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		libweir_handler_fence();
 		e->weir = NULL;
 		return e;
 	}
@@ -166,7 +166,7 @@ static struct emitter *emitter_empty(struct weir *w)
 	if (!e)
 		return NULL;
 	*e = (struct emitter){.generation = GENERATION_NONE, .next = thread->list};
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	libweir_handler_fence();
 	thread->list = e;
 	return e;
 }
@@ -187,7 +187,7 @@ static struct emitter *emitter_fill(struct weir *w)
 	e->lease = generation;
 	e->home = ring;
 	e->weir = w;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	libweir_handler_fence();
 	e->generation = generation;
 	return e;
 }

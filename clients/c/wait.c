@@ -111,10 +111,9 @@ static void wait_slice(struct weir *w, uint32_t ring, uint32_t futex_was, uint32
 		return;
 	}
 	const struct timespec slice = {0, (long)slice_us * 1000};
-	struct pollfd answer = {.fd = weir_load_relaxed_32(&w->attach.awaiting)
-					      ? w->attach.socket.fd
-					      : -1,
-				.events = POLLIN};
+	struct pollfd answer = {
+		.fd = weir_load_relaxed_32(&w->attach.awaiting) ? w->attach.socket.fd : -1,
+		.events = POLLIN};
 	ppoll(&answer, 1, &slice, NULL);
 }
 

@@ -32,7 +32,8 @@ struct weir_ring_writer {
 	uint64_t tail;     /* next sequence to write */
 	uint64_t released; /* cached; slots below tail - capacity need a fresh look */
 	struct weir_ring_header *header;
-	const struct weir_control_slot *control; /* at a reserved address: zeros, or an engine's page */
+	const struct weir_control_slot
+		*control; /* at a reserved address: zeros, or an engine's page */
 };
 
 /* Free slots by the cached cursor; only when that says none, by the engine's word. */

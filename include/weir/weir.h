@@ -120,9 +120,9 @@ struct weir_ledger {
 	uint64_t dropped_full, dropped_timeout, dropped_no_ring, dropped_reentrant, dropped_invalid;
 	uint64_t persisted; /* in the engine's files, of those published */
 	uint64_t durable;
-	uint64_t rejected;  /* by the engine, of those published */
-	uint64_t lost;      /* never seen by an engine: its log was behind the ring */
-	int attached;       /* 1: an engine answers */
+	uint64_t rejected; /* by the engine, of those published */
+	uint64_t lost;     /* never seen by an engine: its log was behind the ring */
+	int attached;      /* 1: an engine answers */
 };
 void weir_ledger(weir *w, struct weir_ledger *ret_ledger);
 

@@ -97,8 +97,9 @@ static int control_make(struct fake *fake, struct fake_producer *producer)
 		.slots = WEIR_RINGS_MAX,
 	};
 	if (fake->vice != FAKE_UNSEALED)
-		must(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE |
-						    F_SEAL_SEAL) == 0, "seal");
+		must(fcntl(fd, F_ADD_SEALS,
+			   F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) == 0,
+		     "seal");
 	return fd;
 }
 
@@ -125,9 +126,10 @@ static void hello(struct fake *fake, struct fake_producer *producer, int fd)
 		return;
 	}
 	if (fake->vice == FAKE_REFUSES) {
-		answer(producer, (struct weir_message){.type = WEIR_MESSAGE_REFUSED,
-						       .status = -EDQUOT,
-						       .text = "too many producers: stop some"},
+		answer(producer,
+		       (struct weir_message){.type = WEIR_MESSAGE_REFUSED,
+					     .status = -EDQUOT,
+					     .text = "too many producers: stop some"},
 		       -1);
 		close(producer->socket);
 		producer->socket = -1;
@@ -181,9 +183,11 @@ static void ring_offered(struct fake *fake, struct fake_producer *producer, uint
 	uint64_t bytes;
 
 	if (fake->vice == FAKE_REFUSES_RINGS) {
-		answer(producer, (struct weir_message){.type = WEIR_MESSAGE_REFUSED,
-						       .index = index, .status = -EDQUOT,
-						       .text = "too much memory: smaller rings"},
+		answer(producer,
+		       (struct weir_message){.type = WEIR_MESSAGE_REFUSED,
+					     .index = index,
+					     .status = -EDQUOT,
+					     .text = "too much memory: smaller rings"},
 		       -1);
 		return;
 	}
@@ -204,10 +208,13 @@ static void ring_offered(struct fake *fake, struct fake_producer *producer, uint
 	ring->slots = (const struct weir_event *)((const char *)header + WEIR_RING_OFFSET);
 	ring->capacity = header->capacity;
 	ring->slot = (struct weir_control_slot *)((char *)producer->control +
-						  sizeof(struct weir_control_header)) + index;
+						  sizeof(struct weir_control_header)) +
+		     index;
 	slot_store(ring);
-	answer(producer, (struct weir_message){.type = WEIR_MESSAGE_RING_OK, .index = index,
-					       .sequence = ring->next}, -1);
+	answer(producer,
+	       (struct weir_message){
+		       .type = WEIR_MESSAGE_RING_OK, .index = index, .sequence = ring->next},
+	       -1);
 }
 
 /* Read one message. false: nothing there, or hung up. */
@@ -219,7 +226,9 @@ static bool producer_step(struct fake *fake, struct fake_producer *producer)
 	} control;
 	struct weir_message message;
 	struct iovec part = {&message, sizeof(message)};
-	struct msghdr envelope = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.space,
+	struct msghdr envelope = {.msg_iov = &part,
+				  .msg_iovlen = 1,
+				  .msg_control = control.space,
 				  .msg_controllen = sizeof(control.space)};
 	int fd = -1;
 
@@ -342,8 +351,8 @@ void fake_stop(struct fake *fake)
 	for (uint32_t i = 0; i < fake->log->count; i++) {
 		struct fake_ring *ring = &fake->log->rings[i];
 		if (ring->header)
-			munmap((void *)ring->header, WEIR_RING_OFFSET +
-							     ring->capacity * sizeof(struct weir_event));
+			munmap((void *)ring->header,
+			       WEIR_RING_OFFSET + ring->capacity * sizeof(struct weir_event));
 		ring->header = NULL;
 		ring->slot = NULL;
 	}

@@ -24,11 +24,11 @@
 struct fake_ring {
 	uint8_t uuid[16];
 	uint32_t index;
-	uint64_t next;     /* first sequence not persisted */
+	uint64_t next; /* first sequence not persisted */
 	uint64_t durable;
 	uint64_t rejected;
-	uint64_t events;   /* copied out and found well-formed */
-	double sum;        /* of their values */
+	uint64_t events; /* copied out and found well-formed */
+	double sum;      /* of their values */
 	uint64_t time_max_ms;
 	uint32_t series_max;
 	/* Of the engine that holds it now. */
@@ -53,13 +53,13 @@ struct fake_producer {
 
 enum fake_vice {
 	FAKE_HONEST = 0,
-	FAKE_SILENT,         /* accepts, never answers */
-	FAKE_REFUSES,        /* every region, with a text */
+	FAKE_SILENT,  /* accepts, never answers */
+	FAKE_REFUSES, /* every region, with a text */
 	FAKE_REFUSES_RINGS,
-	FAKE_UNSEALED,       /* the control memfd has no seals */
-	FAKE_SHORT,          /* ... is a page too short */
+	FAKE_UNSEALED, /* the control memfd has no seals */
+	FAKE_SHORT,    /* ... is a page too short */
 	FAKE_WRONG_MAGIC,
-	FAKE_GARBLES,        /* answers something that is no message */
+	FAKE_GARBLES, /* answers something that is no message */
 };
 
 struct fake {

@@ -58,7 +58,8 @@ Test(attach, emits_alone_find_the_engine, .timeout = 20)
 		fake_start(&fake, s.path, &log);
 		for (int second = 0; second < 3; second++) {
 			clock_skip(1);
-			/* The caller's times: a look every so many calls, or when the ring is full. */
+			/* The caller's times: a look every so many calls, or when the ring is full.
+			 */
 			for (int i = 0; i < (way ? 5000 : 1); i++)
 				way ? weir_emit_at(s.w, s.series, 1, 1)
 				    : weir_emit(s.w, s.series, 1);
@@ -203,8 +204,10 @@ Test(attach, the_last_words_of_an_engine_are_read)
 {
 	struct setup s = setup_open((struct weir_options){0});
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct weir_message message = {.magic = WEIR_MESSAGE_MAGIC, .version = WEIR_LAYOUT_VERSION,
-				       .type = WEIR_MESSAGE_REFUSED, .status = -EPERM,
+	struct weir_message message = {.magic = WEIR_MESSAGE_MAGIC,
+				       .version = WEIR_LAYOUT_VERSION,
+				       .type = WEIR_MESSAGE_REFUSED,
+				       .status = -EPERM,
 				       .text = "not you"};
 
 	weir_emit(s.w, s.series, 1); /* so that HELLO and RING are sent */

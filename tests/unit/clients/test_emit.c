@@ -145,10 +145,16 @@ Test(emit, a_closed_handle_answers_instead_of_crashing)
 Test(emit, options_out_of_bounds_are_refused)
 {
 	static const struct weir_options bad[] = {
-		{.size = 1}, {.ring_events = 63}, {.ring_events = 100}, {.ring_events = 32},
-		{.ring_events = 8u << 20}, {.series_max = WEIR_SERIES_MAX + 1u},
-		{.table_bytes = WEIR_TABLE_BYTES_MAX + 1}, {.source = ""},
-		{.source = "a name of a source that is too long"}, {.source = "\xff"},
+		{.size = 1},
+		{.ring_events = 63},
+		{.ring_events = 100},
+		{.ring_events = 32},
+		{.ring_events = 8u << 20},
+		{.series_max = WEIR_SERIES_MAX + 1u},
+		{.table_bytes = WEIR_TABLE_BYTES_MAX + 1},
+		{.source = ""},
+		{.source = "a name of a source that is too long"},
+		{.source = "\xff"},
 		{.socket_path = "/a/path/that/is/longer/than/what/a/socket/address/can/hold/"
 				"which/is/a/hundred/and/seven/bytes/and/not/one/more/than/that"},
 	};
@@ -210,8 +216,8 @@ Test(emit, many_takes_what_fits_and_counts_the_rest)
 	struct weir_sample samples[400];
 
 	for (int i = 0; i < 400; i++)
-		samples[i] = (struct weir_sample){.time_ms = (uint64_t)i, .value = i,
-						  .series = s.series};
+		samples[i] = (struct weir_sample){
+			.time_ms = (uint64_t)i, .value = i, .series = s.series};
 	cr_assert_eq(weir_emit_many(s.w, samples, 0), 0);
 	cr_assert_eq(weir_emit_many(s.w, samples, 100), 100);
 	samples[0].series = 77;
@@ -235,14 +241,15 @@ Test(emit, many_and_one_by_one_write_the_same)
 	struct weir_sample samples[1000];
 
 	for (int i = 0; i < 1000; i++)
-		samples[i] = (struct weir_sample){.time_ms = (uint64_t)i + 1, .value = i * 0.5,
-						  .series = s.series};
+		samples[i] = (struct weir_sample){
+			.time_ms = (uint64_t)i + 1, .value = i * 0.5, .series = s.series};
 	for (int way = 0; way < 2; way++) {
 		if (way)
 			cr_assert_eq(weir_emit_many(s.w, samples, 1000), 1000);
 		for (int i = 0; !way && i < 1000; i++)
 			cr_assert_eq(weir_emit_at(s.w, samples[i].series, samples[i].value,
-						  samples[i].time_ms), 0);
+						  samples[i].time_ms),
+				     0);
 		for (int i = 0; i < 3000 && fake_log_events(&log) < 1000u * (unsigned)(way + 1);
 		     i++) {
 			weir_poll(s.w);
@@ -261,7 +268,8 @@ Test(emit, many_and_one_by_one_write_the_same)
 
 Test(emit, a_wait_for_room_is_bounded_and_ends_when_there_is_some)
 {
-	struct setup s = setup_open((struct weir_options){.ring_events = 64, .full_wait_us = 20000});
+	struct setup s =
+		setup_open((struct weir_options){.ring_events = 64, .full_wait_us = 20000});
 	static struct fake_log log;
 	struct fake fake;
 
@@ -400,7 +408,8 @@ Test(emit, a_signal_handlers_emit_inside_an_emit_is_counted)
 /* The handler finds the emitter busy for sure: it runs while the outer emit waits for room. */
 Test(emit, an_emit_inside_an_emit_is_refused)
 {
-	struct setup s = setup_open((struct weir_options){.ring_events = 64, .full_wait_us = 50000});
+	struct setup s =
+		setup_open((struct weir_options){.ring_events = 64, .full_wait_us = 50000});
 
 	signal_weir = s.w;
 	signal_series = s.series;

@@ -164,8 +164,8 @@ static void *emit_and_define(void *argument)
 /* Locks that another thread held at the moment of the fork must not hold the child. */
 Test(fork, threads_fork_while_others_define_and_emit, .timeout = 30)
 {
-	struct setup s = setup_open((struct weir_options){.series_max = 1000, .table_bytes = 65536,
-							  .ring_events = 1024});
+	struct setup s = setup_open((struct weir_options){
+		.series_max = 1000, .table_bytes = 65536, .ring_events = 1024});
 
 	for (int round = 0; round < 10; round++) {
 		pthread_t threads[4];
@@ -224,8 +224,7 @@ static void fork_in_handler(int number)
 /* The fork lands inside an emit: the outer call ends in both processes, and counts once each. */
 Test(fork, a_fork_in_a_signal_handler_inside_an_emit_ends_well, .timeout = 30)
 {
-	struct setup s = setup_open((struct weir_options){.ring_events = 64,
-							  .full_wait_us = 3000});
+	struct setup s = setup_open((struct weir_options){.ring_events = 64, .full_wait_us = 3000});
 	struct sigaction action = {.sa_handler = fork_in_handler};
 	struct weir_ledger l;
 

@@ -106,7 +106,8 @@ Test(order, both_variants_do_what_plain_c_says)
 		for (int k = 0; k < 2; k++) {
 			cr_assert_eq(twin_64(twins[k], operation, &words[k], was, v), expected,
 				     "%s, operation %d", twins[k]->name, operation);
-			cr_assert_eq(words[k], plain, "%s, operation %d", twins[k]->name, operation);
+			cr_assert_eq(words[k], plain, "%s, operation %d", twins[k]->name,
+				     operation);
 		}
 	}
 }

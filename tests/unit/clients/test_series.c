@@ -98,14 +98,32 @@ Test(series, only_utf8_is_taken)
 {
 	struct setup s = setup_open((struct weir_options){0});
 	static const char *const good[] = {
-		"D\xc3\xbcsseldorf", "\xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\x9b\x92", "\xef\xbf\xbf",
-		"\xf4\x8f\xbf\xbf", "\x7f", "\xed\x9f\xbf", "\xee\x80\x80",
+		"D\xc3\xbcsseldorf", "\xe6\x97\xa5\xe6\x9c\xac",
+		"\xf0\x9f\x9b\x92",  "\xef\xbf\xbf",
+		"\xf4\x8f\xbf\xbf",  "\x7f",
+		"\xed\x9f\xbf",      "\xee\x80\x80",
 	};
 	static const char *const bad[] = {
-		"\xff", "\xfe", "\x80", "\xc3", "\xc3(", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80",
-		"\xe0\x9f\xbf", "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf",
-		"\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe6\x97", "\xf0\x9f\x9b", "ok\xe6",
-		"\xf0\x9f(\x92", "\xf0\x9f\x9b(",
+		"\xff",
+		"\xfe",
+		"\x80",
+		"\xc3",
+		"\xc3(",
+		"\xc0\x80",
+		"\xc1\xbf",
+		"\xe0\x80\x80",
+		"\xe0\x9f\xbf",
+		"\xed\xa0\x80",
+		"\xed\xbf\xbf",
+		"\xf0\x80\x80\x80",
+		"\xf0\x8f\xbf\xbf",
+		"\xf4\x90\x80\x80",
+		"\xf5\x80\x80\x80",
+		"\xe6\x97",
+		"\xf0\x9f\x9b",
+		"ok\xe6",
+		"\xf0\x9f(\x92",
+		"\xf0\x9f\x9b(",
 	};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -153,8 +171,8 @@ Test(series, a_full_table_says_so_and_keeps_what_it_has)
 /* Ids against an oracle that only remembers texts. */
 Test(series, thousands_of_definitions_keep_their_ids)
 {
-	struct setup s = setup_open((struct weir_options){.series_max = 5000,
-							  .table_bytes = 1 << 20});
+	struct setup s =
+		setup_open((struct weir_options){.series_max = 5000, .table_bytes = 1 << 20});
 	char value[16];
 	struct weir_dimension d[] = {{"sku", value}};
 
@@ -185,8 +203,8 @@ static void *define_many(void *argument)
 
 Test(series, threads_that_define_the_same_get_the_same_ids)
 {
-	struct setup s = setup_open((struct weir_options){.series_max = 1000, .table_bytes = 65536,
-							  .ring_events = 2048});
+	struct setup s = setup_open((struct weir_options){
+		.series_max = 1000, .table_bytes = 65536, .ring_events = 2048});
 	pthread_t threads[4];
 	int *ids[4];
 
@@ -209,7 +227,8 @@ Test(series, the_table_holds_canonical_records)
 {
 	static struct fake_log log;
 	struct fake fake;
-	struct setup s = setup_open_with(&fake, &log, (struct weir_options){.source = "shop", .program = "till"});
+	struct setup s = setup_open_with(
+		&fake, &log, (struct weir_options){.source = "shop", .program = "till"});
 	struct weir_dimension d[] = {{"device", "mobile"}, {"country", "DE"}};
 
 	cr_assert_eq(weir_series(s.w, "refund", "items", WEIR_KIND_HASH, d, 2), 2);
