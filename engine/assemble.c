@@ -131,9 +131,9 @@ static int make_delivery(struct engine *engine, char *why, size_t why_bytes)
 		.stream_max = config->redis_stream_max,
 		.random_seed = seed(engine, 1u << 20),
 	};
-	int error = store_open(engine->store_path, &engine->store, why, why_bytes);
+	int error = 0;
 
-	if (!error && config->redis_url)
+	if (config->redis_url)
 		error = publisher_create(&options, &engine->publisher, why, why_bytes);
 	if (error < 0)
 		return error;

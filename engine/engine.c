@@ -25,6 +25,35 @@ static const struct agent_idle slow_idle = {
 /* A stopping engine finishes what is under way for at most this long. */
 #define STOP_MS 4000u
 
+/* What a crash kept from the store although its close is in the log. The store itself ignores what
+ * it has. */
+static void store_missed(void *self, uint64_t sequence, const struct anomaly *anomaly)
+{
+	struct engine *engine = self;
+
+	if (sequence <= store_scored_through(engine->store))
+		return;
+	if (!engine->store_error)
+		engine->store_error = store_add(engine->store, sequence, anomaly);
+}
+
+/* Replay the logs, and store what they hold and the store does not: one transaction. */
+static int recover_into_store(struct engine *engine, struct replay_options *options)
+{
+	options->each = store_missed;
+	options->self = engine;
+	engine->store_error = store_begin(engine->store);
+	int error = replay_run(options, &engine->recovered);
+	if (error < 0 && error != -ENOENT) /* no control log: a new store */
+		return error;
+	if (!engine->store_error)
+		engine->store_error = store_commit(engine->store, engine->recovered.sequence);
+	if (engine->store_error)
+		snprintf(engine->recovered.why, sizeof(engine->recovered.why),
+			 "storing anomalies in weir.db: %s", strerror(-engine->store_error));
+	return engine->store_error;
+}
+
 static int recover(struct engine *engine, char *why, size_t why_bytes)
 {
 	const struct config *config = engine->config;
@@ -35,10 +64,8 @@ static int recover(struct engine *engine, char *why, size_t why_bytes)
 		.start = REPLAY_NEWEST,
 	};
 	struct replay *replay = &engine->recovered;
-	int error = replay_run(&options, replay);
+	int error = recover_into_store(engine, &options);
 
-	if (error == -ENOENT)
-		error = 0;
 	if (error < 0) {
 		snprintf(why, why_bytes, "cannot recover from %s: %s", config->data_directory,
 			 replay->why);
@@ -129,6 +156,8 @@ int engine_open(const struct engine_options *options, struct engine **ret_engine
 		if (error < 0)
 			snprintf(why, why_bytes, "cannot read files: %s", strerror(-error));
 	}
+	if (!error)
+		error = store_open(engine->store_path, &engine->store, why, why_bytes);
 	if (!error)
 		error = recover(engine, why, why_bytes);
 	if (!error)

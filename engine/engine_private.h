@@ -54,6 +54,7 @@ struct engine {
 	struct shard shards[WEIR_SHARDS_MAX];
 	struct storing storing;
 	struct store *store;
+	int store_error; /* the first of the recovery's transaction */
 	struct publisher *publisher; /* NULL: no Redis configured */
 	struct control *control;
 

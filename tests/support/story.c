@@ -65,7 +65,7 @@ static void open_producers(struct story *story)
 			.socket_path = story->socket,
 			.source = "story",
 			.event_clock = 1,
-			.ring_events = 4096,
+			.ring_events = 1u << 16,
 			.table_bytes = 1u << 16,
 			.series_max = 64,
 		};
@@ -127,35 +127,6 @@ static void configure(struct story *story)
 	}
 }
 
-void story_start(struct story *story)
-{
-	char why[512];
-	struct engine_options options = {
-		.clock = &story->clock,
-		.random_seed = next_random(story) | 1,
-		.lock_wait_ms = 1000,
-	};
-
-	configure(story);
-	options.config = story->config;
-	if (engine_open(&options, &story->engine, why, sizeof(why)) < 0) {
-		fprintf(stderr, "%s\n", why);
-		abort();
-	}
-}
-
-void story_stop(struct story *story)
-{
-	engine_close(story->engine);
-	story->engine = NULL;
-}
-
-void story_crash(struct story *story)
-{
-	engine_abandon(story->engine);
-	story->engine = NULL;
-}
-
 static int crank(struct story *story)
 {
 	story->now_ns += UINT64_C(1000000);
@@ -180,6 +151,48 @@ static bool all_attached(struct story *story)
 		}
 	}
 	return true;
+}
+
+void story_start(struct story *story)
+{
+	char why[512];
+	struct engine_options options = {
+		.clock = &story->clock,
+		.random_seed = next_random(story) | 1,
+		.lock_wait_ms = 1000,
+	};
+
+	configure(story);
+	options.config = story->config;
+	if (engine_open(&options, &story->engine, why, sizeof(why)) < 0) {
+		fprintf(stderr, "%s\n", why);
+		abort();
+	}
+	for (int turns = 0; turns < 10000 && !all_attached(story); turns++)
+		crank(story);
+}
+
+static void show_status(struct story *story)
+{
+	char *status = getenv("STORY_STATUS") ? engine_status(story->engine) : NULL;
+
+	if (status)
+		printf("%s\n", status);
+	free(status);
+}
+
+void story_stop(struct story *story)
+{
+	show_status(story);
+	engine_close(story->engine);
+	story->engine = NULL;
+}
+
+void story_crash(struct story *story)
+{
+	show_status(story);
+	engine_abandon(story->engine);
+	story->engine = NULL;
 }
 
 void story_settle(struct story *story)
