@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,7 +31,6 @@
 #include "tally.h"
 #include "weir/limits.h"
 
-#define DISK_BYTES (UINT64_C(2) << 30)
 /* Of disk for each second of a run; what is more than this, the run must not need. */
 #define BYTES_PER_S (UINT64_C(2000) << 20)
 #define SPARE_BYTES (UINT64_C(2) << 30)
@@ -38,7 +38,7 @@
 struct options {
 	const char *directory, *weird, *weirctl;
 	const char *interval, *durability, *io;
-	uint32_t seconds, producers, series, ring_events, lanes, shards, batch, runs;
+	uint32_t seconds, producers, series, ring_events, lanes, shards, batch, runs, limit_mib;
 	bool json, keep;
 };
 
@@ -85,6 +85,7 @@ static const char usage[] =
 	"                    as in weird's configuration (default 1, 1, 1s, interval, auto)\n"
 	"  --weird PATH, --weirctl PATH\n"
 	"                    programs (default: beside this one, in its build tree, in PATH)\n"
+	"  --limit-mib N     of the plain writer that finds the disk's limit (default 2048)\n"
 	"  --keep            leave the data of the last run in place\n"
 	"  --json            one JSON object for each figure\n";
 
@@ -120,6 +121,7 @@ static const struct setting {
 	{"batch", offsetof(struct options, batch), .min = 0, .max = PRODUCER_BATCH_MAX},
 	{"lanes", offsetof(struct options, lanes), .min = 1, .max = WEIR_LANES_MAX},
 	{"shards", offsetof(struct options, shards), .min = 1, .max = WEIR_SHARDS_MAX},
+	{"limit-mib", offsetof(struct options, limit_mib), .min = 1, .max = 1 << 20},
 };
 #define SETTINGS (sizeof(settings) / sizeof(settings[0]))
 
@@ -349,8 +351,8 @@ static int measure(struct ingest *ingest, struct run *run)
 		.durability = options->durability,
 		.io = options->io,
 	};
-	uint64_t log_bytes = 0;
-	int r = disk_measure(ingest->run, DISK_BYTES, &run->before, ingest->why,
+	uint64_t log_bytes = 0, disk_bytes = (uint64_t)options->limit_mib << 20;
+	int r = disk_measure(ingest->run, disk_bytes, &run->before, ingest->why,
 			     sizeof(ingest->why));
 	if (r == 0)
 		r = server_start(&run->server, &with, ingest->why, sizeof(ingest->why));
@@ -361,7 +363,7 @@ static int measure(struct ingest *ingest, struct run *run)
 	r = server_stop(&run->server, 60000, ingest->why, sizeof(ingest->why));
 	if (r < 0)
 		return r;
-	r = disk_measure(ingest->run, DISK_BYTES, &run->after, ingest->why, sizeof(ingest->why));
+	r = disk_measure(ingest->run, disk_bytes, &run->after, ingest->why, sizeof(ingest->why));
 	if (r < 0)
 		return r;
 	bool exact = ledger_exact(ingest, run) && log_exact(ingest, run, &log_bytes) &&
@@ -389,15 +391,22 @@ static void remove_run(const char *directory)
 static int run_once(struct ingest *ingest, bool last)
 {
 	struct run run = {0};
-	char ignored[200];
-	if (snprintf(ingest->run, sizeof(ingest->run), "%s/weir-bench-XXXXXX",
-		     ingest->options.directory) >= (int)sizeof(ingest->run) ||
+	char ignored[200], directory[PATH_MAX];
+	/* Absolute: the configuration takes paths from where its file lies. */
+	if (!realpath(ingest->options.directory, directory))
+		snprintf(directory, sizeof(directory), "%s", ingest->options.directory);
+	if (snprintf(ingest->run, sizeof(ingest->run), "%s/weir-bench-XXXXXX", directory) >=
+		    (int)sizeof(ingest->run) ||
 	    !mkdtemp(ingest->run)) {
 		snprintf(ingest->why, sizeof(ingest->why), "%s: %s", ingest->options.directory,
 			 strerror(errno));
 		return -EIO;
 	}
 	int r = measure(ingest, &run);
+	if (r == 0 && producers_interrupted()) {
+		snprintf(ingest->why, sizeof(ingest->why), "interrupted");
+		r = -EINTR;
+	}
 	if (r == 0 && run.short_of_space) {
 		snprintf(ingest->why, sizeof(ingest->why),
 			 "%s had no room for %u seconds; name another directory with --dir",
@@ -442,7 +451,8 @@ int ingest_main(int argc, char **argv)
 			    .ring_events = 256u << 10,
 			    .lanes = 1,
 			    .shards = 1,
-			    .runs = 3},
+			    .runs = 3,
+			    .limit_mib = 2048},
 		.figures = {[EVENTS] = {.name = "ingest_events", .unit = "events/s"},
 			    [BYTES] = {.name = "ingest_bytes", .unit = "B/s"},
 			    [ENGINE_CPU] = {.name = "ingest_engine_cpu", .unit = "cores"},
@@ -457,6 +467,8 @@ int ingest_main(int argc, char **argv)
 	if (r != 0)
 		return r == 1 ? STATUS_GOOD : STATUS_USAGE;
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, producers_interrupt);
+	signal(SIGTERM, producers_interrupt);
 	r = find_programs(&ingest);
 	if (r == 0)
 		r = disk_check(ingest.options.directory,

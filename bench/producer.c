@@ -26,6 +26,18 @@
 /* Of a definition: 4 names, 4 values, event name, header. */
 #define DEFINITION_BYTES 128u
 
+static volatile sig_atomic_t interrupted;
+
+void producers_interrupt(int signal)
+{
+	interrupted = signal;
+}
+
+bool producers_interrupted(void)
+{
+	return interrupted != 0;
+}
+
 uint64_t monotonic_ns(void)
 {
 	struct timespec now;
@@ -129,6 +141,8 @@ static _Noreturn void produce(const struct producer_options *options, uint32_t n
 	uint32_t batch = options->batch < PRODUCER_BATCH_MAX ? options->batch : PRODUCER_BATCH_MAX;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
 	if (plan_init(&plan, options->series, number) < 0)
 		fail(report, "plan", ENOMEM);
 	plan_start(&plan, &cursor);
@@ -168,8 +182,9 @@ static int await(struct producers *producers, uint32_t state, uint64_t timeout_m
 			uint32_t is = weir_load_acquire_32(&report->state);
 			if (is == state)
 				break;
-			if (is == PRODUCER_FAILED) {
-				snprintf(why, why_bytes, "%s", report->why);
+			if (is == PRODUCER_FAILED || interrupted) {
+				snprintf(why, why_bytes, "%s",
+					 interrupted ? "interrupted" : report->why);
 				return -EIO;
 			}
 			/* Gone without a word: killed, or a defect of the library. */

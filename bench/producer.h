@@ -4,6 +4,8 @@
 #ifndef BENCH_PRODUCER_H
 #define BENCH_PRODUCER_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -53,6 +55,9 @@ struct producers *producers_start(const struct producer_options *options, uint32
 /* Let them emit; wait until all have ended. 0, or -EIO with `why`. */
 int producers_run(struct producers *producers, const struct producer_options *options, char *why,
 		  size_t why_bytes);
+/* A signal handler: what waits for producers comes back with an error, soon. */
+void producers_interrupt(int signal);
+bool producers_interrupted(void);
 /* End what still runs, free. NULL is fine. */
 void producers_stop(struct producers *producers);
 
