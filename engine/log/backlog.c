@@ -314,7 +314,7 @@ static void completed(struct writer *writer, const struct io_completion *complet
 		return;
 	case COOKIE_ZEROS:
 		check(index < SLOTS_MAX);
-		roll_zeroed(writer, &writer->slots[index], result);
+		spares_written(writer, &writer->slots[index], result);
 		return;
 	case COOKIE_NAMES:
 		roll_named(writer, result);

@@ -570,7 +570,7 @@ static uint32_t start_at(const struct reader *reader, uint64_t from_lsn)
 	for (uint32_t i = 0; i < reader->count; i++) {
 		const struct segment_entry *entry = &reader->cursors[i].segment;
 		if (entry->base_lsn <= from_lsn && entry->base_lsn < entry->void_lsn &&
-		    !entry->continues)
+		    !entry->continues && !entry->headless)
 			start = i;
 	}
 	while (start + 1 < reader->count && reader->cursors[start].segment.base_lsn >=
@@ -600,7 +600,14 @@ static int load_segments(struct reader *reader, uint64_t from_lsn)
 	reader->report.first_lsn = list.count ? list.entries[0].base_lsn : 0;
 	segments_free(&list);
 	reader->first = reader->recent = start_at(reader, from_lsn);
-	reader->wanted = reader->count ? reader->cursors[reader->first].segment.base_lsn : 1;
+	reader->wanted = 1;
+	if (reader->count) {
+		const struct segment_entry *entry = &reader->cursors[reader->first].segment;
+		reader->wanted = entry->base_lsn;
+		/* Its base is a guess: blocks before the one that was found may be lost too. */
+		if (entry->headless && entry->durable_lsn + 1 < entry->base_lsn)
+			reader->wanted = entry->durable_lsn + 1;
+	}
 	return 0;
 }
 

@@ -309,6 +309,7 @@ int writer_step(struct writer *writer, uint64_t now_ns)
 	work += roll_step(writer);
 	work += backlog_push(writer);
 	work += backlog_sync(writer);
+	work += spares_step(writer);
 	writer->active = false;
 	return work;
 }
@@ -392,7 +393,7 @@ int writer_open(const struct writer_options *options, struct writer **ret_writer
 	writer->directory_file = -1;
 	int result = allocate(writer);
 	if (result == 0)
-		result = roll_open(writer);
+		result = takeover(writer);
 	if (result < 0) {
 		writer_free(writer);
 		return result;
@@ -415,7 +416,8 @@ static bool settled(const struct writer *writer)
 	if (writer->placed + 1 != writer->next_lsn || writer->rewrite_lsn)
 		return false;
 	for (uint32_t i = 0; i < SLOTS_MAX; i++)
-		if (writer->slots[i].state >= SLOT_CURRENT && writer->slots[i].state <= SLOT_FAILED)
+		if (writer->slots[i].in_flight || (writer->slots[i].state >= SLOT_CURRENT &&
+						   writer->slots[i].state <= SLOT_FAILED))
 			return false;
 	return true;
 }

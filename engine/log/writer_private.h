@@ -1,6 +1,6 @@
 /*
- * writer_private: what writer.c (the caller's side), backlog.c (blocks on their way to the disk)
- * and roll.c (files) share. Nobody else includes this.
+ * writer_private: what writer.c (the caller's side), backlog.c (blocks on their way to the disk),
+ * roll.c, spares.c and takeover.c (files) share. Nobody else includes this.
  *
  *   open --flush--> waiting --place--> placed --submit--> writing --reap--> written --sync--> free
  *                      ^                                                       |
@@ -70,7 +70,6 @@ struct slot {
 	/* Prewriting: */
 	uint64_t zeroed; /* bytes */
 	struct block *zeros;
-	bool zeroed_synced;
 };
 
 enum block_state {
@@ -134,6 +133,7 @@ struct writer {
 	struct slot *current, *next;
 	int directory_file;
 	bool naming_running;
+	bool no_prewriting;
 	bool closing; /* by writer_close: no more files than needed */
 	uint64_t last_id;
 	bool snapshot_pending, in_snapshot;
@@ -199,8 +199,27 @@ void backlog_fail(struct writer *writer, struct slot *slot, uint64_t bad_lsn, in
 /* Once nothing is in flight on the files that failed: line the blocks up again. */
 int backlog_again(struct writer *writer);
 
-/* roll.c: files. */
-int roll_open(struct writer *writer);
+/* takeover.c: the directory as it is found, and the first file. */
+int takeover(struct writer *writer);
+
+/* spares.c: files that are kept, files that are free. */
+/* Keep the file as a spare, or remove it. */
+int spares_let_go(struct writer *writer, enum segment_file kind, uint64_t id);
+/* A file for a segment: a spare, or a new one. >= 0: it has its name, which is not synced yet. */
+int spares_take(struct writer *writer, uint64_t id);
+/* Spares of the right size stay; half-made ones, others and too many go. */
+void spares_find(struct writer *writer);
+int spares_step(struct writer *writer);
+void spares_written(struct writer *writer, struct slot *slot, int64_t result);
+bool kept_add(struct writer *writer, const struct kept *kept);
+void kept_drop(struct writer *writer, uint32_t first, uint32_t count);
+struct kept *kept_find(struct writer *writer, uint64_t id);
+
+/* roll.c: files that are being filled. */
+void roll_seed(struct writer *writer);
+uint64_t roll_new_id(struct writer *writer);
+struct slot *roll_free_slot(struct writer *writer);
+void roll_file_failed(struct writer *writer, int error);
 /* The next file becomes the current one, which begins at base_lsn. False: there is none ready. */
 bool roll_start(struct writer *writer, uint64_t base_lsn, bool continues);
 /* Full: close the current one and start the next. */
@@ -208,12 +227,13 @@ bool roll_over(struct writer *writer);
 /* Heads, footers, closing, the next file, spares. Work done. */
 int roll_step(struct writer *writer);
 void roll_named(struct writer *writer, int64_t result);
-void roll_zeroed(struct writer *writer, struct slot *slot, int64_t result);
 bool roll_ready(const struct writer *writer);
 /* No more blocks: the current file ends here. */
 void roll_close(struct writer *writer);
 /* All is settled: let the unused file go, so that it is not searched at the next start. */
 void roll_finish(struct writer *writer);
 void writer_backoff(struct writer *writer);
+void writer_path(const struct writer *writer, char path[SEGMENT_PATH_BYTES],
+		 enum segment_file kind, uint64_t id);
 
 #endif
