@@ -16,7 +16,8 @@
 struct replay_state {
 	struct replay_lane *lanes[WEIR_LANES_MAX];
 	struct checkpoint checkpoint;
-	bool resumed;
+	bool resumed;   /* at `checkpoint` */
+	bool truncated; /* retention took the beginning of a lane */
 };
 
 static int fail(struct replay *replay, int error, const char *what)
@@ -306,7 +307,8 @@ static int each_truncated(void *self, const char *name)
 		return 0;
 	reader_report(reader, &report);
 	reader_close(reader);
-	return report.first_lsn > 1;
+	replay->state->truncated |= report.first_lsn > 1;
+	return 0;
 }
 
 static int choose_start(struct replay *replay)
@@ -317,9 +319,11 @@ static int choose_start(struct replay *replay)
 	if (count < 0)
 		return fail(replay, count, "listing checkpoints");
 	bool oldest = replay->options.start == REPLAY_OLDEST;
-	if (oldest && replay->options.io->ops->list(replay->options.io, ".", each_truncated,
-						    replay) == 0)
-		count = 0;
+	if (oldest) {
+		replay->options.io->ops->list(replay->options.io, ".", each_truncated, replay);
+		if (!replay->state->truncated)
+			count = 0;
+	}
 	for (int i = 0; i < count; i++) {
 		struct checkpoint *checkpoint = &replay->state->checkpoint;
 		int at = oldest ? count - 1 - i : i;
