@@ -142,7 +142,7 @@ static const struct setting detector_settings[] = {
 	{"for", INTERVALS, DETECTOR(consecutive, for_intervals), 1, 10000, "1"},
 	{"recover", INTERVALS, DETECTOR(recover, recover_intervals), 1, 10000, "2"},
 	{"window", INTERVALS, DETECTOR(window, window_intervals), 2, 100000, "60"},
-	{"learn", INTERVALS, DETECTOR(learn, learn_intervals), 1, 1000000, "1d"},
+	{"learn", INTERVALS, DETECTOR(learn, learn_intervals), 1, 10000000, "14d"},
 	{"absent", INTERVALS, DETECTOR(absent, absent_intervals), 1, 10000, "3"},
 	END,
 };

@@ -156,7 +156,7 @@ Test(config, without_detectors_each_metric_has_a_profile)
 	cr_assert_eq(c->detectors[1].severity, 75);
 	cr_assert_eq(c->detectors[1].for_intervals, 1);
 	cr_assert_eq(c->detectors[1].recover_intervals, 2);
-	cr_assert_eq(c->detectors[1].learn_intervals, 1440);
+	cr_assert_eq(c->detectors[1].learn_intervals, 14 * 1440, "two weeks");
 	config_free(c);
 }
 
