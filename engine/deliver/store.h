@@ -45,6 +45,7 @@ struct store_query {
 	double severity_min;
 	int64_t since_ms;  /* unix; 0: all */
 	const char *metric; /* NULL: all */
+	uint64_t after_sequence; /* only revisions of closes behind this one; 0: all */
 	uint32_t limit;
 	bool revisions;    /* every revision, oldest first; else the last of each, newest first */
 };

@@ -25,7 +25,8 @@ enum statement {
  * A severity that is no REAL (NaN, kept as a blob) is above no bound. */
 #define STORE_FILTER                                                                               \
 	"(?1 <= 0 OR (typeof(r.severity_peak) = 'real' AND r.severity_peak >= ?1)) "               \
-	"AND (?2 = 0 OR r.end_ms > ?2) AND (?3 IS NULL OR r.metric = ?3) "
+	"AND (?2 = 0 OR r.end_ms > ?2) AND (?3 IS NULL OR r.metric = ?3) "                         \
+	"AND r.sequence > ?5 "
 
 static const char *const statements[STATEMENTS] = {
 	[STATEMENT_CONTRIBUTIONS] = "SELECT position, dimension, value, share, observed, expected "
@@ -142,6 +143,7 @@ int store_anomalies(struct store_reader *reader, const struct store_query *query
 	sqlite3_bind_int64(statement, 2, query->since_ms);
 	sqlite3_bind_text(statement, 3, query->metric, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(statement, 4, query->limit ? (sqlite3_int64)query->limit : -1);
+	sqlite3_bind_int64(statement, 5, (sqlite3_int64)query->after_sequence);
 	int result = SQLITE_ROW, error = 0;
 	while (!error && (result = sqlite3_step(statement)) == SQLITE_ROW) {
 		error = read_anomaly(reader, statement, anomaly);

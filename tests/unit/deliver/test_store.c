@@ -228,6 +228,8 @@ Test(store, answers_queries_by_peak_time_and_metric_newest_first)
 	read_again(&some, path, &(struct store_query){.limit = 2});
 	cr_assert_eq(some.count, 2);
 	cr_assert_eq(some.anomaly[0].id[0], 5);
+	read_again(&some, path, &(struct store_query){.after_sequence = 1, .revisions = true});
+	cr_assert_eq(some.count, 0, "all came with close 1");
 	/* Interval 109 ends at 1,100,000 ms. */
 	read_again(&some, path, &(struct store_query){.since_ms = 1100000, .revisions = true});
 	cr_assert_eq(some.count, 2);
