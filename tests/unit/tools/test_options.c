@@ -21,10 +21,17 @@ static const struct options options = {.program = "prog sub",
 				       .rows = rows,
 				       .count = 2};
 
+/* The next option of a command line of up to three arguments. */
 static int next(const char *a, const char *b, const char *c, const char **ret_argument)
 {
-	char *argv[] = {strdup("x"), strdup(a), b ? strdup(b) : NULL, c ? strdup(c) : NULL, NULL};
-	int argc = 2 + !!b + !!c;
+	static char copies[4][32];
+	const char *given[] = {"x", a, b, c};
+	char *argv[5] = {NULL};
+	int argc = 0;
+	for (; argc < 4 && given[argc]; argc++) {
+		snprintf(copies[argc], sizeof(copies[argc]), "%s", given[argc]);
+		argv[argc] = copies[argc];
+	}
 	optind = 0;
 	return options_next(&options, argc, argv, ret_argument);
 }

@@ -1,0 +1,176 @@
+/*
+ * ask: one question to a running engine: a JSON line to its control socket, a JSON line back.
+ */
+#include "ask.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define CONTROL_DEFAULT "/run/weir/control.sock"
+#define ANSWER_S 10
+#define ANSWER_BYTES_MAX (64u << 20)
+
+const char *ask_socket(const char *given)
+{
+	const char *environment = getenv("WEIR_CONTROL");
+	if (given)
+		return given;
+	return environment && environment[0] ? environment : CONTROL_DEFAULT;
+}
+
+static int connect_to(const char *socket_path, char *why, size_t why_bytes)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct timeval patience = {.tv_sec = ANSWER_S};
+	size_t bytes = strlen(socket_path);
+
+	if (bytes >= sizeof(address.sun_path)) {
+		snprintf(why, why_bytes, "the path of the socket is too long: %s", socket_path);
+		return -ENAMETOOLONG;
+	}
+	memcpy(address.sun_path, socket_path, bytes);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0) {
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+			return fd;
+	}
+	int error = errno;
+	const char *hint = "";
+	if (error == ENOENT || error == ECONNREFUSED)
+		hint = "; is weird running? Name its control_socket with --socket or $WEIR_CONTROL";
+	else if (error == EACCES)
+		hint = "; join the socket's group, or ask as the engine's user";
+	snprintf(why, why_bytes, "cannot ask at %s: %s%s", socket_path, strerror(error), hint);
+	if (fd >= 0)
+		close(fd);
+	return -error;
+}
+
+static int send_all(int fd, const char *text, size_t bytes)
+{
+	while (bytes > 0) {
+		ssize_t sent = send(fd, text, bytes, MSG_NOSIGNAL);
+		if (sent <= 0)
+			return -errno;
+		text += sent;
+		bytes -= (size_t)sent;
+	}
+	return 0;
+}
+
+/* The bytes of one line; NULL and errno where none comes. */
+static char *read_line(int fd, size_t *ret_bytes)
+{
+	size_t used = 0, capacity = 0;
+	char *line = NULL;
+	for (;;) {
+		if (used == capacity) {
+			capacity = capacity ? 2 * capacity : 64u << 10;
+			char *grown = capacity > ANSWER_BYTES_MAX ? NULL : realloc(line, capacity);
+			if (!grown) {
+				errno = ENOMEM;
+				break;
+			}
+			line = grown;
+		}
+		ssize_t got = recv(fd, line + used, capacity - used, 0);
+		if (got <= 0) {
+			errno = got == 0 ? ECONNRESET : errno == EAGAIN ? ETIMEDOUT : errno;
+			break;
+		}
+		char *end = memchr(line + used, '\n', (size_t)got);
+		used += (size_t)got;
+		if (end) {
+			*ret_bytes = (size_t)(end - line);
+			return line;
+		}
+	}
+	free(line);
+	return NULL;
+}
+
+/* The question's text with its newline, to be freed. */
+static char *request_line(json_t *request)
+{
+	char *text = json_dumps(request, JSON_COMPACT);
+	json_decref(request);
+	size_t bytes = text ? strlen(text) : 0;
+	char *line = text ? realloc(text, bytes + 2) : NULL;
+	if (!line) {
+		free(text);
+		return NULL;
+	}
+	line[bytes] = '\n';
+	line[bytes + 1] = '\0';
+	return line;
+}
+
+json_t *ask(const char *socket_path, json_t *request, char *why, size_t why_bytes)
+{
+	char *line = request_line(request);
+	if (!line) {
+		snprintf(why, why_bytes, "out of memory");
+		return NULL;
+	}
+	int fd = connect_to(socket_path, why, why_bytes);
+	if (fd < 0) {
+		free(line);
+		return NULL;
+	}
+	size_t bytes = 0;
+	int ret = send_all(fd, line, strlen(line));
+	free(line);
+	char *answer_text = ret < 0 ? NULL : read_line(fd, &bytes);
+	int error = ret < 0 ? -ret : errno;
+	close(fd);
+	if (!answer_text) {
+		snprintf(why, why_bytes, "no answer at %s: %s", socket_path, strerror(error));
+		return NULL;
+	}
+	json_error_t where;
+	json_t *answer = json_loadb(answer_text, bytes, 0, &where);
+	free(answer_text);
+	if (!answer) {
+		snprintf(why, why_bytes,
+			 "the answer at %s is no JSON (%s): is this weird's control "
+			 "socket?",
+			 socket_path, where.text);
+		return NULL;
+	}
+	if (json_is_true(json_object_get(answer, "ok")))
+		return answer;
+	const char *said = json_string_value(json_object_get(answer, "error"));
+	snprintf(why, why_bytes, "the engine says: %s", said ? said : "no");
+	json_decref(answer);
+	return NULL;
+}
+
+char *ask_directory(const char *socket_path, char *why, size_t why_bytes)
+{
+	json_t *answer = ask(socket_path, json_pack("{ss}", "command", "status"), why, why_bytes);
+	if (!answer)
+		return NULL;
+	const json_t *status = json_object_get(answer, "status");
+	const char *path = json_string_value(json_object_get(status, "data_directory"));
+	json_int_t pid = json_integer_value(json_object_get(status, "pid"));
+	char *directory = NULL;
+	int bytes = -1;
+	if (path && path[0] == '/')
+		bytes = asprintf(&directory, "%s", path);
+	else if (path && pid > 0) /* relative to where the engine was started */
+		bytes = asprintf(&directory, "/proc/%lld/cwd/%s", (long long)pid, path);
+	if (bytes < 0) {
+		directory = NULL;
+		snprintf(why, why_bytes, "the engine at %s does not say where its data is",
+			 socket_path);
+	}
+	json_decref(answer);
+	return directory;
+}

@@ -1,0 +1,20 @@
+/*
+ * ask: one question to a running engine: a JSON line to its control socket, a JSON line back.
+ */
+#ifndef WEIRCTL_ASK_H
+#define WEIRCTL_ASK_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+/* The socket given, else $WEIR_CONTROL, else the configuration's default. */
+const char *ask_socket(const char *given);
+
+/* Ask; steals `request`. An answer that says ok (to be json_decref'd), or NULL with what is wrong
+ * and what to do in `why`. */
+json_t *ask(const char *socket_path, json_t *request, char *why, size_t why_bytes);
+
+/* The data directory of the running engine, as this process can open it; to be freed. NULL: why. */
+char *ask_directory(const char *socket_path, char *why, size_t why_bytes);
+
+#endif

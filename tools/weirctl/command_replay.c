@@ -1,0 +1,222 @@
+/*
+ * replay: find a log's anomalies again, by the engine's own replay, and compare them with those
+ * that the live run has stored.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "deliver/payload.h"
+#include "deliver/store.h"
+#include "log/io.h"
+#include "options.h"
+#include "replay.h"
+#include "revisions.h"
+#include "text.h"
+#include "weir/limits.h"
+
+#define IO_DEPTH 1 /* nothing is written */
+
+enum { OPTION_SHARDS = OPTIONS_LONG, OPTION_COMPARE, OPTION_JSON };
+
+static const struct option_row rows[] = {
+	{OPTION_SHARDS, "shards", "N", "as so many shards would; default 1"},
+	{OPTION_COMPARE, "compare", NULL,
+	 "with what the live run has stored; exit code 1 if it differs"},
+	{OPTION_JSON, "json", NULL, "one JSON object per line"},
+};
+
+static const struct options options = {
+	.program = "weirctl replay",
+	.usage = "[options] DIR",
+	.about =
+		"Find the anomalies of a log again: every revision, in order. With the engine stopped.",
+	.rows = rows,
+	.count = sizeof(rows) / sizeof(rows[0]),
+};
+
+struct run {
+	const char *directory;
+	uint64_t shards;
+	bool compare, json;
+	struct revisions replayed, stored;
+	bool out_of_memory;
+};
+
+static void print_double(const char *name, double value)
+{
+	char text[TEXT_NUMBER_BYTES];
+	text_double(text, value);
+	printf(",\"%s\":%s", name, text);
+}
+
+static void print_text(const char *name, const char *value)
+{
+	printf(",\"%s\":", name);
+	text_json(stdout, value);
+}
+
+static void print_top(const struct anomaly *anomaly)
+{
+	char top[2 + sizeof(anomaly->contribution[0])];
+	if (anomaly->contributions == 0) {
+		printf(",\"top_contribution\":null");
+		return;
+	}
+	snprintf(top, sizeof(top), "%s=%s", anomaly->contribution[0].dimension,
+		 anomaly->contribution[0].value);
+	print_text("top_contribution", top);
+}
+
+static void print_json(uint64_t sequence, const struct anomaly *anomaly)
+{
+	char id[33];
+	anomaly_id_text(anomaly->id, id);
+	printf("{\"id\":\"%s\",\"revision\":%u,\"state\":\"%s\",\"close\":%" PRIu64, id,
+	       anomaly->revision, anomaly_state_name(anomaly->state), sequence);
+	print_double("severity", anomaly->severity);
+	print_double("peak", anomaly->severity_peak);
+	print_text("source", anomaly->source);
+	print_text("metric", anomaly->metric);
+	print_text("slice", anomaly->slice);
+	print_text("detector", anomaly->detector);
+	print_text("direction", anomaly->direction < 0   ? "down"
+				: anomaly->direction > 0 ? "up"
+							 : "none");
+	printf(",\"start_ms\":%" PRId64 ",\"interval_start_ms\":%" PRId64
+	       ",\"interval_ms\":%" PRId64,
+	       anomaly_time_ms(anomaly, anomaly->start, false),
+	       anomaly_time_ms(anomaly, anomaly->interval, false), anomaly->interval_ms);
+	print_double("observed", anomaly->observed);
+	print_double("expected", anomaly->expected);
+	print_top(anomaly);
+	puts("}");
+}
+
+static void print_people(const struct anomaly *anomaly)
+{
+	char id[33], time[TEXT_TIME_BYTES], observed[TEXT_NUMBER_BYTES];
+	anomaly_id_text(anomaly->id, id);
+	text_time(time, anomaly_time_ms(anomaly, anomaly->interval, false));
+	text_double(observed, anomaly->observed);
+	printf("%s  %.8s-%-3u %-8s %9.5f  %s%s%s%s  %s instead of %.6g\n", time, id,
+	       anomaly->revision, anomaly_state_name(anomaly->state), anomaly->severity,
+	       anomaly->metric, anomaly->slice[0] ? "[" : "", anomaly->slice,
+	       anomaly->slice[0] ? "]" : "", observed, anomaly->expected);
+}
+
+static void each_replayed(void *self, uint64_t sequence, const struct anomaly *anomaly)
+{
+	struct run *run = self;
+	if (run->compare)
+		run->out_of_memory |= revisions_add(&run->replayed, anomaly) < 0;
+	else if (run->json)
+		print_json(sequence, anomaly);
+	else
+		print_people(anomaly);
+}
+
+static int each_stored(void *self, const struct anomaly *anomaly)
+{
+	struct run *run = self;
+	run->out_of_memory |= revisions_add(&run->stored, anomaly) < 0;
+	return run->out_of_memory;
+}
+
+static int compare(struct run *run, const struct replay *replay)
+{
+	struct store_query query = {.after_sequence = replay->started_at, .revisions = true};
+	struct store_reader *reader;
+	char *path;
+	if (asprintf(&path, "%s/weir.db", run->directory) < 0)
+		return TOOL_IO;
+	int error = store_reader_open(path, &reader);
+	if (!error) {
+		error = store_anomalies(reader, &query, each_stored, run);
+		store_reader_close(reader);
+	}
+	if (error < 0 || run->out_of_memory) {
+		fprintf(stderr, "weirctl: %s: %s\n", path, strerror(error ? -error : ENOMEM));
+		free(path);
+		return TOOL_IO;
+	}
+	free(path);
+	struct revisions_difference difference = revisions_compare(&run->replayed, "replay",
+								   &run->stored, "store", stderr);
+	bool same = difference.changed + difference.only_left + difference.only_right == 0;
+	printf(run->json ? "{\"ok\":%s,\"same\":%" PRIu64 ",\"changed\":%" PRIu64
+			   ",\"only_replayed\":%" PRIu64 ",\"only_stored\":%" PRIu64
+			   ",\"closes\":%" PRIu64 ",\"started_at\":%" PRIu64 "}\n"
+			 : "the same: %s; %" PRIu64 " revisions alike, %" PRIu64
+			   " changed, %" PRIu64 " only replayed, %" PRIu64 " only stored (%" PRIu64
+			   " closes after close %" PRIu64 ")\n",
+	       same ? (run->json ? "true" : "yes") : (run->json ? "false" : "NO"), difference.same,
+	       difference.changed, difference.only_left, difference.only_right, replay->closes,
+	       replay->started_at);
+	return same ? TOOL_OK : TOOL_NO;
+}
+
+static int replay_directory(struct run *run)
+{
+	struct io *io = NULL;
+	struct replay replay = {0};
+	int fd = open(run->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int error = fd < 0 ? -errno : io_pwrite_create(fd, IO_DEPTH, &io);
+	if (error < 0) {
+		fprintf(stderr, "weirctl: %s: %s\n", run->directory, strerror(-error));
+		if (fd >= 0)
+			close(fd);
+		return TOOL_IO;
+	}
+	struct replay_options replay_options = {.io = io,
+						.shards = (uint32_t)run->shards,
+						.series_max = WEIR_SERIES_MAX,
+						.start = REPLAY_OLDEST,
+						.each = each_replayed,
+						.self = run};
+	int code = TOOL_OK;
+	error = replay_run(&replay_options, &replay);
+	if (error < 0) {
+		fprintf(stderr, "weirctl: %s: %s\n", run->directory,
+			replay.why[0]      ? replay.why
+			: error == -ENOENT ? "there is no log here: the folder `control` is missing"
+					   : strerror(-error));
+		code = TOOL_IO;
+	} else if (run->compare) {
+		code = compare(run, &replay);
+	}
+	replay_fini(&replay);
+	io->ops->destroy(io);
+	close(fd);
+	return code;
+}
+
+int command_replay(int argc, char **argv)
+{
+	struct run run = {.shards = 1};
+	const char *argument;
+	int id;
+	while ((id = options_next(&options, argc, argv, &argument)) > 0) {
+		if (id == OPTIONS_HELP)
+			return TOOL_OK;
+		if (id == OPTION_SHARDS &&
+		    options_u64(argument, 1, WEIR_SHARDS_MAX, &run.shards) < 0)
+			return options_wrong(&options, "--shards cannot be \"%s\"", argument);
+		run.compare |= id == OPTION_COMPARE;
+		run.json |= id == OPTION_JSON;
+	}
+	if (id < 0)
+		return TOOL_USAGE;
+	if (optind + 1 != argc)
+		return options_wrong(&options, "which data directory?");
+	run.directory = argv[optind];
+	int code = replay_directory(&run);
+	revisions_fini(&run.replayed);
+	revisions_fini(&run.stored);
+	return code;
+}

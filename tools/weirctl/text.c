@@ -1,0 +1,122 @@
+/*
+ * text: how weirctl writes and reads names, numbers and times. Knows nothing of weir.
+ */
+#include "text.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Whole hundredths below this are exact in a double: money, nearly always. */
+#define CENTS_MAX 1e15
+
+void text_json(FILE *to, const char *text)
+{
+	putc_unlocked('"', to);
+	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+		if (*c == '"' || *c == '\\') {
+			putc_unlocked('\\', to);
+			putc_unlocked(*c, to);
+		} else if (*c < 0x20 || *c == 0x7f) {
+			fprintf(to, "\\u%04x", *c);
+		} else {
+			putc_unlocked(*c, to);
+		}
+	}
+	putc_unlocked('"', to);
+}
+
+void text_csv(FILE *to, const char *text)
+{
+	if (!text[strcspn(text, ",\"\r\n")]) {
+		fputs(text, to);
+		return;
+	}
+	putc_unlocked('"', to);
+	for (; *text; text++) {
+		if (*text == '"')
+			putc_unlocked('"', to);
+		putc_unlocked(*text, to);
+	}
+	putc_unlocked('"', to);
+}
+
+/* Money has its digits at hand. A quotient by 100 is rounded once, as the decimal would be, so
+ * the text reads back to the same double. */
+static bool double_as_cents(char text[TEXT_NUMBER_BYTES], double value)
+{
+	double cents = round(value * 100.0);
+	if (!(fabs(cents) < CENTS_MAX) || cents / 100.0 != value ||
+	    (value == 0.0 && signbit(value)))
+		return false;
+	uint64_t whole = (uint64_t)fabs(cents);
+	int used = snprintf(text, TEXT_NUMBER_BYTES, "%s%llu.%02llu", value < 0.0 ? "-" : "",
+			    (unsigned long long)(whole / 100), (unsigned long long)(whole % 100));
+	while (text[used - 1] == '0')
+		text[--used] = '\0';
+	if (text[used - 1] == '.')
+		text[--used] = '\0';
+	return true;
+}
+
+void text_double(char text[TEXT_NUMBER_BYTES], double value)
+{
+	if (!isfinite(value)) {
+		snprintf(text, TEXT_NUMBER_BYTES, "null");
+		return;
+	}
+	if (double_as_cents(text, value))
+		return;
+	for (int digits = 15; digits <= 17; digits++) {
+		snprintf(text, TEXT_NUMBER_BYTES, "%.*g", digits, value);
+		if (strtod(text, NULL) == value)
+			return;
+	}
+}
+
+void text_time(char text[TEXT_TIME_BYTES], int64_t unix_ms)
+{
+	int64_t ms = unix_ms % 1000;
+	if (ms < 0)
+		ms += 1000;
+	time_t second = (time_t)((unix_ms - ms) / 1000);
+	struct tm utc;
+	char date[24] = "?";
+	if (gmtime_r(&second, &utc))
+		strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &utc);
+	snprintf(text, TEXT_TIME_BYTES, "%s.%03dZ", date, (int)ms);
+}
+
+int text_parse_time(const char *text, int64_t *ret_unix_ms)
+{
+	static const char *const forms[] = {"%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M",
+					    "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"};
+	if (text[0] && text[strspn(text, "0123456789")] == '\0') {
+		errno = 0;
+		long long second = strtoll(text, NULL, 10);
+		if (errno || second > INT64_MAX / 1000)
+			return -EINVAL;
+		*ret_unix_ms = second * 1000;
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		struct tm tm = {0};
+		const char *end = strptime(text, forms[i], &tm);
+		if (!end || !isdigit((unsigned char)text[0]))
+			continue;
+		if (*end == 'Z' && i > 0)
+			end++;
+		struct tm normal = tm;
+		time_t second = timegm(&normal);
+		/* 30 February would have become a day in March. */
+		if (*end == '\0' && normal.tm_mday == tm.tm_mday && normal.tm_sec == tm.tm_sec) {
+			*ret_unix_ms = (int64_t)second * 1000;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}

@@ -1,0 +1,26 @@
+/*
+ * text: how weirctl writes and reads names, numbers and times. Knows nothing of weir.
+ */
+#ifndef WEIRCTL_TEXT_H
+#define WEIRCTL_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define TEXT_NUMBER_BYTES 32
+#define TEXT_TIME_BYTES 40
+
+/* A JSON string, quotes included. The text is UTF-8. */
+void text_json(FILE *to, const char *text);
+/* A CSV field, quoted where it must be (RFC 4180). */
+void text_csv(FILE *to, const char *text);
+/* The fewest digits that read back to the same double; "null" where JSON has no number for it. */
+void text_double(char text[TEXT_NUMBER_BYTES], double value);
+/* "2011-01-04T10:00:00.000Z". */
+void text_time(char text[TEXT_TIME_BYTES], int64_t unix_ms);
+/* Unix seconds, "2011-01-04", "2011-01-04T10:00", "2011-01-04 10:00:00Z"; all UTC. 0, or -EINVAL.
+ */
+int text_parse_time(const char *text, int64_t *ret_unix_ms);
+
+#endif
