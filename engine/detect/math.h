@@ -162,9 +162,8 @@ static inline double math_poisson_score(double x, double mean, double step, doub
 	double near = d / sqrt(m); /* the limit for c -> m, where the quotient below is 0/0 */
 	double far = d / size * sqrt(2.0 * deviance);
 	double z = size > 1e-6 * m ? far : near;
-	double above = gap > 0 ? math_max(z, 0.0) : 0.0;
-	double below = gap < 0 ? math_min(z, 0.0) : 0.0;
-	return side < 0 ? above : below;
+	double above = math_max(z, 0.0), below = math_min(z, 0.0);
+	return x > mean ? above : below;
 }
 
 /* The normal score of a Student t with `freedom` degrees: Wallace (1959), within 2 % of z. */
@@ -186,25 +185,20 @@ static inline double math_student_inverse(double z, double freedom)
 double math_tail_quantile(double log10_p);
 
 /*
- * The count whose normal score is z: where a band of +-|z| ends. Wilson and Hilferty (1931) give
- * mean = y (1 - 1/(9y) - z/(3 sqrt y))^3 with y = x + 1 below the mean and y = x above it; solved for
- * sqrt y by four steps of Newton's method. For drawing bands: good to a step or two.
+ * The count whose normal score is z: where a band of +-|z| ends. Cornish and Fisher's expansion of
+ * the Poisson quantile to the third term, which is kept from overruling the second where the mean is small.
+ * For drawing bands: good to a step or two.
  */
 static inline double math_poisson_quantile(double z, double mean, double step, double scale)
 {
-	double m = math_max(mean / scale, 1e-12);
-	double least = z < 0 ? 1.0 : 0.34;
-	double s = math_max(sqrt(m) + 0.5 * z, least);
-	for (int i = 0; i < 4; i++) {
-		double u = 1.0 - 1.0 / (9.0 * s * s) - z / (3.0 * s);
-		double value = s * s * u * u * u - m;
-		double slope = 2.0 * s * u * u * u + u * u * (2.0 / (3.0 * s) + z);
-		double next = s - value / math_max(slope, 0.05);
-		s = math_clamp(next, math_max(0.5 * s, least), 2.0 * s + 1.0);
-	}
-	/* Where the score rounds a step outward, the band does too. */
-	double y = s * s * scale;
-	return z < 0 ? math_max(y - scale + 0.5 * (scale - step), 0.0) : y - 0.5 * (scale - step);
+	double root = sqrt(math_max(mean / scale, 1e-12));
+	double second = (z * z - 1.0) / 6.0;
+	double most = 0.5 * math_max(second, -second);
+	double third = math_clamp((z - z * z * z) / (72.0 * root), -most, most);
+	double quantile = mean + scale * (z * root + second + third);
+	/* Outward by the continuity correction; nothing is rare enough below a small mean. */
+	double lower = root > -0.5 * z ? math_max(quantile - 0.5 * step, 0.0) : 0.0;
+	return z < 0 ? lower : quantile + 0.5 * step;
 }
 
 #endif

@@ -9,14 +9,12 @@
  *        tails. How little was seen so far is part of the variance: bands begin wide and narrow.
  *        An interval is also judged together with the one, two and three before it, so that a drop too
  *        small for one interval is seen after two.
- *        What is learned is clipped at four deviations, so that one wild interval teaches little.
  *
  *   first day            before the same hour has come again: the local mean, with a wide band
  *   until a week          the same hour of the other days
  *   then                  the hour of the week and the other days, by their variances
  *
- * Formulas: residuals, dispersion and clipping after research on seasonal counts: score of
- * Poisson tails by Peizer and Pratt (math.h), level as quotient of decayed sums.
+ * Dispersion, tails and all else that is learned: profile_learn.c.
  *
  * Runs on: the shard that owns the metric. Never allocates.
  */
@@ -33,15 +31,17 @@ const struct rows_shape profile_shape = { .doubles = PROFILE_DOUBLES, .floats = 
 /* Hours over which the level follows; at least as many intervals as a day has hours. */
 #define LEVEL_HOURS 6.0
 #define LEVEL_INTERVALS 24.0
-/* The level begins at 1, worth a quarter of its memory. */
-#define LEVEL_PRIOR 0.25
 /* The local mean: ten minutes or eight intervals; a day's slope is up to 40 % in an hour. */
 #define LOCAL_HOURS (1.0 / 6)
 #define LOCAL_INTERVALS 8.0
 #define LOCAL_SLOPE 0.4
-#define CLIP 4.0
 /* The best of PROFILE_SPANS correlated scores is worth about this many tries (log10 of 2). */
 #define SPANS_LOG10_TRIES MATH_LOG10_2
+/* How often a right model passes PROFILE_TAIL_FROM on a side, and the slack that is left to chance. */
+#define TAIL_RATE 0.005
+#define TAIL_SLACK 1.15
+/* Nobody knows a gauge's distribution: its tails begin so much longer. */
+#define TAIL_GAUGE 1.5
 /* A gauge's tails are those of a Student t with this many degrees of freedom. */
 #define GAUGE_FREEDOM 15.0
 
@@ -50,16 +50,20 @@ WEIR_CLONES
 static void forecast(const struct profile_step *step)
 {
 	double u = step->offset;
-	double width = step->interval_hours < 1 ? step->interval_hours : 1;
-	/* The mean of u^2 over the interval, less its mean over the hour. */
-	double bow = u * u + (width * width - 1) / 12;
+	double width = math_min(step->interval_hours, 1), square = width * width;
+	/* Means of u, u^2, u^3, u^4 over the interval, less those over the hour. */
+	double u2 = u * u + (square - 1) / 12;
+	double u3 = u * (u * u + square / 4);
+	double u4 = u * u * (u * u + square / 2) + (square * square - 1) / 80;
 	double local_hours = math_max(LOCAL_HOURS, LOCAL_INTERVALS * step->interval_hours);
 	double drift = math_min(LOCAL_SLOPE * local_hours, 0.5);
 	double local_count = local_hours / step->interval_hours;
 	const double *restrict known = profile_row(step, PROFILE_KNOWN);
 	const double *restrict base = profile_row(step, PROFILE_BASE);
-	const double *restrict slope = profile_row(step, PROFILE_SLOPE);
-	const double *restrict curve = profile_row(step, PROFILE_CURVE);
+	const double *restrict bend1 = profile_row(step, PROFILE_BEND + 0);
+	const double *restrict bend2 = profile_row(step, PROFILE_BEND + 1);
+	const double *restrict bend3 = profile_row(step, PROFILE_BEND + 2);
+	const double *restrict bend4 = profile_row(step, PROFILE_BEND + 3);
 	const double *restrict doubt = profile_row(step, PROFILE_DOUBT);
 	const double *restrict local = profile_row(step, PROFILE_LOCAL);
 	const double *restrict seen = profile_row(step, PROFILE_SEEN);
@@ -74,9 +78,11 @@ static void forecast(const struct profile_step *step)
 	double *restrict ret_variance = profile_row(step, PROFILE_VARIANCE);
 	double *restrict ret_error = profile_row(step, PROFILE_ERROR);
 	double lumps = step->lumps ? 1 : 0;
+	uint32_t slices = step->slices;
 
-	for (uint32_t i = 0; i < step->slices; i++) {
-		double shape = base[i] + slope[i] * u + curve[i] * bow;
+	for (uint32_t i = 0; i < slices; i++) {
+		double shape = base[i] + bend1[i] * u + bend2[i] * u2 + bend3[i] * u3 +
+			       bend4[i] * u4;
 		double quotient = level_shape[i] > 0 ? level_seen[i] / level_shape[i] : lumps;
 		double level = lumps > 0 ? math_clamp(quotient, 0.02, 50.0) : 1.0;
 		double lift = lumps > 0 ? 0.0 : quotient;
@@ -96,10 +102,16 @@ static void forecast(const struct profile_step *step)
 	}
 }
 
-/* Poisson's score; a sum below zero (refunds outweigh) has the normal one. */
-static inline double lump_score(double x, double mean, double lump, double scale)
+/*
+ * Poisson's score; a sum below zero (refunds outweigh) has the normal one. Above the mean of a sum,
+ * fewer and larger lumps on a fixed base have the same mean and variance, and its skew.
+ */
+static inline double lump_score(double x, double mean, double lump, double skew, double scale)
 {
-	double poisson = math_poisson_score(math_max(x, 0.0), mean, lump, scale);
+	double larger = x > mean ? skew : 1.0;
+	double base = mean - mean / larger;
+	double poisson = math_poisson_score(math_max(x, 0.0) - base, mean / larger, lump,
+					    scale * larger);
 	double normal = (x - mean) / sqrt(scale * mean);
 	return x < 0 ? math_min(normal, poisson) : poisson;
 }
@@ -109,8 +121,9 @@ static inline double lump_score(double x, double mean, double lump, double scale
 static inline double stronger(double best, double z)
 {
 	double size = math_max(best, -best);
-	double ours = z * best > 0 && size >= 1 ? z : 0.0;
-	return math_max(ours, -ours) > size ? ours : best;
+	double side = best < 0 ? -1.0 : 1.0;
+	double ours = size >= 1 ? side * z : 0.0;
+	return side * math_max(ours, size);
 }
 
 WEIR_CLONES
@@ -125,20 +138,22 @@ static void score_lumps(const struct profile_step *step, uint32_t span)
 	const double *restrict variance = profile_row(step, PROFILE_VARIANCE);
 	const double *restrict error = profile_row(step, PROFILE_ERROR);
 	const double *restrict lump = profile_row(step, PROFILE_LUMP);
+	const double *restrict skew = profile_row(step, PROFILE_SKEW);
 	const double *restrict past_value = profile_row(step, PROFILE_PAST_VALUE + past);
 	const double *restrict past_mean = profile_row(step, PROFILE_PAST_FORECAST + past);
 	const double *restrict past_variance = profile_row(step, PROFILE_PAST_VARIANCE + past);
 	const double *restrict phi = profile_row(step, PROFILE_PHI + span - 1);
 	double *restrict score = profile_row(step, PROFILE_SCORE);
+	uint32_t slices = step->slices;
 
-	for (uint32_t i = 0; i < step->slices; i++) {
+	for (uint32_t i = 0; i < slices; i++) {
 		double x = value[i] + times * past_value[i];
 		double m = math_max(mean[i] + times * past_mean[i], 1e-12 * lump[i]);
 		double own = variance[i] + times * past_variance[i];
 		/* The forecast's error is the same error in all of them. */
 		double sum = phi[i] * (own + span_square * error[i]);
 		double scale = math_max(sum, 0.9 * own) / m;
-		double z = lump_score(x, m, lump[i], scale);
+		double z = lump_score(x, m, lump[i], skew[i], scale);
 		score[i] = times > 0 ? stronger(score[i], z) : z;
 	}
 }
@@ -158,13 +173,30 @@ static void score_gauges(const struct profile_step *step, uint32_t span)
 	const double *restrict past_variance = profile_row(step, PROFILE_PAST_VARIANCE + past);
 	const double *restrict phi = profile_row(step, PROFILE_PHI + span - 1);
 	double *restrict score = profile_row(step, PROFILE_SCORE);
+	uint32_t slices = step->slices;
 
-	for (uint32_t i = 0; i < step->slices; i++) {
+	for (uint32_t i = 0; i < slices; i++) {
 		double gap = value[i] + times * past_value[i] - mean[i] - times * past_mean[i];
 		double own = variance[i] + times * past_variance[i];
 		double z = gap / sqrt(phi[i] * (own + span_square * error[i]));
 		score[i] = times > 0 ? stronger(score[i], z) : z;
 	}
+}
+
+/*
+ * Tails heavier than the model's. If the model is right, -log10 p passes PROFILE_TAIL_FROM on one side at
+ * TAIL_RATE, and then by 1 / ln 10 on average. What is measured beyond that stretches the tail;
+ * it never shortens it.
+ */
+static double corrected(const struct profile_step *step, uint32_t i, double surprise, int side)
+{
+	double rate = profile_row(step, PROFILE_TAIL_RATE + side)[i];
+	double excess = profile_row(step, PROFILE_TAIL_EXCESS + side)[i];
+	double often = math_log10(math_max(rate / (TAIL_RATE * TAIL_SLACK), 1));
+	double stretch = math_max(excess * MATH_LN10 / TAIL_SLACK, 1);
+	double over = surprise - PROFILE_TAIL_FROM;
+	double body = surprise * (1 - often / PROFILE_TAIL_FROM);
+	return math_max(over > 0 ? PROFILE_TAIL_FROM + over / stretch - often : body, 0);
 }
 
 /* Degrees of freedom of a score: how often its dispersion was seen. */
@@ -180,7 +212,7 @@ static double freedom(const struct profile_step *step, uint32_t i)
 }
 
 /* What the bank is told; the band ends where the threshold's tail probability does. */
-static void answer(const struct profile_step *step, double threshold, uint32_t i,
+static void answer(const struct profile_step *step, double deviations, uint32_t i,
 		   struct verdicts *verdicts)
 {
 	double sign = profile_row(step, PROFILE_SIGN)[i];
@@ -192,128 +224,27 @@ static void answer(const struct profile_step *step, double threshold, uint32_t i
 			  (own + profile_row(step, PROFILE_ERROR)[i]);
 	double degrees = freedom(step, i);
 	double z = math_student_score(profile_row(step, PROFILE_SCORE)[i], degrees);
-	double edge = math_student_inverse(threshold, degrees);
+	double edge = math_student_inverse(deviations, degrees);
 	double lower = mean - edge * sqrt(variance), upper = mean + edge * sqrt(variance);
 
 	if (step->lumps) {
 		double scale = math_max(variance, 0.9 * own) / math_max(full, 1e-12 * lump);
 		lower = math_min(math_poisson_quantile(-edge, full, lump, scale), mean);
-		upper = math_max(math_poisson_quantile(edge, full, lump, scale), mean);
+		double skew = profile_row(step, PROFILE_SKEW)[i];
+		double base = full - full / skew;
+		upper = base + math_poisson_quantile(edge, full / skew, lump, scale * skew);
+		upper = math_max(upper, mean);
 	}
 	double there = profile_row(step, PROFILE_THERE)[i];
 	bool said = there > 0 && profile_row(step, PROFILE_SEEN)[i] >= step->learn_wanted;
-	double log10_p = math_clamp(math_log10_tail(z) + SPANS_LOG10_TRIES, -300.0, -1e-12);
+	double surprise = math_max(-math_log10_tail(z) - SPANS_LOG10_TRIES, 0);
+	double log10_p = math_clamp(-corrected(step, i, surprise, z > 0), -300.0, -1e-12);
+	profile_row(step, PROFILE_SURPRISE)[i] = surprise;
 	verdicts->expected[i] = sign * mean;
 	verdicts->lower[i] = sign > 0 ? lower : -upper;
 	verdicts->upper[i] = sign > 0 ? upper : -lower;
 	verdicts->log10_p[i] = said ? log10_p : 0;
 	verdicts->direction[i] = sign * z < 0 ? -1 : sign * z > 0 ? 1 : 0;
-}
-
-/* Dispersion of each span: actual over forecast variance, robustly. */
-static void learn_phi(const struct profile_step *step, uint32_t i, double gain)
-{
-	double x = 0, m = 0, v = 0;
-	double lump = profile_row(step, PROFILE_LUMP)[i];
-
-	for (uint32_t span = 1; span <= PROFILE_SPANS; span++) {
-		double *phi = profile_row(step, PROFILE_PHI + span - 1) + i;
-		x = profile_row(step, PROFILE_X)[i];
-		m = profile_row(step, PROFILE_MEAN)[i];
-		v = profile_row(step, PROFILE_VARIANCE)[i];
-		if (span > 1) {
-			x += profile_row(step, PROFILE_PAST_VALUE + span - 2)[i];
-			m += profile_row(step, PROFILE_PAST_FORECAST + span - 2)[i];
-			v += profile_row(step, PROFILE_PAST_VARIANCE + span - 2)[i];
-		}
-		double error = (double)(span * span) * profile_row(step, PROFILE_ERROR)[i];
-		double square = (x - m) * (x - m) / (v + error);
-		/* A rare event's square is large by nature: one per 1/m. */
-		double few = step->lumps ? math_clamp(lump / math_max(m, 1e-3 * lump), 1, 1e3) : 1;
-		*phi += gain * (math_min(square, 9 * math_max(*phi, 0.5) * few) - *phi);
-		*phi = math_max(*phi, 0.2);
-	}
-}
-
-/* The level of the last hours against the shape. */
-static void learn_level(const struct profile_step *step, uint32_t i, double x)
-{
-	double *seen = profile_row(step, PROFILE_LEVEL_SEEN) + i;
-	double *weight = profile_row(step, PROFILE_LEVEL_SHAPE) + i;
-	double shape = profile_row(step, PROFILE_SHAPE_NOW)[i];
-	double keep = 1 - step->level_gain;
-	double prior = LEVEL_PRIOR / step->level_gain;
-
-	if (step->lumps) {
-		if (*weight == 0)
-			*weight = *seen = prior * shape;
-		*seen = *seen * keep + x;
-		*weight = *weight * keep + shape;
-		return;
-	}
-	if (*weight == 0)
-		*weight = prior;
-	*seen = *seen * keep + (x - shape);
-	*weight = *weight * keep + 1;
-}
-
-/* Size of a lump, or variance of a gauge. */
-static void learn_unit(const struct profile_step *step, uint32_t i, double x, double seen)
-{
-	const struct observations *observations = step->observations;
-
-	if (step->lumps) {
-		double keep = 1 - step->day_gain;
-		double value = observations->value[i];
-		double part = value != 0 ? fabs(x / value) : 0;
-		double squares = observations->sum_squares[i] * math_min(part * part, 1);
-		double *total = profile_row(step, PROFILE_SQUARES) + i;
-		double *sum = profile_row(step, PROFILE_VALUES) + i;
-		*total = *total * keep + (isfinite(squares) ? squares : 0);
-		*sum = *sum * keep + profile_row(step, PROFILE_SIGN)[i] * x;
-		return;
-	}
-	double *unit = profile_row(step, PROFILE_UNIT) + i;
-	double gap = profile_row(step, PROFILE_X)[i] - profile_row(step, PROFILE_FORECAST)[i];
-	double events = observations->aggregation == AGGREGATE_MEAN ?
-				math_max(observations->events[i], 1) :
-				1;
-	double square = gap * gap * events;
-	double gain = math_max(1 / math_max(seen - 1, 1), step->phi_gain);
-	double floor = 4e-6 * x * x;
-	if (seen < 2)
-		return;
-	if (seen > 20)
-		square = math_min(square, 9 * *unit);
-	*unit = math_max(*unit + gain * (square - *unit), floor);
-}
-
-static void learn_slice(const struct profile_step *step, uint32_t i)
-{
-	double *seen = profile_row(step, PROFILE_SEEN) + i;
-	double *local = profile_row(step, PROFILE_LOCAL) + i;
-	double x = profile_row(step, PROFILE_X)[i];
-	double mean = profile_row(step, PROFILE_FORECAST)[i];
-	double variance = profile_row(step, PROFILE_PHI)[i] *
-			  (profile_row(step, PROFILE_VARIANCE)[i] +
-			   profile_row(step, PROFILE_ERROR)[i]);
-	double lump = step->lumps ? profile_row(step, PROFILE_LUMP)[i] : 0;
-
-	if (*seen >= 10) {
-		double reach = CLIP * sqrt(variance);
-		/* One lump more: of rare events, the first is no outlier. */
-		x = math_clamp(x, mean - reach, mean + reach + CLIP * lump);
-	}
-	*seen += 1;
-	learn_unit(step, i, x, *seen);
-	learn_phi(step, i, math_max(1 / (*seen + 20), step->phi_gain));
-	if (profile_row(step, PROFILE_KNOWN)[i] > 0)
-		learn_level(step, i, x);
-	*local += math_max(1 / *seen, step->local_gain) * (x - *local);
-	profile_row(step, PROFILE_HOUR_SUM)[i] += x;
-	profile_row(step, PROFILE_HOUR_SHAPE)[i] += profile_row(step, PROFILE_SHAPE_NOW)[i];
-	profile_row(step, PROFILE_HOUR_FORECAST)[i] += mean;
-	profile_row(step, PROFILE_HOUR_COUNT)[i] += 1;
 }
 
 /* The sums over the last intervals take this one in, or begin anew. */
@@ -348,15 +279,22 @@ static void look(const struct profile_step *step)
 	for (uint32_t i = 0; i < step->slices; i++) {
 		double value = observations->value[i];
 		bool there = isfinite(value);
-		double sign = sum && profile_row(step, PROFILE_VALUES)[i] < 0 ? -1 : 1;
+		double values = profile_row(step, PROFILE_VALUES)[i];
+		double sign = sum && (values == 0 ? value : values) < 0 ? -1 : 1;
 		profile_row(step, PROFILE_SIGN)[i] = sign;
 		profile_row(step, PROFILE_THERE)[i] = there;
 		profile_row(step, PROFILE_X)[i] = there ? sign * value : 0;
 		profile_row(step, PROFILE_LUMP)[i] = profile_lump(step, i);
+		profile_row(step, PROFILE_SKEW)[i] = profile_skew(step, i);
 		if (profile_row(step, PROFILE_SEEN)[i] == 0) {
 			for (uint32_t span = 0; span < PROFILE_SPANS; span++)
 				profile_row(step, PROFILE_PHI + span)[i] = 1;
 			profile_row(step, PROFILE_HOUR_PHI)[i] = 1;
+			for (uint32_t side = 0; side < 2; side++) {
+				profile_row(step, PROFILE_TAIL_RATE + side)[i] = TAIL_RATE;
+				profile_row(step, PROFILE_TAIL_EXCESS + side)[i] =
+					(step->lumps ? 1 : TAIL_GAUGE) / MATH_LN10;
+			}
 		}
 	}
 }
@@ -412,16 +350,19 @@ static void profile_step(void *state, const struct detector_spec *spec, uint32_t
 		.level_gain = math_min(interval_hours / LEVEL_HOURS, 1 / LEVEL_INTERVALS),
 		.day_gain = math_min(interval_hours / 24, 1.0 / 24),
 		.local_gain = math_min(interval_hours / LOCAL_HOURS, 1 / LOCAL_INTERVALS),
+		.tail_gain = math_min(interval_hours / 72, 1.0 / 2000),
 		.phi_gain = math_min(interval_hours / 24, 1.0 / 200),
 		.learn_wanted = math_max(spec->learn_intervals, 8),
 	};
+	struct profile_header *header = state;
 	double per_week = severity_log10_intervals(observations->interval_ms);
-	double threshold = math_tail_quantile(
-		math_min(severity_log10_p(spec->severity, per_week) - SPANS_LOG10_TRIES, -1));
+	double log10_p = severity_log10_p(spec->severity, per_week) - SPANS_LOG10_TRIES;
 
+	if (header->edge == 0)
+		header->edge = math_tail_quantile(math_min(log10_p, -1));
 	step.phi_memory = 1 / step.phi_gain;
 	look(&step);
-	move_on(&step, state);
+	move_on(&step, header);
 	forecast(&step);
 	weigh_means(&step);
 	for (uint32_t span = 1; span <= PROFILE_SPANS; span++) {
@@ -431,9 +372,9 @@ static void profile_step(void *state, const struct detector_spec *spec, uint32_t
 			score_gauges(&step, span);
 	}
 	for (uint32_t i = 0; i < step.slices; i++) {
-		answer(&step, threshold, i, verdicts);
+		answer(&step, header->edge, i, verdicts);
 		if (learn[i] && !incomplete && profile_row(&step, PROFILE_THERE)[i] > 0)
-			learn_slice(&step, i);
+			profile_learn(&step, i);
 	}
 	remember(&step, incomplete);
 }

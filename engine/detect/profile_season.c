@@ -2,10 +2,10 @@
  * profile_season: the shape of the week in 168 hourly means.
  *
  * Idea:  an hour's mean is learned from the whole hour at its end, so it has no bias from where in the
- *        hour the values lay. Within the hour the shape is the parabola whose means over
- *        this hour and its two neighbours are the three learned means: exact for a straight or evenly
- *        bent day, where joining the means by straight lines would cut off every peak by
- *        some percent. Where the neighbours differ like a step (a shop opens), the hour is flat.
+ *        hour the values lay. Within the hour the shape is the polynomial whose means over this
+ *        hour and its four neighbours are the learned means, where joining the means by straight
+ *        lines would cut off every peak by some percent. Where neighbours differ like a step (a
+ *        shop opens), the hour is flat.
  *
  *        An hour of the week seen w times has a variance that falls with w; the same hour on other
  *        days says the same but for a variance between days, estimated from those days. The two are
@@ -91,6 +91,7 @@ struct estimate {
 	double mean;
 	double variance;
 	double weight; /* hours seen of all that went in; 0: nothing known */
+	double trust;  /* 0: by the other days alone, 1: by this hour of the week alone */
 };
 
 /* Variance of a mean over `weight` hours. */
@@ -106,7 +107,7 @@ static double sampling(const struct profile_step *step, uint32_t i, double mean,
 /* The same hour on the other days. */
 static struct estimate other_days(const struct profile_step *step, uint32_t i, uint32_t week)
 {
-	struct estimate days = { 0, 0, 0 };
+	struct estimate days = { 0, 0, 0, 0 };
 	double squares = 0, count = 0;
 
 	for (uint32_t day = 1; day < 7; day++) {
@@ -137,6 +138,7 @@ static struct estimate estimate_hour(const struct profile_step *step, uint32_t i
 	struct estimate own = {
 		.mean = (double)profile_hour(step, PROFILE_HOUR_MEAN + week)[i],
 		.weight = (double)profile_hour(step, PROFILE_HOUR_WEIGHT + week)[i],
+		.trust = 1,
 	};
 	struct estimate days = other_days(step, i, week);
 
@@ -150,41 +152,101 @@ static struct estimate estimate_hour(const struct profile_step *step, uint32_t i
 		.mean = days.mean + trust * (own.mean - days.mean),
 		.variance = trust * own.variance,
 		.weight = own.weight,
+		.trust = trust,
 	};
 }
 
-/* Slope and curve of the parabola through three hourly means, or flat at a step. */
-static void bend(const struct profile_step *step, uint32_t i, double before, double at,
-		 double after)
+/* Neighbouring hours of an even day, not of a step. */
+static bool smooth(double before, double at, double after)
 {
-	double rise = after - at, fall = at - before;
-	double rise_size = fabs(rise), fall_size = fabs(fall);
-	double small = math_min(rise_size, fall_size), large = math_max(rise_size, fall_size);
-	bool smooth = large <= 4 * small + 0.25 * fabs(at);
+	double rise = fabs(after - at), fall = fabs(at - before);
+	return math_max(rise, fall) <= 4 * math_min(rise, fall) + 0.25 * fabs(at);
+}
 
-	profile_row(step, PROFILE_SLOPE)[i] = smooth ? 0.5 * (rise + fall) : 0;
-	profile_row(step, PROFILE_CURVE)[i] = smooth ? 0.5 * (rise - fall) : 0;
+/*
+ * The polynomial whose means over the hours -2 .. 2 are the learned means m[0..4] (or over -1 .. 1; or
+ * flat, where the day has a step). With means a(j) = c0 + c1 j + c2 (j^2 + 1/12) +
+ * c3 (j^3 + j/4) + c4 (j^4 + j^2/2 + 1/80) the odd and even coefficients fall apart.
+ */
+static void bend(const struct profile_step *step, uint32_t i, const double m[5], bool wide)
+{
+	double at = m[2];
+	double c1 = 0, c2 = 0, c3 = 0, c4 = 0;
+
+	if (smooth(m[1], at, m[3])) {
+		c1 = 0.5 * (m[3] - m[1]);
+		c2 = 0.5 * (m[3] + m[1]) - at;
+		if (wide && smooth(m[0], m[1], at) && smooth(at, m[3], m[4])) {
+			double odd = 0.5 * (m[4] - m[0]), even = 0.5 * (m[4] + m[0]) - at;
+			c3 = (odd - 2 * c1) / 6;
+			c4 = (even - 4 * c2) / 12;
+			c1 -= 1.25 * c3;
+			c2 -= 1.5 * c4;
+		}
+	}
+	profile_row(step, PROFILE_BEND + 0)[i] = c1;
+	profile_row(step, PROFILE_BEND + 1)[i] = c2;
+	profile_row(step, PROFILE_BEND + 2)[i] = c3;
+	profile_row(step, PROFILE_BEND + 3)[i] = c4;
+}
+
+/* From the hours around, as far as they are known. */
+static void bend_slice(const struct profile_step *step, uint32_t i, uint32_t week, double at)
+{
+	double means[5] = { at, at, at, at, at };
+	bool known[5] = { 0 };
+
+	for (uint32_t k = 0; k < 5 && step->per_hour > 1; k++) {
+		if (k == 2)
+			continue;
+		uint32_t other = (week + HOURS_OF_WEEK + k - 2) % HOURS_OF_WEEK;
+		struct estimate estimate = estimate_hour(step, i, other);
+		known[k] = estimate.weight > 0;
+		if (known[k])
+			means[k] = estimate.mean;
+	}
+	if (!known[1] || !known[3])
+		means[1] = means[3] = at;
+	bend(step, i, means, known[0] && known[1] && known[3] && known[4]);
+}
+
+/* While the shape stood for any day, the level held what is special about this one. Where the
+ * shape knows by itself, that part of the level is counted twice: it goes back to neutral, and the
+ * dispersion, learned while doubt was most of the variance, to no less than one. */
+static void change_trust(const struct profile_step *step, uint32_t i, double trust)
+{
+	double *before = profile_row(step, PROFILE_TRUST) + i;
+	double *seen = profile_row(step, PROFILE_LEVEL_SEEN) + i;
+	double *weight = profile_row(step, PROFILE_LEVEL_SHAPE) + i;
+	double change = fabs(trust - *before);
+
+	*before = trust;
+	if (change < 0.1 || *weight == 0)
+		return;
+	double neutral = step->lumps ? *weight : 0;
+	double kept = math_max(1 - change, PROFILE_LEVEL_PRIOR);
+	*seen = (neutral + (1 - change) * (*seen - neutral)) * kept;
+	*weight *= kept;
+	for (uint32_t span = 0; span < PROFILE_SPANS; span++) {
+		double *phi = profile_row(step, PROFILE_PHI + span) + i;
+		*phi = math_max(*phi, change);
+	}
 }
 
 void profile_season_open(const struct profile_step *step, uint32_t week)
 {
-	uint32_t before = (week + HOURS_OF_WEEK - 1) % HOURS_OF_WEEK;
-	uint32_t after = (week + 1) % HOURS_OF_WEEK;
-
 	for (uint32_t i = 0; i < step->slices; i++) {
 		struct estimate at = estimate_hour(step, i, week);
-		profile_row(step, PROFILE_KNOWN)[i] = at.weight > 0;
+		bool known = at.weight > 0;
+		double intervals = step->per_hour * math_max(at.weight, KNOWN_WEIGHT);
+		profile_row(step, PROFILE_KNOWN)[i] = known;
 		profile_row(step, PROFILE_BASE)[i] = at.mean;
 		profile_row(step, PROFILE_DOUBT)[i] = at.variance;
 		profile_row(step, PROFILE_PSEUDO)[i] =
-			at.weight > 0 ? 0.5 * profile_lump(step, i) / (step->per_hour * at.weight) :
-					0;
-		profile_row(step, PROFILE_SLOPE)[i] = profile_row(step, PROFILE_CURVE)[i] = 0;
-		if (step->per_hour <= 1 || at.weight == 0)
+			known ? 0.5 * profile_lump(step, i) / intervals : 0;
+		if (!known)
 			continue;
-		struct estimate left = estimate_hour(step, i, before);
-		struct estimate right = estimate_hour(step, i, after);
-		if (left.weight > 0 && right.weight > 0)
-			bend(step, i, left.mean, at.mean, right.mean);
+		change_trust(step, i, at.trust);
+		bend_slice(step, i, week, at.mean);
 	}
 }

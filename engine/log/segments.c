@@ -103,6 +103,7 @@ static int read_first(const uint8_t *page, uint64_t id, uint16_t lane, const cha
 		.previous_id = info.previous_id,
 		.created_ms = info.created_ms,
 		.durable_lsn = header.durable_lsn,
+		.void_lsn = UINT64_MAX,
 		.epoch = header.epoch,
 		.continues = info.flags & WEIR_SEGMENT_CONTINUES,
 	};
@@ -131,6 +132,7 @@ static int search(struct io *io, int file, uint64_t id, uint16_t lane, struct se
 				.id = id,
 				.base_lsn = header.lsn,
 				.durable_lsn = header.durable_lsn,
+				.void_lsn = UINT64_MAX,
 				.epoch = header.epoch,
 				.headless = true,
 			};

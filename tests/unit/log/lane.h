@@ -17,6 +17,7 @@ struct lane {
 	struct writer_options options;
 	struct writer *writer;
 	uint64_t random;
+	bool real; /* the disk works while we do not */
 	uint64_t now_ns;
 	uint64_t next;        /* number of the next event */
 	uint64_t flushed;     /* events below this are in closed blocks */

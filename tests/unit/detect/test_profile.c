@@ -1,0 +1,411 @@
+/*
+ * The profile against a seeded shop: how often it cries wolf, how soon it sees a drop, and what it learns
+ * from. "Fires" is a raw severity of 75 for the series alone, without an alarm budget.
+ */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "detect/profile.h"
+#include "detect/severity.h"
+#include "support.h"
+
+#define MINUTE 60000
+#define HOUR 3600000
+#define DAY 86400000
+#define WEEK_INTERVALS(interval_ms) (INT64_C(604800000) / (interval_ms))
+
+static const struct detector_spec spec = {
+	.name = "orders",
+	.kind = DETECTOR_PROFILE,
+	.severity = 75,
+	.learn_intervals = 100,
+};
+
+struct run {
+	struct shop shop;
+	struct probe probe;
+	double rates[SHOP_SLICES_MAX]; /* events per interval, on average */
+};
+
+static struct run *run_new(uint64_t seed, uint32_t slices, int64_t interval_ms,
+			   enum aggregation aggregation, const double *rates, uint32_t rates_count)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	shop_init(&run->shop, seed, slices, interval_ms, aggregation);
+	probe_init(&run->probe, &detector_profile, &spec, slices);
+	for (uint32_t i = 0; i < slices; i++)
+		run->rates[i] = rates[i % rates_count];
+	return run;
+}
+
+static void run_free(struct run *run)
+{
+	probe_fini(&run->probe);
+	free(run);
+}
+
+/* One interval, slice i's rate multiplied by `factor`. */
+static void run_step(struct run *run, double factor)
+{
+	run->shop.observations.interval++;
+	double shape = shop_shape(shop_hours(&run->shop));
+	for (uint32_t i = 0; i < run->shop.observations.count; i++)
+		shop_draw(&run->shop, i, run->rates[i] * shape * factor);
+	probe_step(&run->probe, &run->shop);
+}
+
+static void run_weeks(struct run *run, double weeks)
+{
+	int64_t intervals =
+		(int64_t)(weeks * (double)WEEK_INTERVALS(run->shop.observations.interval_ms));
+	for (int64_t k = 0; k < intervals; k++)
+		run_step(run, 1);
+}
+
+static double severity_of(const struct run *run, uint32_t i)
+{
+	double log10_p = run->probe.log10_p[i];
+	double per_week = severity_log10_intervals(run->shop.observations.interval_ms);
+	return log10_p < 0 ? severity_raw(log10_p, per_week) : -INFINITY;
+}
+
+/* Intervals of slice-weeks at or above two severities, over so many more weeks. */
+static void run_count(struct run *run, double weeks, uint32_t *ret_fifty, uint32_t *ret_seventyfive)
+{
+	int64_t intervals =
+		(int64_t)(weeks * (double)WEEK_INTERVALS(run->shop.observations.interval_ms));
+	*ret_fifty = *ret_seventyfive = 0;
+	for (int64_t k = 0; k < intervals; k++) {
+		run_step(run, 1);
+		for (uint32_t i = 0; i < run->shop.observations.count; i++) {
+			double severity = severity_of(run, i);
+			*ret_fifty += severity >= 50;
+			*ret_seventyfive += severity >= 75;
+		}
+	}
+}
+
+Test(profile, rarely_cries_wolf_at_minutes_whatever_the_rate, .timeout = 60)
+{
+	const double rates[] = { 0.3, 3, 30, 300, 3000 };
+	struct run *run = run_new(1, 10, MINUTE, AGGREGATE_COUNT, rates, 5);
+	uint32_t fifty, seventyfive;
+
+	run_weeks(run, 3);
+	run_count(run, 4, &fifty, &seventyfive);
+	/* 40 series-weeks: by the meaning of severity 40 at 50 and 0.4 at 75. */
+	cr_assert_leq(seventyfive, 2, "%u of 75 in 40 series-weeks", seventyfive);
+	cr_assert(fifty >= 10 && fifty <= 90, "%u of 50 in 40 series-weeks", fifty);
+	run_free(run);
+}
+
+Test(profile, rarely_cries_wolf_at_hours_and_days, .timeout = 60)
+{
+	const double hourly[] = { 4, 60, 900, 20000 }, daily[] = { 40, 1000, 30000 };
+	uint32_t fifty, seventyfive;
+	struct run *run = run_new(2, 200, HOUR, AGGREGATE_COUNT, hourly, 4);
+	run_weeks(run, 3);
+	run_count(run, 4, &fifty, &seventyfive);
+	/* 800 series-weeks: 8 at 75 by their meaning. */
+	cr_assert_leq(seventyfive, 80, "hours: %u of 75", seventyfive);
+	cr_assert_leq(fifty, 2400, "hours: %u of 50", fifty);
+	run_free(run);
+
+	run = run_new(3, 240, DAY, AGGREGATE_COUNT, daily, 3);
+	run_weeks(run, 15);
+	run_count(run, 10, &fifty, &seventyfive);
+	cr_assert_leq(seventyfive, 72, "days: %u of 75 in 2400 series-weeks", seventyfive);
+	run_free(run);
+}
+
+Test(profile, rarely_cries_wolf_over_money, .timeout = 60)
+{
+	const double rates[] = { 2, 20, 60 };
+	struct run *run = run_new(4, 6, 5 * MINUTE, AGGREGATE_SUM, rates, 3);
+	uint32_t fifty, seventyfive;
+
+	run_weeks(run, 3);
+	run_count(run, 6, &fifty, &seventyfive);
+	cr_assert_leq(seventyfive, 8, "%u of 75 in 36 series-weeks", seventyfive);
+	cr_assert_leq(fifty, 110, "%u of 50 in 36 series-weeks", fifty);
+	run_free(run);
+}
+
+Test(profile, rarely_cries_wolf_over_mean_values, .timeout = 60)
+{
+	const double rates[] = { 2, 20, 60 };
+	struct run *run = run_new(5, 6, 5 * MINUTE, AGGREGATE_MEAN, rates, 3);
+	uint32_t fifty, seventyfive;
+
+	run_weeks(run, 3);
+	run_count(run, 6, &fifty, &seventyfive);
+	cr_assert_leq(seventyfive, 12, "%u of 75 in 36 series-weeks", seventyfive);
+	run_free(run);
+}
+
+/* Share of drops at a random hour with at least `least` events expected that fire within `within` intervals. */
+static double caught(struct run *run, double factor, double least, int within, int trials)
+{
+	uint32_t found = 0, tried = 0;
+	while (trials-- > 0) {
+		int quiet = 200 + (int)(1000 * chance_uniform(&run->shop.chance));
+		for (int k = 0; k < quiet; k++)
+			run_step(run, 1);
+		uint8_t hit[SHOP_SLICES_MAX] = { 0 }, fit[SHOP_SLICES_MAX] = { 0 };
+		for (int k = 0; k < within; k++) {
+			run_step(run, factor);
+			for (uint32_t i = 0; i < run->shop.observations.count; i++) {
+				if (k == 0)
+					fit[i] = run->probe.expected[i] >= least;
+				if (severity_of(run, i) >= 75 &&
+				    (run->probe.direction[i] < 0) == (factor < 1))
+					hit[i] = 1;
+			}
+		}
+		for (uint32_t i = 0; i < run->shop.observations.count; i++) {
+			tried += fit[i];
+			found += fit[i] && hit[i];
+		}
+	}
+	return tried > 0 ? (double)found / tried : -1;
+}
+
+Test(profile, sees_a_drop_of_35_percent_at_200_events_in_two_intervals, .timeout = 60)
+{
+	const double rate = 250;
+	struct run *run = run_new(6, 8, MINUTE, AGGREGATE_COUNT, &rate, 1);
+
+	run_weeks(run, 3);
+	double one = caught(run, 0.65, 200, 1, 20), two = caught(run, 0.65, 200, 2, 20);
+	cr_assert_geq(one, 0.75, "%.2f in one", one);
+	cr_assert_geq(two, 0.99, "%.2f in two", two);
+	run_free(run);
+}
+
+Test(profile, sees_a_rise_of_60_percent_at_60_events_in_three_intervals, .timeout = 60)
+{
+	const double rate = 80;
+	struct run *run = run_new(7, 8, MINUTE, AGGREGATE_COUNT, &rate, 1);
+
+	run_weeks(run, 3);
+	double three = caught(run, 1.6, 60, 3, 20);
+	cr_assert_geq(three, 0.95, "%.2f", three);
+	run_free(run);
+}
+
+Test(profile, sees_an_outage_at_once)
+{
+	const double rate = 60;
+	struct run *run = run_new(8, 4, 5 * MINUTE, AGGREGATE_COUNT, &rate, 1);
+
+	run_weeks(run, 2);
+	double one = caught(run, 0, 30, 1, 10);
+	cr_assert_eq(one, 1, "%.2f", one);
+	run_free(run);
+}
+
+Test(profile, says_nothing_before_it_has_learned_long_enough)
+{
+	const double rate = 50;
+	struct run *run = run_new(9, 2, MINUTE, AGGREGATE_COUNT, &rate, 1);
+
+	for (int k = 0; k < 100; k++) {
+		run_step(run, k == 99 ? 0 : 1);
+		cr_assert_eq(run->probe.log10_p[0], 0, "spoke after %d intervals", k);
+	}
+	run_step(run, 1);
+	cr_assert_lt(run->probe.log10_p[0], 0);
+	run_free(run);
+}
+
+Test(profile, is_of_use_on_the_first_day)
+{
+	const double rate = 400;
+	struct run *run = run_new(10, 6, MINUTE, AGGREGATE_COUNT, &rate, 1);
+	uint32_t fifty, seventyfive;
+
+	run_count(run, 0.5 / 7, &fifty, &seventyfive);
+	cr_assert_leq(seventyfive, 1, "%u in the first half day", seventyfive);
+	for (int k = 0; k < 3; k++)
+		run_step(run, 0.15);
+	for (uint32_t i = 0; i < 6; i++)
+		cr_assert(severity_of(run, i) >= 75, "an 85 %% drop has %g", severity_of(run, i));
+	run_free(run);
+}
+
+Test(profile, bands_begin_wide_and_narrow)
+{
+	const double rate = 5000;
+	struct run *run = run_new(11, 1, 5 * MINUTE, AGGREGATE_COUNT, &rate, 1);
+	double widths[3];
+
+	/* The same noon of the first, the fourth, and the 24th day. */
+	for (int k = 0, w = 0; w < 3; k++) {
+		run_step(run, 1);
+		if (k == 144 || k == 144 + 3 * 288 || k == 144 + 23 * 288)
+			widths[w++] = (run->probe.upper[0] - run->probe.lower[0]) /
+				      run->probe.expected[0];
+	}
+	cr_assert(widths[0] > 1.3 * widths[1] && widths[1] > 1.3 * widths[2], "%g %g %g", widths[0],
+		  widths[1], widths[2]);
+	/* Poisson's own: 2 * 5 deviations of 1.4 % and a little. */
+	cr_assert(widths[2] > 0.09 && widths[2] < 0.2, "%g", widths[2]);
+	run_free(run);
+}
+
+Test(profile, expects_what_the_shop_does_within_every_hour)
+{
+	const double rate = 20000;
+	struct run *run = run_new(12, 4, 5 * MINUTE, AGGREGATE_COUNT, &rate, 1);
+	double worst = 0;
+
+	run_weeks(run, 4);
+	for (int k = 0; k < 2016; k++) {
+		run_step(run, 1);
+		double truth = rate * shop_shape(shop_hours(&run->shop)), sum = 0;
+		for (int i = 0; i < 4; i++)
+			sum += run->probe.expected[i] / 4;
+		worst = fmax(worst, fabs(sum / truth - 1));
+	}
+	cr_assert_lt(worst, 0.02, "off by %.1f %% at worst", 100 * worst);
+	run_free(run);
+}
+
+Test(profile, follows_the_hour_of_the_week_through_steps)
+{
+	/* A shop that is open from 8 to 18 but on the seventh day. */
+	const double rate = 1;
+	struct run *run = run_new(13, 1, 10 * MINUTE, AGGREGATE_COUNT, &rate, 1);
+	uint32_t fired = 0;
+
+	for (int64_t k = 0; k < 5 * 1008; k++) {
+		int64_t hour = k / 6 % 24, day = k / 144 % 7;
+		run->rates[0] = hour >= 8 && hour < 18 && day != 6 ? 80 : 0;
+		run->shop.observations.interval = k;
+		shop_draw(&run->shop, 0, run->rates[0]);
+		probe_step(&run->probe, &run->shop);
+		fired += k >= 2 * 1008 && severity_of(run, 0) >= 75;
+		if (k >= 4 * 1008)
+			cr_assert_float_eq(run->probe.expected[0], run->rates[0], 12);
+	}
+	cr_assert_eq(fired, 0, "%u alarms at openings and closings", fired);
+	run_free(run);
+}
+
+Test(profile, one_wild_interval_teaches_little)
+{
+	const double rate = 100;
+	struct run *run = run_new(14, 1, MINUTE, AGGREGATE_COUNT, &rate, 1);
+
+	run_weeks(run, 2);
+	double before = run->probe.expected[0];
+	run_step(run, 100);
+	cr_assert_geq(severity_of(run, 0), 100);
+	for (int k = 0; k < 10; k++)
+		run_step(run, 1);
+	double after = run->probe.expected[0];
+	double shape = shop_shape(shop_hours(&run->shop)) * rate;
+	cr_assert_float_eq(after, shape, 0.08 * shape, "%g before, %g after, truth %g", before,
+			   after, shape);
+	for (uint32_t i = 0; i < 5; i++)
+		run_step(run, 0.3);
+	cr_assert_geq(severity_of(run, 0), 75, "blind after an outlier: %g", severity_of(run, 0));
+	run_free(run);
+}
+
+Test(profile, does_not_learn_a_slice_it_is_told_not_to)
+{
+	const double rate = 300;
+	struct run *run = run_new(15, 2, 5 * MINUTE, AGGREGATE_COUNT, &rate, 1);
+
+	run_weeks(run, 2);
+	run->probe.learn[1] = 0;
+	for (int k = 0; k < 200; k++)
+		run_step(run, 0.5);
+	double shape = rate * shop_shape(shop_hours(&run->shop));
+	cr_assert_lt(run->probe.expected[0], 0.75 * shape, "a taught one follows");
+	cr_assert_float_eq(run->probe.expected[1], shape, 0.08 * shape);
+	run_free(run);
+}
+
+Test(profile, adapts_to_a_lasting_change_within_days)
+{
+	const double rate = 300;
+	struct run *run = run_new(16, 4, 5 * MINUTE, AGGREGATE_COUNT, &rate, 1);
+
+	run_weeks(run, 2);
+	for (int k = 0; k < 4 * 288; k++)
+		run_step(run, 0.6);
+	uint32_t fired = 0;
+	for (int k = 0; k < 3 * 288; k++) {
+		run_step(run, 0.6);
+		for (uint32_t i = 0; i < 4; i++)
+			fired += severity_of(run, i) >= 75;
+	}
+	cr_assert_leq(fired, 2, "%u alarms in days 5 to 7 after a change", fired);
+	run_free(run);
+}
+
+Test(profile, does_not_learn_incomplete_intervals)
+{
+	const double rate = 200;
+	struct run *run = run_new(17, 1, 5 * MINUTE, AGGREGATE_COUNT, &rate, 1);
+
+	run_weeks(run, 2);
+	run->shop.observations.flags = OBSERVATION_INCOMPLETE;
+	for (int k = 0; k < 288; k++)
+		run_step(run, 0.3);
+	run->shop.observations.flags = 0;
+	run_step(run, 1);
+	double shape = rate * shop_shape(shop_hours(&run->shop));
+	cr_assert_float_eq(run->probe.expected[0], shape, 0.08 * shape);
+	cr_assert_lt(severity_of(run, 0), 50, "the gap's sums are carried over");
+	run_free(run);
+}
+
+Test(profile, no_value_is_no_news)
+{
+	const double rate = 30;
+	struct run *run = run_new(18, 1, 5 * MINUTE, AGGREGATE_MEAN, &rate, 1);
+
+	run_weeks(run, 1);
+	run->shop.observations.interval++;
+	run->shop.value[0] = NAN;
+	run->shop.events[0] = run->shop.squares[0] = 0;
+	probe_step(&run->probe, &run->shop);
+	cr_assert_eq(run->probe.log10_p[0], 0);
+	cr_assert(isfinite(run->probe.expected[0]));
+	run_free(run);
+}
+
+Test(profile, a_sum_of_refunds_is_looked_at_in_the_mirror)
+{
+	const double rate = 100;
+	struct run *up = run_new(19, 1, 5 * MINUTE, AGGREGATE_SUM, &rate, 1);
+	struct run *down = run_new(19, 1, 5 * MINUTE, AGGREGATE_SUM, &rate, 1);
+
+	for (int k = 0; k < 2016 + 3; k++) {
+		run_step(up, k >= 2016 ? 0.3 : 1);
+		down->shop.observations.interval++;
+		down->shop.events[0] = up->shop.events[0];
+		down->shop.value[0] = -up->shop.value[0];
+		down->shop.squares[0] = up->shop.squares[0];
+		probe_step(&down->probe, &down->shop);
+		if (k < 10)
+			continue; /* before the first value nobody knows the sign */
+		cr_assert_float_eq(down->probe.expected[0], -up->probe.expected[0], 1e-6);
+		cr_assert_float_eq(down->probe.lower[0], -up->probe.upper[0], 1e-6);
+		cr_assert_float_eq(down->probe.log10_p[0], up->probe.log10_p[0], 1e-9);
+	}
+	cr_assert_geq(severity_of(down, 0), 75);
+	cr_assert_eq(down->probe.direction[0], 1);
+	run_free(up);
+	run_free(down);
+}
+
+Test(profile, keeps_its_state_small)
+{
+	size_t bytes = detector_profile.bytes(&spec, 1024) / 1024;
+	cr_assert_leq(bytes, 4096, "%zu bytes per slice", bytes);
+}
