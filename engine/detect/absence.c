@@ -88,30 +88,57 @@ static void hour_close(void *state, uint32_t capacity, uint32_t slices, uint32_t
 	}
 }
 
-/* An hour of the week is known by itself, or by the least of the same hour of other days. */
+struct rate {
+	double rate;
+	double weight; /* hours that it was learned from; 0: not known */
+};
+
+/* The same hour of all days: their mean, and the least of them. */
+static struct rate days_rate(const void *state, uint32_t capacity, uint32_t i, uint32_t hour,
+			     struct rate *ret_least)
+{
+	struct rate days = { 0, 0 };
+
+	*ret_least = days;
+	for (uint32_t day = 0; day < 7; day++) {
+		uint32_t other = (hour + day * 24) % HOURS_OF_WEEK;
+		const float *visits = rows_float(state, &shape, capacity, HOURS_OF_WEEK + other);
+		double weight = (double)visits[i];
+		double mean = (double)rows_float(state, &shape, capacity, other)[i];
+		if (weight < 0.25)
+			continue;
+		if (ret_least->weight == 0 || mean < ret_least->rate)
+			*ret_least = (struct rate){ mean, weight };
+		days.weight += weight;
+		days.rate += weight / days.weight * (mean - days.rate);
+	}
+	return days;
+}
+
+/*
+ * Rate of an hour of the week, and the least it may be. An hour that was seen stands with the same
+ * hour of all days, which know it much better, unless it is clearly below them (closed on
+ * Sundays); one never seen may be like the quietest of them.
+ */
 static bool hour_rate(const void *state, uint32_t capacity, uint32_t i, uint32_t hour,
 		      double per_hour, double dispersion, double *ret_rate, double *ret_least)
 {
-	double weight = (double)rows_float(state, &shape, capacity, HOURS_OF_WEEK + hour)[i];
-	double rate = (double)rows_float(state, &shape, capacity, hour)[i];
+	struct rate least, best = days_rate(state, capacity, i, hour, &least);
+	struct rate own = { (double)rows_float(state, &shape, capacity, hour)[i],
+			    (double)rows_float(state, &shape, capacity, HOURS_OF_WEEK + hour)[i] };
 
-	if (weight < 0.25) {
-		weight = 0;
-		for (uint32_t day = 1; day < 7; day++) {
-			uint32_t other = (hour + day * 24) % HOURS_OF_WEEK;
-			double visits =
-				(double)rows_float(state, &shape, capacity, HOURS_OF_WEEK + other)[i];
-			double mean = (double)rows_float(state, &shape, capacity, other)[i];
-			if (visits >= 0.25 && (weight == 0 || mean < rate)) {
-				weight = visits;
-				rate = mean;
-			}
-		}
-	}
-	if (weight == 0)
+	if (best.weight == 0)
 		return false;
-	*ret_rate = rate;
-	*ret_least = math_max(rate - 1.5 * sqrt(dispersion * rate / (weight * per_hour)), 0);
+	if (own.weight < 0.25) {
+		best = least;
+	} else {
+		double scatter = sqrt(dispersion * best.rate / (own.weight * per_hour));
+		if (own.rate < best.rate - 1.5 * scatter)
+			best = own;
+	}
+	double error = sqrt(dispersion * best.rate / (best.weight * per_hour));
+	*ret_rate = best.rate;
+	*ret_least = math_max(best.rate - 1.5 * error, 0);
 	return true;
 }
 
@@ -161,16 +188,19 @@ static void learn_slice(void *state, uint32_t capacity, uint32_t i, double event
 		return;
 	*seen += 1;
 	double gain = math_max(1 / *seen, math_min(1.0 / 8, interval_hours * 4));
-	double mean = math_max(*recent, 0.01);
-	double square = (events - mean) * (events - mean) / mean;
-	double most = 9 * math_max(*dispersion, 1) * math_max(1, 1 / mean);
-	double slow = math_max(1 / (*seen + 10), math_min(1.0 / 200, interval_hours / 24));
-	*dispersion += slow * (math_min(square, most) - *dispersion);
+	bool known = row(state, capacity, ROW_HOUR_KNOWN)[i] > 0;
+	if (known) {
+		double mean = math_max(row(state, capacity, ROW_HOUR_RATE)[i], 0.01);
+		double square = (events - mean) * (events - mean) / mean;
+		double most = 9 * math_max(*dispersion, 1) * math_max(1, 1 / mean);
+		double slow = math_max(1 / (*seen + 10), math_min(1.0 / 200, interval_hours / 24));
+		*dispersion += slow * (math_min(square, most) - *dispersion);
+	}
 	*recent += gain * (events - *recent);
 	if (isfinite(value) && events > 0)
 		row(state, capacity, ROW_VALUE)[i] +=
 			gain * (value - row(state, capacity, ROW_VALUE)[i]);
-	if (row(state, capacity, ROW_HOUR_KNOWN)[i] > 0) {
+	if (known) {
 		double keep = 1 - math_min(1.0 / 24, interval_hours / 24);
 		double *level = row(state, capacity, ROW_LEVEL_SEEN) + i;
 		double *expected = row(state, capacity, ROW_LEVEL_OWED) + i;

@@ -1,0 +1,180 @@
+/* The window against its definition, and its tails against chance. */
+#include <criterion/criterion.h>
+#include <math.h>
+
+#include "detect/severity.h"
+#include "support.h"
+
+static struct detector_spec window_spec(uint32_t window, double k)
+{
+	return (struct detector_spec){ .kind = DETECTOR_WINDOW, .severity = 75, .window = window,
+				       .k = k };
+}
+
+static void step_values(struct probe *probe, struct shop *shop, double value)
+{
+	shop->observations.interval++;
+	shop->value[0] = value;
+	shop->events[0] = 1;
+	shop->squares[0] = value * value;
+	probe_step(probe, shop);
+}
+
+Test(window, band_is_mean_and_k_deviations_of_the_last_values)
+{
+	struct detector_spec spec = window_spec(20, 2.5);
+	struct shop shop;
+	struct probe probe;
+	double values[500];
+
+	shop_init(&shop, 1, 1, 60000, AGGREGATE_MEAN);
+	probe_init(&probe, &detector_window, &spec, 1);
+	for (int k = 0; k < 500; k++) {
+		values[k] = 1000 + 50 * chance_normal(&shop.chance);
+		step_values(&probe, &shop, values[k]);
+		if (k < 20)
+			continue;
+		double mean = 0, square = 0;
+		for (int i = k - 20; i < k; i++)
+			mean += values[i] / 20;
+		for (int i = k - 20; i < k; i++)
+			square += (values[i] - mean) * (values[i] - mean) / 19;
+		double spread = 2.5 * sqrt(square);
+		cr_assert_float_eq(probe.expected[0], mean, 1e-6);
+		cr_assert_float_eq(probe.lower[0], mean - spread, 1e-6);
+		cr_assert_float_eq(probe.upper[0], mean + spread, 1e-6);
+	}
+	probe_fini(&probe);
+}
+
+Test(window, long_window_in_buckets_is_close_to_the_plain_one)
+{
+	struct detector_spec spec = window_spec(2400, 3);
+	struct shop shop;
+	struct probe probe;
+	static double values[6000];
+
+	shop_init(&shop, 2, 1, 60000, AGGREGATE_COUNT);
+	probe_init(&probe, &detector_window, &spec, 1);
+	for (int k = 0; k < 6000; k++) {
+		values[k] = chance_poisson(&shop.chance, 40 + 0.002 * k);
+		step_values(&probe, &shop, values[k]);
+		if (k < 2400 || k % 100)
+			continue;
+		double mean = 0;
+		for (int i = k - 2400; i < k; i++)
+			mean += values[i] / 2400;
+		cr_assert_float_eq(probe.expected[0], mean, 0.05);
+		cr_assert_float_eq(probe.upper[0] - mean, 3 * sqrt(mean), 2);
+	}
+	cr_assert_leq(detector_window.bytes(&spec, 1024) / 1024, 4096);
+	probe_fini(&probe);
+}
+
+Test(window, missing_values_take_a_place_and_count_for_nothing)
+{
+	struct detector_spec spec = window_spec(10, 3);
+	struct shop shop;
+	struct probe probe;
+
+	shop_init(&shop, 3, 1, 60000, AGGREGATE_MEAN);
+	probe_init(&probe, &detector_window, &spec, 1);
+	for (int k = 0; k < 10; k++)
+		step_values(&probe, &shop, k < 4 ? 100 : 10);
+	for (int k = 0; k < 4; k++) {
+		step_values(&probe, &shop, NAN);
+		cr_assert_eq(probe.log10_p[0], 0);
+	}
+	/* The four hundreds have left the window, six tens are in it. */
+	step_values(&probe, &shop, 10);
+	cr_assert_float_eq(probe.expected[0], 10, 1e-9);
+	cr_assert_lt(probe.log10_p[0], 0);
+	probe_fini(&probe);
+}
+
+Test(window, counts_keep_their_tails_at_every_rate)
+{
+	const double rates[] = { 0.2, 2, 20, 2000 };
+	struct detector_spec spec = window_spec(100, 0);
+	double per_week = severity_log10_intervals(60000);
+	struct shop shop;
+	struct probe probe;
+	uint32_t fifty[4] = { 0 }, seventyfive = 0;
+
+	shop_init(&shop, 4, 16, 60000, AGGREGATE_COUNT);
+	probe_init(&probe, &detector_window, &spec, 16);
+	for (int k = 0; k < 2 * 10080; k++) {
+		shop.observations.interval++;
+		for (uint32_t i = 0; i < 16; i++)
+			shop_draw(&shop, i, rates[i % 4]);
+		probe_step(&probe, &shop);
+		for (uint32_t i = 0; i < 16; i++) {
+			double severity = severity_raw(probe.log10_p[i], per_week);
+			fifty[i % 4] += probe.log10_p[i] < 0 && severity >= 50;
+			seventyfive += probe.log10_p[i] < 0 && severity >= 75;
+		}
+	}
+	/* Eight series-weeks each: about eight at 50. */
+	for (uint32_t i = 0; i < 4; i++)
+		cr_assert_leq(fifty[i], 24, "rate %g: %u of 50", rates[i], fifty[i]);
+	cr_assert_leq(seventyfive, 2, "%u of 75", seventyfive);
+	probe_fini(&probe);
+}
+
+Test(window, few_samples_have_wide_tails)
+{
+	double tails[2];
+	for (uint32_t n = 0; n < 2; n++) {
+		struct detector_spec spec = window_spec(n ? 200 : 8, 3);
+		struct shop shop;
+		struct probe probe;
+		shop_init(&shop, 5, 1, 60000, AGGREGATE_MEAN);
+		probe_init(&probe, &detector_window, &spec, 1);
+		for (int k = 0; k < 200; k++)
+			step_values(&probe, &shop, 100 + (k % 2 ? 10 : -10));
+		step_values(&probe, &shop, 170);
+		tails[n] = probe.log10_p[0];
+		probe_fini(&probe);
+	}
+	cr_assert(tails[0] > -5 && tails[1] < -8, "%g of 8, %g of 200", tails[0], tails[1]);
+}
+
+Test(window, says_nothing_before_half_its_length)
+{
+	struct detector_spec spec = window_spec(30, 3);
+	struct shop shop;
+	struct probe probe;
+
+	shop_init(&shop, 6, 1, 60000, AGGREGATE_COUNT);
+	probe_init(&probe, &detector_window, &spec, 1);
+	for (int k = 0; k < 15; k++) {
+		step_values(&probe, &shop, 5);
+		cr_assert_eq(probe.log10_p[0], 0);
+	}
+	step_values(&probe, &shop, 5);
+	cr_assert_lt(probe.log10_p[0], 0);
+	probe_fini(&probe);
+}
+
+Test(window, stands_still_while_it_may_not_learn)
+{
+	struct detector_spec spec = window_spec(10, 3);
+	struct shop shop;
+	struct probe probe;
+
+	shop_init(&shop, 7, 1, 60000, AGGREGATE_COUNT);
+	probe_init(&probe, &detector_window, &spec, 1);
+	for (int k = 0; k < 20; k++)
+		step_values(&probe, &shop, 100);
+	probe.learn[0] = 0;
+	for (int k = 0; k < 50; k++)
+		step_values(&probe, &shop, 0);
+	cr_assert_float_eq(probe.expected[0], 100, 1e-9);
+	shop.observations.flags = OBSERVATION_INCOMPLETE;
+	probe.learn[0] = 1;
+	step_values(&probe, &shop, 0);
+	shop.observations.flags = 0;
+	step_values(&probe, &shop, 0);
+	cr_assert_float_eq(probe.expected[0], 100, 1e-9, "an incomplete interval was learned");
+	probe_fini(&probe);
+}
