@@ -50,9 +50,10 @@ static void ring_return(struct emitter *e)
 	/* Relaxed: only changed with the lock held, or in a child that has just been forked. */
 	if (e->lease == weir_load_relaxed_64(&w->generation)) {
 		struct client_ring *ring = e->home;
-		ring->writer = e->ring;
-		/* What was put but not published (a thread cancelled inside an emit) is not there.
-		 * Relaxed: this thread wrote it. */
+		/* Only the cursors: the ledger reads the rest beside us. What was put but not
+		 * published (a thread cancelled inside an emit) is not there. Relaxed: this thread
+		 * wrote it. */
+		ring->writer.released = e->ring.released;
 		ring->writer.tail = weir_load_relaxed_64(&ring->writer.header->tail);
 		/* Orders: the last tail before the ring is seen free. Seen by: the engine, for
 		 * its status only. */
