@@ -256,7 +256,6 @@ int weir_open(const struct weir_options *options, weir **ret_weir)
 static int child_open(struct weir *w)
 {
 	struct memory own;
-	uint64_t used;
 
 	/* The descriptors first: there may be few. */
 	libweir_rings_drop(w, true);
@@ -269,15 +268,15 @@ static int child_open(struct weir *w)
 	int error = libweir_region_create(w, &own);
 	if (error)
 		return error;
-	uint32_t count = libweir_index_rebuild(w, &used);
+	libweir_index_rebuild(w);
 	struct weir_region_header *header = own.map;
 	memcpy((char *)header + WEIR_TABLE_OFFSET, (const char *)w->region.map + WEIR_TABLE_OFFSET,
-	       used);
-	header->table_used = used; /* nobody else has seen this region yet */
-	header->series_count = count;
+	       w->table_used);
+	header->table_used = w->table_used; /* nobody else has seen this region yet */
+	header->series_count = w->defined;
 	libweir_memory_drop(&w->region);
 	w->region = own;
-	weir_store_relaxed_32(&w->series_count, count); /* before the generation, below */
+	weir_store_relaxed_32(&w->series_count, w->defined); /* before the generation, below */
 	/* Orders: the new region before the generation. Seen by: libweir_ensure() in the child's
 	 * other threads. Without it one could write to the parent's region. */
 	weir_store_release_64(&w->generation, generation_next());

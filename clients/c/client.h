@@ -129,6 +129,10 @@ struct weir {
 	struct attach attach;
 	char refusal[sizeof(((struct weir_message *)0)->text)]; /* the caller's copy */
 
+	/* What the table holds, by our own count: in a forked child the region's header may still
+	 * be the parent's, which goes on defining. With the lock held. */
+	uint64_t table_used;
+	uint32_t defined;
 	/* Index of the definitions, private: offsets[id - 1] in the table, buckets of ids. */
 	uint32_t *offsets;
 	uint32_t *buckets;
@@ -230,8 +234,8 @@ int libweir_ring_create(struct weir *w);
 bool libweir_utf8_valid(const char *text, size_t bytes);
 int libweir_index_create(struct weir *w);
 void libweir_index_destroy(struct weir *w);
-/* Index the whole definitions in the region's table. How many, and the bytes they take. */
-uint32_t libweir_index_rebuild(struct weir *w, uint64_t *ret_used);
+/* Index the definitions in the region's table up to table_used; counts them in `defined`. */
+void libweir_index_rebuild(struct weir *w);
 
 /* attach.c */
 void libweir_attach_step(struct weir *w);

@@ -149,9 +149,9 @@ static int definition_build(union definition_space *out, const char *event, cons
 	return 0;
 }
 
-static const struct weir_definition *table_at(const struct weir *w, uint64_t offset)
+static struct weir_definition *table_at(const struct weir *w, uint64_t offset)
 {
-	return (const struct weir_definition *)((char *)w->region.map + WEIR_TABLE_OFFSET + offset);
+	return (struct weir_definition *)((char *)w->region.map + WEIR_TABLE_OFFSET + offset);
 }
 
 /* FNV-1a, 64 bits, folded. */
@@ -214,49 +214,40 @@ void libweir_index_destroy(struct weir *w)
 	w->buckets = NULL;
 }
 
-uint32_t libweir_index_rebuild(struct weir *w, uint64_t *ret_used)
+void libweir_index_rebuild(struct weir *w)
 {
-	/* Orders: the table's bytes after the cursor that covers them. Partner: series_append(),
-	 * perhaps in the parent process, which goes on writing. Without it the child could copy
-	 * a definition that is half there. */
-	const uint64_t used = weir_load_acquire_64(&region_header(w)->table_used);
-	uint32_t count = 0;
-	uint64_t at = 0;
-
 	memset(w->buckets, 0, buckets_bytes(w));
-	while (at < used && count < w->series_max) {
+	w->defined = 0;
+	for (uint64_t at = 0; at < w->table_used;) {
 		const struct weir_definition *definition = table_at(w, at);
-		if (definition->bytes < sizeof(*definition) || definition->bytes > used - at)
-			break; /* the parent died in the middle of this page, or scribbled */
-		w->offsets[count++] = (uint32_t)at;
-		*bucket_find(w, definition) = count;
+		w->offsets[w->defined++] = (uint32_t)at;
+		*bucket_find(w, definition) = w->defined;
 		at += definition->bytes;
 	}
-	*ret_used = at;
-	return count;
 }
 
 /* A new definition behind the others. Its id, or -ENOSPC. With the lock held. */
 static int series_append(struct weir *w, const struct weir_definition *definition, uint32_t *bucket)
 {
 	struct weir_region_header *header = region_header(w);
-	const uint64_t used = header->table_used;
-	const uint32_t count = header->series_count;
 
-	if (count >= w->series_max || used + definition->bytes > w->table_bytes)
+	if (w->defined >= w->series_max || w->table_used + definition->bytes > w->table_bytes)
 		return -ENOSPC;
-	memcpy((char *)header + WEIR_TABLE_OFFSET + used, definition, definition->bytes);
-	w->offsets[count] = (uint32_t)used;
-	*bucket = count + 1;
+	memcpy(table_at(w, w->table_used), definition, definition->bytes);
+	w->offsets[w->defined] = (uint32_t)w->table_used;
+	*bucket = ++w->defined;
+	/* Orders: the bytes before our own cursor. Seen by: the child of a fork by another thread,
+	 * in libweir_index_rebuild(). Without it the child could walk over half a definition. */
+	weir_store_release_64(&w->table_used, w->table_used + definition->bytes);
 	/* Orders: the definition's bytes before the cursor that covers them, and the cursor before
 	 * the count. Seen by: the intake agent, which reads them in the opposite order. Without it
 	 * the engine could map a definition that is half written. */
-	weir_store_release_64(&header->table_used, used + definition->bytes);
-	weir_store_release_32(&header->series_count, count + 1);
+	weir_store_release_64(&header->table_used, w->table_used);
+	weir_store_release_32(&header->series_count, w->defined);
 	/* Orders: the definition before any event that passes emit's check with this id. Seen by:
 	 * series_valid(); the tail of that event carries the order on to the engine. */
-	weir_store_release_32(&w->series_count, count + 1);
-	return (int)count + 1;
+	weir_store_release_32(&w->series_count, w->defined);
+	return (int)w->defined;
 }
 
 static int series_find_or_append(struct weir *w, const struct weir_definition *definition)

@@ -182,6 +182,8 @@ static void ring_offered(struct fake *fake, struct fake_producer *producer, uint
 {
 	uint64_t bytes;
 
+	if (fake->vice == FAKE_IGNORES_RINGS)
+		return;
 	if (fake->vice == FAKE_REFUSES_RINGS) {
 		answer(producer,
 		       (struct weir_message){.type = WEIR_MESSAGE_REFUSED,

@@ -56,8 +56,9 @@ enum fake_vice {
 	FAKE_SILENT,  /* accepts, never answers */
 	FAKE_REFUSES, /* every region, with a text */
 	FAKE_REFUSES_RINGS,
-	FAKE_UNSEALED, /* the control memfd has no seals */
-	FAKE_SHORT,    /* ... is a page too short */
+	FAKE_IGNORES_RINGS, /* welcomes the region, its control page stays zeros */
+	FAKE_UNSEALED,      /* the control memfd has no seals */
+	FAKE_SHORT,         /* ... is a page too short */
 	FAKE_WRONG_MAGIC,
 	FAKE_GARBLES, /* answers something that is no message */
 };

@@ -49,7 +49,9 @@ Test(attach, events_from_before_the_engine_are_taken_when_it_comes)
 Test(attach, emits_alone_find_the_engine, .timeout = 20)
 {
 	for (int way = 0; way < 2; way++) {
-		struct setup s = setup_open((struct weir_options){.ring_events = 64});
+		/* More room than events: where the caller gives the times, it is not a full ring
+		 * that makes the library look around. */
+		struct setup s = setup_open((struct weir_options){.ring_events = 16384});
 		static struct fake_log log;
 		struct fake fake;
 
@@ -110,6 +112,88 @@ Test(attach, another_engine_goes_on_where_the_first_one_ended)
 	cr_assert_eq(log.count, 1);
 	cr_assert_null(fake.wrong, "%s", fake.wrong);
 	fake_stop(&fake);
+	setup_close(&s);
+}
+
+Test(attach, the_ledger_does_not_go_back_before_a_new_engine_has_answered)
+{
+	static struct fake_log log;
+	struct fake fake;
+	struct setup s = setup_open_with(&fake, &log, (struct weir_options){0});
+
+	for (int i = 0; i < 100; i++)
+		weir_emit(s.w, s.series, 1);
+	cr_assert(attach(&s, &fake));
+	fake_drain(&fake, UINT64_MAX);
+	fake_sync(&fake);
+	fake_stop(&fake);
+	fake_start(&fake, s.path, &log);
+	fake.vice = FAKE_IGNORES_RINGS;
+	cr_assert(attach(&s, &fake));
+	struct weir_ledger l = ledger_of(s.w);
+	cr_assert_eq(l.attached, 1);
+	cr_assert_eq(l.persisted, 100);
+	cr_assert_eq(l.durable, 100);
+	cr_assert_eq(weir_wait(s.w, WEIR_DURABLE, 0), 0);
+	fake_stop(&fake);
+	setup_close(&s);
+}
+
+static void *emit_one(void *argument)
+{
+	struct setup *s = argument;
+
+	weir_emit(s->w, s->series, 1);
+	return NULL;
+}
+
+/* An engine that has stopped reading: our next message is a broken pipe. */
+Test(attach, a_connection_that_breaks_in_a_send_is_made_again)
+{
+	static struct fake_log log;
+	struct fake fake;
+	struct setup s = setup_open_with(&fake, &log, (struct weir_options){0});
+	pthread_t thread;
+
+	weir_emit(s.w, s.series, 1);
+	cr_assert(attach(&s, &fake));
+	shutdown(fake.producers[0].socket, SHUT_RD);
+	pthread_create(&thread, NULL, emit_one, &s); /* a ring to be offered */
+	pthread_join(thread, NULL);
+	cr_assert_eq(weir_poll(s.w), 0, "the connection is given up");
+	cr_assert(attach(&s, &fake));
+	cr_assert_eq(fake_drain(&fake, UINT64_MAX), 2);
+	fake_stop(&fake);
+	setup_close(&s);
+}
+
+Test(attach, errno_stays_the_callers)
+{
+	struct setup s = setup_open((struct weir_options){.ring_events = 64});
+	struct weir_ledger l;
+
+	for (int i = 0; i < 100; i++) {
+		errno = EXDEV;
+		clock_skip(i % 2); /* now and then there is an attempt to connect, which fails */
+		switch (i % 5) {
+		case 0:
+			weir_emit(s.w, s.series, i);
+			break;
+		case 1:
+			weir_poll(s.w);
+			break;
+		case 2:
+			weir_wait(s.w, WEIR_PERSISTED, 0);
+			break;
+		case 3:
+			weir_refusal(s.w);
+			weir_series(s.w, "x", NULL, WEIR_KIND_NUMBER, NULL, 0);
+			break;
+		default:
+			weir_ledger(s.w, &l);
+		}
+		cr_assert_eq(errno, EXDEV, "call %d", i % 5);
+	}
 	setup_close(&s);
 }
 

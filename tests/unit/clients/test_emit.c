@@ -325,22 +325,6 @@ Test(emit, nothing_is_allocated_after_a_threads_first_event)
 	setup_close(&s);
 }
 
-Test(emit, errno_stays_the_callers)
-{
-	struct setup s = setup_open((struct weir_options){.ring_events = 64});
-
-	errno = EXDEV;
-	for (int i = 0; i < 100; i++)
-		weir_emit(s.w, s.series, i);
-	weir_poll(s.w);
-	weir_wait(s.w, WEIR_PERSISTED, 5);
-	weir_series(s.w, "x", NULL, WEIR_KIND_NUMBER, NULL, 0);
-	struct weir_ledger l;
-	weir_ledger(s.w, &l);
-	cr_assert_eq(errno, EXDEV);
-	setup_close(&s);
-}
-
 static weir *signal_weir;
 static int signal_series;
 static volatile uint64_t signal_attempts, signal_taken, signal_nested;

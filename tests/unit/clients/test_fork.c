@@ -8,6 +8,8 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 
+#include "skip.h"
+
 enum { CHILDREN = 8, CHILD_EVENTS = 300 };
 
 static void child_run(struct setup *s, int number)
@@ -94,6 +96,35 @@ Test(fork, a_child_that_only_closes_leaves_the_parent_as_it_was)
 	cr_assert_eq(fake.producers[0].region->state, WEIR_REGION_OPEN);
 	cr_assert_eq(fake.connections, 1);
 	fake_stop(&fake);
+	setup_close(&s);
+}
+
+/* The parent's control page says of ring 0 that slots are free; the child's ring 0 is another. */
+Test(fork, a_child_takes_over_no_word_and_no_descriptor_of_its_parents)
+{
+	static struct fake_log log;
+	static struct fake fake;
+	struct setup s = setup_open_with(&fake, &log, (struct weir_options){.ring_events = 64});
+	struct weir_ledger l;
+
+	for (int i = 0; i < 40; i++)
+		weir_emit(s.w, s.series, 1);
+	fake_run(&fake);
+	cr_assert_eq(weir_wait(s.w, WEIR_DURABLE, 5000), 0);
+	fake_stop(&fake);
+	pid_t child = fork();
+	if (child == 0) {
+		const int descriptors = open_descriptors();
+		for (int i = 0; i < 100; i++)
+			weir_emit(s.w, s.series, 1);
+		weir_ledger(s.w, &l);
+		if (l.published != 64 || l.dropped_full != 36 || l.persisted || l.attached)
+			_exit(1);
+		/* A region and a ring for a region, a ring and a socket: nobody listens now. */
+		_exit(open_descriptors() == descriptors - 1 ? 0 : 2);
+	}
+	children_join(&child, 1);
+	cr_assert_eq(ledger_of(s.w).durable, 40);
 	setup_close(&s);
 }
 
@@ -283,4 +314,108 @@ Test(fork, forks_in_signal_handlers_at_random_moments_end_well, .timeout = 60)
 	children_join(handler_children, handler_forks);
 	cr_assert_eq(ledger_of(s.w).attempted, attempts);
 	setup_close(&s);
+}
+
+/* At random moments of definitions: the child must not end the parent's half-done one. */
+Test(fork, forks_in_signal_handlers_leave_the_parents_definitions_alone, .timeout = 60)
+{
+	struct setup s =
+		setup_open((struct weir_options){.series_max = 200000, .table_bytes = 16 << 20});
+	struct sigaction action = {.sa_handler = fork_in_handler};
+	struct itimerval timer = {{0, 900}, {0, 900}}, off = {{0, 0}, {0, 0}};
+	char name[16];
+	int count = 1;
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
+	while (handler_forks >= 0 && handler_forks < 60 && count < 199999) {
+		snprintf(name, sizeof(name), "n-%d", ++count);
+		if (weir_series(s.w, name, NULL, WEIR_KIND_NUMBER, NULL, 0) != count)
+			break;
+	}
+	setitimer(ITIMER_REAL, &off, NULL);
+	if (handler_forks < 0) {
+		/* The interrupted definition is the child's too, or will be with the next call. */
+		int id = weir_series(s.w, name, NULL, WEIR_KIND_NUMBER, NULL, 0);
+		_exit(id == count && weir_emit(s.w, id, 1) == 0 ? 0 : 1);
+	}
+	children_join(handler_children, handler_forks);
+	for (int i = 2; i <= count; i++) {
+		snprintf(name, sizeof(name), "n-%d", i);
+		cr_assert_eq(weir_series(s.w, name, NULL, WEIR_KIND_NUMBER, NULL, 0), i);
+	}
+	setup_close(&s);
+}
+
+static int seams_left;
+static pid_t seam_child;
+static bool seam_in_child;
+
+static void fork_at_seam(void)
+{
+	if (--seams_left)
+		return;
+	clock_call(NULL);
+	seam_child = fork();
+	seam_in_child = seam_child == 0;
+}
+
+/* One call more, counted. In the child, counting begins behind the call that was interrupted. */
+static void seam_emit(struct setup *s, int way, uint64_t *attempts)
+{
+	struct weir_sample samples[2] = {{.value = 1, .series = 1}, {.value = 1, .series = 1}};
+	const bool was_child = seam_in_child;
+
+	if (way == 0)
+		weir_emit(s->w, s->series, 1);
+	else if (way == 1)
+		weir_emit_at(s->w, s->series, 1, 1);
+	else
+		weir_emit_many(s->w, samples, 2);
+	*attempts += way == 2 ? 2 : 1;
+	if (seam_in_child && !was_child)
+		*attempts = 0;
+}
+
+/* Run the calls once, forking at the n-th look at the clock. false: there are not so many. */
+static bool seam_run(int seam)
+{
+	struct setup s = setup_open((struct weir_options){0});
+	struct weir_ledger l;
+	uint64_t attempts = 0;
+
+	seams_left = seam;
+	seam_child = -1;
+	clock_call(fork_at_seam);
+	for (int way = 0; way < 3; way++) {
+		seam_emit(&s, way, &attempts);
+		clock_skip(1);
+		seam_emit(&s, way, &attempts);
+	}
+	const bool was_child = seam_in_child;
+	weir_poll(s.w);
+	weir_wait(s.w, WEIR_PERSISTED, 0);
+	clock_call(NULL);
+	if (seam_in_child && !was_child)
+		attempts = 0;
+	weir_emit(s.w, s.series, 1);
+	weir_ledger(s.w, &l);
+	attempts++;
+	if (seam_in_child) /* the interrupted call may count here too, in whole or in part */
+		_exit(!l.dropped && l.published >= attempts && l.published <= attempts + 2 ? 0 : 1);
+	cr_assert_eq(l.dropped, 0);
+	cr_assert_eq(l.published, attempts);
+	if (seam_child > 0)
+		children_join(&seam_child, 1);
+	setup_close(&s);
+	return seam_child > 0;
+}
+
+Test(fork, a_fork_at_any_seam_of_a_call_ends_well, .timeout = 30)
+{
+	int seams = 1;
+
+	while (seam_run(seams))
+		seams++;
+	cr_assert_gt(seams, 15, "only %d seams", seams);
 }
