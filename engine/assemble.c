@@ -201,6 +201,7 @@ static int make_closing(struct engine *engine, char *why, size_t why_bytes)
 		.config_changed = !recovered->config ||
 				  strcmp(recovered->config->text, config->text) != 0,
 		.series_max = config->series_max,
+		.registry = recovered->registry,
 		.checkpoint_intervals = config->checkpoint_intervals,
 		.resumed = recovered->epoch > 0,
 	};

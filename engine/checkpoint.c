@@ -38,6 +38,7 @@ void checkpoint_fini(struct checkpoint *checkpoint)
 {
 	closer_fini(&checkpoint->closer);
 	free(checkpoint->config_text);
+	bytes_fini(&checkpoint->definitions);
 	bytes_fini(&checkpoint->sections);
 	checkpoint_init(checkpoint);
 }
@@ -54,6 +55,8 @@ void checkpoint_put_positions(const struct checkpoint *checkpoint, struct bytes 
 		bytes_put_u32(out, checkpoint->source[i].clock);
 	}
 	bytes_put_text(out, checkpoint->config_text);
+	bytes_put_u64(out, checkpoint->definitions.used);
+	bytes_put(out, checkpoint->definitions.data, checkpoint->definitions.used);
 	closer_save(&checkpoint->closer, out);
 }
 
@@ -74,7 +77,12 @@ static int get_positions(struct bytes_reader *in, struct checkpoint *checkpoint)
 	if (!checkpoint->config_text)
 		return -ENOMEM;
 	bytes_get_text(in, checkpoint->config_text, in->left + 1);
-	return in->failed ? -EPROTO : closer_load(&checkpoint->closer, in);
+	uint64_t bytes = bytes_get_u64(in);
+	const void *definitions = bytes_get(in, bytes);
+	if (in->failed)
+		return -EPROTO;
+	bytes_put(&checkpoint->definitions, definitions, bytes);
+	return closer_load(&checkpoint->closer, in);
 }
 
 /* Wait for the one thing in flight. Its result, or -ETIMEDOUT. */

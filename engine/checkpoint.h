@@ -36,6 +36,7 @@ struct checkpoint {
 	int64_t interval_ms;
 	char *config_text; /* malloc'd */
 	struct closer closer;
+	struct bytes definitions; /* {u32 id, u32 zero, definition}: of the series that wait in it */
 	struct bytes sections; /* scorer_save() of all shards, one after the other */
 };
 

@@ -176,6 +176,32 @@ static void log_sources(struct closing *closing)
 	}
 }
 
+/* Partials that wait are scored after a restart before any lane is read: their series must be known
+ * from the checkpoint alone. */
+static void put_definitions(const struct closing *closing, struct bytes *out)
+{
+	const struct closing_options *options = &closing->options;
+	uint8_t *put = calloc(options->series_max / 8 + 1, 1);
+
+	out->failed |= !put;
+	for (uint32_t s = 0; s < WEIR_SOURCES_MAX && put; s++) {
+		const struct partial *partial = options->closer->sources[s].pending;
+		for (; partial; partial = partial->next)
+			for (uint32_t i = 0; i < partial->cell_count; i++) {
+				uint32_t id = partial->cells[i].series;
+				const struct weir_definition *definition =
+					series_get(options->registry, id);
+				if (!definition || (put[id / 8] >> (id % 8) & 1))
+					continue;
+				put[id / 8] |= (uint8_t)(1u << (id % 8));
+				bytes_put_u32(out, id);
+				bytes_put_u32(out, 0);
+				bytes_put(out, definition, definition->bytes);
+			}
+	}
+	free(put);
+}
+
 static void take_positions(struct closing *closing, struct close_job *job, uint64_t lsn)
 {
 	const struct closing_options *options = &closing->options;
@@ -195,7 +221,10 @@ static void take_positions(struct closing *closing, struct close_job *job, uint6
 		}
 		checkpoint->config_text = (char *)(uintptr_t)options->config_text;
 		checkpoint->closer = *options->closer;
+		put_definitions(closing, &checkpoint->definitions);
+		request->positions.failed |= checkpoint->definitions.failed;
 		checkpoint_put_positions(checkpoint, &request->positions);
+		bytes_fini(&checkpoint->definitions);
 		for (uint32_t lane = 0; lane < options->lanes; lane++)
 			for (uint32_t s = 0; s < WEIR_SOURCES_MAX; s++) {
 				const struct close_lane *mark =

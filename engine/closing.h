@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/queue.h"
+#include "intake/series.h"
 #include "intake/source.h"
 #include "interval/close.h"
 #include "lane.h"
@@ -48,6 +49,7 @@ struct closing_options {
 	const char *config_text;
 	bool config_changed;          /* write it: the log's last one differs */
 	uint32_t series_max;
+	const struct series_registry *registry; /* a checkpoint names the series that wait in it */
 	uint32_t checkpoint_intervals; /* at least this many intervals between checkpoints */
 	bool resumed;                 /* the store is not new: wall intervals until now had downtime */
 };

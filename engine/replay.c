@@ -250,6 +250,27 @@ static int apply_block(struct replay *replay, const struct reader_block *block)
 	return more < 0 ? fail(replay, more, "a block of the control log") : 0;
 }
 
+int replay_definitions(struct replay *replay, const void *data, uint32_t bytes)
+{
+	const uint8_t *at = data;
+
+	/* {u32 id, u32 zero, definition}: 8-byte aligned throughout. */
+	while (bytes >= 8 + sizeof(struct weir_definition)) {
+		uint32_t id;
+		const char *why;
+		const struct weir_definition *definition = (const void *)(at + 8);
+		memcpy(&id, at, sizeof(id));
+		if (series_check(definition, bytes - 8, &why) < 0)
+			return -EPROTO;
+		int error = series_restore(replay->registry, id, definition);
+		if (error < 0)
+			return error;
+		at += 8 + definition->bytes;
+		bytes -= 8 + definition->bytes;
+	}
+	return bytes ? -EPROTO : 0;
+}
+
 static int load_checkpoint(struct replay *replay, struct checkpoint *checkpoint)
 {
 	struct bytes_reader sections = {.data = checkpoint->sections.data,
@@ -261,6 +282,9 @@ static int load_checkpoint(struct replay *replay, struct checkpoint *checkpoint)
 	if (!error)
 		error = apply_config(replay, checkpoint->config_text,
 				     strlen(checkpoint->config_text));
+	if (!error)
+		error = replay_definitions(replay, checkpoint->definitions.data,
+					   (uint32_t)checkpoint->definitions.used);
 	for (uint32_t i = 0; i < checkpoint->sources && !error; i++)
 		error = apply_source(replay, i, checkpoint->source[i].name,
 				     checkpoint->source[i].clock);

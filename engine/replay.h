@@ -75,5 +75,7 @@ struct replay {
  * replay_fini() in any case. -ENOENT: no control log (a new store), all is empty. */
 int replay_run(const struct replay_options *options, struct replay *replay);
 void replay_fini(struct replay *replay);
+/* Definitions as they stand in the log and in checkpoints. 0, -EPROTO, or series_restore()'s word. */
+int replay_definitions(struct replay *replay, const void *data, uint32_t bytes);
 
 #endif

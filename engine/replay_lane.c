@@ -126,28 +126,6 @@ static int apply_rings(struct replay *replay, const struct reader_block *block)
 	return 0;
 }
 
-static int apply_series(struct replay *replay, const struct reader_block *block)
-{
-	const uint8_t *at = block->payload;
-	uint32_t left = block->header.payload_bytes;
-
-	/* {u32 id, u32 zero, definition}: 8-byte aligned throughout. */
-	while (left >= 8 + sizeof(struct weir_definition)) {
-		uint32_t id;
-		const char *why;
-		const struct weir_definition *definition = (const void *)(at + 8);
-		memcpy(&id, at, sizeof(id));
-		if (series_check(definition, left - 8, &why) < 0)
-			return -EPROTO;
-		int error = series_restore(replay->registry, id, definition);
-		if (error < 0)
-			return error;
-		at += 8 + definition->bytes;
-		left -= 8 + definition->bytes;
-	}
-	return left ? -EPROTO : 0;
-}
-
 static struct cells *open_cells(struct replay_lane *lane, uint32_t source, int64_t frontier,
 				uint64_t lsn)
 {
@@ -294,7 +272,7 @@ static int apply_block(struct replay_lane *lane)
 	}
 	switch (block->header.type) {
 	case WEIR_BLOCK_SERIES:
-		return apply_series(replay, block);
+		return replay_definitions(replay, block->payload, block->header.payload_bytes);
 	case WEIR_BLOCK_RINGS:
 	case WEIR_BLOCK_LEDGER:
 		return apply_rings(replay, block);

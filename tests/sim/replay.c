@@ -43,6 +43,12 @@ static void compare(struct story *story, const char *scenario, bool suffix)
 				printf("live   %s\nreplay %s\n", stored[skip + at], replayed[at]);
 		}
 		same = same && count + skip == stored_count;
+		if (!same && getenv("STORY_LINES")) {
+			for (uint32_t at = 0; at < stored_count; at++)
+				printf("L %s\n", stored[at]);
+			for (uint32_t at = 0; at < count; at++)
+				printf("R %s\n", replayed[at]);
+		}
 		if (!same)
 			printf("%s: %u live revisions, %u replayed with %u shards\n", scenario,
 			       stored_count, count, shards[i]);

@@ -325,17 +325,20 @@ static int sim_list(struct io *base, const char *path, int (*each)(void *self, c
 {
 	struct sim_io *io = sim_of(base);
 	struct simdisk *disk = io->disk;
-	size_t length = strlen(path);
+	bool root = strcmp(path, ".") == 0;
+	size_t length = root ? 0 : strlen(path);
 
 	if (io->dead)
 		return -EIO;
-	if (!file_named(disk, path))
+	if (!root && !file_named(disk, path))
 		return -ENOENT;
 	for (uint32_t i = 0; i < disk->files_count; i++) {
 		const struct sim_file *file = disk->files[i];
-		if (!file->there || strncmp(file->path, path, length) || file->path[length] != '/')
+		const char *name = root ? file->path : file->path + length + 1;
+		if (!file->there || (!root && (strncmp(file->path, path, length) || file->path[length] != '/')) ||
+		    strchr(name, '/'))
 			continue;
-		if (each(self, file->path + length + 1))
+		if (each(self, name))
 			break;
 	}
 	return 0;

@@ -4,7 +4,6 @@
 #include "story.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "deliver/payload.h"
 #include "deliver/store.h"
 #include "log/reader.h"
+#include "support/simdisk.h"
 
 #define MINUTE_MS 60000u
 #define START_MS UINT64_C(1767225600000) /* 2026-01-01 */
@@ -93,6 +93,8 @@ void story_begin(struct story *story, uint32_t lanes, uint32_t shards, uint64_t 
 		.monotonic_ns = fake_monotonic, .wall_ms = fake_wall, .self = story};
 	snprintf(story->directory, sizeof(story->directory), "./story-XXXXXX");
 	must(mkdtemp(story->directory));
+	story->disk = simdisk_create(seed);
+	must(story->disk);
 	snprintf(story->data, sizeof(story->data), "%s/data", story->directory);
 	snprintf(story->socket, sizeof(story->socket), "%s/weir.sock", story->directory);
 	open_producers(story);
@@ -108,7 +110,7 @@ static void configure(struct story *story)
 		"lanes: %u\nshards: %u\ninterval: 1m\nlateness: {event: 1m}\n"
 		"checkpoint_intervals: %u\n"
 		"limits: {series_max: 1000}\n"
-		"log: {io: pwrite, durability: block, segment_bytes: 1MiB, block_bytes: 64KiB%s%llu}\n"
+		"log: {io: pwrite, durability: interval, segment_bytes: 1MiB, block_bytes: 64KiB%s%llu}\n"
 		"metrics:\n"
 		"  - {name: page_views, event: page_view, agg: count, by: [country, country*device]}\n"
 		"  - {name: orders, event: purchase, agg: count, by: [country, device]}\n"
@@ -153,6 +155,15 @@ static bool all_attached(struct story *story)
 	return true;
 }
 
+static int make_io(void *self, int dirfd, uint32_t depth, struct io **ret_io)
+{
+	struct story *story = self;
+
+	(void)dirfd;
+	*ret_io = simdisk_io(story->disk, depth);
+	return *ret_io ? 0 : -ENOMEM;
+}
+
 void story_start(struct story *story)
 {
 	char why[512];
@@ -160,6 +171,8 @@ void story_start(struct story *story)
 		.clock = &story->clock,
 		.random_seed = next_random(story) | 1,
 		.lock_wait_ms = 1000,
+		.make_io = make_io,
+		.self = story,
 	};
 
 	configure(story);
@@ -191,6 +204,7 @@ void story_stop(struct story *story)
 void story_crash(struct story *story)
 {
 	show_status(story);
+	simdisk_kill(story->disk);
 	engine_abandon(story->engine);
 	story->engine = NULL;
 }
@@ -260,6 +274,7 @@ void story_end(struct story *story)
 		if (story->producers[p])
 			weir_close(story->producers[p], 0);
 	config_free(story->config);
+	simdisk_destroy(story->disk);
 	snprintf(command, sizeof(command), "rm -rf %s", story->directory);
 	must(system(command) == 0);
 }
@@ -307,7 +322,6 @@ char **story_replayed(struct story *story, uint32_t shards, uint32_t *ret_count)
 	struct lines lines = {0};
 	struct replay replay;
 	struct io *io;
-	int fd = open(story->data, O_RDONLY | O_DIRECTORY);
 	struct replay_options options = {
 		.shards = shards,
 		.series_max = 1000,
@@ -316,7 +330,8 @@ char **story_replayed(struct story *story, uint32_t shards, uint32_t *ret_count)
 		.self = &lines,
 	};
 
-	must(fd >= 0 && io_pwrite_create(fd, 1, &io) == 0);
+	io = simdisk_io(story->disk, 1);
+	must(io);
 	options.io = io;
 	if (replay_run(&options, &replay) < 0) {
 		fprintf(stderr, "replay: %s\n", replay.why);
@@ -324,7 +339,6 @@ char **story_replayed(struct story *story, uint32_t shards, uint32_t *ret_count)
 	}
 	replay_fini(&replay);
 	io->ops->destroy(io);
-	close(fd);
 	*ret_count = lines.count;
 	return lines.lines;
 }
@@ -339,10 +353,10 @@ void story_free_lines(char **lines, uint32_t count)
 void story_logged(struct story *story, uint64_t *ret_events, double *ret_sum)
 {
 	struct io *io;
-	int fd = open(story->data, O_RDONLY | O_DIRECTORY);
 	char why[256];
 
-	must(fd >= 0 && io_pwrite_create(fd, 1, &io) == 0);
+	io = simdisk_io(story->disk, 1);
+	must(io);
 	*ret_events = 0;
 	*ret_sum = 0;
 	for (uint32_t lane = 0; lane < 8; lane++) {
@@ -362,5 +376,4 @@ void story_logged(struct story *story, uint64_t *ret_events, double *ret_sum)
 		reader_close(reader);
 	}
 	io->ops->destroy(io);
-	close(fd);
 }

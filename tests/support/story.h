@@ -2,7 +2,8 @@
  * story: a shop's traffic played into a hand-cranked engine, and what came of it.
  *
  * One process, one thread: libweir's producers and every stage of the engine take turns. The disk
- * is real (pwrite) or simulated; time is the story's own. Used by tests/sim and tests/crash.
+ * of the log is simulated: it completes late and out of order, and a crash lands what was in flight
+ * page by page. SQLite has a real file. Time is the story's own. Used by tests/sim.
  */
 #ifndef SUPPORT_STORY_H
 #define SUPPORT_STORY_H
@@ -24,6 +25,7 @@ struct story {
 	uint32_t checkpoint_intervals;
 	const char *detectors; /* YAML, NULL: the story's own */
 	struct config *config;
+	struct simdisk *disk;
 	struct clock clock;
 	uint64_t now_ns;       /* of the fake clock */
 	struct engine *engine;
