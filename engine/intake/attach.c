@@ -110,11 +110,13 @@ static void send_refusal(struct intake *intake, struct connection *connection, u
 {
 	struct weir_message message = {
 		.type = WEIR_MESSAGE_REFUSED, .index = index, .status = status};
-	const char *who = connection->producer ? connection->producer->identity.program : "a producer";
+	const char *who = connection->producer ? connection->producer->identity.program
+					       : "a producer";
 
 	count_add(&intake->counters.refused, 1);
 	log_warning("intake", "refused %s: %s", who, refusal->text);
-	if (!answer(connection, &message, -1, refusal->text) || !connection->producer || ++connection->refusals >= REFUSALS_MAX)
+	if (!answer(connection, &message, -1, refusal->text) || !connection->producer ||
+	    ++connection->refusals >= REFUSALS_MAX)
 		connection_close(intake, connection);
 }
 
@@ -139,7 +141,8 @@ static int replace_socket(const struct producer *producer, int fd, const struct 
 	}
 	if (process->start_time_ticks && producer->process.start_time_ticks &&
 	    process->start_time_ticks != producer->process.start_time_ticks) {
-		refuse(refusal, "the region is another process's: after a fork, open one of your own");
+		refuse(refusal,
+		       "the region is another process's: after a fork, open one of your own");
 		return -EPERM;
 	}
 	return 0;
@@ -180,7 +183,8 @@ static void take_hello(struct intake *intake, struct connection *connection, int
 	}
 	int r = process_of_peer(connection->fd, &process);
 	if (r < 0) {
-		refuse(&refusal, "the kernel does not say who you are (%s): same pid namespace, please",
+		refuse(&refusal,
+		       "the kernel does not say who you are (%s): same pid namespace, please",
 		       strerror(-r));
 		send_refusal(intake, connection, 0, r, &refusal);
 		return;
@@ -223,7 +227,8 @@ static void take_message(struct intake *intake, struct connection *connection,
 	struct refusal refusal;
 
 	if (message->version != WEIR_LAYOUT_VERSION) {
-		refuse(&refusal, "the library speaks layout %u, the engine %u: install the same release",
+		refuse(&refusal,
+		       "the library speaks layout %u, the engine %u: install the same release",
 		       message->version, WEIR_LAYOUT_VERSION);
 		send_refusal(intake, connection, message->index, -EPROTONOSUPPORT, &refusal);
 	} else if (message->type == WEIR_MESSAGE_HELLO) {
@@ -296,7 +301,8 @@ static int accept_connections(struct intake *intake)
 		if ((errno == EMFILE || errno == ENFILE) && intake->pending_count > 0)
 			close_oldest_pending(intake);
 		if (errno == EMFILE || errno == ENFILE)
-			log_warning("intake", "no descriptors left for new producers: raise LimitNOFILE");
+			log_warning("intake",
+				    "no descriptors left for new producers: raise LimitNOFILE");
 		return i;
 	}
 	return ACCEPTS_PER_STEP;
@@ -367,6 +373,8 @@ static void step_sources(struct intake *intake)
 
 	for (uint32_t i = 0; i < table->count; i++) {
 		struct source *source = &table->sources[i];
+		/* Orders: nothing of ours before it; lanes acquire the clock ahead of their
+		 * snapshots, so that what was published before this moment is drained first. */
 		if (source->clock == WEIR_CLOCK_WALL)
 			weir_max_64(&source->clock_ms, wall_ms);
 		else if (intake->seen[i] && !intake->live[i] && !source->ended)
@@ -407,8 +415,8 @@ static int allocate(struct intake *intake)
 	intake->connections_max = max + PENDING_MAX + 1;
 	intake->producers = calloc(max, sizeof(struct producer *));
 	intake->connections = calloc(intake->connections_max, sizeof(*intake->connections));
-	intake->free_connections =
-		calloc(intake->connections_max, sizeof(*intake->free_connections));
+	intake->free_connections = calloc(intake->connections_max,
+					  sizeof(*intake->free_connections));
 	if (!intake->producers || !intake->connections || !intake->free_connections)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < intake->connections_max; i++) {
@@ -497,7 +505,8 @@ static int adopt_ring(struct intake *intake, const struct store_name *name, int 
 		return -ENOENT;
 	if (name->number < producer->identity.rings_max && producer->rings[name->number])
 		return -EEXIST;
-	int r = producer_attach_ring(intake, producer, name->number, fd, false, &sequence, &refusal);
+	int r = producer_attach_ring(intake, producer, name->number, fd, false, &sequence,
+				     &refusal);
 	if (r < 0)
 		log_warning("intake", "a ring that was kept is refused: %s", refusal.text);
 	return r;
@@ -514,6 +523,8 @@ int intake_adopt(struct intake *intake, const char *name, int fd)
 	/* -EEXIST: the store has it twice, and the other one is in use under this name. */
 	if (r < 0 && r != -EEXIST && intake->options.drop_fd)
 		intake->options.drop_fd(intake->options.self, name);
+	if (r == 0)
+		close(fd); /* the mapping holds the memory, the store another descriptor */
 	return r;
 }
 

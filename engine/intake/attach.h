@@ -25,7 +25,7 @@ struct intake_ring {
 	struct weir_ring_record record;    /* identity; the lane keeps the numbers up to date */
 	_Alignas(64) uint32_t dead; /* intake -> lane, release: the producer is gone or has closed,
 				     * the tail is final */
-	uint32_t detached;          /* lane -> intake, release: drained, logged, never touched again */
+	uint32_t detached; /* lane -> intake, release: drained, logged, never touched again */
 	void *owner;                /* private to attach.c */
 };
 
@@ -44,7 +44,8 @@ struct intake_options {
 	/* A source is seen for the first time: give it a number that is logged before its first
 	 * event is drained. Negative errno: refuse the producer. */
 	int (*new_source)(void *self, const char *name, enum weir_clock_kind clock);
-	/* Keep, or stop keeping, a descriptor in the service manager's store (NULL: no store). */
+	/* Keep, or stop keeping, a descriptor in the service manager's store (NULL: no store).
+	 * The descriptor is closed here right after keep_fd: send or copy it in the call. */
 	void (*keep_fd)(void *self, const char *name, int fd);
 	void (*drop_fd)(void *self, const char *name);
 	void *self;
@@ -64,13 +65,16 @@ int intake_open(const struct intake_options *options, struct intake **ret_intake
 /* Recovery, before the first step: where a ring stands in the log; numbers are never reused. */
 int intake_restore(struct intake *intake, const struct weir_ring_record *record);
 /* Take back descriptors that outlived an engine: name as given to keep_fd. The region must come
- * before its rings. Negative errno: refused (the caller closes it). */
+ * before its rings; after intake_restore, before the first step. 0: taken, and closed when it is of
+ * no use any more. Negative errno: refused, and dropped from the store; the caller closes it. */
 int intake_adopt(struct intake *intake, const char *name, int fd);
 /* agent_step: accepts, reads messages, maps new series, notices deaths, frees what is detached,
  * stores `ended` of event sources. */
 int intake_step(void *intake, uint64_t now_ns);
+/* Any thread. */
 void intake_counters(const struct intake *intake, struct intake_counters *ret_counters);
-/* Known producers that were attached in the last epoch and have not come back. */
+/* Known producers that were attached in the last epoch and have not come back; before the first
+ * step, at least as many. Any thread. */
 uint32_t intake_awaited(const struct intake *intake);
 /* Stop listening and close all sockets; rings stay mapped until intake_close. */
 void intake_stop(struct intake *intake);

@@ -16,7 +16,7 @@ struct batch {
 	uint32_t ring;           /* ring number in the log */
 	uint32_t source;         /* source number */
 	uint32_t rejected;       /* slots read and refused among these sequences */
-	uint64_t first_sequence; /* of the first slot read; the batch covers count + rejected slots */
+	uint64_t first_sequence; /* of the first slot; the batch covers count + rejected slots */
 };
 
 #endif

@@ -42,8 +42,8 @@ static uint32_t utf8_sequence(const uint8_t *at, uint32_t left)
 	uint8_t lead = at[0];
 	if (lead >= 0x01 && lead <= 0x7f)
 		return 1;
-	uint32_t count = lead >= 0xc2 && lead <= 0xdf ? 2
-			 : (lead & 0xf0) == 0xe0      ? 3
+	uint32_t count = lead >= 0xc2 && lead <= 0xdf   ? 2
+			 : (lead & 0xf0) == 0xe0        ? 3
 			 : lead >= 0xf0 && lead <= 0xf4 ? 4
 							: 0;
 	if (!count || count > left)
@@ -285,6 +285,7 @@ int series_build(void *out, size_t out_bytes, enum weir_kind kind, const char *e
 
 _Static_assert(sizeof(struct weir_definition) + 2 * WEIR_NAME_BYTES_MAX +
 			       WEIR_DIMENSIONS_MAX * (DIMENSION_HEADER_BYTES + WEIR_NAME_BYTES_MAX +
-						      WEIR_LABEL_BYTES_MAX) + 7 <=
+						      WEIR_LABEL_BYTES_MAX) +
+			       7 <=
 		       WEIR_DEFINITION_BYTES_MAX,
 	       "the longest definition fits its bound");

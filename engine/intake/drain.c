@@ -155,7 +155,8 @@ static struct take take_slots(struct drain_ring *ring, struct take take, uint32_
 		bool good = true;
 
 		while (take.slots < fetched) {
-			prefetch_series(&take, &base[(first + take.slots + PREFETCH_EVENTS) & mask]);
+			prefetch_series(&take,
+					&base[(first + take.slots + PREFETCH_EVENTS) & mask]);
 			event = copy_slot(at);
 			good = take_event(&take, event);
 			if (!good)
@@ -217,7 +218,8 @@ uint32_t drain_take(struct drain_ring *ring, struct weir_event *out, uint32_t ro
 				.ring = ring->number,
 				.source = ring->source,
 				.first_sequence = ring->next};
-	/* The lane's own bound: it acquired `map->mapped` and put those definitions into the log. */
+	/* The lane's own bound: it acquired `map->mapped` and put those definitions into the log.
+	 */
 	uint32_t mapped = ring->mapped;
 	for (int tries = 0;; tries++) {
 		if (ring->quarantined || tries == OUTRUN_TRIES_MAX) {
@@ -231,7 +233,8 @@ uint32_t drain_take(struct drain_ring *ring, struct weir_event *out, uint32_t ro
 			.span = mapped ? mapped - 1 : 0,
 			.word_last = time_limit_ms > WEIR_TIME_MS_MAX
 					     ? UINT64_MAX
-					     : (time_limit_ms << WEIR_SERIES_BITS) - !!time_limit_ms,
+					     : (time_limit_ms << WEIR_SERIES_BITS) -
+						       !!time_limit_ms,
 			.word_min = UINT64_MAX,
 			.out = out,
 		};

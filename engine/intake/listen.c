@@ -55,21 +55,24 @@ static int remove_stale(const char *path, char *why, size_t why_bytes)
 	if (lstat(path, &status) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(status.st_mode))
-		return fail(-EEXIST, why, why_bytes,
-			    "%s exists and is not a socket: remove it, or set `socket` to another path",
-			    path);
+		return fail(
+			-EEXIST, why, why_bytes,
+			"%s exists and is not a socket: remove it, or set `socket` to another path",
+			path);
 	int probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (probe < 0)
 		return fail(-errno, why, why_bytes, "socket: %s", strerror(errno));
-	int status_connect =
-		connect(probe, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+	int status_connect = connect(probe, (struct sockaddr *)&address, sizeof(address)) < 0
+				     ? -errno
+				     : 0;
 	close(probe);
 	if (status_connect == -ENOENT)
 		return 0;
 	if (status_connect != -ECONNREFUSED)
-		return fail(-EADDRINUSE, why, why_bytes,
-			    "another program listens on %s: stop it, or set `socket` to another path",
-			    path);
+		return fail(
+			-EADDRINUSE, why, why_bytes,
+			"another program listens on %s: stop it, or set `socket` to another path",
+			path);
 	if (unlink(path) < 0 && errno != ENOENT)
 		return fail(-errno, why, why_bytes,
 			    "cannot remove the socket %s of a dead engine: %s: remove it by hand",
@@ -105,10 +108,11 @@ int listener_open(struct listener *listener, const char *path, char *why, size_t
 	int r;
 
 	if (!*path || strlen(path) >= sizeof(new.path))
-		return fail(-ENAMETOOLONG, why, why_bytes,
-			    "the socket's path must have 1 to %zu bytes: set `socket` to a shorter one",
-			    sizeof(new.path) - 1);
-	strcpy(new.path, path);
+		return fail(
+			-ENAMETOOLONG, why, why_bytes,
+			"the socket's path must have 1 to %zu bytes: set `socket` to a shorter one",
+			sizeof(new.path) - 1);
+	memcpy(new.path, path, strlen(path) + 1);
 	new.fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (new.fd < 0)
 		return fail(-errno, why, why_bytes, "socket: %s", strerror(errno));

@@ -100,10 +100,8 @@ static int map(int fd, const struct stat *status, const char *what, struct memor
 		refuse(refusal, "cannot map the %s: %s", what, strerror(-status_map));
 		return status_map;
 	}
-	*ret_memory = (struct memory){.at = at,
-				      .bytes = bytes,
-				      .device = status->st_dev,
-				      .inode = status->st_ino};
+	*ret_memory = (struct memory){
+		.at = at, .bytes = bytes, .device = status->st_dev, .inode = status->st_ino};
 	return 0;
 }
 
@@ -124,10 +122,12 @@ int memory_is(const struct memory *memory, int fd)
 static bool version_ok(uint32_t version, uint32_t fingerprint, struct refusal *refusal)
 {
 	if (version != WEIR_LAYOUT_VERSION)
-		refuse(refusal, "the library speaks layout %u, the engine %u: install the same release",
+		refuse(refusal,
+		       "the library speaks layout %u, the engine %u: install the same release",
 		       version, WEIR_LAYOUT_VERSION);
 	else if (fingerprint != weir_layout_fingerprint())
-		refuse(refusal, "library and engine were built differently: install the same release");
+		refuse(refusal,
+		       "library and engine were built differently: install the same release");
 	else
 		return true;
 	return false;

@@ -56,7 +56,6 @@ void memory_destroy_control(void *control, int fd);
 /* Copy out of shared memory, once: the compiler may not go back for what it has copied. */
 void memory_copy(void *to, const void *shared, size_t bytes);
 
-void refuse(struct refusal *refusal, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+void refuse(struct refusal *refusal, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -12,10 +12,10 @@
 
 struct process {
 	uid_t uid;
-	pid_t pid;       /* as we see it; 0: in a namespace that we do not see into */
+	pid_t pid;                 /* as we see it; 0: in a namespace that we do not see into */
 	uint64_t start_time_ticks; /* field 22 of /proc/pid/stat; 0: unknown */
-	int pidfd;       /* readable once it is dead; -1: none */
-	bool gone;       /* it is dead already */
+	int pidfd;                 /* readable once it is dead; -1: none */
+	bool gone;                 /* it is dead already */
 };
 
 /* The process that connected `socket`. 0 (also when it is gone), or a negative errno: the kernel

@@ -59,8 +59,9 @@ static int check_quota(const struct intake *intake, uint32_t uid, uint64_t more,
 	uint64_t max = intake->options.user_bytes_max, used = user_bytes(intake, uid);
 	if (used <= max && more <= max - used)
 		return 0;
-	refuse(refusal, "user %u has %llu of %llu KiB in rings, %llu more wanted: raise user_bytes_max",
-	       uid, (unsigned long long)(used >> 10), (unsigned long long)(max >> 10),
+	refuse(refusal,
+	       "user %u has %llu of %llu KiB in rings, %llu more wanted: raise user_bytes_max", uid,
+	       (unsigned long long)(used >> 10), (unsigned long long)(max >> 10),
 	       (unsigned long long)(more >> 10));
 	return -EDQUOT;
 }
@@ -102,7 +103,7 @@ static int take_source(struct intake *intake, const struct region_identity *iden
 	*source = (struct source){
 		.clock = identity->clock,
 		.lateness_ms = identity->clock == WEIR_CLOCK_EVENT ? options->lateness_event_ms
-								    : options->lateness_wall_ms,
+								   : options->lateness_wall_ms,
 	};
 	memcpy(source->name, identity->source, sizeof(source->name));
 	/* Orders: the entry before the count that covers it. Seen by: lanes that walk the table;
@@ -117,7 +118,8 @@ static int check_process(const struct process *process, const struct region_iden
 	if (process->gone || !process->start_time_ticks ||
 	    process->start_time_ticks == identity->start_time_ticks)
 		return 0;
-	refuse(refusal, "the region was made by another process: after a fork, open one of your own");
+	refuse(refusal,
+	       "the region was made by another process: after a fork, open one of your own");
 	return -EPERM;
 }
 
@@ -254,8 +256,8 @@ static int take_record(struct intake *intake, const struct producer *producer, u
 /* The record is settled: nobody else gets its number. */
 static void keep_record(struct intake *intake, const struct weir_ring_record *record)
 {
-	struct known_ring *known =
-		known_find(&intake->known, record->uid, record->uuid, record->index);
+	struct known_ring *known = known_find(&intake->known, record->uid, record->uuid,
+					      record->index);
 	if (known)
 		known->attached = true;
 	else
@@ -271,7 +273,8 @@ static int place_cursor(const struct weir_ring_header *header, uint64_t capacity
 	/* Orders: this before the copies of the slots below, like every later snapshot. */
 	uint64_t tail = weir_ring_snapshot(header);
 	if (tail >= SEQUENCE_MAX || record->next_sequence > tail) {
-		refuse(refusal, "ring %u says it has %llu events, the log has more: open a new region",
+		refuse(refusal,
+		       "ring %u says it has %llu events, the log has more: open a new region",
 		       record->index, (unsigned long long)tail);
 		return -EPROTO;
 	}
@@ -485,9 +488,10 @@ static int collect_rings(struct intake *intake, struct producer *producer)
 		work++;
 		if (held->ring.drain.quarantined) {
 			count_add(&intake->counters.quarantined, 1);
-			log_warning("intake", "ring %u of %s (pid %d) lied about its cursor and is in "
-				    "quarantine", i, producer->identity.program,
-				    (int)producer->process.pid);
+			log_warning("intake",
+				    "ring %u of %s (pid %d) lied about its cursor and is in "
+				    "quarantine",
+				    i, producer->identity.program, (int)producer->process.pid);
 		}
 	}
 	return work;
@@ -500,9 +504,11 @@ static int step_table(struct intake *intake, struct producer *producer, uint32_t
 
 	if (mapped < 0) {
 		count_add(&intake->counters.quarantined, 1);
-		log_warning("intake", "the series table of %s (pid %d) is not what it says: series "
-			    "after %u are refused", producer->identity.program,
-			    (int)producer->process.pid, producer->table.defined);
+		log_warning("intake",
+			    "the series table of %s (pid %d) is not what it says: series "
+			    "after %u are refused",
+			    producer->identity.program, (int)producer->process.pid,
+			    producer->table.defined);
 		return 1;
 	}
 	count_add(&intake->counters.refused_definitions,
@@ -527,8 +533,8 @@ int producer_step(struct intake *intake, struct producer *producer, uint32_t ser
 static void forget_ring(struct intake *intake, struct producer *producer, struct held_ring *held)
 {
 	struct weir_ring_record *record = &held->ring.record;
-	struct known_ring *known =
-		known_find(&intake->known, record->uid, record->uuid, record->index);
+	struct known_ring *known = known_find(&intake->known, record->uid, record->uuid,
+					      record->index);
 	char name[STORE_NAME_BYTES];
 
 	record->next_sequence = held->ring.drain.next;

@@ -28,10 +28,10 @@ struct held_ring {
 struct connection {
 	int fd; /* -1: free */
 	uint32_t slot;
-	uint32_t serial;            /* tells this use of the slot from the one before */
-	uint32_t refusals;          /* answers of REFUSED so far */
-	uint64_t deadline_ns;       /* for HELLO */
-	struct producer *producer;  /* NULL: no HELLO yet */
+	uint32_t serial;           /* tells this use of the slot from the one before */
+	uint32_t refusals;         /* answers of REFUSED so far */
+	uint64_t deadline_ns;      /* for HELLO */
+	struct producer *producer; /* NULL: no HELLO yet */
 };
 
 struct producer {
@@ -49,8 +49,8 @@ struct producer {
 	struct held_ring **rings;      /* [identity.rings_max] */
 	uint32_t rings_count, rings_done;
 	uint32_t last_words; /* steps since it was seen leaving */
-	bool leaving;  /* it has died or closed: take what its socket still holds, then */
-	bool final;    /* say so to the lanes; the tails do not move any more */
+	bool leaving;        /* it has died or closed: take what its socket still holds, then */
+	bool final;          /* say so to the lanes; the tails do not move any more */
 	bool doubtful; /* taken for dead, but on thin evidence: remember where its rings stood */
 	bool lied;     /* counted as quarantined */
 };
@@ -73,10 +73,10 @@ struct intake {
 	struct known known;
 	bool known_changed;
 	bool stepped;
-	uint32_t awaited;                 /* any thread reads; relaxed */
-	struct intake_counters counters;  /* any thread reads; relaxed */
-	uint32_t live[WEIR_SOURCES_MAX];  /* producers of the source that are not gone yet */
-	bool seen[WEIR_SOURCES_MAX];      /* there was one */
+	uint32_t awaited;                /* any thread reads; relaxed */
+	struct intake_counters counters; /* any thread reads; relaxed */
+	uint32_t live[WEIR_SOURCES_MAX]; /* producers of the source that are not gone yet */
+	bool seen[WEIR_SOURCES_MAX];     /* there was one */
 };
 
 /* attach.c */
@@ -98,7 +98,8 @@ static inline void count_add(uint64_t *counter, int64_t by)
 
 struct producer *producer_find(struct intake *intake, uint32_t uid, const uint8_t uuid[16]);
 /* Take a region. `fd` stays the caller's, process.pidfd becomes the producer's on success. `fresh`:
- * within the quotas, and kept in the store; else it comes from there. 0, or a negative errno with a refusal. */
+ * within the quotas, and kept in the store; else it comes from there. 0, or a negative errno with a
+ * refusal. */
 int producer_attach(struct intake *intake, int fd, const struct process *process, bool fresh,
 		    struct producer **ret_producer, struct refusal *refusal);
 /* Take a ring; also answers for one that is held already. *ret_sequence: where reading goes on. */

@@ -55,7 +55,7 @@ struct series_registry {
 	struct slot *slots;    /* [slots_mask + 1] */
 	uint32_t slots_mask;
 	uint32_t slots_used;
-	struct chunk *chunks; /* newest first */
+	struct chunk *chunks;        /* newest first */
 	_Alignas(64) uint32_t count; /* next id; writer release-stores, readers acquire */
 	uint64_t overflowed;
 };
@@ -132,8 +132,8 @@ static struct slot *find_slot(struct series_registry *registry,
 	/* Ends: the table is never more than half full. */
 	for (uint64_t at = hash;; at++) {
 		struct slot *slot = &registry->slots[at & registry->slots_mask];
-		if (!slot->id || (slot->hash == hash &&
-				  same_definition(registry->by_id[slot->id], definition)))
+		if (!slot->id ||
+		    (slot->hash == hash && same_definition(registry->by_id[slot->id], definition)))
 			return slot;
 	}
 }

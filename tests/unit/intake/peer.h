@@ -113,9 +113,8 @@ static __attribute__((unused)) void host_prepare(struct host *host)
 	host->registry = series_create(1000);
 	host->now_ns = 1000000000;
 	host->wall_ms = 1700000000000;
-	host->clock = (struct clock){.monotonic_ns = host_monotonic_ns,
-				     .wall_ms = host_wall_ms,
-				     .self = host};
+	host->clock = (struct clock){
+		.monotonic_ns = host_monotonic_ns, .wall_ms = host_wall_ms, .self = host};
 	host->options = (struct intake_options){.socket_path = host->socket,
 						.registry = host->registry,
 						.sources = &host->sources,
@@ -231,8 +230,8 @@ static __attribute__((unused)) void peer_make_ring_as(struct peer *peer, uint32_
 						      uint64_t capacity, int seals)
 {
 	peer->ring_bytes[index] = WEIR_RING_OFFSET + capacity * sizeof(struct weir_event);
-	peer->ring_fd[index] =
-		memfd_of(peer->ring_bytes[index], seals, (void **)&peer->ring[index]);
+	peer->ring_fd[index] = memfd_of(peer->ring_bytes[index], seals,
+					(void **)&peer->ring[index]);
 	*peer->ring[index] = (struct weir_ring_header){.magic = WEIR_RING_MAGIC,
 						       .version = WEIR_LAYOUT_VERSION,
 						       .fingerprint = weir_layout_fingerprint(),
@@ -254,8 +253,8 @@ static __attribute__((unused)) uint32_t peer_define(struct peer *peer, const cha
 {
 	_Alignas(8) char record[WEIR_DEFINITION_BYTES_MAX];
 	const char *names[] = {"country"}, *values[] = {country};
-	int bytes = series_build(record, sizeof(record), WEIR_NUMBER, event, "value", country ? 1 : 0,
-				 names, values);
+	int bytes = series_build(record, sizeof(record), WEIR_NUMBER, event, "value",
+				 country ? 1 : 0, names, values);
 	uint64_t used = peer->region->table_used;
 
 	cr_assert_gt(bytes, 0);
@@ -373,8 +372,7 @@ static __attribute__((unused)) void peer_attach(struct peer *peer, struct host *
 	int type = read_answer(peer->socket, &message, &peer->control_fd);
 	cr_assert_eq(type, WEIR_MESSAGE_WELCOME, "%d: %s", message.status, message.text);
 	cr_assert_geq(peer->control_fd, 0);
-	peer->control =
-		mmap(NULL, WEIR_CONTROL_BYTES, PROT_READ, MAP_SHARED, peer->control_fd, 0);
+	peer->control = mmap(NULL, WEIR_CONTROL_BYTES, PROT_READ, MAP_SHARED, peer->control_fd, 0);
 	cr_assert(peer->control != MAP_FAILED);
 }
 

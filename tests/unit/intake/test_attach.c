@@ -131,7 +131,7 @@ Test(attach, a_killed_producers_rings_are_told_dead_and_freed_when_detached)
 {
 	struct host host;
 	struct peer peer;
-	int ready[2];
+	int ready[2], hold[2];
 	char byte;
 
 	host_init(&host);
@@ -139,14 +139,16 @@ Test(attach, a_killed_producers_rings_are_told_dead_and_freed_when_detached)
 	peer_init(&peer, 1);
 	peer_make_ring(&peer, 0, 64);
 	cr_assert_eq(pipe(ready), 0);
+	cr_assert_eq(pipe(hold), 0);
 	pid_t child = fork();
 	if (!child) {
 		peer.region->start_time_ticks = process_start_time(getpid());
 		int fd = socket_connect(&host);
 		send_message(fd, WEIR_MESSAGE_HELLO, 0, peer.region_fd);
 		send_message(fd, WEIR_MESSAGE_RING, 0, peer.ring_fd[0]);
+		close(hold[1]);
 		if (!fork()) { /* its child keeps the socket open: no hang-up will tell */
-			pause();
+			(void)!read(hold[0], &byte, 1);
 			_exit(0);
 		}
 		peer_push(&peer, 0, weir_event_word(1000, 1));
@@ -173,6 +175,8 @@ Test(attach, a_killed_producers_rings_are_told_dead_and_freed_when_detached)
 	cr_expect_eq(host.kept_count, 0);
 	close(ready[0]);
 	close(ready[1]);
+	close(hold[0]);
+	close(hold[1]); /* lets the grandchild go */
 	peer_fini(&peer);
 	cr_expect_eq(open_descriptors(), before);
 	host_fini(&host);

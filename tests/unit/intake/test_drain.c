@@ -94,10 +94,11 @@ static enum verdict oracle_judge(const struct rig *rig, struct weir_event event,
 		return STOP;
 	if (local >= rig->map.mapped)
 		return local <= rig->region.series_count && local <= rig->map.series_max ? WAIT
-											  : REFUSE;
+											 : REFUSE;
 	if (!rig->map.ids[local])
 		return REFUSE;
-	*ret_event = (struct weir_event){weir_event_word(time_ms, rig->map.ids[local]), event.value};
+	*ret_event = (struct weir_event){weir_event_word(time_ms, rig->map.ids[local]),
+					 event.value};
 	return TAKE;
 }
 
@@ -114,7 +115,8 @@ static uint32_t take_and_compare(struct rig *rig, uint32_t room, uint64_t limit_
 	struct batch batch;
 
 	for (; at < rig->ring.tail && at - first < room; at++) {
-		enum verdict verdict = oracle_judge(rig, rig->pushed[at], limit_ms, &expected[count]);
+		enum verdict verdict = oracle_judge(rig, rig->pushed[at], limit_ms,
+						    &expected[count]);
 		waiting = verdict == WAIT;
 		if (verdict == STOP || verdict == WAIT)
 			break;
@@ -245,8 +247,8 @@ Test(drain, the_extremes_of_time_and_series_are_taken)
 	rig_init(&rig, 64, WEIR_SERIES_MAX);
 	rig_map(&rig, WEIR_SERIES_MAX, WEIR_SERIES_MAX + 1);
 	rig.map.ids[WEIR_SERIES_MAX] = WEIR_SERIES_MAX;
-	rig_push(&rig, UINT64_MAX, 0);             /* the last millisecond, the last series */
-	rig_push(&rig, weir_event_word(0, 1), 0);  /* the first ones */
+	rig_push(&rig, UINT64_MAX, 0);            /* the last millisecond, the last series */
+	rig_push(&rig, weir_event_word(0, 1), 0); /* the first ones */
 	cr_assert_eq(drain_snapshot(&rig.ring), 2);
 	cr_expect_eq(drain_take(&rig.ring, out, 4, 0, &batch, &low, &high), 0);
 	cr_expect_eq(drain_take(&rig.ring, out, 4, WEIR_TIME_MS_MAX, &batch, &low, &high), 0);

@@ -113,12 +113,30 @@ Test(series, text_is_checked_as_utf8)
 		const char *text;
 		int ok;
 	} cases[] = {
-		{"ascii", 1}, {"\xc3\xa9", 1}, {"\xe2\x82\xac", 1}, {"\xf0\x9f\x9b\x92", 1},
-		{"\xed\x9f\xbf", 1}, {"\xee\x80\x80", 1}, {"\xf4\x8f\xbf\xbf", 1}, {"\x7f", 1},
-		{"\x80", 0}, {"\xc0\xaf", 0}, {"\xc1\xbf", 0}, {"\xc3", 0}, {"\xc3(", 0},
-		{"\xe0\x9f\xbf", 0}, {"\xe2\x82", 0}, {"\xe2\x28\xa1", 0}, {"\xed\xa0\x80", 0},
-		{"\xf0\x8f\xbf\xbf", 0}, {"\xf4\x90\x80\x80", 0}, {"\xf5\x80\x80\x80", 0},
-		{"\xf0\x9f\x9b", 0}, {"\xfe", 0}, {"a\xff", 0}, {"\xe2\x82\xac\xbf", 0},
+		{"ascii", 1},
+		{"\xc3\xa9", 1},
+		{"\xe2\x82\xac", 1},
+		{"\xf0\x9f\x9b\x92", 1},
+		{"\xed\x9f\xbf", 1},
+		{"\xee\x80\x80", 1},
+		{"\xf4\x8f\xbf\xbf", 1},
+		{"\x7f", 1},
+		{"\x80", 0},
+		{"\xc0\xaf", 0},
+		{"\xc1\xbf", 0},
+		{"\xc3", 0},
+		{"\xc3(", 0},
+		{"\xe0\x9f\xbf", 0},
+		{"\xe2\x82", 0},
+		{"\xe2\x28\xa1", 0},
+		{"\xed\xa0\x80", 0},
+		{"\xf0\x8f\xbf\xbf", 0},
+		{"\xf4\x90\x80\x80", 0},
+		{"\xf5\x80\x80\x80", 0},
+		{"\xf0\x9f\x9b", 0},
+		{"\xfe", 0},
+		{"a\xff", 0},
+		{"\xe2\x82\xac\xbf", 0},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		_Alignas(8) char out[WEIR_DEFINITION_BYTES_MAX];
@@ -252,7 +270,8 @@ Test(series, interning_agrees_with_a_simple_oracle_also_over_the_bound)
 	cr_expect_eq(oracle.count, SERIES_MAX); /* 40 events over 20 overflow ids: some got none */
 	for (uint32_t id = 1; id <= oracle.count; id++) {
 		cr_expect_eq(memcmp(series_get(registry, id), oracle.definitions[id],
-				    oracle.definitions[id]->bytes), 0);
+				    oracle.definitions[id]->bytes),
+			     0);
 		free(oracle.definitions[id]);
 	}
 	cr_expect_null(series_get(registry, 0));
@@ -271,7 +290,8 @@ Test(series, definitions_stay_where_they_are_while_the_table_grows)
 		char event[24];
 		snprintf(event, sizeof(event), "event number %u", i);
 		cr_assert_gt(series_build(record, sizeof(record), WEIR_NUMBER, event, "", 0, NULL,
-					  NULL), 0);
+					  NULL),
+			     0);
 		cr_assert_eq(series_intern(registry, (void *)record), i);
 		seen[i] = series_get(registry, i);
 	}
