@@ -183,6 +183,12 @@ static int control_take(struct weir *w, int fd)
 	return -ENOMEM;
 }
 
+static void refusal_clear(struct attach *attach)
+{
+	attach->refusal[0] = '\0';
+	weir_store_relaxed_32(&attach->status, 0); /* looked at only */
+}
+
 static void welcome(struct weir *w, int fd)
 {
 	if (control_take(w, fd)) {
@@ -191,9 +197,21 @@ static void welcome(struct weir *w, int fd)
 			"let libweir and weird be of one version");
 		return;
 	}
-	w->attach.refusal[0] = '\0';
-	weir_store_relaxed_32(&w->attach.status, 0); /* looked at only */
+	refusal_clear(&w->attach);
 	state_set(&w->attach, ATTACH_ON);
+}
+
+/* A ring that was refused is held now: was it the last? */
+static void refusal_review(struct weir *w)
+{
+	/* Relaxed: what we know of a ring begins with our own offer of it. */
+	const uint32_t count = weir_load_relaxed_32(&w->ring_count);
+
+	for (uint32_t i = 0; w->attach.status && i < count; i++) {
+		if (w->rings[i].offer == OFFER_REFUSED)
+			return;
+	}
+	refusal_clear(&w->attach);
 }
 
 static void ring_answered(struct weir *w, const struct weir_message *message)
@@ -203,6 +221,7 @@ static void ring_answered(struct weir *w, const struct weir_message *message)
 	struct client_ring *ring = &w->rings[message->index];
 	if (message->type == WEIR_MESSAGE_RING_OK) {
 		ring->offer = OFFER_HELD;
+		refusal_review(w);
 		return;
 	}
 	ring->offer = OFFER_REFUSED;

@@ -20,7 +20,7 @@
 
 struct weir_event {
 	uint64_t word;  /* time and series */
-	uint64_t value; /* the bits of a double; an integer type so that copies never touch the FPU */
+	uint64_t value; /* the bits of a double; an integer, so that copies never touch the FPU */
 };
 
 _Static_assert(sizeof(struct weir_event) == 16, "an event is 16 bytes");

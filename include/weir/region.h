@@ -98,7 +98,8 @@ struct weir_definition {
 
 _Static_assert(offsetof(struct weir_definition, text) == 8, "definition header is 8 bytes");
 
-/* Why an attempted event is not in a ring. Each is a counter; the sum with `tail` is the attempts. */
+/* Why an attempted event is not in a ring: each is a counter, and their sum and `tail` are the
+ * attempts. */
 enum weir_drop {
 	WEIR_DROP_FULL = 0,    /* ring full, newest dropped */
 	WEIR_DROP_TIMEOUT = 1, /* ring full, waited as long as asked */

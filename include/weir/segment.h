@@ -101,7 +101,7 @@ struct weir_run {
 	};
 	uint32_t count;    /* run: events in this block; mark: 0 */
 	uint32_t rejected; /* run: slots read and refused; mark: 0 */
-	uint64_t drops;    /* mark: drops of the source's producers on this lane since its last mark */
+	uint64_t drops;    /* mark: of the source's producers on this lane since its last mark */
 };
 
 _Static_assert(sizeof(struct weir_run) == 32, "two runs to a line");
@@ -113,7 +113,7 @@ struct weir_ring_record {
 	uint8_t uuid[16];
 	uint32_t uid;    /* user of the producer */
 	uint32_t source;
-	uint64_t next_sequence; /* everything below is persisted, rejected or lost, before this block */
+	uint64_t next_sequence; /* all below is persisted, rejected or lost, before this block */
 	uint64_t rejected;      /* totals since the ring's first event */
 	uint64_t lost;
 	uint64_t dropped[5]; /* by enum weir_drop; region-wide reasons stand in index 0 only */
@@ -177,7 +177,9 @@ struct weir_control_close {
 
 static inline uint64_t weir_block_disk_bytes(uint32_t payload_bytes)
 {
-	return (sizeof(struct weir_block_header) + (uint64_t)payload_bytes + 4095) & ~UINT64_C(4095);
+	const uint64_t bytes = sizeof(struct weir_block_header) + (uint64_t)payload_bytes;
+
+	return (bytes + 4095) & ~UINT64_C(4095);
 }
 
 #endif

@@ -74,17 +74,22 @@ struct weir_options {
 	const char *program;     /* shown to operators; default the process's name */
 };
 
-/* Never fails for want of an engine. -ENOMEM, -EINVAL, -EMFILE, or what memfd_create says. */
+/* Never fails for want of an engine. -ENOMEM, -EINVAL (an option out of its bounds), -EMFILE, or
+ * what memfd_create says; then *ret_weir is NULL, which every function here takes and does nothing
+ * with. Open after closing inherited descriptors, as daemons do: these are the library's too. */
 int weir_open(const struct weir_options *options, weir **ret_weir);
 
-/* Define a series, or find it again: > 0 its id, for weir_emit. -EINVAL (empty, too long, not
- * UTF-8, a dimension twice, more than 16), -ENOSPC (series_max or table_bytes). Takes a lock. */
+/* Define a series, or find it again, whatever the order of its dimensions: > 0 its id, for
+ * weir_emit. -EINVAL (empty, too long, not UTF-8, a dimension twice, more than 16), -ENOSPC
+ * (series_max or table_bytes). Takes a lock: define where the application starts, or keep the id.
+ */
 int weir_series(weir *w, const char *event, const char *field, enum weir_series_kind kind,
 		const struct weir_dimension *dimensions, size_t count);
 
-/* One event, now (coarse clock, steps of at most 4 ms). 0; -EAGAIN: dropped and counted, ring full;
- * -EINVAL: dropped and counted, not a finite number or not a series; -ENOMEM: no ring for this
- * thread; -EDEADLK: emitted inside an emit by a signal handler. */
+/* One event, now (the coarse clock: 4 ms steps on most kernels). 0, or why it was dropped and
+ * counted: -EAGAIN: ring full; -EINVAL: not a finite number or not a series; -ENOMEM: no ring for
+ * this thread (tried again about once a second); -EDEADLK: inside an emit, by a signal handler.
+ * After weir_close, or with NULL: -EINVAL, not counted. */
 int weir_emit(weir *w, int series, double value);
 /* One event at a time of the caller's: unix milliseconds, 0 to 2^42 - 1 (the year 2109). */
 int weir_emit_at(weir *w, int series, double value, uint64_t time_ms);
@@ -94,14 +99,16 @@ struct weir_sample {
 	double value;
 	int series;
 };
-/* Many events; those that do not fit are dropped and counted. How many were taken. */
+/* Many events; those that do not fit or are none are dropped and counted. How many were taken. The
+ * clock is read once for all; up to 64 events become visible to the engine at a time. */
 size_t weir_emit_many(weir *w, const struct weir_sample *samples, size_t count);
 
 /* A 64-bit hash as a value of a WEIR_KIND_HASH series. */
 double weir_hash_value(uint64_t hash);
 
 /* Connect, offer new rings, read answers; never blocks. emit does this about once a second; call
- * it where an application is idle for long. 1: attached to an engine, 0: not, or negative errno. */
+ * it where an application is idle for long. 1: attached to an engine, 0: not, or a negative errno:
+ * refused, see weir_refusal. */
 int weir_poll(weir *w);
 
 enum weir_level {
@@ -109,7 +116,7 @@ enum weir_level {
 	WEIR_DURABLE = 1    /* on stable storage: survives a power cut */
 };
 /* Wait until every event that was emitted (by any thread) before this call has reached a level.
- * 0; -ETIMEDOUT. */
+ * 0; -ETIMEDOUT. Sleeps, and finds an engine that comes meanwhile. */
 int weir_wait(weir *w, enum weir_level level, uint32_t timeout_ms);
 
 /* Sums over all rings of this process; attempted == published + dropped, always. */

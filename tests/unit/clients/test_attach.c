@@ -332,6 +332,8 @@ Test(attach, a_refused_ring_leaves_the_others_and_the_application_alone)
 	weir_poll(s.w);
 	fake_step(&fake);
 	cr_assert_eq(fake_drain(&fake, UINT64_MAX), 2, "offered again after a while");
+	weir_poll(s.w);
+	cr_assert_str_eq(weir_refusal(s.w), "");
 	fake_stop(&fake);
 	setup_close(&s);
 }
