@@ -13,6 +13,9 @@
 #include "detect/profile.h"
 
 #define CLIP 4.0
+/* Least dispersion, and so much more where the shape is that of any day. */
+#define PHI_MIN 0.2
+#define PHI_MIN_DAYS 0.2
 /* How many passings of a tail are remembered; the prior counts as so many. */
 #define TAIL_MEMORY 200.0
 #define TAIL_PRIOR 40.0
@@ -48,6 +51,8 @@ static void learn_tails(const struct profile_step *step, uint32_t i)
 static void learn_phi(const struct profile_step *step, uint32_t i, double gain)
 {
 	double x = 0, m = 0, v = 0;
+	/* Other days are alike only as long as a holiday or a Sunday has not come. */
+	double floor = PHI_MIN + PHI_MIN_DAYS * (1 - profile_row(step, PROFILE_TRUST)[i]);
 	double lump = profile_row(step, PROFILE_LUMP)[i];
 
 	for (uint32_t span = 1; span <= PROFILE_SPANS; span++) {
@@ -65,7 +70,7 @@ static void learn_phi(const struct profile_step *step, uint32_t i, double gain)
 		/* A rare event's square is large by nature: one per 1/m. */
 		double few = step->lumps ? math_clamp(lump / math_max(m, 1e-3 * lump), 1, 1e3) : 1;
 		*phi += gain * (math_min(square, 9 * math_max(*phi, 0.5) * few) - *phi);
-		*phi = math_max(*phi, 0.2);
+		*phi = math_max(*phi, floor);
 	}
 }
 
@@ -76,10 +81,12 @@ static void learn_level(const struct profile_step *step, uint32_t i, double x)
 	double *weight = profile_row(step, PROFILE_LEVEL_SHAPE) + i;
 	double *usual = profile_row(step, PROFILE_LEVEL_USUAL) + i;
 	double shape = profile_row(step, PROFILE_SHAPE_NOW)[i];
-	/* Quiet hours tell little and so make little forgotten: what a closed shop's last hour
-	 * said still holds when it opens. */
-	double busy = step->lumps ? math_clamp(shape / math_max(*usual, 1e-12), 0.1, 1) : 1;
-	double keep = 1 - step->level_gain * busy;
+	/* Closed hours tell little and so make little forgotten: what a shop's last hour said still
+	 * holds when it opens. */
+	double busy = math_clamp(4 * shape / math_max(*usual, 1e-12), 0.1, 1);
+	/* Where the shape is that of any day, the level must catch what this one is like. */
+	double hurry = 1 + 2 * (1 - profile_row(step, PROFILE_TRUST)[i]);
+	double keep = 1 - math_min(step->level_gain * hurry * (step->lumps ? busy : 1), 0.1);
 	double prior = PROFILE_LEVEL_PRIOR / step->level_gain;
 
 	*usual += (*usual == 0 ? 1 : step->day_gain) * (shape - *usual);
