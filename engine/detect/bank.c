@@ -187,7 +187,7 @@ static void describe(struct bank *bank, uint32_t i, int64_t interval, enum anoma
 	anomaly->interval_ms = bank->interval_ms;
 	anomaly->start = life->start;
 	anomaly->interval = interval;
-	anomaly->severity_peak = life->peak;
+	anomaly->severity_peak = severity_clamp(life->peak);
 	anomaly->peak_interval = life->peak_interval;
 	anomaly->observed = life->observed;
 	anomaly->expected = life->expected;
@@ -217,10 +217,10 @@ static void speak(const struct step *step, uint32_t i, enum anomaly_state state)
 	step->each(step->self, anomaly);
 }
 
-static void note_peak(struct life *life, double severity, int64_t interval)
+static void note_peak(struct life *life, double raw, int64_t interval)
 {
-	if (severity > life->peak) {
-		life->peak = severity;
+	if (raw > life->peak) {
+		life->peak = raw;
 		life->peak_interval = interval;
 	}
 }
@@ -264,7 +264,7 @@ static void live_pending(struct step *step, uint32_t i, enum judgement judgement
 	if (life->direction != bank->verdicts.direction[i])
 		begin(step, i);
 	life->count++;
-	note_peak(life, severity_clamp(bank->raw[i]), interval);
+	note_peak(life, bank->raw[i], interval);
 	if (life->count < bank->spec.for_intervals)
 		return;
 	life->status = LIFE_FIRING;
@@ -307,7 +307,7 @@ static void live_firing(struct step *step, uint32_t i, enum judgement judgement)
 	bool turned = life->direction != bank->verdicts.direction[i];
 	life->count = 0;
 	life->direction = bank->verdicts.direction[i];
-	note_peak(life, severity, interval);
+	note_peak(life, bank->raw[i], interval);
 	bool changed = top_changed(step, life);
 	if (turned || changed || severity_band(severity) > life->band)
 		speak(step, i, ANOMALY_UPDATED);

@@ -6,7 +6,7 @@
  *        ring each interval, so nothing drifts. Counts have at least Poisson's variance, sums
  *        at least that of a Poisson number of such events; few samples widen the tails (Student).
  *        What is not learned does not move the ring: while an anomaly lasts the band stays
- *        what it was before.
+ *        what it was before. The first interval of an anomaly is learned clipped.
  *
  * Runs on: the shard that owns the metric. Never allocates.
  */
@@ -20,6 +20,8 @@
 
 /* 240 buckets of 16 bytes: a slice stays below 4 KiB. */
 #define WINDOW_BUCKETS 240
+/* Deviations beyond which a value is learned as if it were there (k, if that is more). */
+#define WINDOW_CLIP 5.0
 
 enum window_row {
 	ROW_HEAD,    /* bucket being filled */
@@ -201,6 +203,13 @@ static void window_learn(void *state, const struct detector_spec *spec, uint32_t
 	*square += (squares - *square) / math_min(*seen, math_max(spec->window, 2));
 }
 
+/* What a value far outside teaches: as much as the edge of a wide band. */
+static double clipped(const struct window_fit *fit, const struct detector_spec *spec, double value)
+{
+	double reach = math_max(spec->k, WINDOW_CLIP) * sqrt(fit->variance);
+	return math_clamp(value, fit->mean - reach, fit->mean + reach);
+}
+
 static void window_step(void *state, const struct detector_spec *spec, uint32_t capacity,
 			const struct observations *observations, const uint8_t *learn,
 			struct verdicts *verdicts)
@@ -223,6 +232,7 @@ static void window_step(void *state, const struct detector_spec *spec, uint32_t 
 			struct window_fit fit = window_fit(observations, count[i], mean[i],
 							   deviation[i], squares[i]);
 			window_score(&fit, spec, value, i, verdicts);
+			value = clipped(&fit, spec, value);
 		}
 		if (learn[i] && !incomplete)
 			window_learn(state, spec, capacity, i, value, observations->sum_squares[i]);
