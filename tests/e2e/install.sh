@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # install: what a stranger gets. weir is installed into an empty directory; the README's C example
 # is taken out of the README, built against it through pkg-config as C and as C++, and linked
-# shared and static; the header is clean under strict warnings; the library needs libc only and
+# shared and static, run without an engine and with one; the header is clean under strict warnings; the library needs libc only and
 # exports weir_* only.
 # shellcheck source=../support/e2e.sh
 . "$(dirname "$0")/../support/e2e.sh"
-need cc pkg-config meson nm readelf
+need cc pkg-config meson nm readelf jq
 readme=$(dirname "$0")/../../README.md
 
 root=$E2E/root
@@ -66,4 +66,15 @@ esac
 said=$(LD_LIBRARY_PATH=$libraries WEIR_SOCKET=$E2E/none.sock "$E2E/example")
 [ $? -le 1 ] || fail "the example crashed"
 [[ $said == "1000 attempted, 0 persisted" ]] || fail "the example said: $said"
+
+# With the installed engine it is kept, to the last event.
+WEIRD=$(find "$root" -name weird -type f)
+weird_start
+for program in example static; do
+	said=$(LD_LIBRARY_PATH=$libraries WEIR_SOCKET=$E2E/weir.sock "$E2E/$program")
+	expect "$program" "$said" "1000 attempted, 1000 persisted"
+done
+weird_stop
+"$WEIRCTL" verify "$E2E/data" --json | jq -e '.ok and .events == 2000 and .ledger_ok' >/dev/null ||
+	fail "the log does not hold 2000 events"
 pass
