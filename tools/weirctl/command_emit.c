@@ -38,8 +38,8 @@ static const struct option_row rows[] = {
 static const struct options options = {
 	.program = "weirctl emit",
 	.usage = "[options] EVENT [value=NUMBER] [DIMENSION=VALUE]...",
-	.about =
-		"One event, as an application would emit it: weirctl emit purchase value=49.99 country=IT",
+	.about = "One event, as an application would emit it: weirctl emit purchase value=49.99 "
+		 "country=IT",
 	.rows = rows,
 	.count = sizeof(rows) / sizeof(rows[0]),
 };

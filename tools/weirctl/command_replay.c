@@ -34,8 +34,8 @@ static const struct option_row rows[] = {
 static const struct options options = {
 	.program = "weirctl replay",
 	.usage = "[options] DIR",
-	.about =
-		"Find the anomalies of a log again: every revision, in order. With the engine stopped.",
+	.about = "Find the anomalies of a log again: every revision, in order. With the engine "
+		 "stopped.",
 	.rows = rows,
 	.count = sizeof(rows) / sizeof(rows[0]),
 };

@@ -26,8 +26,8 @@ static const struct option_row rows[] = {
 static const struct options options = {
 	.program = "weirctl status",
 	.usage = "[options]",
-	.about =
-		"How the running engine is. Exit code 1 if it cannot write, 3 if it does not answer.",
+	.about = "How the running engine is. Exit code 1 if it cannot write, 3 if it does not "
+		 "answer.",
 	.rows = rows,
 	.count = sizeof(rows) / sizeof(rows[0]),
 };

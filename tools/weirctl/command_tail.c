@@ -40,9 +40,8 @@ static const struct option_row rows[] = {
 static const struct options options = {
 	.program = "weirctl tail",
 	.usage = "[options] [DIR]",
-	.about =
-		"Events as they are kept, until Ctrl-C. Follows the log in a data directory; a running "
-		"engine's\nwithout DIR.",
+	.about = "Events as they are kept, until Ctrl-C. Follows the log in a data directory; a "
+		 "running\nengine's without DIR.",
 	.rows = rows,
 	.count = sizeof(rows) / sizeof(rows[0]),
 };
