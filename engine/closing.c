@@ -314,9 +314,9 @@ static bool close_source(struct closing *closing, uint32_t number)
 {
 	const struct closing_options *options = &closing->options;
 	struct closer *closer = options->closer;
-	struct {
+	union {
 		struct weir_control_close close;
-		uint64_t mark_lsn[WEIR_LANES_MAX];
+		uint8_t bytes[sizeof(struct weir_control_close) + WEIR_LANES_MAX * sizeof(uint64_t)];
 	} record = {.close = {.epoch = options->epoch}};
 	size_t bytes = sizeof(record.close) + options->lanes * sizeof(uint64_t);
 	int64_t from, through;
@@ -333,7 +333,7 @@ static bool close_source(struct closing *closing, uint32_t number)
 		record.close.flags |= WEIR_CLOSE_INCOMPLETE;
 	record.close.from = from;
 	for (uint32_t lane = 0; lane < options->lanes; lane++)
-		record.mark_lsn[lane] = closer->sources[number].lanes[lane].lsn;
+		record.close.mark_lsn[lane] = closer->sources[number].lanes[lane].lsn;
 	struct job_entry *entry = calloc(1, sizeof(*entry));
 	struct close_job *job = calloc(1, sizeof(*job));
 	check(entry && job);

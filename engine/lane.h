@@ -68,7 +68,7 @@ struct lane_totals {
 	uint64_t rings;
 	uint64_t attempted, persisted, rejected, dropped, lost, in_ring; /* of this engine's rings */
 	uint64_t late, future;
-	uint64_t events, blocks, bytes, in_flight, in_flight_max, segments, syncs, stalled;
+	uint64_t events, blocks, bytes, in_flight, in_flight_max, unsynced, segments, syncs, stalled;
 	uint64_t write_errors, sync_errors;
 	uint64_t quarantined;
 	int64_t failing; /* negative errno while the disk refuses */

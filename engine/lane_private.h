@@ -71,6 +71,18 @@ struct lane {
 	struct lane_totals totals;
 };
 
+/* Blocks given to the disk and not yet in the file. */
+static inline uint64_t lane_in_flight(const struct lane *lane)
+{
+	return writer_lsn(lane->writer) - 1 - writer_persisted(lane->writer);
+}
+
+/* Blocks given to the disk and not yet known to be on it. */
+static inline uint64_t lane_unsynced(const struct lane *lane)
+{
+	return writer_lsn(lane->writer) - 1 - writer_durable(lane->writer);
+}
+
 /* lane_rings.c */
 int lane_adopt(struct lane *lane);
 bool lane_define_series(struct lane *lane, struct lane_ring *ring);

@@ -407,7 +407,8 @@ void lane_count(struct lane *lane)
 	totals.events = writer.events;
 	totals.blocks = writer.blocks;
 	totals.bytes = writer.bytes;
-	totals.in_flight = writer.in_flight;
+	totals.in_flight = lane_in_flight(lane);
+	totals.unsynced = lane_unsynced(lane);
 	totals.in_flight_max = writer.in_flight_max;
 	totals.segments = writer.segments;
 	totals.syncs = writer.syncs;

@@ -25,12 +25,12 @@ static json_t *number(uint64_t value)
 
 static json_t *lane_json(const struct lane_totals *t)
 {
-	return json_pack("{so so so so so so so so so so so so so so so}", "rings",
+	return json_pack("{so so so so so so so so so so so so so so so so}", "rings",
 			 number(t->rings), "in_ring", number(t->in_ring), "late", number(t->late),
 			 "future", number(t->future), "blocks", number(t->blocks), "bytes",
 			 number(t->bytes), "segments", number(t->segments), "syncs",
 			 number(t->syncs), "in_flight", number(t->in_flight), "in_flight_max",
-			 number(t->in_flight_max), "stalled", number(t->stalled), "write_errors",
+			 number(t->in_flight_max), "unsynced", number(t->unsynced), "stalled", number(t->stalled), "write_errors",
 			 number(t->write_errors), "sync_errors", number(t->sync_errors),
 			 "quarantined", number(t->quarantined), "failing",
 			 json_integer(t->failing));

@@ -339,12 +339,14 @@ static int find(struct reader *reader, struct cursor **ret_cursor, uint64_t *ret
 	return 0;
 }
 
-/* Files that have ended before `wanted` are done with. */
+/* Files that have ended before `wanted`, or whose every later block a newer epoch voids, are done
+ * with. A dead engine's file has no footer: without the second rule it would stay open. */
 static void retire(struct reader *reader)
 {
 	while (reader->first + 1 < reader->count) {
 		struct cursor *cursor = &reader->cursors[reader->first];
-		if (!(cursor->ended || cursor->gone) || cursor->lsn)
+		bool voided = cursor->segment.void_lsn <= reader->wanted;
+		if (!voided && (!(cursor->ended || cursor->gone) || cursor->lsn))
 			return;
 		cursor_close(reader, cursor);
 		reader->first++;
@@ -544,6 +546,7 @@ int reader_next(struct reader *reader, struct reader_block *ret_block)
 	for (;;) {
 		struct cursor *cursor = NULL;
 		uint64_t next = 0, wanted = reader->wanted;
+		retire(reader);
 		int result = find(reader, &cursor, &next);
 		if (result == 1) {
 			result = deliver(reader, cursor, ret_block);
@@ -558,7 +561,6 @@ int reader_next(struct reader *reader, struct reader_block *ret_block)
 		}
 		if (reader->wanted != wanted)
 			again = false;
-		retire(reader);
 	}
 }
 
