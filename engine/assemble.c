@@ -305,6 +305,24 @@ static int new_source(void *self, const char *name, enum weir_clock_kind clock)
 	return number;
 }
 
+static void keep_fd(void *self, const char *name, int fd)
+{
+	struct engine *engine = self;
+	fdstore_keep(engine->options.fdstore, name, fd);
+}
+
+static void drop_fd(void *self, const char *name)
+{
+	struct engine *engine = self;
+	fdstore_drop(engine->options.fdstore, name);
+}
+
+static int adopt_fd(void *self, const char *name, int fd)
+{
+	struct engine *engine = self;
+	return intake_adopt(engine->intake, name, fd);
+}
+
 static int make_intake(struct engine *engine, char *why, size_t why_bytes)
 {
 	const struct config *config = engine->config;
@@ -321,12 +339,16 @@ static int make_intake(struct engine *engine, char *why, size_t why_bytes)
 		.lateness_event_ms = config->lateness_event_ms,
 		.offer = offer,
 		.new_source = new_source,
+		.keep_fd = engine->options.fdstore ? keep_fd : NULL,
+		.drop_fd = engine->options.fdstore ? drop_fd : NULL,
 		.self = engine,
 	};
 	int error = intake_open(&options, &engine->intake, why, why_bytes);
 
 	for (uint32_t i = 0; i < engine->recovered.rings_count && !error; i++)
 		error = intake_restore(engine->intake, &engine->recovered.rings[i]);
+	if (!error && engine->options.fdstore)
+		fdstore_take(engine->options.fdstore, adopt_fd, engine);
 	if (!error)
 		weir_store_relaxed_32(&engine->hold_marks, intake_awaited(engine->intake) > 0);
 	return error;

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "config.h"
+#include "fdstore.h"
 #include "log/io.h"
 
 struct engine;
@@ -23,6 +24,7 @@ struct engine;
 struct engine_options {
 	const struct config *config; /* borrowed */
 	struct clock *clock;         /* borrowed */
+	struct fdstore *fdstore;     /* borrowed; NULL: producers' memory is kept nowhere else */
 	uint64_t random_seed;        /* 0: from the system */
 	uint32_t lock_wait_ms;
 	/* Tests: another disk. NULL: as configured. */

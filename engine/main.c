@@ -17,6 +17,8 @@
 #include "base/log.h"
 #include "config.h"
 #include "engine.h"
+#include "fdstore.h"
+#include "supervise.h"
 
 #define EXIT_USAGE 2
 #define EXIT_CONFIG 78
@@ -82,17 +84,17 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 }
 
 /* Until SIGTERM or SIGINT; the service manager's watchdog is told at half its time. */
-static void wait_for_end(struct engine *engine)
+static void wait_for_end(struct fdstore *fdstore)
 {
 	struct timespec pause = {.tv_sec = 1};
 	sigset_t signals;
 
-	(void)engine;
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	while (sigtimedwait(&signals, NULL, &pause) < 0 && (errno == EAGAIN || errno == EINTR))
-		;
+		if (fdstore->watchdog_ns)
+			fdstore_notify(fdstore, "WATCHDOG=1");
 	log_info("main", "stopping");
 }
 
@@ -100,10 +102,12 @@ static int run(const struct config *config)
 {
 	struct clock clock;
 	struct engine *engine;
+	struct fdstore fdstore;
 	char why[512] = "";
 	struct engine_options options = {
 		.config = config,
 		.clock = &clock,
+		.fdstore = &fdstore,
 		.lock_wait_ms = LOCK_WAIT_MS,
 	};
 	sigset_t signals;
@@ -114,20 +118,26 @@ static int run(const struct config *config)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	clock_system(&clock);
+	int error = fdstore_open(&fdstore);
+	if (error < 0)
+		log_warning("main", "the service manager cannot be reached: %s", strerror(-error));
 	if (engine_open(&options, &engine, why, sizeof(why)) < 0) {
 		log_error("main", "%s", why);
 		return EXIT_FAILURE;
 	}
 	log_info("main", "%s", engine_recovery_text(engine));
-	int error = engine_start(engine);
+	error = engine_start(engine);
 	if (error < 0) {
 		log_error("main", "cannot start threads: %s", strerror(-error));
 		engine_close(engine);
 		return EXIT_FAILURE;
 	}
 	log_info("main", "ready: producers at %s", config->socket);
-	wait_for_end(engine);
+	fdstore_notify(&fdstore, "READY=1");
+	wait_for_end(&fdstore);
+	fdstore_notify(&fdstore, "STOPPING=1");
 	engine_close(engine);
+	fdstore_close(&fdstore);
 	log_info("main", "stopped");
 	return EXIT_SUCCESS;
 }
@@ -149,7 +159,7 @@ int main(int argc, char **argv)
 		config_free(config);
 		return EXIT_SUCCESS;
 	}
-	int status = run(config);
+	int status = arguments.supervise ? supervise(argv) : run(config);
 	config_free(config);
 	return status;
 }

@@ -44,7 +44,7 @@
 #define DATAGRAMS_PER_TURN 4096
 
 struct supervisor {
-	char *const *argv;
+	char **argv; /* the engine's: ours without --supervise */
 	int signals; /* signalfd */
 	int status;  /* of the last child */
 	bool stopping;
@@ -206,16 +206,37 @@ static int run(struct supervisor *s)
 	}
 }
 
+/* --supervise, or what getopt_long takes for it. */
+static bool is_ours(const char *argument)
+{
+	size_t bytes = strlen(argument);
+	return bytes > 2 && !strncmp(argument, "--supervise", bytes);
+}
+
+/* A copy without --supervise. NULL: no memory. */
+static char **engine_arguments(char *const argv[])
+{
+	size_t count = 0, used = 0;
+
+	while (argv[count])
+		count++;
+	char **copy = calloc(count + 1, sizeof(*copy));
+	for (size_t i = 0; copy && i < count; i++)
+		if (!is_ours(argv[i]))
+			copy[used++] = argv[i];
+	return copy;
+}
+
 int supervise(char *const argv[])
 {
 	struct supervisor *s = calloc(1, sizeof(*s));
 	int error = s ? 0 : -ENOMEM, status = EXIT_FAILURE;
 
 	if (!error) {
-		s->argv = argv;
+		s->argv = engine_arguments(argv);
 		s->signals = s->keeper.socket = -1;
 		s->backoff_ms = BACKOFF_MIN_MS;
-		error = open_signals(s);
+		error = s->argv ? open_signals(s) : -ENOMEM;
 	}
 	if (!error)
 		error = keeper_open(&s->keeper, raise_descriptors());
@@ -230,6 +251,7 @@ int supervise(char *const argv[])
 	if (s) {
 		close(s->signals);
 		keeper_close(&s->keeper);
+		free(s->argv);
 	}
 	free(s);
 	return status;
