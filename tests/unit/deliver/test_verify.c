@@ -229,7 +229,7 @@ Test(verify, has_a_checksum_of_its_own_that_is_right)
 	cr_assert_eq(verify_crc32c(0, bytes, 32), 0x8a9136aau, "RFC 3720, 32 bytes of zeros");
 	memset(bytes, 0xff, 32);
 	cr_assert_eq(verify_crc32c(0, bytes, 32), 0x62a8ab43u, "RFC 3720, 32 bytes of ones");
-	for (int i = 0; i < 300; i++) {
+	for (int i = 0; i < 290; i++) {
 		bytes[i] = (uint8_t)sample_random(&seed);
 		cr_assert_eq(verify_crc32c(0, bytes, (size_t)i), crc32c(0, bytes, (size_t)i));
 		cr_assert_eq(verify_crc32c(verify_crc32c(0, bytes, 7), bytes + 7, (size_t)i),
