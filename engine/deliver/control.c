@@ -37,11 +37,11 @@
 struct client {
 	int fd; /* -1: free */
 	uint32_t used;
-	bool closing;         /* after the answer under way */
-	uint64_t since_ns;    /* of the request or answer under way, or of the last one's end */
-	char *answer;         /* being written; NULL: reading */
+	bool closing;      /* after the answer under way */
+	uint64_t since_ns; /* of the request or answer under way, or of the last one's end */
+	char *answer;      /* being written; NULL: reading */
 	size_t answer_bytes, sent;
-	char *line;           /* LINE_BYTES_MAX, made with the client */
+	char *line; /* LINE_BYTES_MAX, made with the client */
 };
 
 struct control {
@@ -127,8 +127,8 @@ int control_open(const char *socket_path, control_answer *answer, void *self,
 	struct control *control = calloc(1, sizeof(*control));
 	if (!control)
 		return refuse(-ENOMEM, socket_path, "out of memory", why, why_bytes);
-	strcpy(address.sun_path, socket_path);
-	strcpy(control->path, socket_path);
+	memcpy(address.sun_path, socket_path, strlen(socket_path) + 1);
+	memcpy(control->path, address.sun_path, sizeof(control->path));
 	const char *path = control->path;
 	control->answer = answer;
 	control->self = self;
@@ -370,8 +370,8 @@ int control_step(void *self, uint64_t now_ns)
 			expire(client, now_ns);
 		if (client->fd < 0)
 			continue;
-		polls[count] = (struct pollfd){
-			.fd = client->fd, .events = client->answer ? POLLOUT : POLLIN};
+		polls[count] = (struct pollfd){.fd = client->fd,
+					       .events = client->answer ? POLLOUT : POLLIN};
 		who[count++] = client;
 	}
 	polls[count] = (struct pollfd){.fd = control->fd, .events = POLLIN};

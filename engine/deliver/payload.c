@@ -200,7 +200,8 @@ static void put_time(struct bytes *out, const char *name, int64_t ms)
 /* "/weir/<environment>/<source>" is a URI reference: other bytes than these are written as %XX. */
 static void put_path_segment(struct bytes *out, const char *text, size_t size)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
 	size_t bytes = strnlen(text, size);
 	for (size_t i = 0; i < bytes; i++) {
 		char code[4];
@@ -250,8 +251,8 @@ static unsigned split_label(const char *label, size_t size, struct label_pair *p
 static void put_dimensions(struct bytes *out, const struct anomaly *anomaly)
 {
 	struct label_pair pairs[WEIR_DIMENSIONS_MAX];
-	unsigned count =
-		split_label(anomaly->slice, sizeof(anomaly->slice), pairs, WEIR_DIMENSIONS_MAX);
+	unsigned count = split_label(anomaly->slice, sizeof(anomaly->slice), pairs,
+				     WEIR_DIMENSIONS_MAX);
 	put_name(out, "dimensions");
 	put(out, "{");
 	for (unsigned i = 0; i < count; i++) {
@@ -317,7 +318,9 @@ static void put_data(struct bytes *out, const struct anomaly *anomaly, const cha
 	put_name(out, "kind");
 	put_text(out, anomaly->kind, sizeof(anomaly->kind));
 	put_member(out, "direction",
-		   anomaly->direction < 0 ? "down" : anomaly->direction > 0 ? "up" : "none");
+		   anomaly->direction < 0   ? "down"
+		   : anomaly->direction > 0 ? "up"
+					    : "none");
 	put_integer(out, "interval_ms", anomaly->interval_ms);
 	put_time(out, "start", anomaly_time_ms(anomaly, anomaly->start, false));
 	put_time(out, "interval_start", anomaly_time_ms(anomaly, anomaly->interval, false));

@@ -56,15 +56,15 @@ struct publisher {
 	uint64_t random;
 
 	struct store_reader *reader;
-	redisContext *redis;     /* NULL: closed */
-	uint32_t failures;       /* in a row, for the backoff */
-	uint64_t retry_ns;       /* no attempt before */
-	bool refused;            /* the last error was Redis' answer to a row */
+	redisContext *redis; /* NULL: closed */
+	uint32_t failures;   /* in a row, for the backoff */
+	uint64_t retry_ns;   /* no attempt before */
+	bool refused;        /* the last error was Redis' answer to a row */
 	bool was_connected;
-	struct anomaly anomaly;  /* too large for a stack */
+	struct anomaly anomaly; /* too large for a stack */
 
 	uint64_t acknowledged;
-	pthread_mutex_t lock;    /* over status: written by the publisher, read by any thread */
+	pthread_mutex_t lock; /* over status: written by the publisher, read by any thread */
 	struct publisher_status status;
 };
 
@@ -85,8 +85,8 @@ static uint64_t random_next(struct publisher *publisher)
 }
 
 /* Note what went wrong; the first of its kind is said in the log. */
-static void __attribute__((format(printf, 2, 3))) complain(struct publisher *publisher,
-							   const char *format, ...)
+static void __attribute__((format(printf, 2, 3)))
+complain(struct publisher *publisher, const char *format, ...)
 {
 	char text[sizeof(publisher->status.error)];
 	va_list arguments;
@@ -214,7 +214,8 @@ static int authenticate(struct publisher *publisher)
 	if (!reply)
 		return -EIO;
 	if (reply->type == REDIS_REPLY_ERROR) {
-		complain(publisher, "redis: AUTH as %s refused (%.*s): check user and password_file",
+		complain(publisher,
+			 "redis: AUTH as %s refused (%.*s): check user and password_file",
 			 publisher->user ? publisher->user : "default",
 			 (int)strcspn(reply->str, " "), reply->str);
 		error = -EACCES;
@@ -252,10 +253,10 @@ static int greet(struct publisher *publisher)
 static int connect_redis(struct publisher *publisher, uint64_t now_ns)
 {
 	struct timeval timeout = {.tv_usec = CALL_TIMEOUT_MS * 1000};
-	redisContext *redis =
-		publisher->unix_path
-			? redisConnectUnixWithTimeout(publisher->unix_path, timeout)
-			: redisConnectWithTimeout(publisher->host, publisher->port, timeout);
+	redisContext *redis = publisher->unix_path
+				      ? redisConnectUnixWithTimeout(publisher->unix_path, timeout)
+				      : redisConnectWithTimeout(publisher->host, publisher->port,
+								timeout);
 	publisher->redis = redis;
 	if (!redis || redis->err) {
 		complain(publisher, "redis: cannot connect to %s: %s",
@@ -301,8 +302,7 @@ static int append_row(struct publisher *publisher, const struct anomaly *anomaly
 		return -ENOMEM;
 	anomaly_id_text(anomaly->id, id);
 	if (isfinite(anomaly->severity))
-		snprintf(severity, sizeof(severity), "%.1f",
-			 severity_shown(anomaly->severity));
+		snprintf(severity, sizeof(severity), "%.1f", severity_shown(anomaly->severity));
 	snprintf(maxlen, sizeof(maxlen), "%llu", (unsigned long long)publisher->stream_max);
 	int bad = redisAppendCommand(redis, "MULTI");
 	if (publisher->stream_max)
@@ -315,7 +315,8 @@ static int append_row(struct publisher *publisher, const struct anomaly *anomaly
 					  env, id, anomaly->revision, json);
 	bad |= redisAppendCommand(
 		redis,
-		"HSET weir:%s:anomaly:%s state %s severity %s metric %s slice %s revision %u payload %s",
+		"HSET weir:%s:anomaly:%s state %s severity %s metric %s slice %s revision %u "
+		"payload %s",
 		env, id, anomaly_state_name(anomaly->state), severity, anomaly->metric,
 		anomaly->slice, anomaly->revision, json);
 	if (anomaly->state == ANOMALY_RESOLVED)

@@ -22,13 +22,13 @@ struct publisher_options {
 	const char *user;          /* NULL: default user */
 	const char *password_file; /* NULL: none; read at each connect, never logged */
 	const char *environment;
-	uint64_t stream_max;       /* MAXLEN ~; 0: no bound */
-	uint64_t random_seed;      /* jitter of the backoff: engines do not knock in step */
+	uint64_t stream_max;  /* MAXLEN ~; 0: no bound */
+	uint64_t random_seed; /* jitter of the backoff: engines do not knock in step */
 };
 
 struct publisher_status {
 	uint64_t published, reconnects, errors; /* since start */
-	uint64_t acknowledged; /* outbox row; the store forgets up to here */
+	uint64_t acknowledged;                  /* outbox row; the store forgets up to here */
 	uint32_t connected;
 	char error[160]; /* last one, "" if none */
 };

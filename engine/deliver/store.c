@@ -169,8 +169,8 @@ static int add_contribution(struct store *store, sqlite3_int64 row, int position
 	sqlite3_bind_int(statement, 2, position);
 	sqlite3_bind_text(statement, 3, from->dimension,
 			  (int)strnlen(from->dimension, sizeof(from->dimension)), SQLITE_STATIC);
-	sqlite3_bind_text(statement, 4, from->value,
-			  (int)strnlen(from->value, sizeof(from->value)), SQLITE_STATIC);
+	sqlite3_bind_text(statement, 4, from->value, (int)strnlen(from->value, sizeof(from->value)),
+			  SQLITE_STATIC);
 	store_bind_double(statement, 5, from->share);
 	store_bind_double(statement, 6, from->observed);
 	store_bind_double(statement, 7, from->expected);

@@ -42,12 +42,12 @@ void store_reader_close(struct store_reader *reader);
 int store_outbox_next(struct store_reader *reader, uint64_t after, uint64_t *ret_row,
 		      struct anomaly *ret_anomaly);
 struct store_query {
-	double severity_min;
-	int64_t since_ms;  /* unix; 0: all */
-	const char *metric; /* NULL: all */
+	double severity_min;     /* of the peak: a resolved anomaly is known by it */
+	int64_t since_ms;        /* unix; intervals that end after it; 0: all */
+	const char *metric;      /* NULL: all */
 	uint64_t after_sequence; /* only revisions of closes behind this one; 0: all */
-	uint32_t limit;
-	bool revisions;    /* every revision, oldest first; else the last of each, newest first */
+	uint32_t limit;          /* 0: none */
+	bool revisions; /* every revision, oldest first; else the last of each, newest first */
 };
 typedef int store_each(void *self, const struct anomaly *anomaly); /* nonzero stops */
 int store_anomalies(struct store_reader *reader, const struct store_query *query, store_each *each,

@@ -170,8 +170,8 @@ int store_sql_migrate(sqlite3 *db, const char *path, char *why, size_t why_bytes
 	}
 	if (version != 0 && version != STORE_SCHEMA_VERSION) {
 		snprintf(why, why_bytes,
-			 "store: %s has schema %d, this weird knows %d; use the weird that wrote it, or "
-			 "move it away to start an empty one",
+			 "store: %s has schema %d, this weird knows %d; use the weird that wrote "
+			 "it, or move it away to start an empty one",
 			 path, version, STORE_SCHEMA_VERSION);
 		return -EPROTONOSUPPORT;
 	}

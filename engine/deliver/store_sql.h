@@ -26,8 +26,8 @@
 /* A revision's columns, in the order that store_bind_revision() and store_read_revision() know.
  * `row` stands before them. */
 #define STORE_COLUMNS                                                                              \
-	"id, revision, sequence, group_id, state, severity, severity_peak, source, metric, "        \
-	"detector, kind, slice, direction, interval_ms, start, interval, peak_interval, end_ms, "   \
+	"id, revision, sequence, group_id, state, severity, severity_peak, source, metric, "       \
+	"detector, kind, slice, direction, interval_ms, start, interval, peak_interval, end_ms, "  \
 	"observed, expected, lower, upper, log10_p, incomplete"
 #define STORE_COLUMNS_COUNT 24
 

@@ -38,14 +38,14 @@ struct verify_lines {
 };
 
 struct verify_report {
-	bool ok;         /* nothing in `findings` */
-	bool ledger_ok;  /* every sequence of every ring is accounted for, exactly once */
+	bool ok;        /* nothing in `findings` */
+	bool ledger_ok; /* every sequence of every ring is accounted for, exactly once */
 	uint64_t segments;
-	uint64_t blocks;     /* good ones that are in force, without SEGMENT and FOOTER */
-	uint64_t blocks_bad; /* damaged, and missed: none of the torn tail, none rewritten since */
+	uint64_t blocks;      /* good ones that are in force, without SEGMENT and FOOTER */
+	uint64_t blocks_bad;  /* damaged, and missed: none of the torn tail, none rewritten since */
 	uint64_t blocks_torn; /* unfinished ones at an end: no fault */
-	uint64_t events;     /* in those blocks */
-	uint64_t gaps;       /* runs of missing LSNs that had been called durable */
+	uint64_t events;      /* in those blocks */
+	uint64_t gaps;        /* runs of missing LSNs that had been called durable */
 	uint64_t gap_blocks;
 	uint64_t lanes, epochs, sources, series, rings, marks, closes;
 	/* Over all rings that the log names, since each one's first event (retention or not). */

@@ -26,8 +26,8 @@ static const struct verify_epoch *current(const struct verify *verify)
 
 #define SAY(place, ...) say(verify, (place)->lsn, __VA_ARGS__)
 
-static void __attribute__((format(printf, 3, 4))) say(struct verify *verify, uint64_t lsn,
-						      const char *format, ...)
+static void __attribute__((format(printf, 3, 4)))
+say(struct verify *verify, uint64_t lsn, const char *format, ...)
 {
 	char text[256];
 	va_list arguments;

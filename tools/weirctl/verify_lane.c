@@ -14,10 +14,9 @@
 
 #define SAY(kind, log, place, ...) say(verify, kind, log, place, __VA_ARGS__)
 
-static void __attribute__((format(printf, 5, 6))) say(struct verify *verify, enum verify_kind kind,
-						      const struct verify_log *log,
-						      const struct verify_place *place,
-						      const char *format, ...)
+static void __attribute__((format(printf, 5, 6)))
+say(struct verify *verify, enum verify_kind kind, const struct verify_log *log,
+    const struct verify_place *place, const char *format, ...)
 {
 	char text[256];
 	va_list arguments;

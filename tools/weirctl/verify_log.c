@@ -148,13 +148,14 @@ static void take_footer(struct scan *scan, const struct weir_block_header *heade
 	/* Where blocks are bad the sums cannot agree; that is said of those blocks. */
 	if (!file->damaged && (footer.blocks != file->blocks || footer.events != scan->events ||
 			       (file->blocks && footer.last_lsn != file->last_lsn)))
-		verify_say(scan->verify, VERIFY_FINDING,
-			   "%s/%s: its footer counts %llu blocks, %llu events, last LSN %llu; there "
-			   "are %llu, %llu, %llu",
-			   scan->log->directory, file->name, (unsigned long long)footer.blocks,
-			   (unsigned long long)footer.events, (unsigned long long)footer.last_lsn,
-			   (unsigned long long)file->blocks, (unsigned long long)scan->events,
-			   (unsigned long long)file->last_lsn);
+		verify_say(
+			scan->verify, VERIFY_FINDING,
+			"%s/%s: its footer counts %llu blocks, %llu events, last LSN %llu; there "
+			"are %llu, %llu, %llu",
+			scan->log->directory, file->name, (unsigned long long)footer.blocks,
+			(unsigned long long)footer.events, (unsigned long long)footer.last_lsn,
+			(unsigned long long)file->blocks, (unsigned long long)scan->events,
+			(unsigned long long)file->last_lsn);
 }
 
 static int take_place(struct scan *scan, const struct weir_block_header *header, uint64_t offset)
@@ -262,8 +263,8 @@ static int64_t scan_at(struct scan *scan, uint64_t offset)
 	}
 	uint64_t disk_bytes = weir_block_disk_bytes(header.payload_bytes);
 	const uint8_t *block = view(scan, offset, disk_bytes);
-	if (!block || verify_crc32c(0, block + sizeof(header), header.payload_bytes) !=
-			      header.payload_crc) {
+	if (!block ||
+	    verify_crc32c(0, block + sizeof(header), header.payload_bytes) != header.payload_crc) {
 		scan->searching = true;
 		return add_claim(scan, header.lsn, offset) ? (int64_t)(offset + disk_bytes)
 							   : -ENOMEM;
@@ -328,7 +329,7 @@ static int add_file(struct verify *verify, struct verify_log *log, const char *n
 		return -ENOMEM;
 	struct verify_file *file = &log->files[log->files_count++];
 	*file = (struct verify_file){.id = id, .bytes = (uint64_t)status.st_size};
-	strcpy(file->name, name);
+	memcpy(file->name, name, strlen(name) + 1); /* 21 bytes and a NUL, as parse_name() says */
 	verify->bytes_all += file->bytes;
 	return 0;
 }
@@ -387,12 +388,13 @@ static void find_void(struct verify *verify, struct verify_log *log, struct veri
 					durable_lsn = order[begin]->durable_lsn;
 		}
 		if (order[i]->epoch && order[i]->base_lsn <= durable_lsn)
-			verify_say(verify, VERIFY_FINDING,
-				   "%s/%s: begins at block %llu and voids what was called durable: an "
-				   "older epoch had synced up to block %llu",
-				   log->directory, order[i]->name,
-				   (unsigned long long)order[i]->base_lsn,
-				   (unsigned long long)durable_lsn);
+			verify_say(
+				verify, VERIFY_FINDING,
+				"%s/%s: begins at block %llu and voids what was called durable: an "
+				"older epoch had synced up to block %llu",
+				log->directory, order[i]->name,
+				(unsigned long long)order[i]->base_lsn,
+				(unsigned long long)durable_lsn);
 	}
 }
 
@@ -432,11 +434,12 @@ static void sort_places(struct verify *verify, struct verify_log *log)
 		}
 		if (last->payload_crc != place->payload_crc || last->type != place->type ||
 		    last->payload_bytes != place->payload_bytes || last->epoch != place->epoch)
-			verify_say(verify, VERIFY_FINDING,
-				   "%s: block %llu is there twice with different content, in %s and "
-				   "%s",
-				   log->directory, (unsigned long long)place->lsn,
-				   log->files[last->file].name, log->files[place->file].name);
+			verify_say(
+				verify, VERIFY_FINDING,
+				"%s: block %llu is there twice with different content, in %s and "
+				"%s",
+				log->directory, (unsigned long long)place->lsn,
+				log->files[last->file].name, log->files[place->file].name);
 		*last = *place;
 	}
 	log->places_count = kept;
@@ -562,9 +565,8 @@ const uint8_t *verify_log_read(struct verify *verify, struct verify_log *log,
 				      O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 		log->file = place->file + 1;
 	}
-	if (log->open_fd >= 0 &&
-	    pread(log->open_fd, verify->buffer, bytes, (off_t)place->page * VERIFY_PAGE) ==
-		    (ssize_t)bytes) {
+	if (log->open_fd >= 0 && pread(log->open_fd, verify->buffer, bytes,
+				       (off_t)place->page * VERIFY_PAGE) == (ssize_t)bytes) {
 		memcpy(&header, verify->buffer, sizeof(header));
 		if (header.lsn == place->lsn && header.payload_crc == place->payload_crc)
 			return verify->buffer + sizeof(header);

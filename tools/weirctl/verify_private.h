@@ -19,7 +19,6 @@
 #include "weir/region.h"
 #include "weir/segment.h"
 
-
 /* A segment file. */
 struct verify_file {
 	char name[32];
@@ -27,17 +26,17 @@ struct verify_file {
 	uint64_t bytes;
 	uint64_t base_lsn;
 	uint64_t created_ms;
-	uint64_t void_lsn;  /* blocks from here on are void: a newer epoch wrote them again */
+	uint64_t void_lsn; /* blocks from here on are void: a newer epoch wrote them again */
 	uint64_t first_lsn, last_lsn; /* of its good blocks, 0: none */
-	uint64_t durable_lsn; /* highest that any of its blocks names */
-	uint64_t footer_lsn;  /* last block, as its footer says; 0: none */
+	uint64_t durable_lsn;         /* highest that any of its blocks names */
+	uint64_t footer_lsn;          /* last block, as its footer says; 0: none */
 	uint64_t blocks, events;
 	uint32_t epoch;
-	uint32_t serial;    /* order in which the chain came to it, from 1; 0: not yet */
-	bool headless;      /* its first block is not good */
-	bool continues;     /* its snapshot is that of the file before it */
+	uint32_t serial; /* order in which the chain came to it, from 1; 0: not yet */
+	bool headless;   /* its first block is not good */
+	bool continues;  /* its snapshot is that of the file before it */
 	bool footed;
-	bool damaged;       /* bad blocks lie between good ones */
+	bool damaged; /* bad blocks lie between good ones */
 };
 
 /* A good block, and where it lies. */
@@ -85,14 +84,14 @@ struct verify_log {
 	uint64_t marks_count;
 
 	/* While it is read: */
-	uint64_t next;           /* index of the next place */
-	uint32_t file;           /* of the last place + 1; 0: none */
-	uint32_t serial;         /* of the snapshot that is in force */
+	uint64_t next;   /* index of the next place */
+	uint32_t file;   /* of the last place + 1; 0: none */
+	uint32_t serial; /* of the snapshot that is in force */
 	uint32_t epoch;
-	uint8_t *series;         /* bit per id: defined since that snapshot */
+	uint8_t *series; /* bit per id: defined since that snapshot */
 	bool marked[WEIR_SOURCES_MAX];
 	int64_t frontier[WEIR_SOURCES_MAX]; /* last mark of this epoch */
-	int open_fd;             /* of `file` */
+	int open_fd;                        /* of `file` */
 };
 
 /* An engine's life, as the control log tells it. */
@@ -123,7 +122,7 @@ struct verify {
 	struct verify_report *report;
 	char *why;
 	size_t why_bytes;
-	int fd; /* of the data directory */
+	int fd;                                     /* of the data directory */
 	struct verify_log logs[WEIR_LANES_MAX + 1]; /* lanes, then the control log */
 	uint32_t logs_count;
 	bool have_uuid;
@@ -182,8 +181,8 @@ int verify_lanes(struct verify *verify);
 /* verify_ring.c */
 int verify_ring_record(struct verify *verify, struct verify_log *log,
 		       const struct verify_place *place, const struct weir_ring_record *record);
-int verify_ring_run(struct verify *verify, struct verify_log *log,
-		    const struct verify_place *place, const struct weir_run *run);
+int verify_ring_run(struct verify *verify, struct verify_log *log, const struct verify_place *place,
+		    const struct weir_run *run);
 void verify_ring_totals(struct verify *verify);
 
 #endif

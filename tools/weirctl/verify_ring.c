@@ -18,10 +18,9 @@
 
 #include "verify_private.h"
 
-static void __attribute__((format(printf, 5, 6))) say(struct verify *verify,
-						      const struct verify_log *log,
-						      const struct verify_place *place,
-						      uint32_t ring, const char *format, ...)
+static void __attribute__((format(printf, 5, 6)))
+say(struct verify *verify, const struct verify_log *log, const struct verify_place *place,
+    uint32_t ring, const char *format, ...)
 {
 	char text[256];
 	va_list arguments;
@@ -54,8 +53,8 @@ static struct verify_ring *find(struct verify *verify, uint32_t number)
 			return NULL;
 		for (uint32_t i = 0; i < verify->rings_slots; i++)
 			if (verify->rings[i].state_epoch)
-				*slot_of(grown, slots, verify->rings[i].record.number) =
-					verify->rings[i];
+				*slot_of(grown, slots,
+					 verify->rings[i].record.number) = verify->rings[i];
 		free(verify->rings);
 		verify->rings = grown;
 		verify->rings_slots = slots;
@@ -95,8 +94,8 @@ static void first_record(struct verify *verify, struct verify_log *log,
 	    !excused(verify, ring, log, place->epoch))
 		say(verify, log, place, record->number,
 		    "begins at sequence %llu with %llu rejected and %llu lost",
-		    (unsigned long long)record->next_sequence,
-		    (unsigned long long)record->rejected, (unsigned long long)record->lost);
+		    (unsigned long long)record->next_sequence, (unsigned long long)record->rejected,
+		    (unsigned long long)record->lost);
 	ring->record = *record;
 	ring->state_epoch = place->epoch;
 	verify->rings_count++;
@@ -120,9 +119,8 @@ static void exact_record(struct verify *verify, struct verify_log *log,
 {
 	const struct weir_ring_record *known = &ring->record;
 	uint64_t covered = known->next_sequence + (record->lost - known->lost);
-	bool jump = record->next_sequence >= known->next_sequence &&
-		    record->lost >= known->lost && record->rejected >= known->rejected &&
-		    excused(verify, ring, log, place->epoch);
+	bool jump = record->next_sequence >= known->next_sequence && record->lost >= known->lost &&
+		    record->rejected >= known->rejected && excused(verify, ring, log, place->epoch);
 
 	if ((record->lost < known->lost || record->next_sequence != covered) && !jump)
 		say(verify, log, place, record->number,
@@ -138,9 +136,10 @@ static void exact_record(struct verify *verify, struct verify_log *log,
 	uint32_t final = known->final | record->final;
 	for (int i = 0; i < WEIR_DROP_REASONS; i++)
 		if (record->dropped[i] < known->dropped[i])
-			verify_say(verify, VERIFY_NOTE,
-				   "%s: block %llu: ring %u: its producer's count of drops went back",
-				   log->directory, (unsigned long long)place->lsn, record->number);
+			verify_say(
+				verify, VERIFY_NOTE,
+				"%s: block %llu: ring %u: its producer's count of drops went back",
+				log->directory, (unsigned long long)place->lsn, record->number);
 	ring->record = *record;
 	ring->record.final = final;
 	ring->state_epoch = place->epoch;
@@ -175,8 +174,8 @@ int verify_ring_record(struct verify *verify, struct verify_log *log,
 	return 0;
 }
 
-int verify_ring_run(struct verify *verify, struct verify_log *log,
-		    const struct verify_place *place, const struct weir_run *run)
+int verify_ring_run(struct verify *verify, struct verify_log *log, const struct verify_place *place,
+		    const struct weir_run *run)
 {
 	struct verify_ring *ring = find(verify, run->ring);
 	uint64_t slots = (uint64_t)run->count + run->rejected;
@@ -234,8 +233,9 @@ void verify_ring_totals(struct verify *verify)
 			report->dropped += record->dropped[reason];
 	}
 	if (report->lost && !verify->options.allow_lost)
-		verify_say(verify, VERIFY_FINDING,
-			   "%llu events were published and are lost, as the ledger says: the log was "
-			   "behind the producers after a power cut, or a write or sync had failed",
-			   (unsigned long long)report->lost);
+		verify_say(
+			verify, VERIFY_FINDING,
+			"%llu events were published and are lost, as the ledger says: the log was "
+			"behind the producers after a power cut, or a write or sync had failed",
+			(unsigned long long)report->lost);
 }

@@ -63,8 +63,8 @@ FAULT_PASS(xCheckReservedLock, (sqlite3_file * file, int *answer), answer)
 FAULT_PASS(xFileControl, (sqlite3_file * file, int operation, void *argument), operation, argument)
 FAULT_PASS(xSectorSize, (sqlite3_file * file))
 FAULT_PASS(xDeviceCharacteristics, (sqlite3_file * file))
-FAULT_PASS(xShmMap, (sqlite3_file * file, int page, int size, int extend, void volatile **at),
-	   page, size, extend, at)
+FAULT_PASS(xShmMap, (sqlite3_file * file, int page, int size, int extend, void volatile **at), page,
+	   size, extend, at)
 FAULT_PASS(xShmLock, (sqlite3_file * file, int offset, int count, int flags), offset, count, flags)
 FAULT_PASS(xShmUnmap, (sqlite3_file * file, int remove), remove)
 

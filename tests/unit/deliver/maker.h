@@ -34,7 +34,7 @@ struct maker {
 	struct weir_event event[256];
 	struct weir_run run[64];
 	uint32_t events_count, runs_count;
-	uint32_t time_lie; /* seconds that the header is off */
+	uint32_t time_lie;    /* seconds that the header is off */
 	uint64_t last_offset; /* of the block written last */
 };
 
@@ -137,8 +137,8 @@ static inline void maker_run(struct maker *maker, uint32_t ring, uint64_t first,
 
 static inline void maker_mark(struct maker *maker, uint32_t source, int64_t interval)
 {
-	maker->run[maker->runs_count++] = (struct weir_run){
-		.ring = WEIR_RUN_MARK, .source = source, .interval = interval};
+	maker->run[maker->runs_count++] =
+		(struct weir_run){.ring = WEIR_RUN_MARK, .source = source, .interval = interval};
 }
 
 /* Write the events block. */

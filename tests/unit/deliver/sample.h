@@ -140,8 +140,7 @@ static inline void sample_any(struct anomaly *anomaly, uint64_t *state)
 	anomaly->upper = sample_double(state);
 	anomaly->log10_p = sample_double(state);
 	anomaly->incomplete = sample_random(state) & 1;
-	anomaly->contributions =
-		(uint32_t)(sample_random(state) % (ANOMALY_CONTRIBUTIONS_MAX + 1));
+	anomaly->contributions = (uint32_t)(sample_random(state) % (ANOMALY_CONTRIBUTIONS_MAX + 1));
 	for (uint32_t i = 0; i < anomaly->contributions; i++) {
 		struct contribution *contribution = &anomaly->contribution[i];
 		sample_text(state, contribution->dimension, sizeof(contribution->dimension));

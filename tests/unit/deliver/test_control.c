@@ -48,8 +48,8 @@ static void bench_init(struct bench *bench)
 	memset(bench, 0, sizeof(*bench));
 	strcpy(bench->directory, sample_directory());
 	snprintf(bench->path, sizeof(bench->path), "%s/control.sock", bench->directory);
-	cr_assert_eq(control_open(bench->path, answer, bench, &bench->control, why, sizeof(why)),
-		     0, "%s", why);
+	cr_assert_eq(control_open(bench->path, answer, bench, &bench->control, why, sizeof(why)), 0,
+		     "%s", why);
 	bench->now_ns = 1000000000;
 }
 

@@ -53,11 +53,11 @@ static bool valid_object(const json_t *rules, const json_t *value, const char *p
 	char below[256];
 	size_t i;
 	required = json_object_get(rules, "required");
-	json_array_foreach(required, i, item)
-		if (!json_object_get(value, json_string_value(item))) {
-			cr_log_error("%s.%s is missing", path, json_string_value(item));
-			return false;
-		}
+	json_array_foreach(required, i, item) if (!json_object_get(value, json_string_value(item)))
+	{
+		cr_log_error("%s.%s is missing", path, json_string_value(item));
+		return false;
+	}
 	json_object_foreach((json_t *)value, name, item)
 	{
 		json_t *rule = json_object_get(properties, name);
@@ -101,13 +101,11 @@ static bool valid(const json_t *rules, const json_t *value, const char *path)
 	json_t *items = json_object_get(rules, "items");
 	bool ok = !type || (json_is_string(type) && has_type(json_string_value(type), value));
 	size_t i;
-	json_array_foreach(type, i, item)
-		ok |= has_type(json_string_value(item), value);
+	json_array_foreach(type, i, item) ok |= has_type(json_string_value(item), value);
 	ok &= !fixed || json_equal(fixed, value);
 	ok &= !minimum || json_number_value(value) >= json_number_value(minimum);
 	bool listed = !list;
-	json_array_foreach(list, i, item)
-		listed |= json_equal(item, value);
+	json_array_foreach(list, i, item) listed |= json_equal(item, value);
 	if (!ok || !listed) {
 		cr_log_error("%s has a wrong type or value", path);
 		return false;
@@ -119,9 +117,8 @@ static bool valid(const json_t *rules, const json_t *value, const char *path)
 	json_t *most = json_object_get(rules, "maxItems");
 	if (most && json_array_size(value) > (size_t)json_integer_value(most))
 		return false;
-	json_array_foreach((json_t *)value, i, item)
-		if (items && !valid(items, item, path))
-			return false;
+	json_array_foreach((json_t *)value, i,
+			   item) if (items && !valid(items, item, path)) return false;
 	return true;
 }
 
@@ -193,7 +190,8 @@ static void make_strange(struct anomaly *anomaly)
 	anomaly->start = INT64_MIN;
 	anomaly->contributions = 1;
 	strcpy(anomaly->contribution[0].dimension, "emoji");
-	strcpy(anomaly->contribution[0].value, "\xf0\x9f\x9b\x92 \xed\xa0\x80 \xf4\x90\x80\x80 \xe2\x82");
+	strcpy(anomaly->contribution[0].value,
+	       "\xf0\x9f\x9b\x92 \xed\xa0\x80 \xf4\x90\x80\x80 \xe2\x82");
 }
 
 Test(payload, is_what_the_golden_files_say, .init = load_schema)

@@ -46,8 +46,7 @@ static void bench_publisher(struct bench *bench, struct publisher_options option
 	options.store_path = bench->store_path;
 	options.environment = "prod";
 	options.random_seed = 42;
-	cr_assert_eq(publisher_create(&options, &bench->publisher, why, sizeof(why)), 0, "%s",
-		     why);
+	cr_assert_eq(publisher_create(&options, &bench->publisher, why, sizeof(why)), 0, "%s", why);
 }
 
 static void bench_fini(struct bench *bench)
@@ -165,8 +164,8 @@ Test(publisher, tells_subscribers_the_stream_the_hash_and_the_open_set)
 	struct anomaly anomaly;
 	bench_init(&bench);
 	redis_server_start(&bench.server, "");
-	bench_publisher(&bench, (struct publisher_options){.url = bench.server.url,
-							   .stream_max = 1000});
+	bench_publisher(&bench,
+			(struct publisher_options){.url = bench.server.url, .stream_max = 1000});
 	redisContext *subscriber = redis_server_connect(&bench.server);
 	redisAppendCommand(subscriber, "SUBSCRIBE weir.prod.anomaly");
 	redisAppendCommand(subscriber, "PSUBSCRIBE weir.prod.anomaly.critical.*");
@@ -244,7 +243,8 @@ Test(publisher, sends_texts_as_they_are_and_a_severity_that_is_no_number_as_zero
 	store_commit(bench.store, 1);
 	cr_assert_eq(bench_step(&bench), 2, "%s", bench_status(&bench).error);
 	redisContext *redis = redis_server_connect(&bench.server);
-	redisReply *reply = ask(redis, "HGETALL weir:prod:anomaly:0123456789abcdeffedcba9876543210");
+	redisReply *reply = ask(redis,
+				"HGETALL weir:prod:anomaly:0123456789abcdeffedcba9876543210");
 	cr_assert_str_eq(field(reply, "slice"), anomaly.slice);
 	cr_assert_str_eq(field(reply, "severity"), "0.0");
 	freeReplyObject(reply);
@@ -258,8 +258,8 @@ Test(publisher, keeps_the_stream_near_its_bound)
 	struct bench bench;
 	bench_init(&bench);
 	redis_server_start(&bench.server, "");
-	bench_publisher(&bench, (struct publisher_options){.url = bench.server.url,
-							   .stream_max = 50});
+	bench_publisher(&bench,
+			(struct publisher_options){.url = bench.server.url, .stream_max = 50});
 	bench_raise(&bench, 600);
 	bench_drain(&bench);
 	redisContext *redis = redis_server_connect(&bench.server);
@@ -359,10 +359,9 @@ Test(publisher, never_says_a_password_and_reads_it_at_each_connect)
 	redis_server_start(&bench.server,
 			   "--requirepass opensesame --user weir on '>hunter2' '~weir:*' "
 			   "'&weir.*' -@all +multi +exec +xadd +hset +zadd +zrem +publish");
-	bench_publisher(&bench, (struct publisher_options){
-					.url = bench.server.url,
-					.user = "weir",
-					.password_file = bench.password_path});
+	bench_publisher(&bench, (struct publisher_options){.url = bench.server.url,
+							   .user = "weir",
+							   .password_file = bench.password_path});
 	bench_raise(&bench, 5);
 	cr_assert_eq(bench_step(&bench), 0);
 	expect_error(&bench, "cannot read password_file");
@@ -399,9 +398,8 @@ Test(publisher, does_not_repeat_what_a_server_without_AUTH_quotes)
 	bench_init(&bench);
 	redis_server_start(&bench.server, "--rename-command AUTH ''");
 	write_password(&bench, "hunter2");
-	bench_publisher(&bench,
-			(struct publisher_options){.url = bench.server.url,
-						   .password_file = bench.password_path});
+	bench_publisher(&bench, (struct publisher_options){.url = bench.server.url,
+							   .password_file = bench.password_path});
 	bench_step(&bench);
 	expect_error(&bench, "AUTH as default refused (ERR)");
 	cr_assert(!strstr(bench_status(&bench).error, "hunter"));
@@ -574,7 +572,7 @@ Test(publisher, takes_two_forms_of_url_and_refuses_others_without_repeating_them
 {
 	static const char *const good[] = {"unix:///run/redis.sock", "redis://localhost",
 					   "redis://localhost:6379", "redis://[::1]:6379",
-					   "redis://10.0.0.1:1/", "redis://[::1]"};
+					   "redis://10.0.0.1:1/",    "redis://[::1]"};
 	static const char *const bad[] = {"",
 					  "http://localhost",
 					  "unix://relative",

@@ -15,29 +15,30 @@
 struct house {
 	char root[64];
 	struct maker lane[2], control;
+	uint64_t last_mark; /* on lane 1 */
 	/* What to do wrong, 0: nothing. */
 	enum fault {
 		FAULT_NONE,
-		FAULT_RESUME_LATE,   /* epoch 2 resumes one sequence too far */
-		FAULT_RESUME_EARLY,  /* ... one too early */
-		FAULT_MARK_BACK,     /* a mark that is not beyond the one before */
-		FAULT_CLOSE_BEYOND,  /* a close of a mark that is not there */
-		FAULT_CLOSE_SKIPS,   /* a close that leaves out an interval */
-		FAULT_NOT_NAMED,     /* the snapshot leaves out the ring */
-		FAULT_NOT_DEFINED,   /* the snapshot leaves out the series */
-		FAULT_REJECTED,      /* the ledger counts another number of rejected slots */
-		FAULT_LOST,          /* a hole, told as lost */
-		FAULT_HOLE,          /* a hole, not told */
-		FAULT_TWO_LANES,     /* both lanes drain the ring in one epoch */
-		FAULT_BEHIND_END,    /* a final ring goes on */
-		FAULT_TIME,          /* an event out of its block's time range */
+		FAULT_RESUME_LATE,  /* epoch 2 resumes one sequence too far */
+		FAULT_RESUME_EARLY, /* ... one too early */
+		FAULT_MARK_BACK,    /* a mark that is not beyond the one before */
+		FAULT_CLOSE_BEYOND, /* a close of a mark that is not there */
+		FAULT_CLOSE_SKIPS,  /* a close that leaves out an interval */
+		FAULT_NOT_NAMED,    /* the snapshot leaves out the ring */
+		FAULT_NOT_DEFINED,  /* the snapshot leaves out the series */
+		FAULT_REJECTED,     /* the ledger counts another number of rejected slots */
+		FAULT_LOST,         /* a hole, told as lost */
+		FAULT_HOLE,         /* a hole, not told */
+		FAULT_TWO_LANES,    /* both lanes drain the ring in one epoch */
+		FAULT_BEHIND_END,   /* a final ring goes on */
+		FAULT_TIME,         /* an event out of its block's time range */
 		FAULT_NAN,
-		FAULT_LATE,          /* events behind the mark of their interval */
+		FAULT_LATE, /* events behind the mark of their interval */
 		FAULT_SECOND_DEFINITION,
-		FAULT_NO_SOURCE,     /* the control log does not name the source */
+		FAULT_NO_SOURCE, /* the control log does not name the source */
 		FAULT_UNKNOWN_TYPE,
-		FAULT_SKIPPABLE,     /* is none: an unknown block that may be skipped */
-		FAULT_EPOCH_LANES,   /* the control log says one lane only */
+		FAULT_SKIPPABLE,   /* is none: an unknown block that may be skipped */
+		FAULT_EPOCH_LANES, /* the control log says one lane only */
 		FAULTS
 	} fault;
 };
@@ -127,8 +128,7 @@ static void build_second_epoch(struct house *house)
 	if (house->fault == FAULT_SKIPPABLE)
 		maker_block(lane1, 77 | WEIR_BLOCK_SKIPPABLE, "?", 1, 1);
 	maker_mark(lane1, 0, 102);
-	uint64_t mark = maker_flush(lane1);
-	lane1->durable = mark;
+	house->last_mark = lane1->durable = maker_flush(lane1);
 	maker_footer(lane1);
 	/* A second segment of the epoch: its snapshot makes it readable on its own. */
 	maker_segment(lane1, 0);
@@ -152,8 +152,12 @@ static void build_second_epoch(struct house *house)
 	maker_ring(lane0, WEIR_BLOCK_RINGS, 1, 25, 3, 0, 0);
 	lane0->durable = lane0->lsn - 1;
 	maker_series(lane0, 3);
+}
 
+static void build_control(struct house *house)
+{
 	struct maker *control = &house->control;
+	uint64_t mark = house->last_mark;
 	uint32_t lanes = house->fault == FAULT_EPOCH_LANES ? 1 : 2;
 	maker_segment(control, 0);
 	maker_epoch(control, 1, 2);
@@ -182,6 +186,7 @@ static void build(struct house *house, enum fault fault)
 	maker_open(&house->control, house->root, "control", WEIR_LANE_CONTROL);
 	build_first_epoch(house);
 	build_second_epoch(house);
+	build_control(house);
 }
 
 static void clear(struct house *house)
@@ -712,7 +717,8 @@ Test(verify, survives_scribbles)
 		build_small(&house);
 		struct maker *lane = &house.lane[0];
 		for (int i = 0; i < 20; i++) {
-			/* Inside a block, with checksums that agree: lengths and counts that lie. */
+			/* Inside a block, with checksums that agree: lengths and counts that lie.
+			 */
 			uint64_t offset = sample_random(&seed) % 7 * 4096;
 			uint8_t block[4096];
 			struct weir_block_header header;

@@ -1,0 +1,199 @@
+/*
+ * test_readers: the log has two readers, written apart. Whatever is done to a lane's files, both
+ * must say the same: which blocks count, how many events, which numbers are missing.
+ *
+ * A difference is a mistake in one of them, or in what segment.h says.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+
+#include "log/io.h"
+#include "log/reader.h"
+#include "maker.h"
+#include "sample.h"
+#include "verify.h"
+
+#define FILES 5
+
+struct lane {
+	char root[64];
+	struct maker maker, control;
+	char path[FILES][128];
+	uint32_t files;
+};
+
+static void next_file(struct lane *lane, uint32_t flags)
+{
+	maker_segment(&lane->maker, flags);
+	strcpy(lane->path[lane->files++], lane->maker.path);
+}
+
+static void some_blocks(struct lane *lane, uint64_t *seed)
+{
+	struct maker *maker = &lane->maker;
+	uint64_t count = 1 + sample_random(seed) % 4;
+	for (uint64_t i = 0; i < count; i++) {
+		/* Syncs come now and then, and lag behind. */
+		if (sample_random(seed) % 2 && maker->lsn - 1 > maker->durable)
+			maker->durable += sample_random(seed) % (maker->lsn - maker->durable);
+		maker_run(maker, 1, maker->lsn * 100, 1 + (uint32_t)(sample_random(seed) % 9), 0,
+			  1000000, 1);
+		maker_flush(maker);
+	}
+}
+
+/* A lane's life over some epochs: files finished or torn, blocks written again. */
+static void build(struct lane *lane, uint64_t *seed)
+{
+	memset(lane, 0, sizeof(*lane));
+	strcpy(lane->root, sample_directory());
+	maker_open(&lane->maker, lane->root, "lane-00", 0);
+	next_file(lane, 0);
+	some_blocks(lane, seed);
+	while (lane->files < FILES) {
+		struct maker *maker = &lane->maker;
+		switch (sample_random(seed) % 4) {
+		case 0: /* the next file of the same engine */
+			maker_footer(maker);
+			next_file(lane, 0);
+			break;
+		case 1: /* the disk refused: again from an unsynced block on */
+			maker->lsn = maker->durable + 1;
+			next_file(lane, WEIR_SEGMENT_CONTINUES);
+			/* The same blocks come again; nobody has the old ones. */
+			unlink(lane->path[lane->files - 2]);
+			maker->lsn = maker->base_lsn;
+			break;
+		case 2: /* a crash: the unsynced end may be gone, a new epoch writes it again */
+			maker->lsn -= sample_random(seed) % (maker->lsn - maker->durable);
+			if (maker->lsn <= maker->durable)
+				maker->lsn = maker->durable + 1;
+			maker->durable = maker->lsn - 1;
+			maker->epoch++;
+			next_file(lane, 0);
+			break;
+		default: /* a file that was made and never got a block */
+			maker->epoch++;
+			maker->durable = maker->lsn - 1;
+			next_file(lane, 0);
+			break;
+		}
+		some_blocks(lane, seed);
+	}
+}
+
+static void damage(struct lane *lane, uint64_t *seed)
+{
+	const char *path = lane->path[sample_random(seed) % lane->files];
+	int fd = open(path, O_RDWR);
+	uint8_t page[4096];
+	uint64_t offset = sample_random(seed) % 10 * 4096;
+	if (fd < 0)
+		return;
+	if (pread(fd, page, sizeof(page), (off_t)offset) != sizeof(page)) {
+		close(fd);
+		return;
+	}
+	switch (sample_random(seed) % 8) {
+	case 0: /* a bit of a header */
+		page[sample_random(seed) % 64] ^= (uint8_t)(1 << sample_random(seed) % 8);
+		break;
+	case 1:
+	case 2: /* a bit of a payload */
+		page[64 + sample_random(seed) % 64] ^= (uint8_t)(1 << sample_random(seed) % 8);
+		break;
+	case 3: /* a page that was never written */
+		memset(page, 0, sizeof(page));
+		break;
+	case 4: /* a page that went elsewhere */
+		offset = sample_random(seed) % 10 * 4096;
+		break;
+	case 5: /* another file's page */
+		(void)!pread(lane->maker.fd, page, sizeof(page), (off_t)offset);
+		break;
+	case 6:
+		(void)!ftruncate(fd, (off_t)offset);
+		close(fd);
+		return;
+	default:
+		if (sample_random(seed) % 3 == 0)
+			unlink(path);
+		close(fd);
+		return;
+	}
+	cr_assert_eq(pwrite(fd, page, sizeof(page), (off_t)offset), (ssize_t)sizeof(page));
+	close(fd);
+}
+
+static int read_as_engine(const struct lane *lane, struct reader_report *report)
+{
+	struct reader *reader;
+	struct reader_block block;
+	struct io *io;
+	char why[256] = "";
+	int fd = open(lane->root, O_RDONLY | O_DIRECTORY);
+	cr_assert_eq(io_pwrite_create(fd, 4, &io), 0);
+	int error = reader_open(io, "lane-00", 0, 0, false, &reader, why, sizeof(why));
+	if (!error) {
+		while ((error = reader_next(reader, &block)) > 0)
+			;
+		reader_report(reader, report);
+		reader_close(reader);
+	}
+	io->ops->destroy(io);
+	close(fd);
+	return error;
+}
+
+static void clear(struct lane *lane)
+{
+	char path[128];
+	maker_end(&lane->maker);
+	snprintf(path, sizeof(path), "%s/lane-00", lane->root);
+	sample_remove(path);
+	sample_remove(lane->root);
+}
+
+static void compare(const struct lane *lane, int round)
+{
+	struct reader_report engine = {0};
+	struct verify_report verify;
+	char why[256] = "";
+	int error = read_as_engine(lane, &engine);
+	int other = verify_directory(lane->root, NULL, &verify, why, sizeof(why));
+	cr_assert_eq(error, other, "round %d: engine %d, verify %d (%s)", round, error, other, why);
+	cr_assert_eq(engine.blocks, verify.blocks, "round %d, %s: %lu and %lu blocks", round,
+		     lane->root, engine.blocks, verify.blocks);
+	cr_assert_eq(engine.events, verify.events, "round %d, %s: %lu and %lu events", round,
+		     lane->root, engine.events, verify.events);
+	cr_assert_eq(engine.gap_blocks, verify.gap_blocks, "round %d, %s: %lu and %lu blocks gone",
+		     round, lane->root, engine.gap_blocks, verify.gap_blocks);
+	cr_assert_eq(engine.gaps, verify.gaps, "round %d, %s: %lu and %lu gaps", round, lane->root,
+		     engine.gaps, verify.gaps);
+	verify_report_free(&verify);
+}
+
+Test(readers, agree_on_undamaged_lanes)
+{
+	uint64_t seed = 11;
+	for (int round = 0; round < 150; round++) {
+		struct lane lane;
+		build(&lane, &seed);
+		compare(&lane, round);
+		clear(&lane);
+	}
+}
+
+Test(readers, agree_on_damaged_lanes)
+{
+	uint64_t seed = 12;
+	for (int round = 0; round < 400; round++) {
+		struct lane lane;
+		build(&lane, &seed);
+		for (uint64_t n = 1 + sample_random(&seed) % 3; n > 0; n--)
+			damage(&lane, &seed);
+		compare(&lane, round);
+		clear(&lane);
+	}
+}
