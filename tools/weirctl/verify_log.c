@@ -163,10 +163,6 @@ static int take_place(struct scan *scan, const struct weir_block_header *header,
 	struct verify_log *log = scan->log;
 	struct verify_file *file = scan->file;
 
-	if (file->headless && !file->blocks) {
-		file->base_lsn = header->lsn;
-		file->epoch = header->epoch;
-	}
 	if (header->epoch != file->epoch || header->lsn < file->base_lsn ||
 	    (file->last_lsn && header->lsn <= file->last_lsn))
 		verify_say(scan->verify, VERIFY_FINDING,
@@ -212,8 +208,6 @@ static int take_block(struct scan *scan, const struct weir_block_header *header,
 	if (header->epoch == 0)
 		verify_say(scan->verify, VERIFY_FINDING, "%s/%s: block %llu is of no epoch",
 			   scan->log->directory, scan->file->name, (unsigned long long)header->lsn);
-	if (header->durable_lsn > scan->file->durable_lsn)
-		scan->file->durable_lsn = header->durable_lsn;
 	if (header->lane != scan->log->lane)
 		verify_say(scan->verify, VERIFY_FINDING, "%s/%s: block %llu is of lane %u",
 			   scan->log->directory, scan->file->name, (unsigned long long)header->lsn,
@@ -261,6 +255,14 @@ static int64_t scan_at(struct scan *scan, uint64_t offset)
 		scan->searching = true;
 		return add_claim(scan, lsn, offset) ? (int64_t)(offset + VERIFY_PAGE) : -ENOMEM;
 	}
+	/* Where the first block is lost, the next header says nearly as much. */
+	if (offset > 0 && !scan->file->epoch) {
+		scan->file->base_lsn = header.lsn;
+		scan->file->epoch = header.epoch;
+	}
+	/* The header is good and may be believed, also where its payload is not. */
+	if (header.durable_lsn > scan->file->durable_lsn && header.durable_lsn < header.lsn)
+		scan->file->durable_lsn = header.durable_lsn;
 	uint64_t disk_bytes = weir_block_disk_bytes(header.payload_bytes);
 	const uint8_t *block = view(scan, offset, disk_bytes);
 	if (!block ||
@@ -452,7 +454,7 @@ static void say_gap(struct verify *verify, struct verify_log *log, uint64_t from
 	verify->report->gap_blocks += end - from;
 	verify->report->blocks_bad += end - from;
 	verify_say(verify, VERIFY_FINDING,
-		   "%s: blocks %llu to %llu are missing, though everything up to %llu was there",
+		   "%s: blocks %llu to %llu are missing, though everything up to %llu was durable",
 		   log->directory, (unsigned long long)from, (unsigned long long)(end - 1),
 		   (unsigned long long)durable_lsn);
 	for (uint64_t i = 0; i < log->claims_count; i++) {
@@ -474,6 +476,11 @@ static void follow(struct verify *verify, struct verify_log *log, uint64_t durab
 		if (log->files[i].epoch && log->files[i].base_lsn < next)
 			next = log->files[i].base_lsn;
 	log->first_lsn = next == UINT64_MAX ? 1 : next;
+	/* Where the very first block of all is lost, so may be some behind it: what was durable
+	 * before the first good one is the best that is known. */
+	if (log->places_count && log->files[log->places[0].file].headless &&
+	    log->places[0].durable_lsn + 1 < log->first_lsn)
+		log->first_lsn = log->places[0].durable_lsn + 1;
 	next = log->first_lsn;
 	for (; at < log->places_count; at++) {
 		struct verify_place *place = &log->places[at];
@@ -499,6 +506,26 @@ static void follow(struct verify *verify, struct verify_log *log, uint64_t durab
 		next = durable_lsn + 1;
 	}
 	log->end_lsn = next;
+}
+
+/* A footer is written when everything before it is: what it names and the chain has not is damaged,
+ * unless a power cut took both, and a newer epoch has written those numbers again. */
+static void judge_footers(struct verify *verify, struct verify_log *log)
+{
+	uint64_t footer_lsn = 0;
+
+	for (uint32_t i = 0; i < log->files_count; i++) {
+		const struct verify_file *file = &log->files[i];
+		if (file->footer_lsn < file->void_lsn && file->footer_lsn > footer_lsn)
+			footer_lsn = file->footer_lsn;
+	}
+	if (footer_lsn < log->end_lsn)
+		return;
+	verify->report->blocks_bad++;
+	verify_say(verify, VERIFY_FINDING,
+		   "%s: ends before block %llu, though the file with block %llu was finished",
+		   log->directory, (unsigned long long)log->end_lsn,
+		   (unsigned long long)footer_lsn);
 }
 
 /* A first block that is lost: torn with the file's beginning, or damaged since? */
@@ -535,16 +562,11 @@ int verify_log_chain(struct verify *verify, struct verify_log *log)
 	find_void(verify, log, order);
 	free(order);
 	sort_places(verify, log);
-	for (uint32_t i = 0; i < log->files_count; i++) {
-		const struct verify_file *file = &log->files[i];
-		if (file->durable_lsn > durable_lsn)
-			durable_lsn = file->durable_lsn;
-		/* A footer is written when all before it are: what it names must be there, unless a
-		 * power cut took both, and a newer epoch knows. */
-		if (file->footer_lsn > durable_lsn && file->footer_lsn < file->void_lsn)
-			durable_lsn = file->footer_lsn;
-	}
+	for (uint32_t i = 0; i < log->files_count; i++)
+		if (log->files[i].durable_lsn > durable_lsn)
+			durable_lsn = log->files[i].durable_lsn;
 	follow(verify, log, durable_lsn);
+	judge_footers(verify, log);
 	judge_heads(verify, log);
 	for (uint64_t i = 0; i < log->claims_count; i++)
 		verify->report->blocks_torn += log->claims[i].lsn >= log->end_lsn;
