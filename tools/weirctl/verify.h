@@ -1,6 +1,6 @@
 /*
- * verify: is a data directory whole? A reader of its own, written from include/weir/ alone, so
- * that a mistake in the engine's reader or writer is not made twice.
+ * verify: is a data directory whole? A reader of its own, written from include/weir/FORMAT.md
+ * alone, so that a mistake in the engine's reader or writer is not made twice.
  *
  * It reads every segment of every lane and of the control log and checks: checksums, the chain of
  * LSNs, what is void and what is torn, that each ring's sequences are there exactly once, that

@@ -150,7 +150,10 @@ static int take_record(struct verify *verify, const struct verify_place *place,
 	case WEIR_CONTROL_CLOSE:
 		return take_close(verify, place, record, data);
 	default:
-		SAY(place, "a record of kind %u, which this version does not know", record->kind);
+		verify_say(verify, VERIFY_NOTE,
+			   "control: block %llu: a record of kind %u, which this version does not "
+			   "know",
+			   (unsigned long long)place->lsn, record->kind);
 		return 0;
 	}
 }
@@ -240,7 +243,7 @@ void verify_closes(struct verify *verify)
 		for (uint32_t lane = 0; lane < close->lanes; lane++) {
 			const struct verify_log *log = find_lane(verify, lane);
 			/* What retention has deleted cannot be looked at. */
-			if (log && close->mark_lsn[lane] < log->first_lsn)
+			if (log && close->mark_lsn[lane] && close->mark_lsn[lane] < log->first_lsn)
 				continue;
 			if (!log || !marked(log, close, close->mark_lsn[lane]))
 				SAY(close,

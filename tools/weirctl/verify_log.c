@@ -163,13 +163,11 @@ static int take_place(struct scan *scan, const struct weir_block_header *header,
 	struct verify_log *log = scan->log;
 	struct verify_file *file = scan->file;
 
-	if (header->epoch != file->epoch || header->lsn < file->base_lsn ||
-	    (file->last_lsn && header->lsn <= file->last_lsn))
+	if (header->lsn < file->base_lsn || (file->last_lsn && header->lsn <= file->last_lsn))
 		verify_say(scan->verify, VERIFY_FINDING,
-			   "%s/%s: block %llu of epoch %u does not belong behind block %llu of "
-			   "epoch %u",
-			   log->directory, file->name, (unsigned long long)header->lsn,
-			   header->epoch, (unsigned long long)file->last_lsn, file->epoch);
+			   "%s/%s: block %llu does not belong behind block %llu", log->directory,
+			   file->name, (unsigned long long)header->lsn,
+			   (unsigned long long)file->last_lsn);
 	if (file->last_lsn && header->lsn > file->last_lsn + 1)
 		file->damaged = true;
 	if (header->durable_lsn >= header->lsn)
@@ -205,13 +203,6 @@ static int take_block(struct scan *scan, const struct weir_block_header *header,
 	if (header->incompat)
 		return refuse(scan, "has format flags that this version does not know: use a newer "
 				    "weirctl");
-	if (header->epoch == 0)
-		verify_say(scan->verify, VERIFY_FINDING, "%s/%s: block %llu is of no epoch",
-			   scan->log->directory, scan->file->name, (unsigned long long)header->lsn);
-	if (header->lane != scan->log->lane)
-		verify_say(scan->verify, VERIFY_FINDING, "%s/%s: block %llu is of lane %u",
-			   scan->log->directory, scan->file->name, (unsigned long long)header->lsn,
-			   header->lane);
 	if ((header->type == WEIR_BLOCK_SEGMENT) != (offset == 0))
 		verify_say(scan->verify, VERIFY_FINDING, "%s/%s: a block of type %u at byte %llu",
 			   scan->log->directory, scan->file->name, header->type,
@@ -252,6 +243,15 @@ static int64_t scan_at(struct scan *scan, uint64_t offset)
 	}
 	uint64_t lsn = scan->file->last_lsn ? scan->file->last_lsn + 1 : scan->file->base_lsn;
 	if (!header_good(scan, &header, offset)) {
+		scan->searching = true;
+		return add_claim(scan, lsn, offset) ? (int64_t)(offset + VERIFY_PAGE) : -ENOMEM;
+	}
+	if (header.lane != scan->log->lane || header.epoch == 0 ||
+	    (scan->file->epoch && header.epoch != scan->file->epoch)) {
+		verify_say(scan->verify, VERIFY_FINDING,
+			   "%s/%s: block %llu is of lane %u and epoch %u, the file of %u and %u",
+			   scan->log->directory, scan->file->name, (unsigned long long)header.lsn,
+			   header.lane, header.epoch, scan->log->lane, scan->file->epoch);
 		scan->searching = true;
 		return add_claim(scan, lsn, offset) ? (int64_t)(offset + VERIFY_PAGE) : -ENOMEM;
 	}

@@ -1,5 +1,5 @@
 /*
- * maker: builds a data directory block by block, from include/weir/segment.h alone, so that a test
+ * maker: builds a data directory block by block, from include/weir/FORMAT.md alone, so that a test
  * can make any mistake in it.
  */
 #ifndef TEST_MAKER_H

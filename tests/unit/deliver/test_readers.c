@@ -2,7 +2,7 @@
  * test_readers: the log has two readers, written apart. Whatever is done to a lane's files, both
  * must say the same: which blocks count, how many events, which numbers are missing.
  *
- * A difference is a mistake in one of them, or in what segment.h says.
+ * A difference is a mistake in one of them, or in what FORMAT.md says.
  */
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -39,6 +39,10 @@ struct house {
 		FAULT_UNKNOWN_TYPE,
 		FAULT_SKIPPABLE,   /* is none: an unknown block that may be skipped */
 		FAULT_EPOCH_LANES, /* the control log says one lane only */
+		FAULT_NO_MARK,     /* a close that names no mark of a lane */
+		FAULT_OTHER_LANE,  /* a block of another lane */
+		FAULT_OTHER_EPOCH,
+		FAULT_NEW_KIND, /* is none: a control record of a later version */
 		FAULTS
 	} fault;
 };
@@ -60,7 +64,11 @@ static void build_first_epoch(struct house *house)
 	maker_run(lane0, 1, 10, 7, 3, T100 + 5000, 2);
 	maker_mark(lane0, 0, 100);
 	maker_run(lane0, 1, 20, 5, 0, house->fault == FAULT_LATE ? T100 : T100 + 10000, 3);
+	lane0->lane = house->fault == FAULT_OTHER_LANE;
+	lane0->epoch = house->fault == FAULT_OTHER_EPOCH ? 3 : 1;
 	maker_flush(lane0); /* 4: the mark of interval 100 */
+	lane0->lane = 0;
+	lane0->epoch = 1;
 	maker_ring(lane0, WEIR_BLOCK_LEDGER, 1, 25, house->fault == FAULT_REJECTED ? 4 : 3, 0, 0);
 	lane0->durable = 4;
 	maker_footer(lane0);
@@ -164,7 +172,9 @@ static void build_control(struct house *house)
 	if (house->fault != FAULT_NO_SOURCE)
 		maker_source(control, 0, "live");
 	maker_control(control, WEIR_CONTROL_CONFIG, 0, 99, "metrics: []", 11);
-	maker_close(control, 0, 100, 100, 2, 4, 3);
+	if (house->fault == FAULT_NEW_KIND)
+		maker_control(control, 99, 0, 99, "?", 1);
+	maker_close(control, 0, 100, 100, 2, 4, house->fault == FAULT_NO_MARK ? 0 : 3);
 	control->durable = 1;
 	maker_footer(control);
 	control->durable = control->lsn - 1;
@@ -292,6 +302,9 @@ Test(verify, turns_red_with_every_fault_and_says_which)
 		{FAULT_NO_SOURCE, false, "which the control log does not know"},
 		{FAULT_UNKNOWN_TYPE, false, "is of type 77"},
 		{FAULT_EPOCH_LANES, false, "had only 1 lanes"},
+		{FAULT_NO_MARK, false, "block 0 of lane-01 has no such mark"},
+		{FAULT_OTHER_LANE, true, "block 4 is of lane 1 and epoch 1"},
+		{FAULT_OTHER_EPOCH, true, "block 4 is of lane 0 and epoch 3"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct house house;
@@ -330,6 +343,13 @@ Test(verify, takes_what_its_options_allow)
 	build(&house, FAULT_SKIPPABLE);
 	report = look(&house, NULL);
 	cr_assert(report.ok, "%s", first(&report.findings));
+	verify_report_free(&report);
+	clear(&house);
+
+	build(&house, FAULT_NEW_KIND);
+	report = look(&house, NULL);
+	cr_assert(report.ok, "%s", first(&report.findings));
+	cr_assert(says(&report.notes, "a record of kind 99"));
 	verify_report_free(&report);
 	clear(&house);
 }
