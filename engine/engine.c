@@ -22,6 +22,10 @@ static const struct agent_idle stage_idle = {
 static const struct agent_idle slow_idle = {
 	.busy_pause_ns = 1000, .idle_min_ns = 1000000, .idle_max_ns = 50000000};
 
+/* The control socket's step waits in poll itself: its agent need not. */
+static const struct agent_idle poll_idle = {
+	.busy_pause_ns = 1000, .idle_min_ns = 1000, .idle_max_ns = 1000};
+
 /* A stopping engine finishes what is under way for at most this long. */
 #define STOP_MS 4000u
 
@@ -204,7 +208,7 @@ int engine_start(struct engine *engine)
 	if (!error)
 		error = start(engine, "intake", engine_intake_step, engine, stage_idle);
 	if (!error && engine->control)
-		error = start(engine, "control", control_step, engine->control, slow_idle);
+		error = start(engine, "control", control_step, engine->control, poll_idle);
 	return error;
 }
 
