@@ -132,7 +132,8 @@ int listener_open(struct listener *listener, const char *path, char *why, size_t
 	}
 	/* Nobody can connect before listen(), so the mode is never seen wrong. */
 	if (chmod(path, 0660) < 0 || lstat(path, &status) < 0 || listen(new.fd, BACKLOG) < 0) {
-		r = fail(-errno, why, why_bytes, "cannot listen on %s: %s", path, strerror(errno));
+		r = fail(-errno, why, why_bytes, "cannot listen on %s: %s", new.path,
+			 strerror(errno));
 		unlink(path);
 		goto failed;
 	}
