@@ -163,7 +163,6 @@ struct weir_control_source {
 
 enum weir_close_flag {
 	WEIR_CLOSE_INCOMPLETE = 1, /* drops or downtime: shown, not learned, not scored downward */
-	WEIR_CLOSE_END = 2,        /* the source said it is over */
 };
 
 /* Intervals from..record.interval of the source are closed: every lane of this epoch has marked
