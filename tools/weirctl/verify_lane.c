@@ -120,6 +120,8 @@ static void take_series(struct verify *verify, struct verify_log *log,
 		verify->report->series += !verify->definitions[id];
 		verify->definitions[id] = hash;
 		log->series[id / 8] |= (uint8_t)(1u << (id % 8));
+		if (id > log->series_last)
+			log->series_last = id;
 		at += 8 + bytes;
 		count++;
 	}
@@ -288,7 +290,8 @@ static void enter_file(struct verify_log *log, const struct verify_place *place)
 	if (file->continues && log->serial)
 		return;
 	log->serial++;
-	memset(log->series, 0, WEIR_SERIES_MAX / 8 + 1);
+	memset(log->series, 0, log->series_last / 8 + 1);
+	log->series_last = 0;
 }
 
 static int take_place(struct verify *verify, struct verify_log *log,

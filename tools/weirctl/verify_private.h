@@ -88,7 +88,8 @@ struct verify_log {
 	uint32_t file;   /* of the last place + 1; 0: none */
 	uint32_t serial; /* of the snapshot that is in force */
 	uint32_t epoch;
-	uint8_t *series; /* bit per id: defined since that snapshot */
+	uint32_t series_last; /* greatest id in `series` */
+	uint8_t *series;      /* bit per id: defined since that snapshot */
 	bool marked[WEIR_SOURCES_MAX];
 	int64_t frontier[WEIR_SOURCES_MAX]; /* last mark of this epoch */
 	int open_fd;                        /* of `file` */

@@ -173,7 +173,7 @@ static void compare(const struct lane *lane, int round)
 Test(readers, agree_on_undamaged_lanes)
 {
 	uint64_t seed = 11;
-	for (int round = 0; round < 150; round++) {
+	for (int round = 0; round < 80; round++) {
 		struct lane lane;
 		build(&lane, &seed);
 		compare(&lane, round);
@@ -184,7 +184,7 @@ Test(readers, agree_on_undamaged_lanes)
 Test(readers, agree_on_damaged_lanes)
 {
 	uint64_t seed = 12;
-	for (int round = 0; round < 300; round++) {
+	for (int round = 0; round < 200; round++) {
 		struct lane lane;
 		build(&lane, &seed);
 		for (uint64_t n = 1 + sample_random(&seed) % 3; n > 0; n--)

@@ -373,7 +373,7 @@ static void flip(int fd, uint64_t offset, int bit)
 }
 
 /*
- * Flip a bit at every seventh byte of every block: it is seen, unless the block is the last of a
+ * Flip a bit at every eleventh byte of every block: it is seen, unless the block is the last of a
  * log that nobody called durable: that is a torn end, and the honest limit.
  */
 Test(verify, sees_every_flipped_bit_that_can_be_seen)
@@ -392,7 +392,7 @@ Test(verify, sees_every_flipped_bit_that_can_be_seen)
 		while ((bytes = block_bytes(fd, offset)) > 0) {
 			uint64_t next = (offset + bytes + 4095) & ~UINT64_C(4095);
 			bool end = block_bytes(fd, next) == 0;
-			for (uint64_t at = 0; at < bytes; at += 7) {
+			for (uint64_t at = 0; at < bytes; at += 11) {
 				int bit = (int)(sample_random(&seed) % 8);
 				flip(fd, offset + at, bit);
 				struct verify_report report = look(&house, NULL);
