@@ -16,7 +16,7 @@
 # Binaries come from $WEIR_BUILD, which meson sets.
 set -uo pipefail
 
-: "${WEIR_BUILD:?is set by meson; by hand: WEIR_BUILD=build tests/e2e/NAME.sh}"
+: "${WEIR_BUILD:?is set by meson; by hand: WEIR_BUILD=build-check/gcc tests/e2e/NAME.sh}"
 WEIR_BUILD=$(cd "$WEIR_BUILD" && pwd) || exit 1
 WEIRD=$WEIR_BUILD/engine/weird
 WEIRCTL=$WEIR_BUILD/tools/weirctl/weirctl
