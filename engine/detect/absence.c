@@ -18,6 +18,7 @@
 #include "detect/hours.h"
 #include "detect/math.h"
 #include "detect/rows.h"
+#include "detect/values.h"
 
 enum absence_row {
 	ROW_SEEN,       /* complete intervals seen */
@@ -269,7 +270,7 @@ static void absence_step(void *state, const struct detector_spec *spec, uint32_t
 		}
 		score_slice(state, spec, capacity, i, observations, verdicts);
 		if (!incomplete)
-			learn_slice(state, capacity, i, events, observations->value[i],
+			learn_slice(state, capacity, i, events, value_of(observations, i),
 				    interval_hours, !learn[i]);
 	}
 }

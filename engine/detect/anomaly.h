@@ -50,11 +50,12 @@ struct anomaly {
 	int64_t start;   /* first interval of the run */
 	int64_t interval; /* this revision speaks of */
 	int64_t peak_interval;
-	double observed, expected, lower, upper; /* of `interval` */
+	double observed, expected, lower, upper; /* of `interval`; observed 0: no data */
 	double log10_p;  /* of the tail probability, negative; 0: not said */
 	bool incomplete;
 	uint32_t contributions;
-	struct contribution contribution[ANOMALY_CONTRIBUTIONS_MAX]; /* by share, greatest first */
+	/* The likeliest cause first: values with evidence of their own, then by share (diagnose.h). */
+	struct contribution contribution[ANOMALY_CONTRIBUTIONS_MAX];
 };
 
 #endif

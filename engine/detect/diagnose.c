@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "detect/math.h"
+#include "detect/values.h"
 
 /* Evidence below this many nats (20:1) is what noise has: it does not order values. */
 #define EVIDENCE_NATS 3.0
@@ -35,7 +36,7 @@ void diagnose_add(const struct diagnosis *diagnosis, const struct observations *
 	bool mean = observations->aggregation == AGGREGATE_MEAN;
 
 	for (uint32_t i = 0; i < observations->count; i++) {
-		double value = observations->value[i];
+		double value = value_of(observations, i);
 		bool said = verdicts->log10_p[i] < 0 && isfinite(value);
 		double weight = !said ? 0 : mean ? observations->events[i] : 1;
 		double expected = said ? verdicts->expected[i] : 0;
@@ -61,12 +62,17 @@ static double evidence_lumps(const struct diagnosis *d, uint32_t i, int directio
 	double total = sign * d->expected[0];
 	double lump = total > 0 ? math_max(d->variance[0] / total, 1e-300) : 1;
 	double x = math_max(sign * d->observed[i], 0) / lump;
-	double m = math_max(sign * d->expected[i] / lump, 1e-9);
+	double m = math_max(sign * d->expected[i], 0) / lump;
 	double rest_x = math_max(sign * d->observed[0] / lump - x, 0);
-	double rest_m = total / lump - m;
+	double rest_m = math_max(total / lump - m, 0);
 
 	/* Nothing but this value: there is nothing to tell it from. */
-	if (rest_m < 1e-3 * m || sign * direction * (x * rest_m - rest_x * m) <= 0)
+	if (rest_m < 1e-3 * m)
+		return 0;
+	/* One event where none was expected proves nothing: nobody knows a rate to less than half
+	 * an event. */
+	m += 0.5, rest_m += 0.5;
+	if (sign * direction * (x * rest_m - rest_x * m) <= 0)
 		return 0;
 	return term(x, m) + term(rest_x, rest_m) - term(x + rest_x, m + rest_m);
 }
@@ -194,7 +200,7 @@ uint32_t diagnose(const struct diagnosis *diagnosis, const struct observations *
 		uint32_t i = list[k].slice;
 		const struct slice *slice = &observations->slices[i];
 		struct contribution *to = &contribution[k];
-		double value = observations->value[i];
+		double value = value_of(observations, i);
 		snprintf(to->dimension, sizeof(to->dimension), "%s", slice->names[0]);
 		snprintf(to->value, sizeof(to->value), "%s", slice->values[0]);
 		to->share = list[k].share;

@@ -25,12 +25,14 @@
 #include "base/simd.h"
 #include "detect/math.h"
 #include "detect/severity.h"
+#include "detect/values.h"
 
 const struct rows_shape profile_shape = { .doubles = PROFILE_DOUBLES, .floats = PROFILE_FLOATS };
 
 /* Hours over which the level follows; at least as many intervals as a day has hours. */
 #define LEVEL_HOURS 6.0
 #define LEVEL_INTERVALS 24.0
+#define LEVEL_LUMPS 20.0
 /* The local mean: ten minutes or eight intervals; a day's slope is up to 40 % in an hour. */
 #define LOCAL_HOURS (1.0 / 6)
 #define LOCAL_INTERVALS 8.0
@@ -40,6 +42,8 @@ const struct rows_shape profile_shape = { .doubles = PROFILE_DOUBLES, .floats = 
 /* How often a right model passes PROFILE_TAIL_FROM on a side, and the slack that is left to chance. */
 #define TAIL_RATE 0.005
 #define TAIL_SLACK 1.15
+/* Lumps of this many times their usual size are as large as lumps get. */
+#define SKEW_MAX 64.0
 /* Nobody knows a gauge's distribution: its tails begin so much longer. */
 #define TAIL_GAUGE 1.5
 /* A gauge's tails are those of a Student t with this many degrees of freedom. */
@@ -83,12 +87,15 @@ static void forecast(const struct profile_step *step)
 	for (uint32_t i = 0; i < slices; i++) {
 		double shape = base[i] + bend1[i] * u + bend2[i] * u2 + bend3[i] * u3 +
 			       bend4[i] * u4;
-		double quotient = level_shape[i] > 0 ? level_seen[i] / level_shape[i] : lumps;
+		/* Of few events nobody knows the level: it stands at 1 with the weight of twenty. */
+		double prior = lumps > 0 ? LEVEL_LUMPS * lump[i] : 0.0;
+		double weight = level_shape[i] + prior;
+		double quotient = weight > 0 ? (level_seen[i] + prior) / weight : lumps;
 		double level = lumps > 0 ? math_clamp(quotient, 0.02, 50.0) : 1.0;
 		double lift = lumps > 0 ? 0.0 : quotient;
 		double seasonal = lumps > 0 ? math_max(shape, 0.0) : shape;
 		double mean = known[i] > 0 ? seasonal * level + lift : local[i];
-		double hidden = known[i] > 0 ? pseudo[i] * level :
+		double hidden = known[i] > 0 ? pseudo[i] :
 					       0.5 * lump[i] / math_min(seen[i] + 0.5, local_count);
 		double full = lumps > 0 ? math_max(mean, 0.0) + hidden : mean;
 		double variance = lumps > 0 ? full * lump[i] : unit[i];
@@ -270,6 +277,18 @@ static void remember(const struct profile_step *step, bool incomplete)
 	}
 }
 
+/* A sum's skew, the larger if this very sum has larger lumps than any before: one order of a
+ * hundred thousand is no proof that orders have become more. */
+static double skew_now(const struct profile_step *step, uint32_t i)
+{
+	double skew = profile_skew(step, i), value = fabs(value_of(step->observations, i));
+
+	if (step->observations->aggregation != AGGREGATE_SUM || !(value > 0))
+		return skew;
+	double own = step->observations->sum_squares[i] / value / profile_lump(step, i);
+	return isfinite(own) ? math_clamp(sqrt(skew * own), skew, SKEW_MAX) : skew;
+}
+
 /* Value, sign and lump of each slice; before anything is known of a gauge, its first value. */
 static void look(const struct profile_step *step)
 {
@@ -277,7 +296,7 @@ static void look(const struct profile_step *step)
 	bool sum = observations->aggregation == AGGREGATE_SUM;
 
 	for (uint32_t i = 0; i < step->slices; i++) {
-		double value = observations->value[i];
+		double value = value_of(observations, i);
 		bool there = isfinite(value);
 		double values = profile_row(step, PROFILE_VALUES)[i];
 		double sign = sum && (values == 0 ? value : values) < 0 ? -1 : 1;
@@ -285,7 +304,7 @@ static void look(const struct profile_step *step)
 		profile_row(step, PROFILE_THERE)[i] = there;
 		profile_row(step, PROFILE_X)[i] = there ? sign * value : 0;
 		profile_row(step, PROFILE_LUMP)[i] = profile_lump(step, i);
-		profile_row(step, PROFILE_SKEW)[i] = profile_skew(step, i);
+		profile_row(step, PROFILE_SKEW)[i] = skew_now(step, i);
 		if (profile_row(step, PROFILE_SEEN)[i] == 0) {
 			for (uint32_t span = 0; span < PROFILE_SPANS; span++)
 				profile_row(step, PROFILE_PHI + span)[i] = 1;

@@ -37,9 +37,11 @@ enum profile_row {
 	PROFILE_TAIL_COUNT = PROFILE_TAIL_EXCESS + 2,
 	PROFILE_TAIL_LAST = PROFILE_TAIL_COUNT + 2, /* side of the last interval's, or 0 */
 	PROFILE_HOUR_PHI, /* the same for whole hours against the same hour before */
-	PROFILE_HOUR_PHI_COUNT,
+	PROFILE_HOUR_SQUARE, /* as a quotient of these */
+	PROFILE_HOUR_VARIANCE,
 	PROFILE_KNOWN,    /* 1: this hour of the week has a shape */
 	PROFILE_TRUST,    /* how far it stands for itself, not for any day: 0..1 */
+	PROFILE_TRUST_MOST,
 	PROFILE_BASE,     /* the hour's mean; the shape within it is base + bends of order 1..4 */
 	PROFILE_BEND,
 	PROFILE_BEND_END = PROFILE_BEND + 3,

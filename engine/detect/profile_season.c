@@ -27,26 +27,29 @@
 #define DAYS_DIFFER 0.15
 #define DAYS_DIFFER_WEIGHT 2.0
 
-/* How far the hour lay from its forecast, compared with what its lumps explain. */
+/* How far the hour lay from its forecast, compared with what its lumps explain; as a quotient of
+ * decayed sums, so that an order at night does not speak for the day. */
 static void learn_hour_phi(const struct profile_step *step, uint32_t i, double weight)
 {
 	double *phi = profile_row(step, PROFILE_HOUR_PHI) + i;
-	double *count = profile_row(step, PROFILE_HOUR_PHI_COUNT) + i;
+	double *square = profile_row(step, PROFILE_HOUR_SQUARE) + i;
+	double *variance = profile_row(step, PROFILE_HOUR_VARIANCE) + i;
 	double intervals = profile_row(step, PROFILE_HOUR_COUNT)[i];
 	double forecast = profile_row(step, PROFILE_HOUR_FORECAST)[i];
 	double gap = profile_row(step, PROFILE_HOUR_SUM)[i] - forecast;
 	double lump = profile_lump(step, i);
 	double one = profile_variance(step, i, math_max(forecast / intervals, 0), lump);
-	double variance = intervals * one * (1 + 1 / math_max(weight, 1));
-	double few = step->lumps ? math_max(1, lump / math_max(forecast, 0.01 * lump)) : 1;
+	double now = intervals * one * (1 + 1 / math_max(weight, 1));
+	double least = step->lumps ? lump * lump : 0;
+	/* A week of hours, four weeks of days. */
+	double memory = math_min(HOURS_OF_WEEK, 4 * HOURS_OF_WEEK / step->interval_hours);
+	double keep = 1 - 1 / memory;
 
-	if (!(variance > 0))
-		return;
-	*count += 1;
-	double gain = math_max(1 / (*count + 4), 1.0 / HOURS_OF_WEEK);
-	double most = 9 * math_max(*phi, 1) * few;
-	*phi += gain * (math_min(gap * gap / variance, most) - *phi);
-	*phi = math_max(*phi, 1);
+	*square = *square * keep + math_min(gap * gap, 9 * *phi * math_max(now, least));
+	*variance = *variance * keep + now;
+	/* One until four busy hours have been seen. */
+	double prior = 4 * *variance / memory + least;
+	*phi = math_max((*square + prior) / (*variance + prior), 1);
 }
 
 /* The hour's mean, freed of which part of the hour was seen. */
@@ -211,17 +214,19 @@ static void bend_slice(const struct profile_step *step, uint32_t i, uint32_t wee
 }
 
 /* While the shape stood for any day, the level held what is special about this one. Where the
- * shape knows by itself, that part of the level is counted twice: it goes back to neutral, and the
- * dispersion, learned while doubt was most of the variance, to no less than one. */
+ * shape begins to know by itself, that part of the level would count twice: it goes back to
+ * neutral, and the dispersion, learned while doubt was most of the variance, to no less than one. */
 static void change_trust(const struct profile_step *step, uint32_t i, double trust)
 {
-	double *before = profile_row(step, PROFILE_TRUST) + i;
+	double *most = profile_row(step, PROFILE_TRUST_MOST) + i;
 	double *seen = profile_row(step, PROFILE_LEVEL_SEEN) + i;
 	double *weight = profile_row(step, PROFILE_LEVEL_SHAPE) + i;
-	double change = fabs(trust - *before);
+	/* Hours differ in trust; what counts is the most that was ever reached. */
+	double change = trust - *most;
 
-	*before = trust;
-	if (change < 0.1 || *weight == 0)
+	profile_row(step, PROFILE_TRUST)[i] = trust;
+	*most = trust == 0 ? 0 : math_max(*most, trust);
+	if (change <= 0 || *weight == 0)
 		return;
 	double neutral = step->lumps ? *weight : 0;
 	double kept = math_max(1 - change, PROFILE_LEVEL_PRIOR);

@@ -17,6 +17,7 @@
 #include "detect/detector.h"
 #include "detect/math.h"
 #include "detect/rows.h"
+#include "detect/values.h"
 
 /* 240 buckets of 16 bytes: a slice stays below 4 KiB. */
 #define WINDOW_BUCKETS 240
@@ -224,7 +225,7 @@ static void window_step(void *state, const struct detector_spec *spec, uint32_t 
 
 	window_sums(state, spec, capacity, observations->count);
 	for (uint32_t i = 0; i < observations->count; i++) {
-		double value = observations->value[i];
+		double value = value_of(observations, i);
 		verdicts->expected[i] = verdicts->lower[i] = verdicts->upper[i] = mean[i];
 		verdicts->log10_p[i] = 0;
 		verdicts->direction[i] = 0;

@@ -47,11 +47,12 @@ static inline uint32_t market_slice(uint32_t dimension, uint32_t value)
 static inline void market_label(struct shop *shop, uint32_t slice, uint32_t rollup, uint32_t count,
 				const uint32_t *dimension, const uint32_t *value)
 {
-	char *label = shop->labels[slice];
+	int used = 0;
 	for (uint32_t d = 0; d < count; d++) {
 		shop->names[slice][d] = market_names[dimension[d]];
 		shop->values[slice][d] = market_values[dimension[d]][value[d]];
-		label += sprintf(label, "%s%s=%s", d ? "," : "", shop->names[slice][d],
+		used += snprintf(shop->labels[slice] + used, sizeof(shop->labels[slice]) - (size_t)used,
+				 "%s%s=%s", d ? "," : "", shop->names[slice][d],
 				 shop->values[slice][d]);
 	}
 	shop->slices[slice] = (struct slice){ .label = shop->labels[slice],

@@ -461,3 +461,40 @@ Test(bank, survives_a_checkpoint_with_any_byte_changed)
 	bank_destroy(bank);
 	bytes_fini(&bytes);
 }
+
+Test(bank, absurd_values_neither_blind_it_nor_break_its_checkpoint)
+{
+	static const double absurd[] = { 1e308, -1e308, INFINITY, -INFINITY, NAN, 1e70, -0.0 };
+	static const enum aggregation aggregations[] = { AGGREGATE_COUNT, AGGREGATE_SUM,
+							 AGGREGATE_MEAN, AGGREGATE_MIN };
+	struct detector_spec spec = window_spec();
+	spec.learn_intervals = 20;
+	spec.absent_intervals = 1;
+	for (unsigned kind = DETECTOR_WINDOW; kind <= DETECTOR_PROFILE; kind++) {
+		for (unsigned a = 0; a < 4; a++) {
+			spec.kind = (enum detector_kind)kind;
+			struct bank *bank = bank_create(&spec), *copy = bank_create(&spec);
+			struct bytes bytes = { 0 };
+			shop_init(&shop, 1, 2, MINUTE, aggregations[a]);
+			heard.count = 0;
+			for (int k = 0; k < 500; k++) {
+				shop.observations.interval++;
+				double value = k % 5 == 4 ? absurd[k / 5 % 7] : 100 + k % 3;
+				shop.value[0] = shop.value[1] = value;
+				shop.squares[0] = shop.squares[1] = value * value;
+				shop.events[0] = shop.events[1] = 1 + k % 2;
+				bank_step(bank, &shop.observations, heard_each, &heard);
+			}
+			bank_save(bank, &bytes);
+			struct bytes_reader reader = { bytes.data, bytes.used, false };
+			cr_assert_eq(bank_load(copy, &reader), 0, "kind %u of %u", kind, a);
+			for (uint32_t i = 0; i < heard.count; i++) {
+				cr_assert(isfinite(heard.anomaly[i].severity));
+				cr_assert(isfinite(heard.anomaly[i].expected));
+				cr_assert(isfinite(heard.anomaly[i].observed));
+			}
+			bank_destroy(bank), bank_destroy(copy);
+			bytes_fini(&bytes);
+		}
+	}
+}

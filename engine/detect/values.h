@@ -1,0 +1,24 @@
+/*
+ * values: what detectors take for a value. A sum of doubles from outside can be anything a double
+ * can; squares of squares of it must stay finite, or a checkpoint would hold infinities.
+ */
+#ifndef DETECT_VALUES_H
+#define DETECT_VALUES_H
+
+#include <math.h>
+#include <stdbool.h>
+
+#include "interval/observation.h"
+
+/* No shop's figures reach this; beyond it there is no value, as if nothing had come. */
+#define VALUE_MAX 1e60
+
+static inline double value_of(const struct observations *observations, uint32_t i)
+{
+	double value = observations->value[i];
+	bool sane = value >= -VALUE_MAX && value <= VALUE_MAX &&
+		    observations->sum_squares[i] <= VALUE_MAX * VALUE_MAX;
+	return sane ? value : (double)NAN;
+}
+
+#endif
