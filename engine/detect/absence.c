@@ -3,12 +3,11 @@
  *
  * Idea:  n intervals without an event have probability exp(-L / phi), L being the events expected
  *        in them at the rate this slice is never much below at this hour of the week, phi their
- *        dispersion. That rate is deliberately low: the least of the neighbouring hours, less one and
- *        a half standard errors, following the general level only downward. So a shop that closes
- *        at night or on Sundays is silent after it has been seen closed once.
- *        Before an hour was ever seen: half of what lately came (quarter of an hour), which forgets
- *        as the silence lasts, so that a rate too low to tell an outage from an evening says
- *        nothing.
+ *        dispersion. That rate is deliberately low: the least of the neighbouring hours, less one
+ * and a half standard errors, following the general level only downward. So a shop that closes at
+ * night or on Sundays is silent after it has been seen closed once. Before an hour was ever seen:
+ * half of what lately came (quarter of an hour), which forgets as the silence lasts, so that a rate
+ * too low to tell an outage from an evening says nothing.
  *
  * Runs on: the shard that owns the metric. Never allocates.
  */
@@ -38,7 +37,7 @@ enum absence_row {
 };
 
 /* Float rows: rate of each hour of the week, then how often it was seen. */
-static const struct rows_shape shape = { .doubles = ROWS, .floats = 2 * HOURS_OF_WEEK };
+static const struct rows_shape shape = {.doubles = ROWS, .floats = 2 * HOURS_OF_WEEK};
 
 struct absence_header {
 	int64_t hour; /* the hour we are in, plus 1; 0: none yet */
@@ -98,7 +97,7 @@ struct rate {
 static struct rate days_rate(const void *state, uint32_t capacity, uint32_t i, uint32_t hour,
 			     struct rate *ret_least)
 {
-	struct rate days = { 0, 0 };
+	struct rate days = {0, 0};
 
 	*ret_least = days;
 	for (uint32_t day = 0; day < 7; day++) {
@@ -109,7 +108,7 @@ static struct rate days_rate(const void *state, uint32_t capacity, uint32_t i, u
 		if (weight < 0.25)
 			continue;
 		if (ret_least->weight == 0 || mean < ret_least->rate)
-			*ret_least = (struct rate){ mean, weight };
+			*ret_least = (struct rate){mean, weight};
 		days.weight += weight;
 		days.rate += weight / days.weight * (mean - days.rate);
 	}
@@ -125,8 +124,8 @@ static bool hour_rate(const void *state, uint32_t capacity, uint32_t i, uint32_t
 		      double per_hour, double dispersion, double *ret_rate, double *ret_least)
 {
 	struct rate least, best = days_rate(state, capacity, i, hour, &least);
-	struct rate own = { (double)rows_float(state, &shape, capacity, hour)[i],
-			    (double)rows_float(state, &shape, capacity, HOURS_OF_WEEK + hour)[i] };
+	struct rate own = {(double)rows_float(state, &shape, capacity, hour)[i],
+			   (double)rows_float(state, &shape, capacity, HOURS_OF_WEEK + hour)[i]};
 
 	if (best.weight == 0)
 		return false;
@@ -150,7 +149,8 @@ static void hour_open(void *state, uint32_t capacity, uint32_t slices, uint32_t 
 	for (uint32_t i = 0; i < slices; i++) {
 		double dispersion = math_max(row(state, capacity, ROW_DISPERSION)[i], 1);
 		double rate = 0, least = 0;
-		bool known = hour_rate(state, capacity, i, hour, per_hour, dispersion, &rate, &least);
+		bool known = hour_rate(state, capacity, i, hour, per_hour, dispersion, &rate,
+				       &least);
 		/* Intervals longer than an hour have no neighbours within reach. */
 		for (int side = -1; known && per_hour > 1 && side <= 1; side += 2) {
 			uint32_t other = (hour + HOURS_OF_WEEK + (uint32_t)side) % HOURS_OF_WEEK;
@@ -199,8 +199,8 @@ static void learn_slice(void *state, uint32_t capacity, uint32_t i, double event
 	}
 	*recent += gain * (events - *recent);
 	if (isfinite(value) && events > 0)
-		row(state, capacity, ROW_VALUE)[i] +=
-			gain * (value - row(state, capacity, ROW_VALUE)[i]);
+		row(state, capacity, ROW_VALUE)[i] += gain *
+						      (value - row(state, capacity, ROW_VALUE)[i]);
 	if (known) {
 		double keep = 1 - math_min(1.0 / 24, interval_hours / 24);
 		double *level = row(state, capacity, ROW_LEVEL_SEEN) + i;
@@ -262,7 +262,8 @@ static void absence_step(void *state, const struct detector_spec *spec, uint32_t
 	for (uint32_t i = 0; i < observations->count; i++) {
 		double events = observations->events[i];
 		if (incomplete && !(events > 0)) {
-			/* Nobody knows whether anything came: the silence neither grows nor ends. */
+			/* Nobody knows whether anything came: the silence neither grows nor ends.
+			 */
 			verdicts->expected[i] = verdicts->lower[i] = verdicts->upper[i] = 0;
 			verdicts->log10_p[i] = 0;
 			verdicts->direction[i] = 0;

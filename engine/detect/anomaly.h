@@ -28,13 +28,14 @@ enum severity_band {
 struct contribution {
 	char dimension[65];
 	char value[257];
-	double share;    /* of the metric's deviation over this dimension, signed shares clipped to 0..1 */
+	double share;    /* of the metric's deviation over this dimension, signed shares clipped to
+			    0..1 */
 	double observed; /* of this value's slice in the interval */
 	double expected;
 };
 
 struct anomaly {
-	uint64_t id[2];  /* hash of detector, source, metric, slice label, start interval */
+	uint64_t id[2];    /* hash of detector, source, metric, slice label, start interval */
 	uint64_t group[2]; /* hash of source, metric and the start of the metric's run */
 	uint32_t revision;
 	enum anomaly_state state;
@@ -43,18 +44,19 @@ struct anomaly {
 	char source[32];
 	char metric[65];
 	char detector[65];
-	char kind[16];   /* detector kind: window, absence, profile */
+	char kind[16];                   /* detector kind: window, absence, profile */
 	char slice[ANOMALY_LABEL_BYTES]; /* "" total, "country=DE,device=mobile" */
-	int direction;   /* -1 lower than expected, +1 higher */
+	int direction;                   /* -1 lower than expected, +1 higher */
 	int64_t interval_ms;
-	int64_t start;   /* first interval of the run */
+	int64_t start;    /* first interval of the run */
 	int64_t interval; /* this revision speaks of */
 	int64_t peak_interval;
 	double observed, expected, lower, upper; /* of `interval`; observed 0: no data */
-	double log10_p;  /* of the tail probability, negative; 0: not said */
+	double log10_p; /* of the tail probability, negative; 0: not said */
 	bool incomplete;
 	uint32_t contributions;
-	/* The likeliest cause first: values with evidence of their own, then by share (diagnose.h). */
+	/* The likeliest cause first: values with evidence of their own, then by share (diagnose.h).
+	 */
 	struct contribution contribution[ANOMALY_CONTRIBUTIONS_MAX];
 };
 

@@ -24,7 +24,7 @@ struct hash {
 
 static struct hash hash_begin(void)
 {
-	return (struct hash){ UINT64_C(0xcbf29ce484222325), UINT64_C(0x9ae16a3b2f90404f) };
+	return (struct hash){UINT64_C(0xcbf29ce484222325), UINT64_C(0x9ae16a3b2f90404f)};
 }
 
 /* FNV-1a, and the same with another multiplier: two hashes that are not each other's function. */
@@ -94,14 +94,10 @@ static uint64_t spec_hash(const struct detector_spec *spec)
 {
 	struct hash hash = hash_begin();
 	uint64_t id[2];
-	const uint32_t words[] = { spec->kind,
-				   spec->direction,
-				   spec->for_intervals,
-				   spec->recover_intervals,
-				   spec->window,
-				   spec->learn_intervals,
-				   spec->absent_intervals };
-	const double numbers[] = { spec->severity, spec->min_volume, spec->k };
+	const uint32_t words[] = {
+		spec->kind,   spec->direction,       spec->for_intervals,   spec->recover_intervals,
+		spec->window, spec->learn_intervals, spec->absent_intervals};
+	const double numbers[] = {spec->severity, spec->min_volume, spec->k};
 	hash_text(&hash, spec->name);
 	hash_text(&hash, spec->metric);
 	hash_add(&hash, words, sizeof(words));
@@ -129,8 +125,8 @@ void bank_interval(struct bank *bank, int64_t interval_ms)
 	bank->interval_ms = interval_ms;
 	bank->log10_intervals = severity_log10_intervals(interval_ms);
 	double log10_p = severity_log10_p(spec->severity, bank->log10_intervals);
-	bank->edge = spec->kind == DETECTOR_WINDOW ? spec->k :
-						     math_tail_quantile(math_min(log10_p, -1));
+	bank->edge = spec->kind == DETECTOR_WINDOW ? spec->k
+						   : math_tail_quantile(math_min(log10_p, -1));
 	bank->edge = math_max(bank->edge, 0.5);
 }
 
@@ -161,7 +157,7 @@ static void free_slices(struct bank *bank)
 	free(bank->lives);
 	free(bank->labels);
 	bank->state = NULL;
-	bank->verdicts = (struct verdicts){ 0 };
+	bank->verdicts = (struct verdicts){0};
 	bank->learn = NULL;
 	bank->lives = NULL;
 	bank->labels = NULL;
@@ -182,9 +178,15 @@ enum { DOUBLE_ROWS = 10, DOUBLE_ROWS_KEPT = 6 };
 static void place_doubles(struct bank *bank, double *block, uint32_t capacity)
 {
 	double **rows[DOUBLE_ROWS] = {
-		&bank->verdicts.expected,  &bank->verdicts.lower,     &bank->verdicts.upper,
-		&bank->verdicts.log10_p,   &bank->raw,                &bank->volume,
-		&bank->diagnosis.observed, &bank->diagnosis.expected, &bank->diagnosis.variance,
+		&bank->verdicts.expected,
+		&bank->verdicts.lower,
+		&bank->verdicts.upper,
+		&bank->verdicts.log10_p,
+		&bank->raw,
+		&bank->volume,
+		&bank->diagnosis.observed,
+		&bank->diagnosis.expected,
+		&bank->diagnosis.variance,
 		&bank->diagnosis.weight,
 	};
 	for (uint32_t row = 0; row < DOUBLE_ROWS; row++)
@@ -271,8 +273,8 @@ uint64_t bank_bytes(const struct bank *bank)
 	if (!bank->capacity)
 		return sizeof(*bank);
 	return sizeof(*bank) + state_bytes(bank, bank->capacity) +
-	       bank->capacity * (DOUBLE_ROWS * sizeof(double) + 2 + sizeof(struct life) +
-				 sizeof(char *));
+	       bank->capacity *
+		       (DOUBLE_ROWS * sizeof(double) + 2 + sizeof(struct life) + sizeof(char *));
 }
 
 void bank_save(const struct bank *bank, struct bytes *out)

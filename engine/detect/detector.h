@@ -27,17 +27,18 @@ struct detector_spec {
 	char metric[65];
 	enum detector_kind kind;
 	enum detector_direction direction;
-	double severity;     /* fires at this severity or above (plus the alarm budget), 0..100 */
-	double min_volume;   /* fewer events (expected and observed) than this say nothing */
+	double severity;   /* fires at this severity or above (plus the alarm budget), 0..100 */
+	double min_volume; /* fewer events (expected and observed) than this say nothing */
 	uint32_t for_intervals;     /* consecutive anomalous intervals before firing, >= 1 */
 	uint32_t recover_intervals; /* consecutive normal ones before it is resolved, >= 1 */
 	/* window */
-	uint32_t window;     /* intervals */
-	double k;            /* standard deviations that count as the edge of the band */
+	uint32_t window; /* intervals */
+	double k;        /* standard deviations that count as the edge of the band */
 	/* profile */
 	uint32_t learn_intervals; /* says nothing before it has seen this many */
 	/* absence */
-	uint32_t absent_intervals; /* this many intervals without an event where some were expected */
+	uint32_t absent_intervals; /* this many intervals without an event where some were expected
+				    */
 };
 
 /* One step's answers, arrays of `count` slices owned by the bank; filled by the detector. */
@@ -45,7 +46,7 @@ struct verdicts {
 	double *expected;
 	double *lower; /* of the band in which the value is not anomalous */
 	double *upper;
-	double *log10_p; /* of the two-sided tail probability, <= 0; 0: nothing can be said */
+	double *log10_p;   /* of the two-sided tail probability, <= 0; 0: nothing can be said */
 	int8_t *direction; /* sign of the deviation */
 };
 

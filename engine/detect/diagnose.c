@@ -7,8 +7,8 @@
  *	X_S ln(X_S/M_S) + X_R ln(X_R/M_R) - (X_S+X_R) ln((X_S+X_R)/(M_S+M_R))
  *
  * the log-likelihood ratio of "S and R are off by factors of their own" to "by the same factor"
- * (Kulldorff's scan statistic). For means the squared difference of the deviations of S and R over twice
- * its variance; minima and maxima have no rest, each stands for itself.
+ * (Kulldorff's scan statistic). For means the squared difference of the deviations of S and R over
+ *twice its variance; minima and maxima have no rest, each stands for itself.
  */
 #include "detect/diagnose.h"
 
@@ -40,9 +40,10 @@ void diagnose_add(const struct diagnosis *diagnosis, const struct observations *
 		bool said = verdicts->log10_p[i] < 0 && isfinite(value);
 		double weight = !said ? 0 : mean ? observations->events[i] : 1;
 		double expected = said ? verdicts->expected[i] : 0;
-		double deviation = said ? 0.5 * (verdicts->upper[i] - verdicts->lower[i]) / edge : 0;
-		diagnosis->observed[i] =
-			keep * diagnosis->observed[i] + (said ? weight * value : 0);
+		double deviation = said ? 0.5 * (verdicts->upper[i] - verdicts->lower[i]) / edge
+					: 0;
+		diagnosis->observed[i] = keep * diagnosis->observed[i] +
+					 (said ? weight * value : 0);
 		diagnosis->expected[i] = keep * diagnosis->expected[i] + weight * expected;
 		diagnosis->variance[i] = keep * diagnosis->variance[i] +
 					 weight * weight * deviation * deviation;
@@ -154,7 +155,7 @@ static bool is_value(const struct slice *slice, const uint32_t *first)
 static void sum_rollups(const struct diagnosis *d, const struct observations *observations,
 			int direction, double *sums, uint32_t *first)
 {
-	const char *names[ROLLUPS_MAX] = { NULL };
+	const char *names[ROLLUPS_MAX] = {NULL};
 
 	for (uint32_t i = 0; i < observations->count; i++) {
 		const struct slice *slice = &observations->slices[i];
@@ -180,8 +181,8 @@ uint32_t diagnose(const struct diagnosis *diagnosis, const struct observations *
 		  struct contribution contribution[ANOMALY_CONTRIBUTIONS_MAX])
 {
 	struct candidate list[ANOMALY_CONTRIBUTIONS_MAX];
-	double sums[ROLLUPS_MAX] = { 0 };
-	uint32_t first[ROLLUPS_MAX] = { 0 };
+	double sums[ROLLUPS_MAX] = {0};
+	uint32_t first[ROLLUPS_MAX] = {0};
 	uint32_t count = 0;
 
 	sum_rollups(diagnosis, observations, direction, sums, first);

@@ -2,15 +2,14 @@
  * diagnose: which dimension values explain a metric's deviation.
  *
  * Idea:  every value of every dimension (the slices of one dimension each) has its own expectation,
- *        so it has its own deviation. Its share is its part of the deviations of its dimension in the
- *        anomaly's direction; the shares of a dimension add up to 1.
- *        Shares alone do not point at the cause: the only value of a dimension always has all of
- *        it, and a value with most of the traffic has most of any deviation. So each value is
- *        also asked how much better the deviation is explained if it alone deviates than
- *        if all of the metric does (a scan statistic, in nats). Values with such evidence come
- *        first, by evidence; then the others, by share; ties by name.
- *        Deviations are summed from a little before the anomalies' first interval on, so that one
- *        noisy interval does not decide.
+ *        so it has its own deviation. Its share is its part of the deviations of its dimension in
+ * the anomaly's direction; the shares of a dimension add up to 1. Shares alone do not point at the
+ * cause: the only value of a dimension always has all of it, and a value with most of the traffic
+ * has most of any deviation. So each value is also asked how much better the deviation is explained
+ * if it alone deviates than if all of the metric does (a scan statistic, in nats). Values with such
+ * evidence come first, by evidence; then the others, by share; ties by name. Deviations are summed
+ * from a little before the anomalies' first interval on, so that one noisy interval does not
+ * decide.
  *
  * Runs on: the shard that owns the metric. Never allocates.
  */

@@ -20,8 +20,7 @@ static inline int64_t hours_of(int64_t interval, int64_t interval_ms)
 /* -0.5 .. 0.5: the middle of an interval from the middle of its hour, in hours. */
 static inline double hours_offset(int64_t interval, int64_t interval_ms)
 {
-	int64_t start_ms = interval * interval_ms -
-			   hours_of(interval, interval_ms) * 3600000;
+	int64_t start_ms = interval * interval_ms - hours_of(interval, interval_ms) * 3600000;
 	return ((double)start_ms + 0.5 * (double)interval_ms) / HOUR_MS - 0.5;
 }
 

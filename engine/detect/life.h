@@ -32,7 +32,7 @@ struct life {
 	int64_t fired;
 	int64_t group; /* start of the metric's run when it fired */
 	int64_t peak_interval;
-	double peak; /* raw severity */
+	double peak;            /* raw severity */
 	uint64_t top, next_top; /* hashes of the top contribution told, and of the one since */
 	double observed, expected, lower, upper, log10_p; /* of the last interval, for bank_end() */
 };

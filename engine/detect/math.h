@@ -145,8 +145,8 @@ static inline double math_log10_tail(double z)
  * of z out to the far tails, where Wilson and Hilferty's cube root is off by a third.
  *
  * x, mean: in the units of the value. step: the value's smallest step (1 for counts), for the
- * continuity correction. scale: variance over mean (1 for Poisson; an over-dispersed count or a sum of
- * money is a Poisson count of lumps of that size). The score never points to the wrong side.
+ * continuity correction. scale: variance over mean (1 for Poisson; an over-dispersed count or a sum
+ * of money is a Poisson count of lumps of that size). The score never points to the wrong side.
  */
 static inline double math_poisson_score(double x, double mean, double step, double scale)
 {
@@ -181,13 +181,14 @@ static inline double math_student_inverse(double z, double freedom)
 	return sqrt(freedom * (math_exp(root * root / freedom) - 1.0));
 }
 
-/* |z| whose two-sided tail is 10^log10_p, for -300 <= log10_p < 0 (clamped). Not for inner loops. */
+/* |z| whose two-sided tail is 10^log10_p, for -300 <= log10_p < 0 (clamped). Not for inner loops.
+ */
 double math_tail_quantile(double log10_p);
 
 /*
  * The count whose normal score is z: where a band of +-|z| ends. Cornish and Fisher's expansion of
- * the Poisson quantile to the third term, which is kept from overruling the second where the mean is small.
- * For drawing bands: good to a step or two.
+ * the Poisson quantile to the third term, which is kept from overruling the second where the mean
+ * is small. For drawing bands: good to a step or two.
  */
 static inline double math_poisson_quantile(double z, double mean, double step, double scale)
 {

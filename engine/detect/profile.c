@@ -7,8 +7,8 @@
  *        dispersed than that by a factor phi, which is learned; so the band is right for 3 events
  *        and for 30,000. Means, minima and maxima are gauges with a learned variance and heavier
  *        tails. How little was seen so far is part of the variance: bands begin wide and narrow.
- *        An interval is also judged together with the one, two and three before it, so that a drop too
- *        small for one interval is seen after two.
+ *        An interval is also judged together with the one, two and three before it, so that a drop
+ * too small for one interval is seen after two.
  *
  *   first day            before the same hour has come again: the local mean, with a wide band
  *   until a week          the same hour of the other days
@@ -27,7 +27,7 @@
 #include "detect/severity.h"
 #include "detect/values.h"
 
-const struct rows_shape profile_shape = { .doubles = PROFILE_DOUBLES, .floats = PROFILE_FLOATS };
+const struct rows_shape profile_shape = {.doubles = PROFILE_DOUBLES, .floats = PROFILE_FLOATS};
 
 /* Hours over which the level follows; at least as many intervals as a day has hours. */
 #define LEVEL_HOURS 6.0
@@ -39,7 +39,8 @@ const struct rows_shape profile_shape = { .doubles = PROFILE_DOUBLES, .floats = 
 #define LOCAL_SLOPE 0.4
 /* The best of PROFILE_SPANS correlated scores is worth about this many tries (log10 of 2). */
 #define SPANS_LOG10_TRIES MATH_LOG10_2
-/* How often a right model passes PROFILE_TAIL_FROM on a side, and the slack that is left to chance. */
+/* How often a right model passes PROFILE_TAIL_FROM on a side, and the slack that is left to chance.
+ */
 #define TAIL_RATE 0.005
 #define TAIL_SLACK 1.15
 /* Lumps of this many times their usual size are as large as lumps get. */
@@ -87,7 +88,8 @@ static void forecast(const struct profile_step *step)
 	for (uint32_t i = 0; i < slices; i++) {
 		double shape = base[i] + bend1[i] * u + bend2[i] * u2 + bend3[i] * u3 +
 			       bend4[i] * u4;
-		/* Of few events nobody knows the level: it stands at 1 with the weight of twenty. */
+		/* Of few events nobody knows the level: it stands at 1 with the weight of twenty.
+		 */
 		double prior = lumps > 0 ? LEVEL_LUMPS * lump[i] : 0.0;
 		double weight = level_shape[i] + prior;
 		double quotient = weight > 0 ? (level_seen[i] + prior) / weight : lumps;
@@ -95,8 +97,8 @@ static void forecast(const struct profile_step *step)
 		double lift = lumps > 0 ? 0.0 : quotient;
 		double seasonal = lumps > 0 ? math_max(shape, 0.0) : shape;
 		double mean = known[i] > 0 ? seasonal * level + lift : local[i];
-		double hidden = known[i] > 0 ? pseudo[i] :
-					       0.5 * lump[i] / math_min(seen[i] + 0.5, local_count);
+		double hidden = known[i] > 0 ? pseudo[i]
+					     : 0.5 * lump[i] / math_min(seen[i] + 0.5, local_count);
 		double full = lumps > 0 ? math_max(mean, 0.0) + hidden : mean;
 		double variance = lumps > 0 ? full * lump[i] : unit[i];
 		double lag = drift * full;
@@ -191,9 +193,9 @@ static void score_gauges(const struct profile_step *step, uint32_t span)
 }
 
 /*
- * Tails heavier than the model's. If the model is right, -log10 p passes PROFILE_TAIL_FROM on one side at
- * TAIL_RATE, and then by 1 / ln 10 on average. What is measured beyond that stretches the tail;
- * it never shortens it.
+ * Tails heavier than the model's. If the model is right, -log10 p passes PROFILE_TAIL_FROM on one
+ * side at TAIL_RATE, and then by 1 / ln 10 on average. What is measured beyond that stretches the
+ * tail; it never shortens it.
  */
 static double corrected(const struct profile_step *step, uint32_t i, double surprise, int side)
 {
@@ -257,9 +259,9 @@ static void answer(const struct profile_step *step, double deviations, uint32_t 
 /* The sums over the last intervals take this one in, or begin anew. */
 static void remember(const struct profile_step *step, bool incomplete)
 {
-	static const uint32_t now[] = { PROFILE_X, PROFILE_MEAN, PROFILE_VARIANCE };
-	static const uint32_t past[] = { PROFILE_PAST_VALUE, PROFILE_PAST_FORECAST,
-					 PROFILE_PAST_VARIANCE };
+	static const uint32_t now[] = {PROFILE_X, PROFILE_MEAN, PROFILE_VARIANCE};
+	static const uint32_t past[] = {PROFILE_PAST_VALUE, PROFILE_PAST_FORECAST,
+					PROFILE_PAST_VARIANCE};
 	const double *there = profile_row(step, PROFILE_THERE);
 
 	for (uint32_t kind = 0; kind < 3; kind++) {

@@ -28,7 +28,7 @@ enum profile_row {
 	PROFILE_LEVEL_USUAL, /* what the shape says on average over a day */
 	PROFILE_SQUARES,     /* decayed sums of squares and of values (not in the mirror): the */
 	PROFILE_VALUES,      /* size of a lump */
-	PROFILE_FOURTHS,     /* decayed squared deviations of the sums of squares: the skew of lumps */
+	PROFILE_FOURTHS, /* decayed squared deviations of the sums of squares: the skew of lumps */
 	PROFILE_UNIT,    /* gauges: variance of one value (of one event, for means) */
 	PROFILE_PHI,     /* dispersion: actual over forecast variance, for 1..SPANS intervals */
 	PROFILE_PHI_END = PROFILE_PHI + PROFILE_SPANS - 1,
@@ -36,13 +36,13 @@ enum profile_row {
 	PROFILE_TAIL_EXCESS = PROFILE_TAIL_RATE + 2, /* and by how much on average */
 	PROFILE_TAIL_COUNT = PROFILE_TAIL_EXCESS + 2,
 	PROFILE_TAIL_LAST = PROFILE_TAIL_COUNT + 2, /* side of the last interval's, or 0 */
-	PROFILE_HOUR_PHI, /* the same for whole hours against the same hour before */
+	PROFILE_HOUR_PHI,    /* the same for whole hours against the same hour before */
 	PROFILE_HOUR_SQUARE, /* as a quotient of these */
 	PROFILE_HOUR_VARIANCE,
-	PROFILE_KNOWN,    /* 1: this hour of the week has a shape */
-	PROFILE_TRUST,    /* how far it stands for itself, not for any day: 0..1 */
+	PROFILE_KNOWN, /* 1: this hour of the week has a shape */
+	PROFILE_TRUST, /* how far it stands for itself, not for any day: 0..1 */
 	PROFILE_TRUST_MOST,
-	PROFILE_BASE,     /* the hour's mean; the shape within it is base + bends of order 1..4 */
+	PROFILE_BASE, /* the hour's mean; the shape within it is base + bends of order 1..4 */
 	PROFILE_BEND,
 	PROFILE_BEND_END = PROFILE_BEND + 3,
 	PROFILE_DOUBT,    /* variance of the base: how little was seen of it */
@@ -60,9 +60,9 @@ enum profile_row {
 	PROFILE_VARIANCE, /* of one value if the forecast were exact and phi 1 */
 	PROFILE_ERROR,    /* variance of the forecast itself */
 	PROFILE_LUMP,
-	PROFILE_SKEW, /* lumps that make large sums are so many times as large, 1 for counts */
-	PROFILE_SIGN, /* -1: a sum of negative values, looked at in the mirror */
-	PROFILE_X,    /* the value, in the mirror if need be; 0 where there is none */
+	PROFILE_SKEW,  /* lumps that make large sums are so many times as large, 1 for counts */
+	PROFILE_SIGN,  /* -1: a sum of negative values, looked at in the mirror */
+	PROFILE_X,     /* the value, in the mirror if need be; 0 where there is none */
 	PROFILE_THERE, /* 1: there is a value */
 	PROFILE_SCORE,
 	PROFILE_SURPRISE, /* -log10 of the tail probability, before the tails are corrected */
@@ -91,12 +91,12 @@ struct profile_step {
 	void *state;
 	uint32_t capacity, slices;
 	const struct observations *observations;
-	bool lumps;            /* counts and sums: Poisson lumps; else a gauge */
+	bool lumps; /* counts and sums: Poisson lumps; else a gauge */
 	double interval_hours;
-	double per_hour;       /* intervals of an hour, at least 1 */
-	double offset;         /* of the interval's middle from its hour's, in hours */
+	double per_hour; /* intervals of an hour, at least 1 */
+	double offset;   /* of the interval's middle from its hour's, in hours */
 	double level_gain, day_gain, local_gain, phi_gain, tail_gain;
-	double phi_memory;     /* intervals */
+	double phi_memory; /* intervals */
 	double learn_wanted;
 };
 

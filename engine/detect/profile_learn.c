@@ -125,9 +125,9 @@ static void learn_unit(const struct profile_step *step, uint32_t i, double x, do
 	}
 	double *unit = profile_row(step, PROFILE_UNIT) + i;
 	double gap = profile_row(step, PROFILE_X)[i] - profile_row(step, PROFILE_FORECAST)[i];
-	double events = observations->aggregation == AGGREGATE_MEAN ?
-				math_max(observations->events[i], 1) :
-				1;
+	double events = observations->aggregation == AGGREGATE_MEAN
+				? math_max(observations->events[i], 1)
+				: 1;
 	double square = gap * gap * events;
 	double gain = math_max(1 / math_max(seen - 1, 1), step->phi_gain);
 	double floor = 4e-6 * x * x;
@@ -144,9 +144,9 @@ void profile_learn(const struct profile_step *step, uint32_t i)
 	double *local = profile_row(step, PROFILE_LOCAL) + i;
 	double x = profile_row(step, PROFILE_X)[i];
 	double mean = profile_row(step, PROFILE_FORECAST)[i];
-	double variance = profile_row(step, PROFILE_PHI)[i] *
-			  (profile_row(step, PROFILE_VARIANCE)[i] +
-			   profile_row(step, PROFILE_ERROR)[i]);
+	double variance =
+		profile_row(step, PROFILE_PHI)[i] *
+		(profile_row(step, PROFILE_VARIANCE)[i] + profile_row(step, PROFILE_ERROR)[i]);
 	double lump = step->lumps ? profile_row(step, PROFILE_LUMP)[i] : 0;
 
 	if (*seen >= 10) {

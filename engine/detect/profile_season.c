@@ -1,11 +1,11 @@
 /*
  * profile_season: the shape of the week in 168 hourly means.
  *
- * Idea:  an hour's mean is learned from the whole hour at its end, so it has no bias from where in the
- *        hour the values lay. Within the hour the shape is the polynomial whose means over this
- *        hour and its four neighbours are the learned means, where joining the means by straight
- *        lines would cut off every peak by some percent. Where neighbours differ like a step (a
- *        shop opens), the hour is flat.
+ * Idea:  an hour's mean is learned from the whole hour at its end, so it has no bias from where in
+ * the hour the values lay. Within the hour the shape is the polynomial whose means over this hour
+ * and its four neighbours are the learned means, where joining the means by straight lines would
+ * cut off every peak by some percent. Where neighbours differ like a step (a shop opens), the hour
+ * is flat.
  *
  *        An hour of the week seen w times has a variance that falls with w; the same hour on other
  *        days says the same but for a variance between days, estimated from those days. The two are
@@ -110,7 +110,7 @@ static double sampling(const struct profile_step *step, uint32_t i, double mean,
 /* The same hour on the other days. */
 static struct estimate other_days(const struct profile_step *step, uint32_t i, uint32_t week)
 {
-	struct estimate days = { 0, 0, 0, 0 };
+	struct estimate days = {0, 0, 0, 0};
 	double squares = 0, count = 0;
 
 	for (uint32_t day = 1; day < 7; day++) {
@@ -167,9 +167,9 @@ static bool smooth(double before, double at, double after)
 }
 
 /*
- * The polynomial whose means over the hours -2 .. 2 are the learned means m[0..4] (or over -1 .. 1; or
- * flat, where the day has a step). With means a(j) = c0 + c1 j + c2 (j^2 + 1/12) +
- * c3 (j^3 + j/4) + c4 (j^4 + j^2/2 + 1/80) the odd and even coefficients fall apart.
+ * The polynomial whose means over the hours -2 .. 2 are the learned means m[0..4] (or over -1 .. 1;
+ * or flat, where the day has a step). With means a(j) = c0 + c1 j + c2 (j^2 + 1/12) + c3 (j^3 +
+ * j/4) + c4 (j^4 + j^2/2 + 1/80) the odd and even coefficients fall apart.
  */
 static void bend(const struct profile_step *step, uint32_t i, const double m[5], bool wide)
 {
@@ -196,8 +196,8 @@ static void bend(const struct profile_step *step, uint32_t i, const double m[5],
 /* From the hours around, as far as they are known. */
 static void bend_slice(const struct profile_step *step, uint32_t i, uint32_t week, double at)
 {
-	double means[5] = { at, at, at, at, at };
-	bool known[5] = { 0 };
+	double means[5] = {at, at, at, at, at};
+	bool known[5] = {0};
 
 	for (uint32_t k = 0; k < 5 && step->per_hour > 1; k++) {
 		if (k == 2)
@@ -215,7 +215,8 @@ static void bend_slice(const struct profile_step *step, uint32_t i, uint32_t wee
 
 /* While the shape stood for any day, the level held what is special about this one. Where the
  * shape begins to know by itself, that part of the level would count twice: it goes back to
- * neutral, and the dispersion, learned while doubt was most of the variance, to no less than one. */
+ * neutral, and the dispersion, learned while doubt was most of the variance, to no less than one.
+ */
 static void change_trust(const struct profile_step *step, uint32_t i, double trust)
 {
 	double *most = profile_row(step, PROFILE_TRUST_MOST) + i;

@@ -7,8 +7,8 @@
  *   | 64 B   | slice 0 .. capacity  |     | slice 0 .. capacity  |     |
  *   +--------+----------------------+-----+----------------------+-----+
  *
- * A step is then a loop along a row. Rows begin on a cache line. Everything that a detector knows is
- * in here, so growing, saving and loading are the same few lines for all of them.
+ * A step is then a loop along a row. Rows begin on a cache line. Everything that a detector knows
+ * is in here, so growing, saving and loading are the same few lines for all of them.
  */
 #ifndef DETECT_ROWS_H
 #define DETECT_ROWS_H
@@ -33,7 +33,8 @@ static inline size_t rows_stride(uint32_t capacity)
 
 static inline double *rows_double(const void *state, uint32_t capacity, uint32_t row)
 {
-	return (double *)((char *)(uintptr_t)state + ROWS_HEADER_BYTES) + rows_stride(capacity) * row;
+	return (double *)((char *)(uintptr_t)state + ROWS_HEADER_BYTES) +
+	       rows_stride(capacity) * row;
 }
 
 static inline float *rows_float(const void *state, const struct rows_shape *shape,

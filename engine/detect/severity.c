@@ -29,8 +29,8 @@ double severity_budget(double threshold, double slices)
 
 int severity_band(double severity)
 {
-	static const int bands[] = { SEVERITY_CRITICAL, SEVERITY_MAJOR, SEVERITY_MINOR,
-				     SEVERITY_WARNING };
+	static const int bands[] = {SEVERITY_CRITICAL, SEVERITY_MAJOR, SEVERITY_MINOR,
+				    SEVERITY_WARNING};
 	for (unsigned i = 0; i < sizeof(bands) / sizeof(bands[0]); i++) {
 		if (severity >= bands[i])
 			return bands[i];

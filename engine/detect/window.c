@@ -51,7 +51,7 @@ static uint32_t window_per_bucket(const struct detector_spec *spec)
 static struct rows_shape window_shape(const struct detector_spec *spec)
 {
 	uint32_t buckets = window_buckets(spec);
-	return (struct rows_shape){ .doubles = ROW_BUCKETS + buckets, .floats = 2 * buckets };
+	return (struct rows_shape){.doubles = ROW_BUCKETS + buckets, .floats = 2 * buckets};
 }
 
 static size_t window_bytes(const struct detector_spec *spec, uint32_t slices)
@@ -86,9 +86,9 @@ static void add_bucket(uint32_t slices, const double *restrict mean, const float
 
 /* One bucket's squared deviations from the mean over all buckets. */
 WEIR_CLONES
-static void add_deviation(uint32_t slices, const double *restrict mean,
-			  const float *restrict count, const float *restrict inner,
-			  const double *restrict centre, double *restrict ret_deviation)
+static void add_deviation(uint32_t slices, const double *restrict mean, const float *restrict count,
+			  const float *restrict inner, const double *restrict centre,
+			  double *restrict ret_deviation)
 {
 	for (uint32_t i = 0; i < slices; i++) {
 		double gap = mean[i] - centre[i];
@@ -128,7 +128,7 @@ struct window_fit {
 static struct window_fit window_fit(const struct observations *observations, double n, double mean,
 				    double deviation, double squares)
 {
-	struct window_fit fit = { .n = n, .mean = mean, .step = 1 };
+	struct window_fit fit = {.n = n, .mean = mean, .step = 1};
 	fit.variance = deviation / math_max(n - 1, 1);
 	switch (observations->aggregation) {
 	case AGGREGATE_COUNT:

@@ -16,18 +16,18 @@
 #define MARKET_VALUES 6
 #define MARKET_SLICES (1 + 6 + 3 + 4 + 18)
 
-static const char *const market_names[MARKET_DIMENSIONS] = { "country", "device", "channel" };
+static const char *const market_names[MARKET_DIMENSIONS] = {"country", "device", "channel"};
 static const char *const market_values[MARKET_DIMENSIONS][MARKET_VALUES] = {
-	{ "DE", "FR", "GB", "IT", "ES", "NL" },
-	{ "mobile", "desktop", "tablet" },
-	{ "organic", "paid", "email", "direct" },
+	{"DE", "FR", "GB", "IT", "ES", "NL"},
+	{"mobile", "desktop", "tablet"},
+	{"organic", "paid", "email", "direct"},
 };
 static const double market_parts[MARKET_DIMENSIONS][MARKET_VALUES] = {
-	{ 0.32, 0.22, 0.18, 0.13, 0.09, 0.06 },
-	{ 0.58, 0.36, 0.06 },
-	{ 0.4, 0.3, 0.1, 0.2 },
+	{0.32, 0.22, 0.18, 0.13, 0.09, 0.06},
+	{0.58, 0.36, 0.06},
+	{0.4, 0.3, 0.1, 0.2},
 };
-static const uint32_t market_sizes[MARKET_DIMENSIONS] = { 6, 3, 4 };
+static const uint32_t market_sizes[MARKET_DIMENSIONS] = {6, 3, 4};
 
 struct market {
 	struct shop shop;
@@ -40,7 +40,7 @@ struct market {
 
 static inline uint32_t market_slice(uint32_t dimension, uint32_t value)
 {
-	static const uint32_t first[] = { 1, 7, 10, 14 };
+	static const uint32_t first[] = {1, 7, 10, 14};
 	return first[dimension] + value;
 }
 
@@ -51,15 +51,15 @@ static inline void market_label(struct shop *shop, uint32_t slice, uint32_t roll
 	for (uint32_t d = 0; d < count; d++) {
 		shop->names[slice][d] = market_names[dimension[d]];
 		shop->values[slice][d] = market_values[dimension[d]][value[d]];
-		used += snprintf(shop->labels[slice] + used, sizeof(shop->labels[slice]) - (size_t)used,
-				 "%s%s=%s", d ? "," : "", shop->names[slice][d],
-				 shop->values[slice][d]);
+		used += snprintf(shop->labels[slice] + used,
+				 sizeof(shop->labels[slice]) - (size_t)used, "%s%s=%s",
+				 d ? "," : "", shop->names[slice][d], shop->values[slice][d]);
 	}
-	shop->slices[slice] = (struct slice){ .label = shop->labels[slice],
-					      .rollup = rollup,
-					      .dimensions = count,
-					      .names = shop->names[slice],
-					      .values = shop->values[slice] };
+	shop->slices[slice] = (struct slice){.label = shop->labels[slice],
+					     .rollup = rollup,
+					     .dimensions = count,
+					     .names = shop->names[slice],
+					     .values = shop->values[slice]};
 }
 
 static inline void market_init(struct market *market, uint64_t seed, double rate,
@@ -76,7 +76,7 @@ static inline void market_init(struct market *market, uint64_t seed, double rate
 			market_label(shop, market_slice(d, v), 1 + d, 1, &d, &v);
 	}
 	for (uint32_t pair = 0; pair < 18; pair++) {
-		uint32_t dimensions[2] = { 0, 1 }, values[2] = { pair / 3, pair % 3 };
+		uint32_t dimensions[2] = {0, 1}, values[2] = {pair / 3, pair % 3};
 		market_label(shop, market_slice(3, pair), 4, 2, dimensions, values);
 	}
 }
@@ -101,7 +101,7 @@ static inline void market_step(struct market *market)
 	for (uint32_t i = 0; i < MARKET_SLICES; i++)
 		shop->events[i] = shop->value[i] = shop->squares[i] = 0;
 	for (uint32_t s = 0; s < 6 * 3 * 4; s++) {
-		const uint32_t value[3] = { s / 12, s / 4 % 3, s % 4 };
+		const uint32_t value[3] = {s / 12, s / 4 % 3, s % 4};
 		double mean = now, sum = 0, squares = 0;
 		for (uint32_t d = 0; d < MARKET_DIMENSIONS; d++)
 			mean *= market_parts[d][value[d]];
@@ -120,7 +120,8 @@ static inline void market_step(struct market *market)
 		market_add(shop, market_slice(3, value[0] * 3 + value[1]), events, sum, squares);
 	}
 	for (uint32_t i = 0; aggregation == AGGREGATE_MEAN && i < MARKET_SLICES; i++)
-		shop->value[i] = shop->events[i] > 0 ? shop->value[i] / shop->events[i] : (double)NAN;
+		shop->value[i] = shop->events[i] > 0 ? shop->value[i] / shop->events[i]
+						     : (double)NAN;
 }
 
 #endif

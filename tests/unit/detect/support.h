@@ -1,8 +1,8 @@
 /*
  * support: a seeded shop for the detectors' tests, and a bank or a detector to feed.
  *
- * Counts are Poisson with the shape of a day (10:1 between evening and night, smooth) and of a week; random
- * numbers are splitmix64, so a test sees the same data on every machine.
+ * Counts are Poisson with the shape of a day (10:1 between evening and night, smooth) and of a
+ * week; random numbers are splitmix64, so a test sees the same data on every machine.
  */
 #ifndef TESTS_DETECT_SUPPORT_H
 #define TESTS_DETECT_SUPPORT_H
@@ -53,8 +53,7 @@ static inline double chance_poisson(struct chance *chance, double mean)
 			return k;
 		if (k < 0 || (us < 0.013 && v > us))
 			continue;
-		if (log(v * inverse / (a / (us * us) + b)) <=
-		    k * log(mean) - mean - lgamma(k + 1))
+		if (log(v * inverse / (a / (us * us) + b)) <= k * log(mean) - mean - lgamma(k + 1))
 			return k;
 	}
 }
@@ -62,15 +61,15 @@ static inline double chance_poisson(struct chance *chance, double mean)
 /* Rate at a time, relative to its mean over the week. */
 static inline double shop_shape(double hours)
 {
-	static const double days[7] = { 1.04, 1.0, 1.03, 0.97, 0.93, 0.94, 1.09 };
+	static const double days[7] = {1.04, 1.0, 1.03, 0.97, 0.93, 0.94, 1.09};
 	double of_day = fmod(hours, 24), noon = of_day - 13.5;
 	double evening = of_day < 8.7 ? of_day + 3.3 : of_day - 20.7;
 	double day = 0.11 + exp(-noon * noon / 18) + 1.1 * exp(-evening * evening / 8);
 	/* Days blend into each other between 22 and 2 o'clock. */
 	double later = fmod(hours + 2, 168), part = fmod(later, 24) / 4;
 	int today = (int)(later / 24);
-	double blend = part < 1 ? days[(today + 6) % 7] * (1 - part) + days[today] * part :
-				  days[today];
+	double blend = part < 1 ? days[(today + 6) % 7] * (1 - part) + days[today] * part
+				: days[today];
 	return day * blend / 0.6466;
 }
 
@@ -157,8 +156,8 @@ static inline void probe_init(struct probe *probe, const struct detector_ops *op
 	probe->state = aligned_alloc(64, (ops->bytes(spec, capacity) + 63) & ~(size_t)63);
 	ops->init(probe->state, spec, capacity);
 	memset(probe->learn, 1, sizeof(probe->learn));
-	probe->verdicts = (struct verdicts){ probe->expected, probe->lower, probe->upper,
-					     probe->log10_p, probe->direction };
+	probe->verdicts = (struct verdicts){probe->expected, probe->lower, probe->upper,
+					    probe->log10_p, probe->direction};
 }
 
 static inline void probe_step(struct probe *probe, const struct shop *shop)

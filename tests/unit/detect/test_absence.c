@@ -14,8 +14,8 @@ struct run {
 
 static struct run *run_new(uint64_t seed, int64_t interval_ms, uint32_t absent)
 {
-	struct detector_spec spec = { .kind = DETECTOR_ABSENCE, .severity = 75,
-				      .absent_intervals = absent };
+	struct detector_spec spec = {
+		.kind = DETECTOR_ABSENCE, .severity = 75, .absent_intervals = absent};
 	struct run *run = calloc(1, sizeof(*run));
 	shop_init(&run->shop, seed, 1, interval_ms, AGGREGATE_COUNT);
 	probe_init(&run->probe, &detector_absence, &spec, 1);
@@ -78,7 +78,7 @@ Test(absence, waits_as_long_as_the_rate_demands)
 
 Test(absence, day_and_night_do_not_fire, .timeout = 30)
 {
-	const double rates[] = { 0.05, 0.5, 5, 50 };
+	const double rates[] = {0.05, 0.5, 5, 50};
 	for (unsigned r = 0; r < 4; r++) {
 		struct run *run = run_new(3 + r, MINUTE, 2);
 		uint32_t fired = 0;

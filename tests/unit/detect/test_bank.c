@@ -1,4 +1,5 @@
-/* The life of an anomaly: when it begins, what it says, when it ends, and that it survives a restart. */
+/* The life of an anomaly: when it begins, what it says, when it ends, and that it survives a
+ * restart. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <math.h>
@@ -351,8 +352,8 @@ static void storm(struct market *market, bool outages)
 	} else if (market->factor != 1 && chance_uniform(chance) < 0.05) {
 		market->factor = 1;
 	}
-	market->shop.observations.flags =
-		chance_uniform(chance) < 0.005 ? OBSERVATION_INCOMPLETE : 0;
+	market->shop.observations.flags = chance_uniform(chance) < 0.005 ? OBSERVATION_INCOMPLETE
+									 : 0;
 	market_step(market);
 }
 
@@ -361,7 +362,7 @@ static void check_restarts(const struct detector_spec *spec, enum aggregation ag
 	static struct market market;
 	static struct heard straight, restarted;
 	struct bank *one = bank_create(spec), *other = bank_create(spec);
-	struct bytes first = { 0 }, second = { 0 };
+	struct bytes first = {0}, second = {0};
 
 	straight.count = restarted.count = 0;
 	market_init(&market, 7, 700, 10 * MINUTE, aggregation);
@@ -380,7 +381,7 @@ static void check_restarts(const struct detector_spec *spec, enum aggregation ag
 		cr_assert_eq(memcmp(first.data, second.data, first.used), 0, "at %d", k);
 		bank_destroy(other);
 		other = bank_create(spec);
-		struct bytes_reader reader = { second.data, second.used, false };
+		struct bytes_reader reader = {second.data, second.used, false};
 		cr_assert_eq(bank_load(other, &reader), 0);
 		cr_assert_eq(reader.left, 0);
 	}
@@ -396,8 +397,8 @@ static void check_restarts(const struct detector_spec *spec, enum aggregation ag
 
 Test(bank, goes_on_bit_for_bit_after_any_restart)
 {
-	static const enum aggregation aggregations[] = { AGGREGATE_COUNT, AGGREGATE_SUM,
-							 AGGREGATE_MEAN };
+	static const enum aggregation aggregations[] = {AGGREGATE_COUNT, AGGREGATE_SUM,
+							AGGREGATE_MEAN};
 	struct detector_spec spec = window_spec();
 
 	spec.recover_intervals = 2;
@@ -414,20 +415,20 @@ Test(bank, refuses_a_checkpoint_that_is_not_its_own)
 {
 	struct detector_spec spec = window_spec(), other = spec;
 	struct bank *bank = quiet_bank(&spec, 3);
-	struct bytes bytes = { 0 };
+	struct bytes bytes = {0};
 
 	step(bank, 1, 10);
 	bank_save(bank, &bytes);
 	other.window = 51;
 	struct bank *stranger = bank_create(&other);
-	struct bytes_reader reader = { bytes.data, bytes.used, false };
+	struct bytes_reader reader = {bytes.data, bytes.used, false};
 	cr_assert_eq(bank_load(stranger, &reader), -EPROTO);
 	bank_destroy(stranger);
 	for (size_t length = 0; length < bytes.used; length += 1 + length / 7) {
 		struct bank *fresh = bank_create(&spec);
 		uint8_t *copy = malloc(length + 1);
 		memcpy(copy, bytes.data, length);
-		reader = (struct bytes_reader){ copy, length, false };
+		reader = (struct bytes_reader){copy, length, false};
 		cr_assert_eq(bank_load(fresh, &reader), -EPROTO, "took %zu bytes", length);
 		bank_destroy(fresh);
 		free(copy);
@@ -439,9 +440,9 @@ Test(bank, refuses_a_checkpoint_that_is_not_its_own)
 Test(bank, survives_a_checkpoint_with_any_byte_changed)
 {
 	struct detector_spec spec = window_spec();
-	struct chance chance = { 5 };
+	struct chance chance = {5};
 	struct bank *bank = quiet_bank(&spec, 2);
-	struct bytes bytes = { 0 };
+	struct bytes bytes = {0};
 
 	step(bank, 1, 10);
 	bank_save(bank, &bytes);
@@ -450,7 +451,7 @@ Test(bank, survives_a_checkpoint_with_any_byte_changed)
 		uint8_t kept = bytes.data[at];
 		bytes.data[at] ^= (uint8_t)(1 + (int)(255 * chance_uniform(&chance)));
 		struct bank *fresh = bank_create(&spec);
-		struct bytes_reader reader = { bytes.data, bytes.used, false };
+		struct bytes_reader reader = {bytes.data, bytes.used, false};
 		if (bank_load(fresh, &reader) == 0) {
 			heard.count = 0;
 			step(fresh, 1, 100);
@@ -464,9 +465,9 @@ Test(bank, survives_a_checkpoint_with_any_byte_changed)
 
 Test(bank, absurd_values_neither_blind_it_nor_break_its_checkpoint)
 {
-	static const double absurd[] = { 1e308, -1e308, INFINITY, -INFINITY, NAN, 1e70, -0.0 };
-	static const enum aggregation aggregations[] = { AGGREGATE_COUNT, AGGREGATE_SUM,
-							 AGGREGATE_MEAN, AGGREGATE_MIN };
+	static const double absurd[] = {1e308, -1e308, INFINITY, -INFINITY, NAN, 1e70, -0.0};
+	static const enum aggregation aggregations[] = {AGGREGATE_COUNT, AGGREGATE_SUM,
+							AGGREGATE_MEAN, AGGREGATE_MIN};
 	struct detector_spec spec = window_spec();
 	spec.learn_intervals = 20;
 	spec.absent_intervals = 1;
@@ -474,7 +475,7 @@ Test(bank, absurd_values_neither_blind_it_nor_break_its_checkpoint)
 		for (unsigned a = 0; a < 4; a++) {
 			spec.kind = (enum detector_kind)kind;
 			struct bank *bank = bank_create(&spec), *copy = bank_create(&spec);
-			struct bytes bytes = { 0 };
+			struct bytes bytes = {0};
 			shop_init(&shop, 1, 2, MINUTE, aggregations[a]);
 			heard.count = 0;
 			for (int k = 0; k < 500; k++) {
@@ -486,7 +487,7 @@ Test(bank, absurd_values_neither_blind_it_nor_break_its_checkpoint)
 				bank_step(bank, &shop.observations, heard_each, &heard);
 			}
 			bank_save(bank, &bytes);
-			struct bytes_reader reader = { bytes.data, bytes.used, false };
+			struct bytes_reader reader = {bytes.data, bytes.used, false};
 			cr_assert_eq(bank_load(copy, &reader), 0, "kind %u of %u", kind, a);
 			for (uint32_t i = 0; i < heard.count; i++) {
 				cr_assert(isfinite(heard.anomaly[i].severity));

@@ -10,9 +10,9 @@ static void check_same(const struct detector_ops *ops, const struct detector_ops
 		       enum aggregation aggregation)
 {
 	static struct market market;
-	struct detector_spec spec = { .severity = 75, .window = 40, .k = 3, .learn_intervals = 50 };
+	struct detector_spec spec = {.severity = 75, .window = 40, .k = 3, .learn_intervals = 50};
 	struct probe fast, slow;
-	struct bytes first = { 0 }, second = { 0 };
+	struct bytes first = {0}, second = {0};
 
 	market_init(&market, 11, 300, 1200000, aggregation);
 	probe_init(&fast, ops, &spec, MARKET_SLICES);

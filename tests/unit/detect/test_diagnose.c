@@ -39,7 +39,7 @@ static struct bank *taught_bank(uint64_t seed, double rate, enum aggregation agg
 
 static void check_shares(const struct anomaly *a)
 {
-	double sums[MARKET_DIMENSIONS] = { 0 };
+	double sums[MARKET_DIMENSIONS] = {0};
 	for (uint32_t k = 0; k < a->contributions; k++) {
 		const struct contribution *c = &a->contribution[k];
 		uint32_t d = 0;
@@ -85,7 +85,7 @@ Test(diagnose, the_planted_value_is_the_first_contribution, .timeout = 60)
 
 Test(diagnose, works_for_money_and_for_mean_values, .timeout = 60)
 {
-	static const enum aggregation aggregations[] = { AGGREGATE_SUM, AGGREGATE_MEAN };
+	static const enum aggregation aggregations[] = {AGGREGATE_SUM, AGGREGATE_MEAN};
 	for (unsigned kind = 0; kind < 2; kind++) {
 		struct bank *bank = taught_bank(200 + kind, 1000, aggregations[kind]);
 		for (int k = 0; k < 4; k++) {
@@ -137,17 +137,17 @@ Test(diagnose, a_drop_of_everything_names_shares_by_volume)
 /* Hand-made sums: two dimensions, two values each, one of them the only one with traffic. */
 static struct observations hand_made(struct shop *shop)
 {
-	static const char *names[] = { "channel", "country" };
-	static const char *values[][2] = { { "web", "app" }, { "DE", "FR" } };
+	static const char *names[] = {"channel", "country"};
+	static const char *values[][2] = {{"web", "app"}, {"DE", "FR"}};
 	shop_init(shop, 1, 5, 60000, AGGREGATE_COUNT);
 	for (uint32_t i = 0; i < 4; i++) {
 		shop->names[1 + i][0] = names[i / 2];
 		shop->values[1 + i][0] = values[i / 2][i % 2];
-		shop->slices[1 + i] = (struct slice){ .label = "",
-						      .rollup = 1 + i / 2,
-						      .dimensions = 1,
-						      .names = shop->names[1 + i],
-						      .values = shop->values[1 + i] };
+		shop->slices[1 + i] = (struct slice){.label = "",
+						     .rollup = 1 + i / 2,
+						     .dimensions = 1,
+						     .names = shop->names[1 + i],
+						     .values = shop->values[1 + i]};
 	}
 	return shop->observations;
 }
@@ -156,12 +156,12 @@ Test(diagnose, the_only_value_of_a_dimension_is_not_the_cause)
 {
 	static struct shop shop;
 	struct observations observations = hand_made(&shop);
-	double observed[] = { 860, 860, 0, 200, 660 }, expected[] = { 1000, 1000, 0, 320, 680 };
-	double variance[] = { 1000, 1000, 0, 320, 680 }, weight[] = { 1, 1, 1, 1, 1 };
-	double zero[5] = { 0 };
-	int8_t direction[5] = { 0 };
-	struct verdicts verdicts = { expected, zero, zero, zero, direction };
-	struct diagnosis diagnosis = { observed, expected, variance, weight };
+	double observed[] = {860, 860, 0, 200, 660}, expected[] = {1000, 1000, 0, 320, 680};
+	double variance[] = {1000, 1000, 0, 320, 680}, weight[] = {1, 1, 1, 1, 1};
+	double zero[5] = {0};
+	int8_t direction[5] = {0};
+	struct verdicts verdicts = {expected, zero, zero, zero, direction};
+	struct diagnosis diagnosis = {observed, expected, variance, weight};
 	struct contribution c[ANOMALY_CONTRIBUTIONS_MAX];
 
 	uint32_t count = diagnose(&diagnosis, &observations, &verdicts, -1, c);
@@ -178,16 +178,16 @@ Test(diagnose, ties_go_by_name)
 {
 	static struct shop shop;
 	struct observations observations = hand_made(&shop);
-	double observed[] = { 500, 250, 250, 250, 250 }, expected[] = { 1000, 500, 500, 500, 500 };
-	double variance[] = { 1000, 500, 500, 500, 500 }, weight[] = { 1, 1, 1, 1, 1 };
-	double zero[5] = { 0 };
-	int8_t direction[5] = { 0 };
-	struct verdicts verdicts = { expected, zero, zero, zero, direction };
-	struct diagnosis diagnosis = { observed, expected, variance, weight };
+	double observed[] = {500, 250, 250, 250, 250}, expected[] = {1000, 500, 500, 500, 500};
+	double variance[] = {1000, 500, 500, 500, 500}, weight[] = {1, 1, 1, 1, 1};
+	double zero[5] = {0};
+	int8_t direction[5] = {0};
+	struct verdicts verdicts = {expected, zero, zero, zero, direction};
+	struct diagnosis diagnosis = {observed, expected, variance, weight};
 	struct contribution c[ANOMALY_CONTRIBUTIONS_MAX];
 
 	cr_assert_eq(diagnose(&diagnosis, &observations, &verdicts, -1, c), 4);
-	const char *const order[] = { "app", "web", "DE", "FR" };
+	const char *const order[] = {"app", "web", "DE", "FR"};
 	for (int i = 0; i < 4; i++) {
 		cr_assert_str_eq(c[i].value, order[i]);
 		cr_assert_eq(c[i].share, 0.5);
@@ -198,7 +198,7 @@ Test(diagnose, of_more_values_than_fit_the_greatest_stay)
 {
 	static struct shop shop;
 	static double observed[101], expected[101], variance[101], weight[101], zero[101];
-	int8_t direction[101] = { 0 };
+	int8_t direction[101] = {0};
 	struct contribution c[ANOMALY_CONTRIBUTIONS_MAX];
 
 	shop_init(&shop, 1, 101, 60000, AGGREGATE_COUNT);
@@ -206,17 +206,17 @@ Test(diagnose, of_more_values_than_fit_the_greatest_stay)
 		sprintf(shop.labels[i], "c%03u", (i * 37) % 101);
 		shop.names[i][0] = "city";
 		shop.values[i][0] = shop.labels[i];
-		shop.slices[i] = (struct slice){ .label = shop.labels[i],
-						 .rollup = 1,
-						 .dimensions = 1,
-						 .names = shop.names[i],
-						 .values = shop.values[i] };
+		shop.slices[i] = (struct slice){.label = shop.labels[i],
+						.rollup = 1,
+						.dimensions = 1,
+						.names = shop.names[i],
+						.values = shop.values[i]};
 		expected[i] = variance[i] = 1000;
 		observed[i] = 1000 - (double)((i * 53) % 101);
 		expected[0] += expected[i], observed[0] += observed[i], variance[0] += 1000;
 	}
-	struct verdicts verdicts = { expected, zero, zero, zero, direction };
-	struct diagnosis diagnosis = { observed, expected, variance, weight };
+	struct verdicts verdicts = {expected, zero, zero, zero, direction};
+	struct diagnosis diagnosis = {observed, expected, variance, weight};
 	cr_assert_eq(diagnose(&diagnosis, &shop.observations, &verdicts, -1, c),
 		     ANOMALY_CONTRIBUTIONS_MAX);
 	for (int i = 0; i < ANOMALY_CONTRIBUTIONS_MAX; i++)

@@ -16,7 +16,7 @@ Test(math, exp_is_within_two_units_of_libm)
 
 Test(math, exp_of_anything_is_finite)
 {
-	const double far[] = { 1e9, -1e9, INFINITY, -INFINITY, 709, -745 };
+	const double far[] = {1e9, -1e9, INFINITY, -INFINITY, 709, -745};
 	for (unsigned i = 0; i < 6; i++)
 		cr_assert(isfinite(math_exp(far[i])) && math_exp(far[i]) > 0);
 }
@@ -82,7 +82,7 @@ static double poisson_tail(double mean, int x, bool below)
 
 Test(math, poisson_score_is_within_two_percent_of_the_exact_tail)
 {
-	const double means[] = { 0.003, 0.02, 0.2, 0.7, 1.3, 3, 11, 40, 150, 700 };
+	const double means[] = {0.003, 0.02, 0.2, 0.7, 1.3, 3, 11, 40, 150, 700};
 	for (unsigned i = 0; i < sizeof(means) / sizeof(means[0]); i++) {
 		for (int x = 0; x < means[i] + 40 * sqrt(means[i]) + 12; x++) {
 			bool below = x <= means[i];
@@ -135,7 +135,7 @@ Test(math, poisson_band_ends_where_the_score_does)
 Test(math, student_score_is_close_to_tabled_quantiles)
 {
 	/* Two-sided 0.1 %: t of 5, 10, 30, 100 degrees of freedom; z is 3.2905. */
-	const double table[][2] = { { 5, 6.869 }, { 10, 4.587 }, { 30, 3.646 }, { 100, 3.390 } };
+	const double table[][2] = {{5, 6.869}, {10, 4.587}, {30, 3.646}, {100, 3.390}};
 	for (unsigned i = 0; i < 4; i++) {
 		cr_assert_float_eq(math_student_score(table[i][1], table[i][0]), 3.2905, 0.03);
 		cr_assert_float_eq(math_student_inverse(3.2905, table[i][0]), table[i][1],

@@ -1,6 +1,6 @@
 /*
- * The profile against a seeded shop: how often it cries wolf, how soon it sees a drop, and what it learns
- * from. "Fires" is a raw severity of 75 for the series alone, without an alarm budget.
+ * The profile against a seeded shop: how often it cries wolf, how soon it sees a drop, and what it
+ * learns from. "Fires" is a raw severity of 75 for the series alone, without an alarm budget.
  */
 #include <criterion/criterion.h>
 #include <math.h>
@@ -88,7 +88,7 @@ static void run_count(struct run *run, double weeks, uint32_t *ret_fifty, uint32
 
 Test(profile, rarely_cries_wolf_at_minutes_whatever_the_rate, .timeout = 60)
 {
-	const double rates[] = { 0.3, 3, 30, 300, 3000 };
+	const double rates[] = {0.3, 3, 30, 300, 3000};
 	struct run *run = run_new(1, 10, MINUTE, AGGREGATE_COUNT, rates, 5);
 	uint32_t fifty, seventyfive;
 
@@ -102,7 +102,7 @@ Test(profile, rarely_cries_wolf_at_minutes_whatever_the_rate, .timeout = 60)
 
 Test(profile, rarely_cries_wolf_at_hours_and_days, .timeout = 60)
 {
-	const double hourly[] = { 4, 60, 900, 20000 }, daily[] = { 40, 1000, 30000 };
+	const double hourly[] = {4, 60, 900, 20000}, daily[] = {40, 1000, 30000};
 	uint32_t fifty, seventyfive;
 	struct run *run = run_new(2, 200, HOUR, AGGREGATE_COUNT, hourly, 4);
 	run_weeks(run, 3);
@@ -121,7 +121,7 @@ Test(profile, rarely_cries_wolf_at_hours_and_days, .timeout = 60)
 
 Test(profile, rarely_cries_wolf_over_money, .timeout = 60)
 {
-	const double rates[] = { 2, 20, 60 };
+	const double rates[] = {2, 20, 60};
 	struct run *run = run_new(4, 6, 5 * MINUTE, AGGREGATE_SUM, rates, 3);
 	uint32_t fifty, seventyfive;
 
@@ -134,7 +134,7 @@ Test(profile, rarely_cries_wolf_over_money, .timeout = 60)
 
 Test(profile, rarely_cries_wolf_over_mean_values, .timeout = 60)
 {
-	const double rates[] = { 2, 20, 60 };
+	const double rates[] = {2, 20, 60};
 	struct run *run = run_new(5, 6, 5 * MINUTE, AGGREGATE_MEAN, rates, 3);
 	uint32_t fifty, seventyfive;
 
@@ -144,7 +144,8 @@ Test(profile, rarely_cries_wolf_over_mean_values, .timeout = 60)
 	run_free(run);
 }
 
-/* Share of drops at a random hour with at least `least` events expected that fire within `within` intervals. */
+/* Share of drops at a random hour with at least `least` events expected that fire within `within`
+ * intervals. */
 static double caught(struct run *run, double factor, double least, int within, int trials)
 {
 	uint32_t found = 0, tried = 0;
@@ -152,7 +153,7 @@ static double caught(struct run *run, double factor, double least, int within, i
 		int quiet = 200 + (int)(1000 * chance_uniform(&run->shop.chance));
 		for (int k = 0; k < quiet; k++)
 			run_step(run, 1);
-		uint8_t hit[SHOP_SLICES_MAX] = { 0 }, fit[SHOP_SLICES_MAX] = { 0 };
+		uint8_t hit[SHOP_SLICES_MAX] = {0}, fit[SHOP_SLICES_MAX] = {0};
 		for (int k = 0; k < within; k++) {
 			run_step(run, factor);
 			for (uint32_t i = 0; i < run->shop.observations.count; i++) {

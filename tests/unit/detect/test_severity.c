@@ -8,9 +8,9 @@
 
 Test(severity, of_a_return_period_is_the_documented_one_at_every_interval)
 {
-	const int64_t intervals[] = { 1000, 10000, 60000, 300000, 3600000, 86400000 };
+	const int64_t intervals[] = {1000, 10000, 60000, 300000, 3600000, 86400000};
 	/* Weeks until chance does the same: a hundredth, one, a hundred, ten thousand. */
-	const double table[][2] = { { 0.01, 25 }, { 1, 50 }, { 100, 75 }, { 10000, 100 } };
+	const double table[][2] = {{0.01, 25}, {1, 50}, {100, 75}, {10000, 100}};
 	for (unsigned i = 0; i < 6; i++) {
 		double log10_intervals = severity_log10_intervals(intervals[i]);
 		double per_week = WEEK_MS / (double)intervals[i];
@@ -44,8 +44,8 @@ Test(severity, bands_begin_where_they_are_said_to)
 	const struct {
 		double severity;
 		int band;
-	} table[] = { { 0, 0 },	 { 2.9, 0 },   { 3, 3 },      { 24.9, 3 }, { 25, 25 },
-		      { 50, 50 }, { 74.9, 50 }, { 75, 75 }, { 100, 75 } };
+	} table[] = {{0, 0},   {2.9, 0},   {3, 3},   {24.9, 3}, {25, 25},
+		     {50, 50}, {74.9, 50}, {75, 75}, {100, 75}};
 	for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 		cr_assert_eq(severity_band(table[i].severity), table[i].band);
 }

@@ -7,8 +7,8 @@
 
 static struct detector_spec window_spec(uint32_t window, double k)
 {
-	return (struct detector_spec){ .kind = DETECTOR_WINDOW, .severity = 75, .window = window,
-				       .k = k };
+	return (struct detector_spec){
+		.kind = DETECTOR_WINDOW, .severity = 75, .window = window, .k = k};
 }
 
 static void step_values(struct probe *probe, struct shop *shop, double value)
@@ -94,12 +94,12 @@ Test(window, missing_values_take_a_place_and_count_for_nothing)
 
 Test(window, counts_keep_their_tails_at_every_rate)
 {
-	const double rates[] = { 0.2, 2, 20, 2000 };
+	const double rates[] = {0.2, 2, 20, 2000};
 	struct detector_spec spec = window_spec(100, 0);
 	double per_week = severity_log10_intervals(60000);
 	struct shop shop;
 	struct probe probe;
-	uint32_t fifty[4] = { 0 }, seventyfive = 0;
+	uint32_t fifty[4] = {0}, seventyfive = 0;
 
 	shop_init(&shop, 4, 16, 60000, AGGREGATE_COUNT);
 	probe_init(&probe, &detector_window, &spec, 16);
