@@ -313,8 +313,8 @@ static int find(struct reader *reader, struct cursor **ret_cursor, uint64_t *ret
 {
 	uint64_t next = 0;
 
-	/* Nearly always behind the last one. */
-	if (reader->recent < reader->count) {
+	/* Nearly always behind the last one; not if that file is done with. */
+	if (reader->recent >= reader->first && reader->recent < reader->count) {
 		*ret_cursor = &reader->cursors[reader->recent];
 		int result = seek(reader, *ret_cursor);
 		if (result < 0 || (*ret_cursor)->lsn == reader->wanted)
