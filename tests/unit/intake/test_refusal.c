@@ -543,6 +543,57 @@ Test(refusal, table_cursors_that_lie_are_refused)
 	}
 }
 
+Test(refusal, more_definitions_than_announced_do_not_leave_the_map)
+{
+	struct host host;
+	struct peer peer;
+	char value[8];
+
+	host_init(&host);
+	peer_init(&peer, 1);
+	peer.region->series_max = 2;
+	peer_make_ring(&peer, 0, 64);
+	for (int i = 0; i < 50; i++) {
+		snprintf(value, sizeof(value), "%d", i);
+		peer_define(&peer, "purchase", value);
+	}
+	peer_attach(&peer, &host);
+	peer_offer(&peer, &host, 0);
+	const struct series_map *map = host.offered[0]->drain.map;
+	cr_expect_eq(map->series_max, 2);
+	cr_expect_eq(weir_load_acquire_32(&map->mapped), 3);
+	cr_expect_eq(series_count(host.registry), 1, "nothing of it is believed");
+	cr_expect_eq(host_counters(&host).quarantined, 1);
+	peer_fini(&peer);
+	host_fini(&host);
+}
+
+/* The record begins inside the table and would end behind the mapping. */
+Test(refusal, a_table_is_not_read_behind_its_end)
+{
+	for (int lie = 0; lie < 3; lie++) {
+		struct host host;
+		struct peer peer;
+
+		host_init(&host);
+		peer_init_as(&peer, 1, PEER_SEALS, 4096);
+		peer.region->series_max = 300;
+		while (peer.region->table_used < 4096)
+			peer_define(&peer, "abc", NULL); /* 8 + 3 + 5 bytes of "value" */
+		cr_assert_eq(peer.region->table_used, 4096, "%lu", peer.region->table_used);
+		peer.region->series_count += lie < 2; /* one more, behind the end */
+		peer.region->table_used += lie == 1 ? 64 : 0;
+		if (lie == 2) { /* the last one is longer than what is left */
+			uint32_t bytes = 4096;
+			memcpy((char *)peer.region + WEIR_TABLE_OFFSET + 4096 - 16, &bytes, 4);
+		}
+		peer_attach(&peer, &host);
+		cr_expect_eq(host_counters(&host).quarantined, 1, "lie %d", lie);
+		peer_fini(&peer);
+		host_fini(&host);
+	}
+}
+
 Test(refusal, a_record_that_is_no_definition_is_counted_and_the_next_one_is_fine)
 {
 	struct host host;
