@@ -26,6 +26,8 @@
 /* Days differ by this part of the mean, before they are known: counts as two days seen. */
 #define DAYS_DIFFER 0.15
 #define DAYS_DIFFER_WEIGHT 2.0
+/* And their hours by as much as this. */
+#define DAYS_SHIFT_HOURS 0.5
 
 /* How far the hour lay from its forecast, compared with what its lumps explain; as a quotient of
  * decayed sums, so that an order at night does not speak for the day. */
@@ -194,8 +196,10 @@ static void bend(const struct profile_step *step, uint32_t i, const double m[5],
 }
 
 /* From the hours around, as far as they are known. */
-static void bend_slice(const struct profile_step *step, uint32_t i, uint32_t week, double at)
+static void bend_slice(const struct profile_step *step, uint32_t i, uint32_t week,
+		       struct estimate estimated)
 {
+	double at = estimated.mean;
 	double means[5] = {at, at, at, at, at};
 	bool known[5] = {0};
 
@@ -210,6 +214,9 @@ static void bend_slice(const struct profile_step *step, uint32_t i, uint32_t wee
 	}
 	if (!known[1] || !known[3])
 		means[1] = means[3] = at;
+	/* Another day is not only more or less, it is also earlier or later. */
+	double shift = DAYS_SHIFT_HOURS * (1 - estimated.trust) * 0.5 * (means[3] - means[1]);
+	profile_row(step, PROFILE_DOUBT)[i] += shift * shift;
 	bend(step, i, means, known[0] && known[1] && known[3] && known[4]);
 }
 
@@ -253,6 +260,6 @@ void profile_season_open(const struct profile_step *step, uint32_t week)
 		if (!known)
 			continue;
 		change_trust(step, i, at.trust);
-		bend_slice(step, i, week, at.mean);
+		bend_slice(step, i, week, at);
 	}
 }
