@@ -48,8 +48,8 @@ static int make_io(struct engine *engine, uint32_t depth, struct io **ret_io, ch
 	}
 	if (error < 0)
 		snprintf(why, why_bytes,
-			 "log.io is %s, but this machine says: %s; set it to auto or pwrite", wanted,
-			 strerror(-error));
+			 "log.io is %s, but this machine says: %s; set it to auto or pwrite",
+			 wanted, strerror(-error));
 	else
 		engine->backend = (*ret_io)->ops->name;
 	return error;
@@ -141,8 +141,8 @@ static int make_delivery(struct engine *engine, char *why, size_t why_bytes)
 	storing->store = engine->store;
 	storing->publisher = engine->publisher;
 	storing->io = engine->checkpoint_io;
-	storing->buffer =
-		engine->checkpoint_io->ops->buffers(engine->checkpoint_io, 1, CHECKPOINT_BUFFER_BYTES);
+	storing->buffer = engine->checkpoint_io->ops->buffers(engine->checkpoint_io, 1,
+							      CHECKPOINT_BUFFER_BYTES);
 	if (!storing->buffer) {
 		snprintf(why, why_bytes, "not enough memory to start");
 		return -ENOMEM;

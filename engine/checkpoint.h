@@ -36,8 +36,8 @@ struct checkpoint {
 	int64_t interval_ms;
 	char *config_text; /* malloc'd */
 	struct closer closer;
-	struct bytes definitions; /* {u32 id, u32 zero, definition}: of the series that wait in it */
-	struct bytes sections; /* scorer_save() of all shards, one after the other */
+	struct bytes definitions; /* {u32 id, u32 zero, definition}: of series that wait in it */
+	struct bytes sections;    /* scorer_save() of all shards, one after the other */
 };
 
 void checkpoint_init(struct checkpoint *checkpoint);

@@ -280,6 +280,7 @@ static void ready_sources(struct closing *closing)
 			continue;
 		struct lane_source_start *start = &options->starts[s];
 		const struct source *source = &options->sources->sources[s];
+		/* Orders: nothing; whoever wins alone writes `frontier`, and the flag shows it. */
 		if (source->clock == WEIR_CLOCK_WALL && weir_cas_32(&start->claimed, 0, 1)) {
 			start->frontier = interval_of_ms((int64_t)weir_load_relaxed_64(
 								 &source->clock_ms),
@@ -316,7 +317,8 @@ static bool close_source(struct closing *closing, uint32_t number)
 	struct closer *closer = options->closer;
 	union {
 		struct weir_control_close close;
-		uint8_t bytes[sizeof(struct weir_control_close) + WEIR_LANES_MAX * sizeof(uint64_t)];
+		uint8_t bytes[sizeof(struct weir_control_close) +
+			      WEIR_LANES_MAX * sizeof(uint64_t)];
 	} record = {.close = {.epoch = options->epoch}};
 	size_t bytes = sizeof(record.close) + options->lanes * sizeof(uint64_t);
 	int64_t from, through;

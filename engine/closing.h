@@ -51,7 +51,7 @@ struct closing_options {
 	uint32_t series_max;
 	const struct series_registry *registry; /* a checkpoint names the series that wait in it */
 	uint32_t checkpoint_intervals; /* at least this many intervals between checkpoints */
-	bool resumed;                 /* the store is not new: wall intervals until now had downtime */
+	bool resumed; /* the store is not new: wall intervals until now had downtime */
 };
 
 struct closing;

@@ -21,7 +21,8 @@ static int directory(const char *path, struct datadir *datadir, char *why, size_
 	if (mkdir(path, 0750) < 0 && errno != EEXIST) {
 		int error = errno;
 		snprintf(why, why_bytes, "cannot make the data directory %s: %s%s", path,
-			 strerror(error), error == ENOENT ? "; make its parent directory first" : "");
+			 strerror(error),
+			 error == ENOENT ? "; make its parent directory first" : "");
 		return -error;
 	}
 	datadir->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -46,7 +47,8 @@ static int lock(const char *path, uint32_t wait_ms, struct datadir *datadir, cha
 {
 	struct timespec pause = {.tv_nsec = 20000000};
 
-	datadir->lock_fd = openat(datadir->fd, "LOCK", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	datadir->lock_fd = openat(datadir->fd, "LOCK", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+				  0640);
 	if (datadir->lock_fd < 0) {
 		int error = errno;
 		snprintf(why, why_bytes,
@@ -81,16 +83,16 @@ static int identity(const char *path, struct datadir *datadir, char *why, size_t
 				got = 0;
 		if (got == 32)
 			return 0;
-		snprintf(why, why_bytes, "%s/store.id is damaged; 32 hexadecimal digits belong there",
-			 path);
+		snprintf(why, why_bytes,
+			 "%s/store.id is damaged; 32 hexadecimal digits belong there", path);
 		return -EBADMSG;
 	}
 	if (getrandom(datadir->uuid, sizeof(datadir->uuid), 0) != sizeof(datadir->uuid))
 		return -EIO;
 	for (int i = 0; i < 16; i++)
 		snprintf(text + 2 * i, 3, "%02x", datadir->uuid[i]);
-	fd = openat(datadir->fd, "store.id.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-		    0640);
+	fd = openat(datadir->fd, "store.id.new",
+		    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
 	bool written = fd >= 0 && write(fd, text, 32) == 32 && fsync(fd) == 0;
 	int error = written ? 0 : errno;
 	if (fd >= 0)

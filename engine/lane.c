@@ -76,7 +76,7 @@ static void close_block(struct lane *lane)
 	lane->urgent = false;
 }
 
-/* The cells of the marked intervals, as far as memory goes: what shards have not freed yet counts. */
+/* The cells of the marked intervals, as far as memory goes: what is not freed yet counts. */
 static struct partial *hand_over(struct lane *lane, struct cells *cells, int64_t interval)
 {
 	/* Relaxed: a bound, not an order; an old value only makes a rebuild more likely. */
@@ -165,6 +165,7 @@ static void start_source(struct lane *lane, uint32_t number, uint64_t time_ms)
 	const struct source *source = &lane->options.sources->sources[number];
 	int64_t interval_ms = lane->options.interval_ms;
 
+	/* Orders: nothing; whoever wins alone writes `frontier`, and the flag below shows it. */
 	if (!weir_cas_32(&start->claimed, 0, 1))
 		return;
 	start->frontier = interval_of_ms((int64_t)time_ms - source->lateness_ms, interval_ms) - 1;
@@ -188,6 +189,7 @@ static void hold(struct lane *lane, struct lane_ring *ring)
 	if (!lane->sources[drain->source].cells)
 		start_source(lane, drain->source, time_ms);
 	else
+		/* Orders: no event; the clock only rises. Partner: begin_pass() of every lane. */
 		weir_max_64(&lane->options.sources->sources[drain->source].clock_ms, time_ms);
 }
 
@@ -249,6 +251,8 @@ static int drain_piece(struct lane *lane, struct lane_ring *ring)
 	lane_note_position(lane, ring);
 	if (lane->pending_since_ns == 0)
 		lane->pending_since_ns = lane->now_ns;
+	/* Orders: the batch in block and cells before the clock that may close its intervals;
+	 * partner: begin_pass(), which loads it with acquire and marks by it. */
 	if (limit_ms != UINT64_MAX && batch.count)
 		weir_max_64(&lane->options.sources->sources[drain->source].clock_ms, time_max_ms);
 	return (int)taken;

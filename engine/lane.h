@@ -31,7 +31,7 @@
 /* What lanes share about a source beside its clock. */
 struct lane_source_start {
 	uint32_t ready;   /* the closing agent: the source is in the control log (release) */
-	uint32_t started; /* whoever knows first: `frontier` is set (compare-and-swap, then release) */
+	uint32_t started; /* whoever claimed it: `frontier` is set (release) */
 	uint32_t claimed;
 	int64_t frontier; /* the interval before the first one that is open */
 };
@@ -47,7 +47,7 @@ struct lane_options {
 	uint32_t epoch;
 	int64_t interval_ms;
 	uint32_t series_max;
-	uint64_t partial_bytes_max; /* handed over and not yet freed: above this, rebuilt from the log */
+	uint64_t partial_bytes_max; /* handed over and not freed: above it, rebuilt from the log */
 	const uint64_t *partial_bytes_freed; /* of this lane's; the storing agent's count */
 	struct series_registry *registry;
 	struct source_table *sources;
@@ -66,9 +66,10 @@ struct lane_options {
 /* Numbers for people and the ledger: stored relaxed by the lane, read by any thread. */
 struct lane_totals {
 	uint64_t rings;
-	uint64_t attempted, persisted, rejected, dropped, lost, in_ring; /* of this engine's rings */
+	uint64_t attempted, persisted, rejected, dropped, lost, in_ring; /* of its own rings */
 	uint64_t late, future;
-	uint64_t events, blocks, bytes, in_flight, in_flight_max, unsynced, segments, syncs, stalled;
+	uint64_t events, blocks, bytes, in_flight, in_flight_max, unsynced;
+	uint64_t segments, syncs, stalled;
 	uint64_t write_errors, sync_errors;
 	uint64_t quarantined;
 	int64_t failing; /* negative errno while the disk refuses */

@@ -58,7 +58,7 @@ struct lane {
 
 	struct position *positions; /* [LANE_POSITIONS_MAX], ring buffer of free-running indexes */
 	uint64_t position_put, position_persisted, position_durable;
-	struct lane_mark *marks_first, **marks_last; /* written, waiting for the disk or the queue */
+	struct lane_mark *marks_first, **marks_last; /* written, waiting for disk or queue */
 
 	uint64_t partial_bytes; /* handed over since the start */
 	uint64_t ledger_ns;

@@ -29,7 +29,7 @@
 
 enum replay_start {
 	REPLAY_NEWEST, /* newest checkpoint: recovery */
-	REPLAY_OLDEST, /* from the first event if it is still there, else from the oldest checkpoint */
+	REPLAY_OLDEST, /* from the first event if that is kept, else from the oldest checkpoint */
 };
 
 struct replay_options {
@@ -75,7 +75,7 @@ struct replay {
  * replay_fini() in any case. -ENOENT: no control log (a new store), all is empty. */
 int replay_run(const struct replay_options *options, struct replay *replay);
 void replay_fini(struct replay *replay);
-/* Definitions as they stand in the log and in checkpoints. 0, -EPROTO, or series_restore()'s word. */
+/* Definitions as they stand in the log and in checkpoints. 0, -EPROTO, or series_restore()'s. */
 int replay_definitions(struct replay *replay, const void *data, uint32_t bytes);
 
 #endif

@@ -28,8 +28,8 @@ struct shard {
 
 int shard_step(void *shard, uint64_t now_ns); /* agent_step */
 void shard_status(const struct shard *shard, struct scorer_status *ret_status); /* any thread */
-/* The agent has been joined. Frees what waits in its queues; with_jobs: the jobs too (they are shared:
- * for one shard only). The scorer is not its own. */
+/* The agent has been joined. Frees what waits in its queues; with_jobs: the jobs too (they are
+ * shared: for one shard only). The scorer is not its own. */
 void shard_fini(struct shard *shard, bool with_jobs);
 void shard_result_free(struct shard_result *result);
 

@@ -30,9 +30,9 @@ static json_t *lane_json(const struct lane_totals *t)
 			 "future", number(t->future), "blocks", number(t->blocks), "bytes",
 			 number(t->bytes), "segments", number(t->segments), "syncs",
 			 number(t->syncs), "in_flight", number(t->in_flight), "in_flight_max",
-			 number(t->in_flight_max), "unsynced", number(t->unsynced), "stalled", number(t->stalled), "write_errors",
-			 number(t->write_errors), "sync_errors", number(t->sync_errors),
-			 "quarantined", number(t->quarantined), "failing",
+			 number(t->in_flight_max), "unsynced", number(t->unsynced), "stalled",
+			 number(t->stalled), "write_errors", number(t->write_errors), "sync_errors",
+			 number(t->sync_errors), "quarantined", number(t->quarantined), "failing",
 			 json_integer(t->failing));
 }
 
@@ -77,10 +77,11 @@ static void add_sources(struct engine *engine, json_t *status)
 			number(weir_load_relaxed_64(&source->clock_ms)));
 		json_object_set_new(entry, "closed_through",
 				    closed == INT64_MIN ? json_null() : json_integer(closed));
-		json_object_set_new(entry, "closed_through_ms",
-				    closed == INT64_MIN
-					    ? json_null()
-					    : json_integer((closed + 1) * engine->config->interval_ms));
+		json_object_set_new(
+			entry, "closed_through_ms",
+			closed == INT64_MIN
+				? json_null()
+				: json_integer((closed + 1) * engine->config->interval_ms));
 		json_array_append_new(sources, entry);
 	}
 	json_object_set_new(status, "sources", sources);
@@ -122,11 +123,12 @@ static void add_scoring(struct engine *engine, json_t *status)
 				      "overflowed", number(sum.overflowed)));
 	json_object_set_new(
 		status, "store",
-		json_pack("{so so so so so si}", "closes", number(closing_sequence(engine->closing)),
-			  "stored_through", number(weir_load_relaxed_64(&storing->stored_through)),
-			  "revisions", number(weir_load_relaxed_64(&storing->revisions)),
-			  "checkpoints", number(weir_load_relaxed_64(&storing->checkpoints)),
-			  "outbox", number(weir_load_relaxed_64(&storing->outbox)), "failing",
+		json_pack("{so so so so so si}", "closes",
+			  number(closing_sequence(engine->closing)), "stored_through",
+			  number(weir_load_relaxed_64(&storing->stored_through)), "revisions",
+			  number(weir_load_relaxed_64(&storing->revisions)), "checkpoints",
+			  number(weir_load_relaxed_64(&storing->checkpoints)), "outbox",
+			  number(weir_load_relaxed_64(&storing->outbox)), "failing",
 			  (int)storing->failing));
 }
 

@@ -159,8 +159,8 @@ static int write_checkpoint(struct storing *storing)
 
 	if (!request || storing->batch_closes)
 		return 0;
-	int error = checkpoint_write(storing->io, storing->buffer, storing->batch_sequence, &request->positions,
-				     &storing->sections);
+	int error = checkpoint_write(storing->io, storing->buffer, storing->batch_sequence,
+				     &request->positions, &storing->sections);
 	if (error < 0)
 		log_warning("store", "no checkpoint: %s; recovery will read more of the log",
 			    strerror(-error));

@@ -481,7 +481,8 @@ static void verify(struct driver *driver)
 {
 	char command[512];
 
-	snprintf(command, sizeof(command), "%s verify %s --json --refuse-late", driver->weirctl, driver->data);
+	snprintf(command, sizeof(command), "%s verify %s --json --refuse-late", driver->weirctl,
+		 driver->data);
 	expect(driver, system(command) == 0, "weirctl verify finds nothing wrong");
 }
 

@@ -335,7 +335,8 @@ static int sim_list(struct io *base, const char *path, int (*each)(void *self, c
 	for (uint32_t i = 0; i < disk->files_count; i++) {
 		const struct sim_file *file = disk->files[i];
 		const char *name = root ? file->path : file->path + length + 1;
-		if (!file->there || (!root && (strncmp(file->path, path, length) || file->path[length] != '/')) ||
+		if (!file->there ||
+		    (!root && (strncmp(file->path, path, length) || file->path[length] != '/')) ||
 		    strchr(name, '/'))
 			continue;
 		if (each(self, name))

@@ -118,8 +118,8 @@ static void configure(struct story *story)
 		"  - {name: basket, event: purchase, agg: mean, by: [device]}\n"
 		"detectors:\n%s",
 		story->data, story->socket, story->directory, story->lanes, story->shards,
-		story->checkpoint_intervals, ", retain_bytes: ",
-		(unsigned long long)story->retain_bytes,
+		story->checkpoint_intervals,
+		", retain_bytes: ", (unsigned long long)story->retain_bytes,
 		story->detectors ? story->detectors : own_detectors);
 
 	config_free(story->config);
