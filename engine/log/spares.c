@@ -53,7 +53,8 @@ int spares_take(struct writer *writer, uint64_t id)
 
 	writer_path(writer, path, SEGMENT_FILE_SEGMENT, id);
 	while (writer->spares_count) {
-		writer_path(writer, spare, SEGMENT_FILE_SPARE, writer->spares[--writer->spares_count]);
+		writer_path(writer, spare, SEGMENT_FILE_SPARE,
+			    writer->spares[--writer->spares_count]);
 		if (io->ops->rename(io, spare, path) < 0)
 			continue;
 		int file = io->ops->open_write(io, path);
@@ -301,7 +302,8 @@ int writer_retain(struct writer *writer, uint64_t keep_lsn, uint64_t bytes_max, 
 			if (writer->kept[i].busy || writer->kept[i].replaced)
 				return freed;
 		for (uint32_t i = 0; i < end; i++) {
-			int result = spares_let_go(writer, SEGMENT_FILE_SEGMENT, writer->kept[0].id);
+			int result = spares_let_go(writer, SEGMENT_FILE_SEGMENT,
+						   writer->kept[0].id);
 			if (result < 0) {
 				log_warning("log", "%s: cannot remove a segment: %s",
 					    writer->directory, strerror(-result));

@@ -89,7 +89,8 @@ static int make_space(struct writer *writer, uint32_t bytes, bool events)
 		if (result == -EFBIG)
 			break;
 	}
-	log_error("log", "%s: a segment of %llu bytes cannot hold its snapshot; raise segment_bytes",
+	log_error("log",
+		  "%s: a segment of %llu bytes cannot hold its snapshot; raise segment_bytes",
 		  writer->directory, (unsigned long long)writer->options.segment_bytes);
 	return -EFBIG;
 }
@@ -379,7 +380,8 @@ int writer_open(const struct writer_options *options, struct writer **ret_writer
 	if (!writer)
 		return -ENOMEM;
 	writer->options = *options;
-	strcpy(writer->directory, options->directory);
+	/* options_good() has checked its length. */
+	memcpy(writer->directory, options->directory, strlen(options->directory) + 1);
 	writer->options.directory = writer->directory;
 	if (writer->options.spares > SPARES_MAX)
 		writer->options.spares = SPARES_MAX;

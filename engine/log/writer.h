@@ -57,7 +57,7 @@ struct writer_counters {
 	uint64_t in_flight;       /* writes now */
 	uint64_t in_flight_max;
 	uint64_t stalled;         /* times no buffer was free */
-	int32_t failing;          /* negative errno while the disk refuses (full, read-only), else 0 */
+	int32_t failing; /* negative errno while the disk refuses (full, read-only), else 0 */
 };
 
 /* Also makes durable what a dead engine left: waits for the disk. A full disk is no error: there
@@ -72,7 +72,7 @@ struct weir_event *writer_room(struct writer *writer, uint32_t *ret_room);
  * lengthen a run. Times are of this batch's events (ignored when count is 0). */
 void writer_commit(struct writer *writer, const struct batch *batch, uint64_t time_min_ms,
 		   uint64_t time_max_ms);
-/* A mark, after what was committed. 0, or -EAGAIN (no buffer or run table full: flush, try again). */
+/* A mark, after what was committed. 0, or -EAGAIN (no buffer or run table full: flush, again). */
 int writer_mark(struct writer *writer, uint32_t source, int64_t interval, uint64_t drops);
 /* Close the open block, if any, and submit it. */
 void writer_flush(struct writer *writer);

@@ -24,7 +24,7 @@ app_tell() {
 	local said
 	echo "$*" >&"$APP_IN"
 	read -r -t 60 said <&"$APP_OUT" || fail "the application does not answer to $*"
-	[ "$said" = done ] || echo "$said"
+	[ "$said" = "done" ] || echo "$said"
 }
 
 # app_end: as an application ends, closing its handle; app_crash: as by kill -9.
