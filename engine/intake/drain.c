@@ -45,6 +45,7 @@ struct take {
 static int64_t quarantine(struct drain_ring *ring)
 {
 	ring->quarantined = true;
+	ring->waiting = false; /* for nothing any more: no mark waits for a liar */
 	return -EPROTO;
 }
 

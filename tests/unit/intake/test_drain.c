@@ -301,6 +301,26 @@ Test(drain, a_tail_that_goes_back_is_quarantined_for_good)
 	rig_fini(&rig);
 }
 
+Test(drain, a_liar_does_not_keep_waiting_for_a_series)
+{
+	struct rig rig;
+	struct weir_event out[64];
+	struct batch batch;
+	uint64_t low = UINT64_MAX, high = 0;
+
+	rig_init(&rig, 64, 10);
+	rig_map(&rig, 1, 2);
+	rig.region.series_count = 5; /* published, never mapped */
+	rig_push(&rig, weir_event_word(1, 5), 0);
+	cr_assert_eq(drain_snapshot(&rig.ring), 1);
+	cr_assert_eq(drain_take(&rig.ring, out, 64, UINT64_MAX, &batch, &low, &high), 0);
+	cr_assert(rig.ring.waiting);
+	rig.header.tail = 0;
+	cr_assert_eq(drain_snapshot(&rig.ring), -EPROTO);
+	cr_expect(!rig.ring.waiting, "marks wait for rings that wait");
+	rig_fini(&rig);
+}
+
 Test(drain, a_tail_more_than_a_lap_beyond_released_is_quarantined)
 {
 	static const uint64_t lies[] = {65, 1000, UINT64_MAX, (uint64_t)1 << 63};
