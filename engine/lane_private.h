@@ -17,8 +17,11 @@ struct lane_ring {
 	uint64_t positions;     /* entries that name this ring and are not durable yet */
 	uint64_t last_position; /* index of the newest entry, to lengthen it */
 	uint64_t drops_marked;  /* drops that a mark has told */
+	uint64_t drops_seen;    /* ... that the mark being written will tell */
 	uint64_t ledger_next;   /* next_sequence and drops when last written to the log */
 	uint64_t ledger_drops;
+	uint64_t ledger_seen;   /* drops of the record being written */
+	bool ledger_due;        /* it is in that record's block */
 	uint64_t final_lsn;     /* of the last ledger record; 0: not written */
 	uint64_t persisted;     /* sequence below which all is in the file */
 	uint64_t durable;

@@ -12,7 +12,7 @@
 #include "base/check.h"
 #include "lane_private.h"
 
-/* Bytes of definitions put into one block of the log. */
+/* Bytes of definitions put into one block of the log, if it takes so many. */
 #define SERIES_BYTES_MAX (64u << 10)
 #define LEDGER_EVERY_NS 1000000000u
 
@@ -88,14 +88,21 @@ static bool known(const struct lane *lane, uint32_t id)
 	return lane->series_known[id / 8] >> (id % 8) & 1;
 }
 
-static void put_series(struct bytes *bytes, const struct lane *lane, uint32_t id)
+/* false: the block is full. */
+static bool put_series(struct bytes *block, const struct lane *lane, uint32_t id)
 {
 	const struct weir_definition *definition = series_get(lane->options.registry, id);
+	size_t most = lane->options.writer.block_bytes - sizeof(struct weir_block_header);
 
 	check(definition);
-	bytes_put_u32(bytes, id);
-	bytes_put_u32(bytes, 0);
-	bytes_put(bytes, definition, definition->bytes);
+	if (most > SERIES_BYTES_MAX)
+		most = SERIES_BYTES_MAX;
+	if (block->used + 8 + definition->bytes > most)
+		return false;
+	bytes_put_u32(block, id);
+	bytes_put_u32(block, 0);
+	bytes_put(block, definition, definition->bytes);
+	return true;
 }
 
 /* Write the definitions of ids that this lane's log does not have yet, before the first event that
@@ -111,11 +118,12 @@ bool lane_define_series(struct lane *lane, struct lane_ring *ring)
 		struct bytes block = {0};
 		uint32_t count = 0;
 		uint32_t local = drain->mapped;
-		for (; local < mapped && block.used < SERIES_BYTES_MAX; local++) {
+		for (; local < mapped; local++) {
 			uint32_t id = drain->map->ids[local];
 			if (!id || known(lane, id))
 				continue;
-			put_series(&block, lane, id);
+			if (!put_series(&block, lane, id))
+				break;
 			lane->series_known[id / 8] |= (uint8_t)(1u << (id % 8));
 			if (id > lane->series_known_max)
 				lane->series_known_max = id;
@@ -235,11 +243,16 @@ int lane_ledger(struct lane *lane, uint64_t now_ns)
 	if (now_ns - lane->ledger_ns < LEDGER_EVERY_NS)
 		return 0;
 	lane->ledger_ns = now_ns;
-	for (uint32_t i = 0; i < lane->rings_count && count < most; i++) {
+	for (uint32_t i = 0; i < lane->rings_count; i++) {
 		struct lane_ring *ring = lane->rings[i];
-		if (ring->ledger_next != ring->intake->drain.next ||
-		    ring->ledger_drops != lane_ring_drops(ring, NULL))
-			lane->records[count++] = record_of(ring, false);
+		/* Seen before the record is made: what comes in between is told twice, not never. */
+		uint64_t drops = lane_ring_drops(ring, NULL);
+		ring->ledger_due = count < most && (ring->ledger_next != ring->intake->drain.next ||
+						    ring->ledger_drops != drops);
+		if (!ring->ledger_due)
+			continue;
+		ring->ledger_seen = drops;
+		lane->records[count++] = record_of(ring, false);
 	}
 	if (count == 0 ||
 	    writer_records(lane->writer, WEIR_BLOCK_LEDGER, lane->records,
@@ -247,8 +260,11 @@ int lane_ledger(struct lane *lane, uint64_t now_ns)
 		return 0;
 	lane->pending_since_ns = 0;
 	for (uint32_t i = 0; i < lane->rings_count; i++) {
-		lane->rings[i]->ledger_next = lane->rings[i]->intake->drain.next;
-		lane->rings[i]->ledger_drops = lane_ring_drops(lane->rings[i], NULL);
+		struct lane_ring *ring = lane->rings[i];
+		if (!ring->ledger_due)
+			continue;
+		ring->ledger_next = ring->intake->drain.next;
+		ring->ledger_drops = ring->ledger_seen;
 	}
 	return 1;
 }
@@ -300,6 +316,7 @@ int lane_detach(struct lane *lane)
 		} else if (ring->final_lsn <= writer_durable(lane->writer)) {
 			lane->rings[i--] = lane->rings[--lane->rings_count];
 			lane->passing = false;
+			lane->snapshot_rings = 0; /* one under way begins anew: places changed */
 			finish(lane, ring);
 			work++;
 		}
@@ -336,11 +353,13 @@ static int snapshot_series(struct lane *lane, struct writer *writer)
 	uint32_t id = lane->snapshot_series;
 	int64_t lsn = 1;
 
-	for (; id <= lane->series_known_max && block.used < SERIES_BYTES_MAX; id++)
-		if (known(lane, id)) {
-			put_series(&block, lane, id);
-			count++;
-		}
+	for (; id <= lane->series_known_max; id++) {
+		if (!known(lane, id))
+			continue;
+		if (!put_series(&block, lane, id))
+			break;
+		count++;
+	}
 	if (block.failed)
 		lsn = -ENOMEM;
 	else if (count)

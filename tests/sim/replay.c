@@ -70,6 +70,67 @@ static void check_log(struct story *story, const char *scenario)
 	       "the values in the log are those emitted", scenario);
 }
 
+/* More definitions at once than a small block holds, and than one of any size takes. */
+static void many_series(struct story *story)
+{
+	struct weir_options options = {
+		.size = sizeof(options),
+		.socket_path = story->socket,
+		.source = "story",
+		.event_clock = 1,
+		.ring_events = 1024,
+		.table_bytes = 1u << 18,
+		.series_max = 500,
+	};
+	weir *producer;
+	char value[200];
+
+	expect(weir_open(&options, &producer) == 0, "a producer opens", "many series");
+	for (int i = 0; i < 400; i++) {
+		struct weir_dimension by[] = {{"campaign", value}};
+		snprintf(value, sizeof(value), "%0180d", i);
+		int series = weir_series(producer, "select_item", WEIR_VALUE, WEIR_KIND_NUMBER,
+					 by, 1);
+		expect(series > 0, "a series is defined", "many series");
+		weir_emit_at(producer, series, 1, story_time_ms(story));
+		story->emitted++;
+		story->emitted_sum += 1;
+	}
+	for (int turns = 0; turns < 1000; turns++) {
+		weir_poll(producer);
+		story_settle(story);
+		struct weir_ledger ledger;
+		weir_ledger(producer, &ledger);
+		if (ledger.persisted == 400)
+			break;
+	}
+	struct weir_ledger ledger;
+	weir_ledger(producer, &ledger);
+	expect(ledger.persisted == 400, "every event of many series is kept", "many series");
+	weir_close(producer, 0);
+	story_settle(story); /* drained to the end: no engine waits for it to come back */
+}
+
+static void small_blocks(void)
+{
+	struct story story;
+
+	story_begin(&story, 2, 1, 77);
+	story.block_bytes = "16KiB";
+	story_start(&story);
+	story_play(&story, 150, 0);
+	many_series(&story);
+	story_crash(&story);
+	story_start(&story);
+	story_play(&story, 12, 0.9);
+	story_play(&story, 100, 0);
+	story_end_producers(&story);
+	story_stop(&story);
+	check_log(&story, "small blocks");
+	compare(&story, "small blocks, many series", false);
+	story_end(&story);
+}
+
 /* interrupt: 0 none, 1 stops, 2 crashes, 3 crashes and a change of configuration. */
 static void scenario(uint32_t lanes, uint32_t shards, int interrupt, uint64_t retain_bytes)
 {
@@ -110,6 +171,10 @@ static void scenario(uint32_t lanes, uint32_t shards, int interrupt, uint64_t re
 
 int main(int argc, char **argv)
 {
+	if (argc == 2 && strcmp(argv[1], "small") == 0) {
+		small_blocks();
+		return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	}
 	if (argc == 5) { /* one scenario: lanes shards interrupt retain_bytes */
 		scenario((uint32_t)atoi(argv[1]), (uint32_t)atoi(argv[2]), atoi(argv[3]),
 			 strtoull(argv[4], NULL, 10));
@@ -125,6 +190,7 @@ int main(int argc, char **argv)
 				scenario(lanes[l], shards[s], interrupt, 0);
 	scenario(1, 2, 0, 8u << 20);
 	scenario(3, 1, 2, 8u << 20);
+	small_blocks();
 	printf("%d passed, %d failed\n", passed, failed);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

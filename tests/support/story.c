@@ -110,7 +110,7 @@ static void configure(struct story *story)
 		"lanes: %u\nshards: %u\ninterval: 1m\nlateness: {event: 1m}\n"
 		"checkpoint_intervals: %u\n"
 		"limits: {series_max: 1000}\n"
-		"log: {io: pwrite, durability: interval, segment_bytes: 1MiB, block_bytes: 64KiB%s%llu}\n"
+		"log: {io: pwrite, durability: interval, segment_bytes: 1MiB, block_bytes: %s%s%llu}\n"
 		"metrics:\n"
 		"  - {name: page_views, event: page_view, agg: count, by: [country, country*device]}\n"
 		"  - {name: orders, event: purchase, agg: count, by: [country, device]}\n"
@@ -118,7 +118,7 @@ static void configure(struct story *story)
 		"  - {name: basket, event: purchase, agg: mean, by: [device]}\n"
 		"detectors:\n%s",
 		story->data, story->socket, story->directory, story->lanes, story->shards,
-		story->checkpoint_intervals,
+		story->checkpoint_intervals, story->block_bytes ? story->block_bytes : "64KiB",
 		", retain_bytes: ", (unsigned long long)story->retain_bytes,
 		story->detectors ? story->detectors : own_detectors);
 
@@ -228,10 +228,15 @@ static void emit(struct story *story, int producer, int series, double value, ui
 	story->emitted_sum += value;
 }
 
+uint64_t story_time_ms(const struct story *story)
+{
+	return START_MS + story->minute * MINUTE_MS;
+}
+
 void story_play(struct story *story, uint32_t minutes, double broken)
 {
 	for (uint32_t m = 0; m < minutes; m++, story->minute++) {
-		uint64_t start_ms = START_MS + story->minute * MINUTE_MS;
+		uint64_t start_ms = story_time_ms(story);
 		uint32_t count = 60 + (uint32_t)(next_random(story) % 25);
 		for (uint32_t i = 0; i < count; i++) {
 			int producer = (int)(next_random(story) % STORY_PRODUCERS);

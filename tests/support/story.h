@@ -22,6 +22,7 @@ struct story {
 	char data[96], socket[96];
 	uint32_t lanes, shards;
 	uint64_t retain_bytes;
+	const char *block_bytes; /* NULL: 64KiB */
 	uint32_t checkpoint_intervals;
 	const char *detectors; /* YAML, NULL: the story's own */
 	struct config *config;
@@ -47,6 +48,8 @@ void story_crash(struct story *story); /* as kill -9 does */
 void story_settle(struct story *story);
 /* Play minutes of traffic; the first quarter of `broken` of Germany's purchases are missing. */
 void story_play(struct story *story, uint32_t minutes, double broken);
+/* Unix time of the story's next minute. */
+uint64_t story_time_ms(const struct story *story);
 /* Producers say that it is over; everything is closed and stored. */
 void story_end_producers(struct story *story);
 void story_end(struct story *story); /* removes the directory */
