@@ -154,7 +154,6 @@ static int make_delivery(struct engine *engine, char *why, size_t why_bytes)
 	storing->partial_bytes_freed = engine->partial_bytes_freed;
 	storing->outbox = store_outbox_rows(engine->store);
 	storing->stored_through = store_scored_through(engine->store);
-	storing->stored_through = store_scored_through(engine->store);
 	memcpy(storing->results, engine->result_queues, sizeof(storing->results));
 	storing_init(storing);
 	return 0;

@@ -104,11 +104,7 @@ static void free_marks(struct queue *marks)
 	struct lane_mark *mark;
 
 	while (marks && (mark = queue_pop(marks))) {
-		while (mark->mark.partials) {
-			struct partial *next = mark->mark.partials->next;
-			partial_free(mark->mark.partials);
-			mark->mark.partials = next;
-		}
+		partials_free(mark->mark.partials);
 		free(mark);
 	}
 }

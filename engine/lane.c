@@ -18,6 +18,9 @@
 #define FLUSH_AFTER_NS 3000000u
 #define RETAIN_EVERY_NS 1000000000u
 #define COUNT_EVERY_NS 5000000u
+/* Intervals of a wall source that stay open while marks are held for producers to come back: the
+ * window has two more, for what comes meanwhile. */
+#define HELD_INTERVALS_MAX (WEIR_OPEN_INTERVALS_MAX - 2)
 
 int lane_create(const struct lane_options *options, struct lane **ret_lane)
 {
@@ -90,29 +93,51 @@ static struct partial *hand_over(struct lane *lane, struct cells *cells, int64_t
 	return partials;
 }
 
+/* Drops of the source's producers that no mark has told yet. Each counter is read once: what comes
+ * after that look is for the next mark. */
+static uint64_t new_drops(struct lane *lane, uint32_t number)
+{
+	uint64_t drops = 0;
+
+	for (uint32_t i = 0; i < lane->rings_count; i++) {
+		struct lane_ring *ring = lane->rings[i];
+		if (ring->intake->drain.source != number)
+			continue;
+		ring->drops_seen = lane_ring_drops(ring, NULL);
+		drops += ring->drops_seen - ring->drops_marked;
+	}
+	return drops;
+}
+
+static void tell_drops(struct lane *lane, uint32_t number)
+{
+	for (uint32_t i = 0; i < lane->rings_count; i++)
+		if (lane->rings[i]->intake->drain.source == number)
+			lane->rings[i]->drops_marked = lane->rings[i]->drops_seen;
+}
+
 /* Write a mark and queue what it hands over. false: no room in the log now. */
 static bool put_mark(struct lane *lane, uint32_t number, int64_t interval)
 {
 	struct lane_source *source = &lane->sources[number];
 	const struct lane_options *options = &lane->options;
 	struct lane_mark *mark = calloc(1, sizeof(*mark));
-	uint64_t drops = 0;
+	struct cells *fresh = NULL;
+	uint64_t drops = new_drops(lane, number);
 
-	if (!mark)
-		return false;
-	for (uint32_t i = 0; i < lane->rings_count; i++)
-		if (lane->rings[i]->intake->drain.source == number)
-			drops += lane_ring_drops(lane->rings[i], NULL) -
-				 lane->rings[i]->drops_marked;
-	if (writer_mark(lane->writer, number, interval, drops) < 0) {
+	/* Memory first: what is in the log cannot be taken back. */
+	if (mark && !source->cells)
+		fresh = cells_create(options->series_max, options->interval_ms, number,
+				     options->epoch, options->number, interval);
+	if (!mark || (!source->cells && !fresh) ||
+	    writer_mark(lane->writer, number, interval, drops) < 0) {
 		close_block(lane);
+		cells_destroy(fresh);
 		free(mark);
 		return false;
 	}
 	follow_block(lane);
-	for (uint32_t i = 0; i < lane->rings_count; i++)
-		if (lane->rings[i]->intake->drain.source == number)
-			lane->rings[i]->drops_marked = lane_ring_drops(lane->rings[i], NULL);
+	tell_drops(lane, number);
 	mark->mark = (struct close_mark){
 		.lane = options->number,
 		.source = number,
@@ -123,9 +148,7 @@ static bool put_mark(struct lane *lane, uint32_t number, int64_t interval)
 	if (source->cells) {
 		mark->mark.partials = hand_over(lane, source->cells, interval);
 	} else {
-		source->cells = cells_create(options->series_max, options->interval_ms, number,
-					     options->epoch, options->number, interval);
-		check(source->cells);
+		source->cells = fresh;
 		cells_block(source->cells, mark->mark.lsn);
 	}
 	cells_resume(source->cells, &mark->mark.resume_lsn, &mark->mark.resume_frontier);
@@ -241,7 +264,9 @@ static int drain_piece(struct lane *lane, struct lane_ring *ring)
 	uint32_t taken = drain_take(drain, out, room < PIECE_EVENTS ? room : PIECE_EVENTS, limit_ms,
 				    &batch, &time_min_ms, &time_max_ms);
 	if (taken == 0) {
-		if (drain->next != drain->tail && !drain->waiting && !drain->quarantined)
+		/* Nothing that a ring says moves the clock of a wall source. */
+		if (drain->next != drain->tail && !drain->waiting && !drain->quarantined &&
+		    event_source(lane, drain->source))
 			hold(lane, ring);
 		return 0;
 	}
@@ -299,17 +324,25 @@ static void mark_source(struct lane *lane, uint32_t number)
 	int64_t through = interval_of_ms(clock_ms - shared->lateness_ms, interval_ms) - 1;
 	if (source->ended && event_source(lane, number))
 		through = interval_of_ms(clock_ms, interval_ms);
+	/* Relaxed: the flag only delays marks. A wall source's window must follow the clock all the
+	 * same, or what is emitted now would count as future. */
+	if (weir_load_relaxed_32(lane->options.hold_marks)) {
+		int64_t behind = interval_of_ms(clock_ms, interval_ms) - HELD_INTERVALS_MAX;
+		if (event_source(lane, number))
+			return;
+		through = behind < through ? behind : through;
+	}
 	if (through > cells_frontier(source->cells))
 		put_mark(lane, number, through);
 }
 
 static int run_pass(struct lane *lane)
 {
-	uint32_t turns = lane->rings_count;
+	uint32_t left = 1;
 	int work = 0;
 
-	while (turns-- > 0) {
-		uint32_t left = 0;
+	for (uint32_t turns = 0; left && turns <= lane->rings_count; turns++) {
+		left = 0;
 		for (; lane->at < lane->rings_count; lane->at++) {
 			struct lane_ring *ring = lane->rings[lane->at];
 			int taken = drain_ring(lane, ring);
@@ -322,20 +355,14 @@ static int run_pass(struct lane *lane)
 			lane_say_back(lane);
 		}
 		lane->at = 0;
-		if (left == 0)
-			break;
 	}
+	/* Turns ran out: the next step goes on, up to the same snapshot. With a new one a lane that
+	 * only just keeps up would never stand at its snapshot, and mark nothing. */
+	if (left)
+		return work;
 	lane->passing = false;
-	for (uint32_t i = 0; i < lane->rings_count; i++) {
-		const struct drain_ring *drain = &lane->rings[i]->intake->drain;
-		if (drain->next != drain->tail && !lane->rings[i]->held && !drain->waiting &&
-		    !drain->quarantined)
-			return work; /* turns ran out: the next pass goes on, nothing is marked */
-	}
-	/* Orders: nothing; the flag only delays marks. */
-	if (!weir_load_relaxed_32(lane->options.hold_marks))
-		for (uint32_t s = 0; s < lane->sources_count; s++)
-			mark_source(lane, s);
+	for (uint32_t s = 0; s < lane->sources_count; s++)
+		mark_source(lane, s);
 	return work;
 }
 
@@ -432,11 +459,7 @@ static void destroy(struct lane *lane)
 			cells_destroy(lane->sources[s].cells);
 	while (lane->marks_first) {
 		struct lane_mark *next = lane->marks_first->next;
-		while (lane->marks_first->mark.partials) {
-			struct partial *partial = lane->marks_first->mark.partials;
-			lane->marks_first->mark.partials = partial->next;
-			partial_free(partial);
-		}
+		partials_free(lane->marks_first->mark.partials);
 		free(lane->marks_first);
 		lane->marks_first = next;
 	}

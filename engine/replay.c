@@ -173,11 +173,7 @@ static int apply_close(struct replay *replay, const struct weir_control_record *
 	};
 	replay->closes++;
 	int error = score(replay, &job);
-	while (job.partials) {
-		struct partial *next = job.partials->next;
-		partial_free(job.partials);
-		job.partials = next;
-	}
+	partials_free(job.partials);
 	return error;
 }
 

@@ -129,7 +129,7 @@ static void add_scoring(struct engine *engine, json_t *status)
 			  number(weir_load_relaxed_64(&storing->revisions)), "checkpoints",
 			  number(weir_load_relaxed_64(&storing->checkpoints)), "outbox",
 			  number(weir_load_relaxed_64(&storing->outbox)), "failing",
-			  (int)storing->failing));
+			  (int)weir_load_relaxed_32((const uint32_t *)&storing->failing)));
 }
 
 static void add_redis(struct engine *engine, json_t *status)

@@ -34,11 +34,7 @@ void storing_init(struct storing *storing)
 
 void close_job_free(struct close_job *job)
 {
-	while (job->partials) {
-		struct partial *next = job->partials->next;
-		partial_free(job->partials);
-		job->partials = next;
-	}
+	partials_free(job->partials);
 	if (job->checkpoint) {
 		bytes_fini(&job->checkpoint->positions);
 		free(job->checkpoint);
@@ -118,7 +114,7 @@ static void forget_batch(struct storing *storing)
 		struct stored_revision *next = storing->first->next;
 		free(storing->first);
 		storing->first = next;
-		storing->revisions++;
+		weir_store_relaxed_64(&storing->revisions, storing->revisions + 1);
 	}
 	storing->last = &storing->first;
 	storing->batch_closes = 0;
@@ -140,13 +136,13 @@ static int commit(struct storing *storing, uint64_t now_ns)
 			log_error("store", "cannot store anomalies: %s; they are kept in memory "
 					   "and tried again; look at the data directory's disk",
 				  strerror(-error));
-		storing->failing = error;
+		weir_store_relaxed_32((uint32_t *)&storing->failing, (uint32_t)error);
 		storing->batch_since_ns = now_ns;
 		return 0;
 	}
 	if (storing->failing)
 		log_info("store", "storing again");
-	storing->failing = 0;
+	weir_store_relaxed_32((uint32_t *)&storing->failing, 0);
 	weir_store_relaxed_64(&storing->stored_through, storing->batch_sequence);
 	forget_batch(storing);
 	return 1;
@@ -170,7 +166,7 @@ static int write_checkpoint(struct storing *storing)
 		weir_store_release_64(&storing->keep_lsn[lane], storing->previous_keep[lane]);
 		storing->previous_keep[lane] = request->resume_lsn[lane];
 	}
-	storing->checkpoints += error == 0;
+	weir_store_relaxed_64(&storing->checkpoints, storing->checkpoints + (error == 0));
 	bytes_fini(&request->positions);
 	free(request);
 	storing->checkpoint = NULL;

@@ -133,6 +133,15 @@ void partial_free(struct partial *partial)
 	free(partial);
 }
 
+void partials_free(struct partial *partials)
+{
+	while (partials) {
+		struct partial *next = partials->next;
+		partial_free(partials);
+		partials = next;
+	}
+}
+
 void cells_block(struct cells *cells, uint64_t lsn)
 {
 	cells->lsn = lsn;

@@ -49,11 +49,11 @@ struct partial {
 	bool dropped;           /* memory was short: the cells must be rebuilt from the log */
 	bool rebuilt;           /* they were: not on the lane's account */
 	uint64_t first_lsn;     /* blocks from here to the mark hold all its events */
-	int64_t first_frontier; /* at that block's start: a rebuild judges late and future as then
-				 */
+	int64_t first_frontier; /* at that block's start: a rebuild judges late and future so */
 	struct partial_cell cells[];
 };
 void partial_free(struct partial *partial);
+void partials_free(struct partial *partials); /* a list; NULL is fine */
 /* Of memory that the lane handed over. */
 static inline uint64_t partial_bytes(const struct partial *partial)
 {

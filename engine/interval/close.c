@@ -14,19 +14,10 @@ void closer_init(struct closer *closer)
 	memset(closer, 0, sizeof(*closer));
 }
 
-static void list_free(struct partial *list)
-{
-	while (list) {
-		struct partial *next = list->next;
-		partial_free(list);
-		list = next;
-	}
-}
-
 void closer_fini(struct closer *closer)
 {
 	for (uint32_t s = 0; s < WEIR_SOURCES_MAX; s++)
-		list_free(closer->sources[s].pending);
+		partials_free(closer->sources[s].pending);
 	closer_init(closer);
 }
 
