@@ -50,8 +50,16 @@ static int recover_into_store(struct engine *engine, struct replay_options *opti
 	int error = replay_run(options, &engine->recovered);
 	if (error < 0 && error != -ENOENT) /* no control log: a new store */
 		return error;
+	uint64_t sequence = engine->recovered.sequence;
 	if (!engine->store_error)
-		engine->store_error = store_commit(engine->store, engine->recovered.sequence);
+		engine->store_error = store_commit(engine->store, sequence);
+	if (!engine->store_error && store_scored_through(engine->store) > sequence) {
+		log_warning("recovery",
+			    "weir.db knows closes up to %" PRIu64 ", the log up to %" PRIu64
+			    " only: it is another log, or has lost its end; going on from the log",
+			    store_scored_through(engine->store), sequence);
+		engine->store_error = store_rewind(engine->store, sequence);
+	}
 	if (engine->store_error)
 		snprintf(engine->recovered.why, sizeof(engine->recovered.why),
 			 "storing anomalies in weir.db: %s", strerror(-engine->store_error));
@@ -65,7 +73,8 @@ static int recover(struct engine *engine, char *why, size_t why_bytes)
 		.io = engine->read_io,
 		.shards = config->shards,
 		.series_max = config->series_max,
-		.start = REPLAY_NEWEST,
+		.start = REPLAY_STORED,
+		.stored_through = store_scored_through(engine->store),
 	};
 	struct replay *replay = &engine->recovered;
 	int error = recover_into_store(engine, &options);
@@ -83,7 +92,15 @@ static int recover(struct engine *engine, char *why, size_t why_bytes)
 			 config->data_directory, replay->interval_ms, config->interval_ms);
 		return -EINVAL;
 	}
-	engine->epoch = replay->epoch + 1;
+	/* A power cut can take the control log's last records, at level none, and leave the lanes'
+	 * blocks: their epoch is used up all the same. */
+	uint32_t last = replay->epoch > replay->epoch_seen ? replay->epoch : replay->epoch_seen;
+	if (last == UINT32_MAX) {
+		snprintf(why, why_bytes, "the log in %s says that no epoch is left; it is damaged",
+			 config->data_directory);
+		return -EPROTO;
+	}
+	engine->epoch = last + 1;
 	uint64_t torn = replay->control.torn_bytes;
 	uint64_t gaps = replay->control.gaps;
 	for (uint32_t i = 0; i < replay->lanes_count; i++) {

@@ -153,8 +153,10 @@ static int apply_close(struct replay *replay, const struct weir_control_record *
 	if (record->bytes < sizeof(close))
 		return fail(replay, -EPROTO, "a close of the control log");
 	memcpy(&close, data, sizeof(close));
+	/* The closed intervals follow each other; times have 42 bits. */
+	const int64_t most = (int64_t)1 << 42;
 	if (close.epoch != replay->epoch || record->source >= replay->sources.count ||
-	    close.from > record->interval)
+	    close.from > record->interval || close.from < -most || record->interval > most)
 		return fail(replay, -EPROTO, "a close of the control log");
 	for (uint32_t i = 0; i < replay->closer.lanes; i++) {
 		struct replay_lane *lane = replay->state->lanes[i];
@@ -334,30 +336,41 @@ static int each_truncated(void *self, const char *name)
 	return 0;
 }
 
+/* Go on at a checkpoint. false: it is not whole. */
+static bool resume(struct replay *replay, uint64_t sequence)
+{
+	struct checkpoint *checkpoint = &replay->state->checkpoint;
+
+	if (checkpoint_read(replay->options.io, sequence, checkpoint) == 0 &&
+	    load_checkpoint(replay, checkpoint) == 0) {
+		replay->state->resumed = true;
+		return true;
+	}
+	forget_state(replay);
+	checkpoint_fini(checkpoint);
+	return false;
+}
+
 static int choose_start(struct replay *replay)
 {
+	const struct replay_options *options = &replay->options;
 	uint64_t sequences[8];
-	int count = checkpoint_list(replay->options.io, sequences, 8);
+	int count = checkpoint_list(options->io, sequences, 8);
 
 	if (count < 0)
 		return fail(replay, count, "listing checkpoints");
-	bool oldest = replay->options.start == REPLAY_OLDEST;
-	if (oldest) {
-		replay->options.io->ops->list(replay->options.io, ".", each_truncated, replay);
-		if (!replay->state->truncated)
-			count = 0;
-	}
-	for (int i = 0; i < count; i++) {
-		struct checkpoint *checkpoint = &replay->state->checkpoint;
-		int at = oldest ? count - 1 - i : i;
-		if (checkpoint_read(replay->options.io, sequences[at], checkpoint) == 0 &&
-		    load_checkpoint(replay, checkpoint) == 0) {
-			replay->state->resumed = true;
+	for (int i = 0; i < count && options->start != REPLAY_OLDEST; i++) {
+		if (options->start == REPLAY_STORED && sequences[i] > options->stored_through)
+			continue;
+		if (resume(replay, sequences[i]))
 			return 0;
-		}
-		forget_state(replay);
-		checkpoint_fini(checkpoint);
 	}
+	if (options->start == REPLAY_NEWEST)
+		return 0;
+	options->io->ops->list(options->io, ".", each_truncated, replay);
+	for (int i = count; i > 0 && replay->state->truncated; i--)
+		if (resume(replay, sequences[i - 1]))
+			return 0;
 	return 0;
 }
 
@@ -428,6 +441,7 @@ void replay_fini(struct replay *replay)
 	closer_fini(&replay->closer);
 	series_destroy(replay->registry);
 	free(replay->rings);
+	free(replay->rings_index);
 	free(replay->lanes);
 	memset(replay, 0, sizeof(*replay));
 }

@@ -28,7 +28,9 @@
 #include "weir/segment.h"
 
 enum replay_start {
-	REPLAY_NEWEST, /* newest checkpoint: recovery */
+	REPLAY_NEWEST, /* newest checkpoint */
+	/* Newest checkpoint that the store has not fallen behind, else the oldest start: recovery. */
+	REPLAY_STORED,
 	REPLAY_OLDEST, /* from the first event if that is kept, else from the oldest checkpoint */
 };
 
@@ -37,6 +39,7 @@ struct replay_options {
 	uint32_t shards;
 	uint32_t series_max;
 	enum replay_start start;
+	uint64_t stored_through; /* STORED: of the store's last close */
 	/* Every revision, in order, with the number of its close. May be NULL. */
 	void (*each)(void *self, uint64_t sequence, const struct anomaly *anomaly);
 	void *self;
@@ -57,12 +60,14 @@ struct replay {
 	struct config *config;       /* in force at the end; NULL in a new store */
 	int64_t interval_ms;         /* 0 in a new store */
 	uint32_t epoch;              /* last one, 0 in a new store */
+	uint32_t epoch_seen;         /* highest in a lane; above `epoch` if the control log is torn */
 	uint64_t started_at;         /* close after which replay began: 0, or a checkpoint's */
 	uint64_t sequence;           /* of the last close */
 	uint64_t events, blocks;     /* read */
 	uint64_t closes;
 	struct weir_ring_record *rings; /* every ring the logs still name */
-	uint32_t rings_count;
+	uint32_t rings_count, rings_capacity;
+	uint32_t *rings_index;       /* [2 * rings_capacity] by hash of the number: place + 1, or 0 */
 	struct reader_report control;
 	struct replay_lane_end *lanes; /* all lane directories */
 	uint32_t lanes_count;

@@ -16,6 +16,9 @@
 #include "base/check.h"
 #include "replay.h"
 
+/* No engine marks beyond this: times have 42 bits, intervals are seconds at least. */
+#define INTERVAL_MAX ((int64_t)1 << 42)
+
 struct lane_source {
 	struct cells *cells;
 	bool waiting;         /* for resume_lsn */
@@ -78,12 +81,43 @@ int replay_lane_open(const struct replay_lane_options *options, struct replay_la
 	return 0;
 }
 
+/* Where a ring's number is in the index, or would go. Ends: the index is at most half full. */
+static uint32_t *ring_place(const struct replay *replay, uint32_t number)
+{
+	uint32_t mask = replay->rings_capacity * 2 - 1;
+
+	/* Fibonacci hashing (Knuth, TAOCP 3, 6.4); numbers follow each other. */
+	for (uint32_t at = number * UINT32_C(2654435769);; at++) {
+		uint32_t *place = &replay->rings_index[at & mask];
+		if (!*place || replay->rings[*place - 1].number == number)
+			return place;
+	}
+}
+
 static struct weir_ring_record *find_ring(struct replay *replay, uint32_t number)
 {
-	for (uint32_t i = replay->rings_count; i > 0; i--)
-		if (replay->rings[i - 1].number == number)
-			return &replay->rings[i - 1];
-	return NULL;
+	uint32_t place = replay->rings_capacity ? *ring_place(replay, number) : 0;
+
+	return place ? &replay->rings[place - 1] : NULL;
+}
+
+static int grow_rings(struct replay *replay)
+{
+	uint32_t capacity = replay->rings_capacity ? replay->rings_capacity * 2 : 64;
+	void *rings = realloc(replay->rings, capacity * sizeof(*replay->rings));
+
+	if (!rings)
+		return -ENOMEM;
+	replay->rings = rings;
+	uint32_t *index = calloc(capacity * (size_t)2, sizeof(*index));
+	if (!index)
+		return -ENOMEM;
+	free(replay->rings_index);
+	replay->rings_index = index;
+	replay->rings_capacity = capacity;
+	for (uint32_t i = 0; i < replay->rings_count; i++)
+		*ring_place(replay, replay->rings[i].number) = i + 1;
+	return 0;
 }
 
 /* Positions only grow: a snapshot in one lane may be older than what another lane wrote. */
@@ -101,13 +135,9 @@ static int note_ring(struct replay *replay, const struct weir_ring_record *recor
 		}
 		return 0;
 	}
-	if ((replay->rings_count & (replay->rings_count - 1)) == 0) {
-		size_t capacity = replay->rings_count ? replay->rings_count * (size_t)2 : 1;
-		void *grown = realloc(replay->rings, capacity * sizeof(*record));
-		if (!grown)
-			return -ENOMEM;
-		replay->rings = grown;
-	}
+	if (replay->rings_count == replay->rings_capacity && grow_rings(replay) < 0)
+		return -ENOMEM;
+	*ring_place(replay, record->number) = replay->rings_count + 1;
 	replay->rings[replay->rings_count++] = *record;
 	return 0;
 }
@@ -155,6 +185,8 @@ static int apply_mark(struct replay_lane *lane, const struct weir_run *run, uint
 	struct lane_source *source = &lane->sources[run->source];
 	struct partial *partials = NULL;
 
+	if (run->interval < -INTERVAL_MAX || run->interval > INTERVAL_MAX)
+		return -EPROTO;
 	if (source->waiting)
 		return 0;
 	if (!source->cells) {
@@ -170,6 +202,11 @@ static int apply_mark(struct replay_lane *lane, const struct weir_run *run, uint
 		closer_add(&replay->closer, run->source, partials);
 		return 0;
 	}
+	const struct close_lane *last =
+		&replay->closer.sources[run->source].lanes[lane->options.lane];
+	if (lane->options.lane >= replay->closer.lanes ||
+	    (last->marked && run->interval < last->interval))
+		return -EPROTO;
 	struct close_mark mark = {
 		.lane = lane->options.lane,
 		.source = run->source,
@@ -237,8 +274,8 @@ static void end_epoch(struct replay_lane *lane)
 	for (uint32_t s = 0; s < WEIR_SOURCES_MAX; s++) {
 		struct lane_source *source = &lane->sources[s];
 		if (source->cells) {
-			int64_t last = cells_frontier(source->cells) + WEIR_OPEN_INTERVALS_MAX;
-			struct partial *partials = cells_mark(source->cells, last, UINT64_MAX);
+			struct partial *partials =
+				cells_mark(source->cells, INT64_MAX, UINT64_MAX);
 			closer_add(&lane->options.replay->closer, s, after(partials, source));
 			cells_destroy(source->cells);
 		}
@@ -266,6 +303,8 @@ static int apply_block(struct replay_lane *lane)
 	bool skipped = block->header.epoch < lane->skip_epoch;
 
 	replay->blocks++;
+	if (block->header.epoch > replay->epoch_seen)
+		replay->epoch_seen = block->header.epoch;
 	if (!skipped && block->header.epoch != lane->epoch) {
 		end_epoch(lane);
 		lane->epoch = block->header.epoch;

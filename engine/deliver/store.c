@@ -225,6 +225,18 @@ int store_commit(struct store *store, uint64_t sequence)
 	return 0;
 }
 
+int store_rewind(struct store *store, uint64_t sequence)
+{
+	check(!store->open);
+	if (sequence >= store->scored_through)
+		return 0;
+	sqlite3_bind_int64(store->statement[STATEMENT_SCORED], 1, (sqlite3_int64)sequence);
+	int error = run(store, STATEMENT_SCORED);
+	if (!error)
+		weir_store_relaxed_64(&store->scored_through, sequence);
+	return error;
+}
+
 int store_acknowledge(struct store *store, uint64_t row)
 {
 	check(!store->open);

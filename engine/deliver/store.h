@@ -30,6 +30,9 @@ uint64_t store_scored_through(const struct store *store);
 int store_begin(struct store *store);
 int store_add(struct store *store, uint64_t sequence, const struct anomaly *anomaly);
 int store_commit(struct store *store, uint64_t sequence);
+/* The log ends before what is stored (it was lost, or replaced): what comes above `sequence` is to
+ * be stored again. Outside a transaction. 0 or negative errno. */
+int store_rewind(struct store *store, uint64_t sequence);
 /* Outbox rows up to `row` have been acknowledged by Redis: forget them. */
 int store_acknowledge(struct store *store, uint64_t row);
 uint64_t store_outbox_rows(const struct store *store); /* waiting */

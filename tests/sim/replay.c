@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "support/story.h"
 
@@ -131,6 +132,32 @@ static void small_blocks(void)
 	story_end(&story);
 }
 
+/* The store is a projection: where it is lost, the log gives it again, checkpoints or not. */
+static void lost_store(void)
+{
+	static const char *const files[] = {"weir.db", "weir.db-wal", "weir.db-shm"};
+	struct story story;
+	char path[128];
+
+	story_begin(&story, 2, 2, 78);
+	story_start(&story);
+	story_play(&story, 150, 0);
+	story_play(&story, 12, 0.9);
+	story_play(&story, 150, 0);
+	story_stop(&story);
+	for (int i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/%s", story.data, files[i]);
+		unlink(path);
+	}
+	story_start(&story);
+	story_play(&story, 30, 0);
+	story_end_producers(&story);
+	story_stop(&story);
+	check_log(&story, "lost store");
+	compare(&story, "a store that was lost", false);
+	story_end(&story);
+}
+
 /* interrupt: 0 none, 1 stops, 2 crashes, 3 crashes and a change of configuration. */
 static void scenario(uint32_t lanes, uint32_t shards, int interrupt, uint64_t retain_bytes)
 {
@@ -173,6 +200,7 @@ int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "small") == 0) {
 		small_blocks();
+		lost_store();
 		return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 	}
 	if (argc == 5) { /* one scenario: lanes shards interrupt retain_bytes */
@@ -191,6 +219,7 @@ int main(int argc, char **argv)
 	scenario(1, 2, 0, 8u << 20);
 	scenario(3, 1, 2, 8u << 20);
 	small_blocks();
+	lost_store();
 	printf("%d passed, %d failed\n", passed, failed);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
