@@ -127,6 +127,37 @@ Test(attach, rings_may_be_sent_before_welcome_is_read_and_by_a_process_that_is_g
 	host_fini(&host);
 }
 
+Test(attach, all_that_a_dead_process_left_in_its_socket_is_taken_before_the_end_is_told)
+{
+	enum { RINGS = 30 }; /* more than are read in one turn */
+	struct host host;
+	struct peer peer;
+	int status;
+
+	host_init(&host);
+	peer_init(&peer, 1);
+	peer.region->rings_max = RINGS;
+	for (uint32_t i = 0; i < RINGS; i++)
+		peer_make_ring(&peer, i, 64);
+	pid_t child = fork();
+	if (!child) {
+		peer.region->start_time_ticks = process_start_time(getpid());
+		int fd = socket_connect(&host), sent = 0;
+		sent += send_message(fd, WEIR_MESSAGE_HELLO, 0, peer.region_fd);
+		for (uint32_t i = 0; i < RINGS; i++)
+			sent += send_message(fd, WEIR_MESSAGE_RING, i, peer.ring_fd[i]);
+		_exit(sent != 0);
+	}
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_assert_eq(status, 0);
+	host_steps(&host);
+	cr_expect_eq(host.offered_count, RINGS);
+	for (uint32_t i = 0; i < host.offered_count; i++)
+		cr_expect_eq(weir_load_acquire_32(&host.offered[i]->dead), 1);
+	peer_fini(&peer);
+	host_fini(&host);
+}
+
 Test(attach, a_killed_producers_rings_are_told_dead_and_freed_when_detached)
 {
 	struct host host;

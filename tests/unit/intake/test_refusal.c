@@ -594,6 +594,35 @@ Test(refusal, a_table_is_not_read_behind_its_end)
 	}
 }
 
+/* The memfd may be rounded up to pages; what lies between the table and the page's end is none of
+ * its definitions. */
+Test(refusal, a_table_ends_where_the_header_said_not_where_the_page_does)
+{
+	struct host host;
+	struct peer peer;
+
+	host_prepare(&host);
+	host.options.producer_series_max = 1000;
+	host_open(&host);
+	peer_init_as(&peer, 1, PEER_SEALS, 4096);
+	peer.region->table_bytes = 4000;
+	peer.region->series_max = 300;
+	while (peer.region->table_used < 4000)
+		peer_define(&peer, "abc", NULL);
+	peer_make_ring(&peer, 0, 64);
+	peer_attach(&peer, &host);
+	peer_offer(&peer, &host, 0);
+	cr_expect_eq(host_counters(&host).quarantined, 0);
+	peer.region->table_bytes = 4096; /* too late */
+	peer_define(&peer, "xyz", NULL);
+	host_steps(&host);
+	cr_expect_eq(host_counters(&host).quarantined, 1);
+	cr_expect_eq(series_count(host.registry), 2);
+	cr_expect_eq(host.offered[0]->drain.map->ids[251], 0);
+	peer_fini(&peer);
+	host_fini(&host);
+}
+
 Test(refusal, a_record_that_is_no_definition_is_counted_and_the_next_one_is_fine)
 {
 	struct host host;
