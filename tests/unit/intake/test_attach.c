@@ -129,7 +129,7 @@ Test(attach, rings_may_be_sent_before_welcome_is_read_and_by_a_process_that_is_g
 
 Test(attach, all_that_a_dead_process_left_in_its_socket_is_taken_before_the_end_is_told)
 {
-	enum { RINGS = 30 }; /* more than are read in one turn */
+	enum { RINGS = 60 }; /* more than are read in the turns until the death is seen */
 	struct host host;
 	struct peer peer;
 	int status;
