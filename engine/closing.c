@@ -18,6 +18,9 @@
 #include "checkpoint.h"
 #include "rebuild.h"
 
+/* Between two tries to read cells back from a log that does not give them. */
+#define REBUILD_EVERY_NS UINT64_C(1000000000)
+
 struct job_entry {
 	struct job_entry *next;
 	struct close_job *job;
@@ -42,6 +45,7 @@ struct closing {
 	int64_t closed[WEIR_SOURCES_MAX]; /* for people: stored relaxed */
 	uint64_t sequence_shown;
 	int32_t failing;
+	uint64_t rebuild_ns; /* when cells could not be read back from the log; 0: they could */
 };
 
 static void append(struct closing *closing, enum weir_control_kind kind, uint32_t source,
@@ -202,6 +206,21 @@ static void put_definitions(const struct closing *closing, struct bytes *out)
 	free(put);
 }
 
+/* Cells that memory had no room for are still to be read from the log. */
+static void keep_dropped(const struct closing_options *options, struct checkpoint_request *request)
+{
+	for (uint32_t s = 0; s < WEIR_SOURCES_MAX; s++) {
+		const struct partial *partial = options->closer->sources[s].pending;
+		for (; partial; partial = partial->next) {
+			if (!partial->dropped || partial->lane >= options->lanes)
+				continue;
+			uint64_t *keep = &request->resume_lsn[partial->lane];
+			if (*keep == 0 || partial->first_lsn < *keep)
+				*keep = partial->first_lsn;
+		}
+	}
+}
+
 static void take_positions(struct closing *closing, struct close_job *job, uint64_t lsn)
 {
 	const struct closing_options *options = &closing->options;
@@ -233,6 +252,7 @@ static void take_positions(struct closing *closing, struct close_job *job, uint6
 				if (mark->marked && (*keep == 0 || mark->resume_lsn < *keep))
 					*keep = mark->resume_lsn;
 			}
+		keep_dropped(options, request);
 		job->checkpoint = request;
 		request = NULL;
 	}
@@ -363,7 +383,7 @@ static bool close_source(struct closing *closing, uint32_t number)
 }
 
 /* Jobs whose records are kept go to all shards at once. */
-static int hand_over(struct closing *closing)
+static int hand_over(struct closing *closing, uint64_t now_ns)
 {
 	const struct closing_options *options = &closing->options;
 	uint64_t durable = writer_durable(closing->writer);
@@ -374,8 +394,11 @@ static int hand_over(struct closing *closing)
 		for (uint32_t i = 0; i < options->shards; i++)
 			if (queue_count(options->jobs[i]) >= CLOSING_JOBS_MAX)
 				return work;
+		if (closing->rebuild_ns && now_ns - closing->rebuild_ns < REBUILD_EVERY_NS)
+			return work;
 		int error = rebuild_partials(options->read_io, options->series_max,
 					     options->interval_ms, &entry->job->partials);
+		closing->rebuild_ns = error < 0 ? now_ns : 0;
 		if (error < 0) {
 			log_error("closing", "cannot rebuild cells from the log: %s; trying again",
 				  strerror(-error));
@@ -421,7 +444,7 @@ int closing_step(void *self, uint64_t now_ns)
 	work += close_sources(closing);
 	write_block(closing);
 	ready_sources(closing);
-	work += hand_over(closing);
+	work += hand_over(closing, now_ns);
 	writer_counters(closing->writer, &counters);
 	weir_store_relaxed_32((uint32_t *)&closing->failing, (uint32_t)counters.failing);
 	return work;

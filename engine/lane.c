@@ -18,6 +18,9 @@
 #define FLUSH_AFTER_NS 3000000u
 #define RETAIN_EVERY_NS 1000000000u
 #define COUNT_EVERY_NS 5000000u
+/* An event source that rests is marked again, as far as it was, once so many blocks are behind its
+ * last mark: a checkpoint reads on from a mark, and retention may not pass a checkpoint. */
+#define REMARK_BLOCKS 256u
 /* Intervals of a wall source that stay open while marks are held for producers to come back: the
  * window has two more, for what comes meanwhile. */
 #define HELD_INTERVALS_MAX (WEIR_OPEN_INTERVALS_MAX - 2)
@@ -152,6 +155,7 @@ static bool put_mark(struct lane *lane, uint32_t number, int64_t interval)
 		cells_block(source->cells, mark->mark.lsn);
 	}
 	cells_resume(source->cells, &mark->mark.resume_lsn, &mark->mark.resume_frontier);
+	source->marked_lsn = mark->mark.lsn;
 	*lane->marks_last = mark;
 	lane->marks_last = &mark->next;
 	if (!event_source(lane, number))
@@ -332,8 +336,12 @@ static void mark_source(struct lane *lane, uint32_t number)
 			return;
 		through = behind < through ? behind : through;
 	}
-	if (through > cells_frontier(source->cells))
+	int64_t frontier = cells_frontier(source->cells);
+	if (through > frontier)
 		put_mark(lane, number, through);
+	else if (event_source(lane, number) &&
+		 writer_lsn(lane->writer) - source->marked_lsn > REMARK_BLOCKS)
+		put_mark(lane, number, frontier);
 }
 
 static int run_pass(struct lane *lane)

@@ -38,6 +38,7 @@ struct position {
 struct lane_source {
 	struct cells *cells;
 	uint64_t clock_ms; /* at the start of this pass */
+	uint64_t marked_lsn; /* of the last mark's block */
 	bool ended;
 };
 

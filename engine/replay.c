@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "checkpoint.h"
+#include "rebuild.h"
 #include "replay_lane.h"
 
 struct replay_state {
@@ -174,7 +175,11 @@ static int apply_close(struct replay *replay, const struct weir_control_record *
 		.partials = closer_take(&replay->closer, record->source, record->interval),
 	};
 	replay->closes++;
-	int error = score(replay, &job);
+	/* From a checkpoint that was written while memory was short. */
+	int error = rebuild_partials(replay->options.io, replay->options.series_max,
+				     replay->interval_ms, &job.partials);
+	error = error < 0 ? fail(replay, error, "rebuilding cells from the log")
+			  : score(replay, &job);
 	partials_free(job.partials);
 	return error;
 }

@@ -3,8 +3,8 @@
  *
  * Idea:  within an epoch a ring belongs to one lane, so epoch after epoch, and within it lane after
  *        lane, is an order in which each ring's sequences must follow each other. Series must be
- *        defined, and rings named, since the snapshot that their segment begins with; marks only
- *        go forward.
+ *        defined, and rings named, since the snapshot that their segment begins with; marks never
+ *        go back.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,7 +178,7 @@ static int take_mark(struct verify *verify, struct verify_log *log,
 		    "a mark of source %u, which the control log does not know", source);
 	if (run->count || run->rejected)
 		SAY(VERIFY_FINDING, log, place, "a mark with events");
-	if (log->marked[source] && run->interval <= log->frontier[source])
+	if (log->marked[source] && run->interval < log->frontier[source])
 		SAY(VERIFY_FINDING, log, place, "source %u is marked through %lld, after %lld",
 		    source, (long long)run->interval, (long long)log->frontier[source]);
 	log->marked[source] = true;
