@@ -21,7 +21,7 @@ struct house {
 		FAULT_NONE,
 		FAULT_RESUME_LATE,  /* epoch 2 resumes one sequence too far */
 		FAULT_RESUME_EARLY, /* ... one too early */
-		FAULT_MARK_BACK,    /* a mark that is not beyond the one before */
+		FAULT_MARK_BACK,    /* a mark that goes behind the one before */
 		FAULT_CLOSE_BEYOND, /* a close of a mark that is not there */
 		FAULT_CLOSE_SKIPS,  /* a close that leaves out an interval */
 		FAULT_NOT_NAMED,    /* the snapshot leaves out the ring */
@@ -77,7 +77,7 @@ static void build_first_epoch(struct house *house)
 	maker_ring(lane1, WEIR_BLOCK_LEDGER, 2, 0, 0, 0, 0);
 	maker_series(lane1, 2);
 	maker_mark(lane1, 0, 99);
-	maker_mark(lane1, 0, house->fault == FAULT_MARK_BACK ? 99 : 100);
+	maker_mark(lane1, 0, house->fault == FAULT_MARK_BACK ? 98 : 100);
 	maker_run(lane1, 2, 0, 4, 0, T100 + 10001, 1);
 	lane1->time_lie = house->fault == FAULT_TIME;
 	maker_flush(lane1); /* 3: the marks */
@@ -286,7 +286,7 @@ Test(verify, turns_red_with_every_fault_and_says_which)
 	} cases[] = {
 		{FAULT_RESUME_LATE, true, "accounted for below 26"},
 		{FAULT_RESUME_EARLY, true, "accounted for below 24"},
-		{FAULT_MARK_BACK, false, "marked through 99, after 99"},
+		{FAULT_MARK_BACK, false, "marked through 98, after 99"},
 		{FAULT_CLOSE_BEYOND, false, "of lane-01 has no such mark"},
 		{FAULT_CLOSE_SKIPS, false, "closed from 102 to 102"},
 		{FAULT_NOT_NAMED, true, "is not named since its segment began"},
