@@ -245,7 +245,7 @@ int lane_ledger(struct lane *lane, uint64_t now_ns)
 	lane->ledger_ns = now_ns;
 	for (uint32_t i = 0; i < lane->rings_count; i++) {
 		struct lane_ring *ring = lane->rings[i];
-		/* Seen before the record is made: what comes in between is told twice, not never. */
+		/* Seen before the record is made: what comes in between is told twice. */
 		uint64_t drops = lane_ring_drops(ring, NULL);
 		ring->ledger_due = count < most && (ring->ledger_next != ring->intake->drain.next ||
 						    ring->ledger_drops != drops);
