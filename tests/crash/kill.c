@@ -373,6 +373,13 @@ struct lines {
 	uint32_t count;
 };
 
+static void lines_free(struct lines *lines)
+{
+	for (uint32_t i = 0; i < lines->count; i++)
+		free(lines->lines[i]);
+	free(lines->lines);
+}
+
 static int add_line(void *self, const struct anomaly *anomaly)
 {
 	struct lines *lines = self;
@@ -458,6 +465,8 @@ static void check_alerts(struct driver *driver)
 		same = strcmp(stored.lines[i], replayed.lines[i]) == 0;
 	expect(driver, same, "the live alerts are those of a replay: none missing, none twice");
 	check_redis(driver, &stored);
+	lines_free(&stored);
+	lines_free(&replayed);
 }
 
 static void start_redis(struct driver *driver)
