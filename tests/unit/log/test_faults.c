@@ -274,6 +274,27 @@ Test(faults, a_store_that_is_killed_again_and_again_stays_whole)
 	}
 }
 
+/* A file that a power cut ended has no footer, and only the next epoch's base says where it ends:
+ * a reader must be done with it all the same, and with more such files than it may have open. */
+Test(faults, a_store_of_more_dead_engines_than_open_files_is_read_to_its_end)
+{
+	struct simdisk *disk = simdisk_create(5);
+	struct plan plan = {.seed = 5, .durability = DURABILITY_INTERVAL, .end = END_POWER_CUT};
+	struct lane_log log = {.report.next_lsn = 1};
+
+	lane_setup(&plan);
+	for (uint32_t life = 0; life < IO_FILES_MAX + 16; life++) {
+		struct io *io = simdisk_io(disk, 8);
+		cr_assert(lane_open(&lane, io, &log, NULL));
+		lane_write(&lane, lane.next + 100, 200);
+		cr_assert(lane_settle(&lane, 5000));
+		lane_write(&lane, lane.next + 2000, 200);
+		finish(&plan, disk, io, &log);
+	}
+	cr_assert(log.report.segments > IO_FILES_MAX);
+	simdisk_destroy(disk);
+}
+
 Test(faults, a_full_disk_leaves_room_for_marks_and_ends_when_space_comes_back)
 {
 	struct plan plan = {.seed = 3, .durability = DURABILITY_INTERVAL, .end = END_CLOSE};
