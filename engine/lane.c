@@ -211,13 +211,18 @@ static void hold(struct lane *lane, struct lane_ring *ring)
 {
 	const struct drain_ring *drain = &ring->intake->drain;
 	uint64_t time_ms = peek_time_ms(drain);
+	const struct cells *cells = lane->sources[drain->source].cells;
 
 	ring->held = true;
-	if (!lane->sources[drain->source].cells)
+	if (!cells) {
 		start_source(lane, drain->source, time_ms);
-	else
-		/* Orders: no event; the clock only rises. Partner: begin_pass() of every lane. */
-		weir_max_64(&lane->options.sources->sources[drain->source].clock_ms, time_ms);
+		return;
+	}
+	/* Another look at the producer's memory may say anything: not less than was found. */
+	uint64_t end_ms = cells_window_end_ms(cells);
+	ring->held_ms = time_ms > end_ms ? time_ms : end_ms;
+	/* Orders: no event; the clock only rises. Partner: begin_pass() of every lane. */
+	weir_max_64(&lane->options.sources->sources[drain->source].clock_ms, time_ms);
 }
 
 static void begin_pass(struct lane *lane)
@@ -310,6 +315,20 @@ static int drain_ring(struct lane *lane, struct lane_ring *ring)
 	return (int)taken;
 }
 
+/* `through`, or less: nothing that a held ring still has is closed. Other lanes may have raised the
+ * clock that far. What is held is beyond the window, so this never stands still. */
+static int64_t before_held(const struct lane *lane, uint32_t number, int64_t through)
+{
+	for (uint32_t i = 0; i < lane->rings_count; i++) {
+		const struct lane_ring *ring = lane->rings[i];
+		if (ring->intake->drain.source != number || !ring->held)
+			continue;
+		int64_t held = interval_of_ms((int64_t)ring->held_ms, lane->options.interval_ms);
+		through = through < held ? through : held - 1;
+	}
+	return through;
+}
+
 /* All rings of the source stand at their snapshot (or are held beyond the window): close what its
  * clock has passed. */
 static void mark_source(struct lane *lane, uint32_t number)
@@ -336,6 +355,7 @@ static void mark_source(struct lane *lane, uint32_t number)
 			return;
 		through = behind < through ? behind : through;
 	}
+	through = before_held(lane, number, through);
 	int64_t frontier = cells_frontier(source->cells);
 	if (through > frontier)
 		put_mark(lane, number, through);

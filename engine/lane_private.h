@@ -26,6 +26,7 @@ struct lane_ring {
 	uint64_t persisted;     /* sequence below which all is in the file */
 	uint64_t durable;
 	bool held;              /* before an event beyond the window */
+	uint64_t held_ms;       /* ... its time */
 };
 
 /* "When the block with this LSN is in the file, the ring is released up to there." */

@@ -590,6 +590,15 @@ uint64_t simdisk_failed(const struct simdisk *disk)
 	return disk->failed;
 }
 
+uint32_t simdisk_in_flight(const struct simdisk *disk)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < disk->ios_count; i++)
+		count += disk->ios[i]->pending_count;
+	return count;
+}
+
 void simdisk_kill(struct simdisk *disk)
 {
 	for (uint32_t i = 0; i < disk->ios_count; i++) {

@@ -48,6 +48,8 @@ void simdisk_fail(struct simdisk *disk, enum simdisk_op op, uint64_t nth, int er
 /* Operations so far that a simdisk_fail() would count. */
 uint64_t simdisk_count(const struct simdisk *disk, enum simdisk_op op);
 uint64_t simdisk_failed(const struct simdisk *disk);
+/* Writes and syncs that have been queued and not reaped. */
+uint32_t simdisk_in_flight(const struct simdisk *disk);
 
 /* kill -9: what was in flight lands, page by page, or does not. Instances are dead then. */
 void simdisk_kill(struct simdisk *disk);

@@ -16,7 +16,6 @@
 #include "support/simdisk.h"
 
 #define MINUTE_MS 60000u
-#define START_MS UINT64_C(1767225600000) /* 2026-01-01 */
 
 #define must(condition)                                                                            \
 	do {                                                                                       \
@@ -46,7 +45,7 @@ static uint64_t fake_monotonic(void *self)
 static uint64_t fake_wall(void *self)
 {
 	const struct story *story = self;
-	return START_MS + story->now_ns / 1000000;
+	return STORY_START_MS + story->now_ns / 1000000;
 }
 
 static uint64_t next_random(struct story *story)
@@ -57,7 +56,7 @@ static uint64_t next_random(struct story *story)
 	return z ^ (z >> 31);
 }
 
-static void open_producers(struct story *story)
+static void open_producers(struct story *story, uint32_t ring_events)
 {
 	for (int p = 0; p < STORY_PRODUCERS; p++) {
 		struct weir_options options = {
@@ -65,7 +64,7 @@ static void open_producers(struct story *story)
 			.socket_path = story->socket,
 			.source = "story",
 			.event_clock = 1,
-			.ring_events = 1u << 16,
+			.ring_events = ring_events,
 			.table_bytes = 1u << 16,
 			.series_max = 64,
 		};
@@ -97,7 +96,7 @@ void story_begin(struct story *story, uint32_t lanes, uint32_t shards, uint64_t 
 	must(story->disk);
 	snprintf(story->data, sizeof(story->data), "%s/data", story->directory);
 	snprintf(story->socket, sizeof(story->socket), "%s/weir.sock", story->directory);
-	open_producers(story);
+	open_producers(story, 1u << 16);
 }
 
 static void configure(struct story *story)
@@ -129,7 +128,7 @@ static void configure(struct story *story)
 	}
 }
 
-static int crank(struct story *story)
+int story_crank(struct story *story)
 {
 	story->now_ns += UINT64_C(1000000);
 	for (int p = 0; p < STORY_PRODUCERS; p++)
@@ -138,15 +137,18 @@ static int crank(struct story *story)
 	return story->engine ? engine_crank(story->engine, story->now_ns) : 0;
 }
 
-/* libweir looks for a new engine once a second: wait for that, not for a time. */
+/* libweir looks for a new engine once a second: wait for that, not for a time. Polled first, so
+ * that it knows of an engine's end. */
 static bool all_attached(struct story *story)
 {
 	struct timespec pause = {.tv_nsec = 1000000};
 
 	for (int p = 0; p < STORY_PRODUCERS; p++) {
 		struct weir_ledger ledger = {.attached = 1};
-		if (story->producers[p])
+		if (story->producers[p]) {
+			weir_poll(story->producers[p]);
 			weir_ledger(story->producers[p], &ledger);
+		}
 		if (!ledger.attached) {
 			nanosleep(&pause, NULL);
 			return false;
@@ -182,7 +184,7 @@ void story_start(struct story *story)
 		abort();
 	}
 	for (int turns = 0; turns < 10000 && !all_attached(story); turns++)
-		crank(story);
+		story_crank(story);
 }
 
 static void show_status(struct story *story)
@@ -209,20 +211,35 @@ void story_crash(struct story *story)
 	story->engine = NULL;
 }
 
+void story_power_cut(struct story *story)
+{
+	show_status(story);
+	simdisk_power_cut(story->disk);
+	engine_abandon(story->engine);
+	story->engine = NULL;
+}
+
+void story_renew_producers(struct story *story, uint32_t ring_events)
+{
+	for (int p = 0; p < STORY_PRODUCERS; p++)
+		weir_close(story->producers[p], 0);
+	open_producers(story, ring_events);
+}
+
 void story_settle(struct story *story)
 {
 	for (int turns = 0; turns < 10000 && !all_attached(story); turns++)
-		crank(story);
+		story_crank(story);
 	/* Two thousand milliseconds of nothing cover every timer of the engine. */
 	for (int idle = 0, turns = 0; idle < 2000 && turns < 1000000; turns++)
-		idle = crank(story) > 2 ? 0 : idle + 1;
+		idle = story_crank(story) > 2 ? 0 : idle + 1;
 }
 
 static void emit(struct story *story, int producer, int series, double value, uint64_t time_ms)
 {
 	while (weir_emit_at(story->producers[producer], series, value, time_ms) == -EAGAIN) {
 		must(story->engine);
-		crank(story);
+		story_crank(story);
 	}
 	story->emitted++;
 	story->emitted_sum += value;
@@ -230,7 +247,7 @@ static void emit(struct story *story, int producer, int series, double value, ui
 
 uint64_t story_time_ms(const struct story *story)
 {
-	return START_MS + story->minute * MINUTE_MS;
+	return STORY_START_MS + story->minute * MINUTE_MS;
 }
 
 void story_play(struct story *story, uint32_t minutes, double broken)
@@ -250,7 +267,7 @@ void story_play(struct story *story, uint32_t minutes, double broken)
 		}
 		if (story->engine)
 			for (int i = 0; i < 3; i++)
-				crank(story);
+				story_crank(story);
 	}
 }
 

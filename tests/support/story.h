@@ -16,6 +16,7 @@
 #include "weir/weir.h"
 
 #define STORY_PRODUCERS 3
+#define STORY_START_MS UINT64_C(1767225600000) /* 2026-01-01 */
 
 struct story {
 	char directory[64]; /* temporary */
@@ -44,6 +45,12 @@ void story_begin(struct story *story, uint32_t lanes, uint32_t shards, uint64_t 
 void story_start(struct story *story);
 void story_stop(struct story *story);  /* as SIGTERM does */
 void story_crash(struct story *story); /* as kill -9 does */
+/* The machine loses power: its applications are gone too. story_renew_producers() is next. */
+void story_power_cut(struct story *story);
+/* Close the producers there are, waiting for nothing; open new ones, with rings of this many. */
+void story_renew_producers(struct story *story, uint32_t ring_events);
+/* One turn of everything; a millisecond of the story's time. How much work that was. */
+int story_crank(struct story *story);
 /* Turn the crank until nothing moves any more. */
 void story_settle(struct story *story);
 /* Play minutes of traffic; the first quarter of `broken` of Germany's purchases are missing. */
