@@ -97,7 +97,8 @@ static struct partial *hand_over(struct lane *lane, struct cells *cells, int64_t
 }
 
 /* Drops of the source's producers that no mark has told yet. Each counter is read once: what comes
- * after that look is for the next mark. */
+ * after that look is for the next mark. Where the disk takes no events, also what waits in a ring:
+ * the marked intervals do without it. */
 static uint64_t new_drops(struct lane *lane, uint32_t number)
 {
 	uint64_t drops = 0;
@@ -108,6 +109,8 @@ static uint64_t new_drops(struct lane *lane, uint32_t number)
 			continue;
 		ring->drops_seen = lane_ring_drops(ring, NULL);
 		drops += ring->drops_seen - ring->drops_marked;
+		if (lane->stuck && !ring->intake->drain.quarantined)
+			drops += ring->intake->drain.tail - ring->intake->drain.next;
 	}
 	return drops;
 }
@@ -364,6 +367,24 @@ static void mark_source(struct lane *lane, uint32_t number)
 		put_mark(lane, number, frontier);
 }
 
+/* The disk takes no events, but it has room set aside for marks: intervals of live sources close
+ * without what waits in the rings, and the mark says that something is missing. It is kept when
+ * there is room again, as late events are. Recorded sources wait. */
+static void mark_on_full_disk(struct lane *lane)
+{
+	struct writer_counters writer;
+
+	writer_counters(lane->writer, &writer);
+	if (!writer.failing)
+		return;
+	begin_pass(lane);
+	lane->stuck = true;
+	for (uint32_t s = 0; s < lane->sources_count; s++)
+		if (!event_source(lane, s))
+			mark_source(lane, s);
+	lane->stuck = false;
+}
+
 static int run_pass(struct lane *lane)
 {
 	uint32_t left = 1;
@@ -374,8 +395,10 @@ static int run_pass(struct lane *lane)
 		for (; lane->at < lane->rings_count; lane->at++) {
 			struct lane_ring *ring = lane->rings[lane->at];
 			int taken = drain_ring(lane, ring);
-			if (taken < 0)
+			if (taken < 0) {
+				mark_on_full_disk(lane);
 				return work;
+			}
 			work += taken;
 			left += ring->intake->drain.next != ring->intake->drain.tail &&
 				!ring->held && !ring->intake->drain.waiting &&

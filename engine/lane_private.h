@@ -58,6 +58,7 @@ struct lane {
 	uint64_t now_ns;       /* of this step */
 	bool passing;          /* rings from `at` on are still to be drained in this pass */
 	uint32_t at;
+	bool stuck;            /* marking although rings are not drained */
 	uint64_t pending_since_ns; /* first event of the open block */
 	bool urgent;           /* a mark waits in the open block */
 

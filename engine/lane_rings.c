@@ -239,10 +239,14 @@ int lane_ledger(struct lane *lane, uint64_t now_ns)
 {
 	uint32_t most = (lane->options.writer.block_bytes - 64) / (uint32_t)sizeof(*lane->records);
 	uint32_t count = 0;
+	struct writer_counters writer;
 
 	if (now_ns - lane->ledger_ns < LEDGER_EVERY_NS)
 		return 0;
 	lane->ledger_ns = now_ns;
+	writer_counters(lane->writer, &writer);
+	if (writer.failing)
+		return 0; /* what room is left is for marks */
 	for (uint32_t i = 0; i < lane->rings_count; i++) {
 		struct lane_ring *ring = lane->rings[i];
 		/* Seen before the record is made: what comes in between is told twice. */
