@@ -8,12 +8,19 @@
 #include "deliver/store_sql.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "deliver/payload.h"
+
+/* The journal is cut back to this when it has been longer, and this much is set aside for it. */
+#define STORE_JOURNAL_BYTES 16777216
+#define TEXT_OF(number) #number
+#define TEXT(number) TEXT_OF(number)
 
 /* `row` is AUTOINCREMENT so that a number is never used again: the publisher's cursor is one. */
 static const char schema[] =
@@ -146,12 +153,29 @@ static int read_version(sqlite3 *db, int *ret_version)
 	return result == SQLITE_ROW ? SQLITE_OK : result;
 }
 
+/* Room for commits on a disk that others have filled: the journal's, beyond its end and not
+ * counted in its size, so that SQLite sees nothing of it. Not the database's own file: closing
+ * a descriptor of that would give up SQLite's locks. Best effort: some file systems cannot. */
+static void set_space_aside(const char *path)
+{
+	char journal[4096];
+
+	if ((size_t)snprintf(journal, sizeof(journal), "%s-wal", path) >= sizeof(journal))
+		return;
+	int fd = open(journal, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return;
+	/* A result would be of no use: without the room, a full disk stops the store. */
+	(void)!fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, STORE_JOURNAL_BYTES);
+	close(fd);
+}
+
 int store_sql_migrate(sqlite3 *db, const char *path, char *why, size_t why_bytes)
 {
 	/* WAL: readers never wait for the writer. FULL: a commit is on the disk when it returns. */
 	int result = sqlite3_exec(db,
 				  "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-				  "PRAGMA journal_size_limit = 16777216;",
+				  "PRAGMA journal_size_limit = " TEXT(STORE_JOURNAL_BYTES) ";",
 				  NULL, NULL, NULL);
 	if (result == SQLITE_OK)
 		result = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
@@ -175,6 +199,7 @@ int store_sql_migrate(sqlite3 *db, const char *path, char *why, size_t why_bytes
 			 path, version, STORE_SCHEMA_VERSION);
 		return -EPROTONOSUPPORT;
 	}
+	set_space_aside(path);
 	return 0;
 }
 
