@@ -33,7 +33,7 @@ static json_t *lane_json(const struct lane_totals *t)
 			 number(t->in_flight_max), "unsynced", number(t->unsynced), "stalled",
 			 number(t->stalled), "write_errors", number(t->write_errors), "sync_errors",
 			 number(t->sync_errors), "quarantined", number(t->quarantined), "failing",
-			 json_integer(t->failing));
+			 json_integer(-(json_int_t)t->failing));
 }
 
 static void add_lanes(struct engine *engine, json_t *status)
@@ -129,7 +129,7 @@ static void add_scoring(struct engine *engine, json_t *status)
 			  number(weir_load_relaxed_64(&storing->revisions)), "checkpoints",
 			  number(weir_load_relaxed_64(&storing->checkpoints)), "outbox",
 			  number(weir_load_relaxed_64(&storing->outbox)), "failing",
-			  (int)weir_load_relaxed_32((const uint32_t *)&storing->failing)));
+			  -(int)weir_load_relaxed_32((const uint32_t *)&storing->failing)));
 }
 
 static void add_redis(struct engine *engine, json_t *status)
@@ -174,7 +174,7 @@ static json_t *status_json(struct engine *engine)
 	add_scoring(engine, status);
 	add_redis(engine, status);
 	json_object_set_new(status, "control_log",
-			    json_pack("{si}", "failing", (int)closing_failing(engine->closing)));
+			    json_pack("{si}", "failing", -(int)closing_failing(engine->closing)));
 	return status;
 }
 

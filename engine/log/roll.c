@@ -99,8 +99,12 @@ bool roll_ready(const struct writer *writer)
 void roll_file_failed(struct writer *writer, int error)
 {
 	if (writer->file_error != error)
-		log_warning("log", "%s: no new segment (%s); trying again", writer->directory,
-			    strerror(-error));
+		log_warning("log",
+			    "%s: no new segment (%s); %s, else events fill their rings and are "
+			    "dropped and counted; trying again",
+			    writer->directory, strerror(-error),
+			    error == -ENOSPC || error == -EDQUOT ? "free some space on its disk"
+								 : "look at its disk");
 	writer->file_error = error;
 	writer_backoff(writer);
 }
@@ -143,6 +147,9 @@ void roll_named(struct writer *writer, int64_t result)
 		return;
 	if (result == 0) {
 		slot->state = SLOT_READY;
+		if (writer->file_error)
+			log_info("log", "%s: there is room for segments again",
+				 writer->directory);
 		writer->file_error = 0;
 		if (!writer->write_error)
 			writer->backoff_ns = 0;
