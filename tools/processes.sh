@@ -21,6 +21,17 @@ runs() {
 	[ -n "$state" ] && [ "$state" != Z ]
 }
 
+# until_true SECONDS COMMAND...: again and again; false if it never was.
+until_true() {
+	local left=$(($1 * 20))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$left" -gt 0 ] || return 1
+		left=$((left - 1))
+		sleep 0.05
+	done
+}
+
 # redis_private SOCKET: a Redis without network or persistence; its files beside the socket. The
 # caller finds its process id in $!.
 redis_private() {

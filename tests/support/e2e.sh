@@ -85,13 +85,9 @@ expect() {
 
 # wait_for SECONDS WHAT COMMAND...: until the command succeeds.
 wait_for() {
-	local left=$(($1 * 20)) what=$2
+	local seconds=$1 what=$2
 	shift 2
-	until "$@" >/dev/null 2>&1; do
-		[ "$left" -gt 0 ] || fail "waited in vain for $what"
-		left=$((left - 1))
-		sleep 0.05
-	done
+	until_true "$seconds" "$@" || fail "waited in vain for $what"
 }
 
 redis() { redis-cli -s "$E2E/redis.sock" "$@"; }
