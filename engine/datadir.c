@@ -52,8 +52,9 @@ static int lock(const char *path, uint32_t wait_ms, struct datadir *datadir, cha
 	if (datadir->lock_fd < 0) {
 		int error = errno;
 		snprintf(why, why_bytes,
-			 "cannot write in the data directory %s: %s; an engine needs to", path,
-			 strerror(error));
+			 "cannot write in the data directory %s: %s; make it writable for "
+			 "the engine's user",
+			 path, strerror(error));
 		return -error;
 	}
 	for (uint32_t ms = 0;; ms += 20) {

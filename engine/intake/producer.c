@@ -506,10 +506,18 @@ static int step_table(struct intake *intake, struct producer *producer, uint32_t
 		count_add(&intake->counters.quarantined, 1);
 		log_warning("intake",
 			    "the series table of %s (pid %d) is not what it says: series "
-			    "after %u are refused",
+			    "after %u are refused and their events rejected; correct the program",
 			    producer->identity.program, (int)producer->process.pid,
 			    producer->table.defined);
 		return 1;
+	}
+	if (refused == 0 && producer->table.refused) { /* once; the rest is counted */
+		const char *why = producer->table.refused_why;
+		log_warning("intake",
+			    "a series of %s (pid %d) is refused: %s; its events are counted as "
+			    "rejected, correct the program",
+			    producer->identity.program, (int)producer->process.pid,
+			    why ? why : "no memory for it");
 	}
 	count_add(&intake->counters.refused_definitions,
 		  (int64_t)(producer->table.refused - refused));

@@ -81,12 +81,16 @@ static uint32_t copy_record(const struct table *table, uint64_t used, void *ret_
 static uint32_t engine_id(struct table *table, struct series_registry *registry,
 			  const struct weir_definition *definition)
 {
+	const char *why = NULL;
 	uint32_t id = 0;
 
-	if (series_check(definition, definition->bytes, NULL) == 0)
+	if (series_check(definition, definition->bytes, &why) == 0)
 		id = table->defined < table->own_max ? series_intern(registry, definition)
 						     : series_intern_overflow(registry, definition);
-	table->refused += !id;
+	if (!id) {
+		table->refused++;
+		table->refused_why = why;
+	}
 	return id;
 }
 

@@ -21,6 +21,7 @@ struct table {
 	uint32_t own_max;                        /* records that get a series of their own */
 	bool broken;                             /* it lied; what is not mapped never will be */
 	uint64_t refused;                        /* records that are no definition */
+	const char *refused_why;                 /* the last of them, NULL: no room for it */
 	struct series_map map;
 };
 

@@ -145,8 +145,11 @@ static int emit_one(const struct emit *emit)
 				 emit->dimensions, emit->count);
 	if (series < 0) {
 		weir_close(handle, 0);
-		return options_wrong(&options, "these names cannot be a series: %s",
-				     strerror(-series));
+		return options_wrong(&options,
+				     "this cannot be a series (%s): names are 1 to %d bytes of "
+				     "UTF-8, values 0 to %d, each dimension comes once",
+				     strerror(-series), WEIR_NAME_BYTES_MAX,
+				     WEIR_LABEL_BYTES_MAX);
 	}
 	ret = emit->time_ms < 0
 		      ? weir_emit(handle, series, emit->value)
@@ -183,7 +186,7 @@ int command_emit(int argc, char **argv)
 	for (int i = optind + 1; i < argc; i++) {
 		const char *wrong = take_pair(&emit, argv[i]);
 		if (wrong)
-			return options_wrong(&options, "%s: %s", argv[i], wrong);
+			return options_wrong(&options, "%.64s: %s", argv[i], wrong);
 	}
 	return emit_one(&emit);
 }
