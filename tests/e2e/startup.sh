@@ -34,19 +34,62 @@ weird_kill
 weird_start
 weird_stop
 
-# Little locked memory, and the other backend: the same promises.
-for io in auto pwrite; do
-	config_write <<<"log: {io: $io}"
-	(
-		ulimit -l 64
-		exec "$WEIRD" --config "$E2E/weir.yaml"
-	) >"$WEIRD_LOG" 2>&1 &
-	WEIRD_PID=$!
-	wait_for 15 "weird with little locked memory" grep -q 'ready: producers' "$WEIRD_LOG"
-	"$WEIRCTL" emit --socket "$E2E/weir.sock" --wait purchase value=1 country=IT >/dev/null ||
-		fail "an event was not kept with io: $io"
-	[ "$io" = auto ] || expect backend "$(ctl status --json | grep -o '"io":"[a-z]*"')" '"io":"pwrite"'
-	weird_stop
+# unprivileged COMMAND...: root without its right to lock memory and to write everywhere.
+unprivileged() {
+	if [ "$(id -u)" -eq 0 ]; then
+		exec setpriv --bounding-set=-ipc_lock,-dac_override --inh-caps=-ipc_lock,-dac_override "$@"
+	else
+		exec "$@"
+	fi
+}
+[ "$(id -u)" -ne 0 ] || need setpriv
+
+# A directory that it may not write in.
+mkdir "$E2E/sealed" && chmod 0555 "$E2E/sealed"
+for directory in sealed sealed/data; do
+	printf '%s\n' "data_directory: $directory" 'socket: x.sock' 'control_socket: y.sock' >"$E2E/sealed.yaml"
+	said=$(unprivileged timeout 20 "$WEIRD" --config "$E2E/sealed.yaml" 2>&1)
+	expect "exit code in a read-only directory" $? 1
+	expect "lines in a read-only directory" "$(wc -l <<<"$said")" 1
+	[[ $said == *"data directory"*"Permission denied"* ]] || fail "it said: $said"
 done
-"$WEIRCTL" verify "$E2E/data" >"$E2E/verify" || fail "$(cat "$E2E/verify")"
+
+# works BACKEND SAID COMMAND...: an engine under this command keeps events with this backend.
+events=0
+works() {
+	local backend=$1 message=$2
+	shift 2
+	"$@" "$WEIRD" --config "$E2E/weir.yaml" >"$WEIRD_LOG" 2>&1 &
+	WEIRD_PID=$!
+	wait_for 15 "weird under $*" grep -q 'ready: producers' "$WEIRD_LOG"
+	expect backend "$(ctl status --json | grep -o '"io":"[a-z]*"')" "\"io\":\"$backend\""
+	[ -z "$message" ] || grep -q "$message" "$WEIRD_LOG" || fail "$*: no word of \"$message\""
+	"$WEIRCTL" emit --socket "$E2E/weir.sock" --wait purchase value=1 country=IT >/dev/null ||
+		fail "an event was not kept under $*"
+	events=$((events + 1))
+	weird_stop
+}
+
+# Little locked memory: plain writes, the same promises. No io_uring: pwrite, or a refusal.
+little_memory() {
+	ulimit -l 64
+	unprivileged "$@"
+}
+without=$WEIR_BUILD/tests/e2e/e2e_without
+"$without" true || skip "no seccomp here"
+config_write <<<'log: {io: auto}'
+works uring 'cannot be registered.*RLIMIT_MEMLOCK' little_memory
+works pwrite 'no io_uring here.*writing with pwrite' "$without"
+config_write <<<'log: {io: pwrite}'
+works pwrite '' little_memory
+printf '%s\n' 'log: {io: uring}' 'data_directory: other' 'socket: x.sock' 'control_socket: y.sock' \
+	>"$E2E/uring.yaml"
+said=$(timeout 20 "$without" "$WEIRD" --config "$E2E/uring.yaml" 2>&1)
+expect "exit code without the wanted io_uring" $? 1
+[[ $said == *"log.io is uring, but this machine says"*"set it to auto or pwrite"* ]] ||
+	fail "without io_uring it said: $said"
+
+# All of it is in the one log, whoever wrote it.
+"$WEIRCTL" verify "$E2E/data" --json >"$E2E/verify" || fail "$(cat "$E2E/verify")"
+grep -q "\"events\":$events," "$E2E/verify" || fail "not $events events: $(cat "$E2E/verify")"
 pass
