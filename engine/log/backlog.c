@@ -45,6 +45,7 @@ uint64_t backlog_append(struct writer *writer, struct block *block)
 	block->slot = NULL;
 	block->done_bytes = 0;
 	block->retries = 0;
+	block->begins_snapshot = writer->in_snapshot && lsn == writer->snapshot_begin_lsn;
 	writer->held[lsn % writer->options.buffers] = block;
 	backlog_push(writer);
 	return lsn;
@@ -62,7 +63,7 @@ static bool place(struct writer *writer)
 	/* Only blocks that are written again can find no room here: the others made sure. */
 	if (!slot ||
 	    slot->offset + block->disk_bytes + HEAD_BYTES > writer->options.segment_bytes) {
-		if (!roll_start(writer, lsn, true))
+		if (!roll_start(writer, lsn))
 			return false;
 		slot = writer->current;
 	}

@@ -55,6 +55,7 @@ struct reader {
 	uint64_t removed_lsn; /* below this, files may be missing because retention took them */
 	uint64_t durable_lsn;
 	bool gap_before;
+	bool front_open; /* nothing is read yet, and the oldest file continues one that is not there */
 	struct reader_report report;
 	/* One piece of one file. */
 	uint8_t *window;
@@ -288,6 +289,7 @@ static int deliver(struct reader *reader, struct cursor *cursor, struct reader_b
 	cursor->good_end = cursor->offset;
 	cursor->lsn = 0;
 	reader->wanted = header.lsn + 1;
+	reader->front_open = false;
 	reader->recent = (uint32_t)(cursor - reader->cursors);
 	if (header.type & WEIR_BLOCK_SKIPPABLE)
 		return 0;
@@ -323,7 +325,7 @@ static int find(struct reader *reader, struct cursor **ret_cursor, uint64_t *ret
 	for (uint32_t i = reader->first; i < reader->count; i++) {
 		struct cursor *cursor = &reader->cursors[i];
 		if (next && cursor->segment.base_lsn > next)
-			break;
+			continue;
 		int result = seek(reader, cursor);
 		if (result < 0)
 			return result;
@@ -508,6 +510,20 @@ static void jump(struct reader *reader, uint64_t to, bool count)
 	reader->wanted = to;
 }
 
+/* May reading begin with this file? */
+static bool has_snapshot(const struct segment_entry *entry)
+{
+	return !entry->continues && !entry->superseded && entry->base_lsn < entry->void_lsn;
+}
+
+/* The first file from `index` on with which reading may begin; `count` if there is none. */
+static uint32_t with_snapshot(const struct reader *reader, uint32_t index)
+{
+	while (index < reader->count && !has_snapshot(&reader->cursors[index].segment))
+		index++;
+	return index;
+}
+
 /* The wanted block is nowhere. 1: reading goes on; 0: it does not (for now); negative errno. */
 static int missing(struct reader *reader, uint64_t next, bool *again)
 {
@@ -535,7 +551,14 @@ static int missing(struct reader *reader, uint64_t next, bool *again)
 		look_again(reader, false);
 		return 1;
 	}
-	jump(reader, next ? next : reader->durable_lsn + 1, true);
+	uint32_t whole = reader->front_open ? with_snapshot(reader, reader->first) : reader->count;
+	if (whole < reader->count) {
+		reader->first = reader->recent = whole;
+		jump(reader, reader->cursors[whole].segment.base_lsn, false);
+	} else {
+		jump(reader, next ? next : reader->durable_lsn + 1, true);
+	}
+	reader->front_open = false;
 	return 1;
 }
 
@@ -571,14 +594,33 @@ static uint32_t start_at(const struct reader *reader, uint64_t from_lsn)
 
 	for (uint32_t i = 0; i < reader->count; i++) {
 		const struct segment_entry *entry = &reader->cursors[i].segment;
-		if (entry->base_lsn <= from_lsn && entry->base_lsn < entry->void_lsn &&
-		    !entry->continues && !entry->headless)
+		if (start == i && entry->base_lsn >= entry->void_lsn && i + 1 < reader->count)
+			start = i + 1;
+		else if (entry->base_lsn <= from_lsn && has_snapshot(entry) && !entry->headless)
 			start = i;
 	}
-	while (start + 1 < reader->count && reader->cursors[start].segment.base_lsn >=
-						    reader->cursors[start].segment.void_lsn)
-		start++;
 	return start;
+}
+
+/* The oldest file may not be the log's beginning: blocks in front of it may be lost. Retention
+ * removes a file and those that continue it one by one; a crash in between leaves the latter. */
+static void start_front(struct reader *reader)
+{
+	const struct segment_entry *entry = &reader->cursors[reader->first].segment;
+	uint32_t whole = with_snapshot(reader, reader->first);
+
+	reader->wanted = entry->base_lsn;
+	if ((entry->continues || entry->headless) && entry->durable_lsn + 1 < entry->base_lsn) {
+		/* They were not durable when it began: the crash may have come before they were. */
+		reader->wanted = entry->durable_lsn + 1;
+		reader->front_open = entry->continues;
+	} else if (entry->continues && entry->base_lsn > 1 && whole < reader->count) {
+		reader->first = reader->recent = whole;
+		reader->wanted = reader->cursors[whole].segment.base_lsn;
+	}
+	/* What it has again may be whole only in the files before. */
+	while (reader->first > 0 && reader->cursors[reader->first].segment.again)
+		reader->first--;
 }
 
 static int load_segments(struct reader *reader, uint64_t from_lsn)
@@ -599,17 +641,16 @@ static int load_segments(struct reader *reader, uint64_t from_lsn)
 		note_segment(reader, &list.entries[i]);
 	}
 	reader->count = list.count;
-	reader->report.first_lsn = list.count ? list.entries[0].base_lsn : 0;
 	segments_free(&list);
-	reader->first = reader->recent = start_at(reader, from_lsn);
 	reader->wanted = 1;
-	if (reader->count) {
-		const struct segment_entry *entry = &reader->cursors[reader->first].segment;
-		reader->wanted = entry->base_lsn;
-		/* Its base is a guess: blocks before the one that was found may be lost too. */
-		if (entry->headless && entry->durable_lsn + 1 < entry->base_lsn)
-			reader->wanted = entry->durable_lsn + 1;
-	}
+	if (!reader->count)
+		return 0;
+	reader->first = start_at(reader, 0);
+	reader->report.first_lsn = reader->cursors[reader->first].segment.base_lsn;
+	reader->first = reader->recent = start_at(reader, from_lsn);
+	start_front(reader);
+	if (reader->report.first_lsn > reader->wanted)
+		reader->report.first_lsn = reader->wanted;
 	return 0;
 }
 

@@ -219,12 +219,17 @@ static int send_head(struct writer *writer, struct slot *slot)
 	return 1;
 }
 
-bool roll_start(struct writer *writer, uint64_t base_lsn, bool continues)
+bool roll_start(struct writer *writer, uint64_t base_lsn)
 {
 	struct slot *slot = writer->next;
+	bool again = base_lsn < writer->next_lsn;
+	/* From the start of a snapshot on, it can be read alone; in the middle of one it cannot. */
+	bool continues = again ? !writer_held(writer, base_lsn)->begins_snapshot
+			       : writer->snapshot_partial;
 
 	if (!roll_ready(writer) || (writer->write_error && writer->now_ns < writer->retry_ns))
 		return false;
+	continues &= writer->options.snapshot != NULL;
 	struct weir_segment_info info = {
 		.format_major = WEIR_FORMAT_MAJOR,
 		.format_minor = WEIR_FORMAT_MINOR,
@@ -232,7 +237,9 @@ bool roll_start(struct writer *writer, uint64_t base_lsn, bool continues)
 		.previous_id = writer->last_id,
 		.created_ms = wall_ms(writer),
 		.file_bytes = writer->options.segment_bytes,
-		.flags = continues ? WEIR_SEGMENT_CONTINUES : 0,
+		.flags = (continues ? WEIR_SEGMENT_CONTINUES : 0) |
+			 (again ? WEIR_SEGMENT_AGAIN : 0),
+		.serial = ++writer->serial,
 	};
 	struct kept kept = {
 		.id = slot->id,
@@ -271,7 +278,7 @@ bool roll_over(struct writer *writer)
 	for (uint32_t i = 0; i < SLOTS_MAX; i++)
 		if (writer->slots[i].state == SLOT_CLOSING || writer->slots[i].state == SLOT_FAILED)
 			return false;
-	return roll_start(writer, writer->next_lsn, false);
+	return roll_start(writer, writer->next_lsn);
 }
 
 void roll_close(struct writer *writer)
@@ -367,7 +374,7 @@ int roll_step(struct writer *writer)
 	/* After an error without anything to write again. */
 	if (!writer->current && !writer->closing && !writer->rewrite_lsn &&
 	    writer->placed + 1 == writer->next_lsn)
-		work += roll_start(writer, writer->next_lsn, false);
+		work += roll_start(writer, writer->next_lsn);
 	return work;
 }
 

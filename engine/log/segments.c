@@ -105,7 +105,9 @@ static int read_first(const uint8_t *page, uint64_t id, uint16_t lane, const cha
 		.durable_lsn = header.durable_lsn,
 		.void_lsn = UINT64_MAX,
 		.epoch = header.epoch,
+		.serial = info.serial,
 		.continues = info.flags & WEIR_SEGMENT_CONTINUES,
+		.again = info.flags & WEIR_SEGMENT_AGAIN,
 	};
 	return 1;
 }
@@ -182,8 +184,8 @@ int segments_compare(const void *a, const void *b)
 	if (x->base_lsn != y->base_lsn)
 		return x->base_lsn < y->base_lsn ? -1 : 1;
 	/* A rewrite that was itself rewritten: same blocks, the later one last. */
-	if (x->created_ms != y->created_ms)
-		return x->created_ms < y->created_ms ? -1 : 1;
+	if (x->serial != y->serial)
+		return x->serial < y->serial ? -1 : 1;
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
@@ -191,7 +193,19 @@ static void mark_void(struct segment_list *list)
 {
 	uint64_t void_lsn = UINT64_MAX;  /* by epochs newer than that of entry i */
 	uint64_t base_min = UINT64_MAX;  /* of entry i's own epoch and newer */
+	uint32_t serial_max = 0;         /* of those up to entry i in its epoch */
 
+	for (uint32_t i = 0; i < list->count; i++) {
+		struct segment_entry *entry = &list->entries[i];
+		if (i && entry->epoch != list->entries[i - 1].epoch)
+			serial_max = 0;
+		/* By a file that was begun later and starts no later. */
+		bool same = i + 1 < list->count && entry[1].epoch == entry->epoch &&
+			    entry[1].base_lsn == entry->base_lsn;
+		entry->superseded = entry->serial && (entry->serial < serial_max || same);
+		if (entry->serial > serial_max)
+			serial_max = entry->serial;
+	}
 	for (uint32_t i = list->count; i-- > 0;) {
 		struct segment_entry *entry = &list->entries[i];
 		if (i + 1 < list->count && entry->epoch != list->entries[i + 1].epoch)

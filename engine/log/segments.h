@@ -1,7 +1,7 @@
 /*
  * segments: which files a lane has, in what order, and from where on each is void.
  *
- * Order: epoch, then base LSN, then time of creation. A block with lsn >= void_lsn of its
+ * Order: epoch, then base LSN, then serial. A block with lsn >= void_lsn of its
  * file was left behind by a crash; a newer epoch has written those numbers again.
  */
 #ifndef LOG_SEGMENTS_H
@@ -23,8 +23,11 @@ struct segment_entry {
 	uint64_t durable_lsn; /* as its first block says */
 	uint64_t void_lsn;    /* UINT64_MAX: nothing of it is void */
 	uint32_t epoch;
-	bool continues; /* WEIR_SEGMENT_CONTINUES */
-	bool headless;  /* first block lost; base and epoch are those of the next good one */
+	uint32_t serial;
+	bool continues;  /* WEIR_SEGMENT_CONTINUES */
+	bool again;      /* WEIR_SEGMENT_AGAIN */
+	bool superseded; /* a later file has everything again, or was about to when it ended */
+	bool headless;   /* first block lost; base and epoch are those of the next good one */
 };
 
 struct segment_list {

@@ -290,7 +290,8 @@ int writer_retain(struct writer *writer, uint64_t keep_lsn, uint64_t bytes_max, 
 		for (uint32_t i = 0; i < writer->kept_count; i++)
 			bytes += writer->kept[i].bytes;
 		/* A file that continues another has no snapshot in front: they go together. */
-		while (end < writer->kept_count && writer->kept[end].continues)
+		while (end < writer->kept_count &&
+		       (writer->kept[end].continues || writer->kept[end].replaced))
 			end++;
 		if (end >= writer->kept_count || writer->kept[end].base_lsn > keep_lsn ||
 		    !snapshot_safe(writer, &writer->kept[end]))

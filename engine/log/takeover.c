@@ -112,7 +112,7 @@ static int first_file(struct writer *writer)
 	}
 	slot->state = SLOT_READY;
 	writer->next = slot;
-	return roll_start(writer, writer->next_lsn, false) ? 0 : -ENOMEM;
+	return roll_start(writer, writer->next_lsn) ? 0 : -ENOMEM;
 }
 
 int takeover(struct writer *writer)

@@ -54,11 +54,14 @@ static int run_snapshot(struct writer *writer)
 {
 	int result = 0;
 
+	if (!writer->snapshot_partial)
+		writer->snapshot_begin_lsn = writer->next_lsn;
 	if (writer->options.snapshot) {
 		writer->in_snapshot = true;
 		result = writer->options.snapshot(writer->options.self, writer);
 		writer->in_snapshot = false;
 	}
+	writer->snapshot_partial = result < 0 && writer->next_lsn != writer->snapshot_begin_lsn;
 	if (result < 0)
 		return result;
 	writer->snapshot_pending = false;

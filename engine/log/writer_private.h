@@ -90,6 +90,7 @@ struct block {
 	uint32_t disk_bytes;
 	uint32_t done_bytes;
 	uint32_t retries;
+	bool begins_snapshot;
 	enum block_state state;
 };
 
@@ -136,7 +137,10 @@ struct writer {
 	bool no_prewriting;
 	bool closing; /* by writer_close: no more files than needed */
 	uint64_t last_id;
+	uint32_t serial; /* of the last file */
 	bool snapshot_pending, in_snapshot;
+	uint64_t snapshot_begin_lsn; /* of the last snapshot that was begun */
+	bool snapshot_partial;       /* the rest of it is to come */
 	uint64_t reserve_bytes;
 	uint64_t spares[SPARES_MAX];
 	uint32_t spares_count;
@@ -221,7 +225,7 @@ uint64_t roll_new_id(struct writer *writer);
 struct slot *roll_free_slot(struct writer *writer);
 void roll_file_failed(struct writer *writer, int error);
 /* The next file becomes the current one, which begins at base_lsn. False: there is none ready. */
-bool roll_start(struct writer *writer, uint64_t base_lsn, bool continues);
+bool roll_start(struct writer *writer, uint64_t base_lsn);
 /* Full: close the current one and start the next. */
 bool roll_over(struct writer *writer);
 /* Heads, footers, closing, the next file, spares. Work done. */

@@ -76,7 +76,7 @@ struct weir_segment_info {
 	uint64_t created_ms;   /* unix time */
 	uint64_t file_bytes;
 	uint32_t flags;        /* enum weir_segment_flag */
-	uint32_t spare;
+	uint32_t serial;       /* of the file among those of its epoch and lane, from 1 */
 };
 
 enum weir_segment_flag {
@@ -84,6 +84,8 @@ enum weir_segment_flag {
 	 * again under their numbers; the snapshot follows behind them. The file before this one is
 	 * needed to read it. */
 	WEIR_SEGMENT_CONTINUES = 1,
+	/* It begins with such blocks; without the flag above, with those of a whole snapshot. */
+	WEIR_SEGMENT_AGAIN = 2,
 };
 
 /*

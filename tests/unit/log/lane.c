@@ -8,11 +8,19 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #define RING 7u
+
+uint64_t lane_seed(void)
+{
+	const char *seed = getenv("WEIR_TEST_SEED");
+
+	return seed ? strtoull(seed, NULL, 10) * 1000003 : 0;
+}
 
 uint64_t lane_random(struct lane *lane, uint64_t bound)
 {

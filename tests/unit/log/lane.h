@@ -35,6 +35,8 @@ struct lane_log {
 	struct reader_report report;
 };
 
+/* Added to the seeds of a test: 0, or $WEIR_TEST_SEED times a large number, to look further. */
+uint64_t lane_seed(void);
 uint64_t lane_random(struct lane *lane, uint64_t bound);
 /* A writer at the end of what a log held. False: writer_open failed, errno-style in *ret_error. */
 bool lane_open(struct lane *lane, struct io *io, const struct lane_log *log, int *ret_error);
