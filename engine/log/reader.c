@@ -587,7 +587,9 @@ int reader_next(struct reader *reader, struct reader_block *ret_block)
 	}
 }
 
-/* Where to begin for from_lsn: the last file that starts at or below it and with a snapshot. */
+/* Where to begin for from_lsn: the last file that starts at or below it, with a snapshot, and of
+ * which a newer file's first block says that everything in front of it is durable: otherwise the
+ * log may have ended in an older file, and this one be torn off. */
 static uint32_t start_at(const struct reader *reader, uint64_t from_lsn)
 {
 	uint32_t start = 0;
@@ -596,7 +598,8 @@ static uint32_t start_at(const struct reader *reader, uint64_t from_lsn)
 		const struct segment_entry *entry = &reader->cursors[i].segment;
 		if (start == i && entry->base_lsn >= entry->void_lsn && i + 1 < reader->count)
 			start = i + 1;
-		else if (entry->base_lsn <= from_lsn && has_snapshot(entry) && !entry->headless)
+		else if (entry->base_lsn <= from_lsn && has_snapshot(entry) && !entry->headless &&
+			 entry->base_lsn <= reader->durable_lsn + 1)
 			start = i;
 	}
 	return start;
@@ -619,7 +622,8 @@ static void start_front(struct reader *reader)
 		reader->wanted = reader->cursors[whole].segment.base_lsn;
 	}
 	/* What it has again may be whole only in the files before. */
-	while (reader->first > 0 && reader->cursors[reader->first].segment.again)
+	while (reader->first > 0 && (reader->cursors[reader->first].segment.again ||
+				     reader->cursors[reader->first].segment.headless))
 		reader->first--;
 }
 

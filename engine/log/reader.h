@@ -37,7 +37,8 @@ struct reader_report {
 };
 
 /* Open a lane for reading: lists and orders its segments, finds where the good prefix ends.
- * from_lsn: start at the beginning of the segment that holds it (its snapshot comes first).
+ * from_lsn: start at the beginning of the segment that holds it (its snapshot comes first), or of
+ * one a little older if it is not certain that nothing is torn in between.
  * follow: new blocks and segments may appear; 0 from reader_next() then means "not yet".
  * -ENOENT: no such lane. -EPROTONOSUPPORT: a file of an incompatible format, in one clear line. */
 int reader_open(struct io *io, const char *directory, uint16_t lane, uint64_t from_lsn, bool follow,

@@ -64,7 +64,7 @@ static uint64_t promised(const struct plan *plan)
 static void read_from_anywhere(struct io *view, const struct lane_log *log)
 {
 	for (int i = 0; i < 3 && log->report.blocks; i++) {
-		uint64_t from = 1 + lane_random(&lane, log->report.next_lsn), last = 0;
+		uint64_t from = 1 + lane_random(&lane, log->report.next_lsn - 1), last = 0;
 		struct reader *reader;
 		struct reader_block block;
 		char why[128];
