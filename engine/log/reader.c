@@ -55,7 +55,7 @@ struct reader {
 	uint64_t removed_lsn; /* below this, files may be missing because retention took them */
 	uint64_t durable_lsn;
 	bool gap_before;
-	bool front_open; /* nothing is read yet, and the oldest file continues one that is not there */
+	bool front_open; /* nothing is read yet; the oldest file continues one that is not there */
 	struct reader_report report;
 	/* One piece of one file. */
 	uint8_t *window;
