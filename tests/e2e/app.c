@@ -9,6 +9,7 @@
  *                   ledger as NAME.0 ..., closes
  *   wait MS         until everything is kept; ends with 1 if that does not happen in time
  *   durable MS      until everything is on stable storage
+ *   many N          one event for each of N series: `page_view` by number
  *   ledger          says it, as one line of JSON
  *   exit            without a word to the library, like an application that crashes
  *   -               go on with commands from standard input, one a line, each answered with a line,
@@ -28,6 +29,7 @@
 #include "weir/weir.h"
 
 #define WORKERS_MAX 64
+#define MANY_MAX 60000
 
 struct app {
 	weir *w;
@@ -35,6 +37,7 @@ struct app {
 	int series;
 	uint64_t number; /* of the next event */
 	double sum;
+	int many[MANY_MAX]; /* series, 0: not defined yet */
 };
 
 struct worker {
@@ -109,11 +112,28 @@ static void emit_threads(struct app *app, uint64_t threads, uint64_t count)
 	app->number += threads * count;
 }
 
+static void emit_many_series(struct app *app, uint64_t count)
+{
+	char text[24];
+	struct weir_dimension number = {"number", text};
+
+	for (uint64_t i = 0; i < count && i < MANY_MAX; i++) {
+		snprintf(text, sizeof(text), "%" PRIu64, i);
+		if (!app->many[i])
+			app->many[i] = weir_series(app->w, WEIR_PAGE_VIEW, WEIR_VALUE,
+						   WEIR_KIND_NUMBER, &number, 1);
+		if (app->many[i] < 0)
+			fail(app, "no series");
+		weir_emit(app->w, app->many[i], 1);
+	}
+}
+
 static void be_child(const struct app *parent, uint64_t number, uint64_t count)
 {
-	struct app app = {.w = parent->w};
+	static struct app app;
 	char name[96];
 
+	app.w = parent->w;
 	snprintf(name, sizeof(name), "%s.%" PRIu64, parent->name, number);
 	define(&app, name);
 	app.sum = emit(&app, 0, count);
@@ -159,6 +179,10 @@ static int run(struct app *app, char **words, int count)
 		app->number += a;
 		return 2;
 	}
+	if (strcmp(command, "many") == 0) {
+		emit_many_series(app, a);
+		return 2;
+	}
 	if (strcmp(command, "wait") == 0 || strcmp(command, "durable") == 0) {
 		enum weir_level level = *command == 'w' ? WEIR_PERSISTED : WEIR_DURABLE;
 		if (weir_wait(app->w, level, (uint32_t)a) < 0)
@@ -198,7 +222,7 @@ static void obey(struct app *app)
 
 int main(int argc, char **argv)
 {
-	struct app app = {0};
+	static struct app app;
 
 	if (argc < 4)
 		return 2;
