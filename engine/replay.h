@@ -29,7 +29,7 @@
 
 enum replay_start {
 	REPLAY_NEWEST, /* newest checkpoint */
-	/* Newest checkpoint that the store has not fallen behind, else the oldest start: recovery. */
+	/* Newest checkpoint that the store has not fallen behind, else the oldest start. */
 	REPLAY_STORED,
 	REPLAY_OLDEST, /* from the first event if that is kept, else from the oldest checkpoint */
 };
@@ -67,7 +67,7 @@ struct replay {
 	uint64_t closes;
 	struct weir_ring_record *rings; /* every ring the logs still name */
 	uint32_t rings_count, rings_capacity;
-	uint32_t *rings_index;       /* [2 * rings_capacity] by hash of the number: place + 1, or 0 */
+	uint32_t *rings_index;       /* [2 * rings_capacity]: place + 1 by hash, or 0 */
 	struct reader_report control;
 	struct replay_lane_end *lanes; /* all lane directories */
 	uint32_t lanes_count;

@@ -537,7 +537,9 @@ int producer_step(struct intake *intake, struct producer *producer, uint32_t ser
 	return work;
 }
 
-/* It was drained to the end: nobody will ask for it, unless it was not dead after all. */
+/* It was drained to the end. Who is dead never asks for it again. Who has closed and lives may: its
+ * library sees our end of the socket close before it sees that all is kept, and offers the region
+ * once more; without a note the ring would be read again from its oldest slot. */
 static void forget_ring(struct intake *intake, struct producer *producer, struct held_ring *held)
 {
 	struct weir_ring_record *record = &held->ring.record;
@@ -551,7 +553,8 @@ static void forget_ring(struct intake *intake, struct producer *producer, struct
 	record->final = 1;
 	if (known)
 		known->record = *record;
-	else if (producer->doubtful && known_add(&intake->known, record) < 0)
+	else if ((producer->doubtful || !producer->process.gone) &&
+		 known_add(&intake->known, record) < 0)
 		log_warning("intake", "no memory to remember ring %u", record->number);
 	if (intake->options.drop_fd) {
 		store_name_ring(name, record->uid, record->uuid, record->index);

@@ -240,6 +240,44 @@ Test(attach, a_closed_region_is_drained_and_freed_while_its_process_lives)
 	host_fini(&host);
 }
 
+/* libweir may see the socket close before it sees that all is kept, and offer the region again. */
+Test(attach, a_closed_region_that_comes_back_is_not_read_again)
+{
+	struct host host;
+	struct peer peer;
+	struct weir_message message;
+
+	host_init(&host);
+	peer_init(&peer, 1);
+	peer_make_ring(&peer, 0, 64);
+	peer_attach(&peer, &host);
+	peer_offer(&peer, &host, 0);
+	weir_store_release_64(&peer.ring[0]->tail, 40);
+	weir_store_release_32(&peer.region->state, WEIR_REGION_CLOSED);
+	host_steps(&host);
+	cr_assert_eq(drain_snapshot(&host.offered[0]->drain), 40);
+	host.offered[0]->drain.next = 40;
+	lane_detach(host.offered[0]);
+	host_steps(&host);
+	cr_assert_eq(host_counters(&host).producers, 0);
+
+	int again = socket_connect(&host), control_fd;
+	send_message(again, WEIR_MESSAGE_HELLO, 0, peer.region_fd);
+	send_message(again, WEIR_MESSAGE_RING, 0, peer.ring_fd[0]);
+	host_steps(&host);
+	cr_expect_eq(read_answer(again, &message, &control_fd), WEIR_MESSAGE_WELCOME);
+	expect_answer(again, WEIR_MESSAGE_RING_OK, 0, &message);
+	cr_expect_eq(message.sequence, 40, "the log has everything below");
+	cr_assert_eq(host.offered_count, 2);
+	cr_expect_eq(drain_snapshot(&host.offered[1]->drain), 0);
+	lane_detach(host.offered[1]);
+	host_steps(&host);
+	close(control_fd);
+	close(again);
+	peer_fini(&peer);
+	host_fini(&host);
+}
+
 Test(attach, hello_again_replaces_the_socket_and_keeps_the_rings)
 {
 	struct host host;
