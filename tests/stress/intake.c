@@ -241,7 +241,7 @@ int main(void)
 	printf("%lu of %lu events, %lu wrong, %lu applications failed, %lu attached, %lu left\n",
 	       stage->drained, wanted, stage->wrong, stage->failed, counters.attached,
 	       counters.producers);
-	/* A library that closes may offer its region once more, see forget_ring(): more are attached
+	/* A library that closes may offer its region once more, see forget_ring(): more attach
 	 * then, and no event more is drained. */
 	bool ok = stage->drained == wanted && !stage->wrong && !stage->failed &&
 		  counters.attached >= APPLICATIONS * ROUNDS && !counters.producers &&
