@@ -11,8 +11,12 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
+
+/* Bytes that SQLite needs to open its database: 32 KiB of index, a page or two, twice. */
+#define ROOM_BYTES (64u << 10)
 
 static int directory(const char *path, struct datadir *datadir, char *why, size_t why_bytes)
 {
@@ -106,6 +110,24 @@ static int identity(const char *path, struct datadir *datadir, char *why, size_t
 	return -error;
 }
 
+/* On a disk without the least room the store's shared index would be a file with holes, and a write
+ * to its mapping the end of the process: better to say so first. */
+static int room(const char *path, const struct datadir *datadir, char *why, size_t why_bytes)
+{
+	struct statvfs disk;
+
+	if (fstatvfs(datadir->fd, &disk) < 0 || disk.f_blocks == 0)
+		return 0; /* it does not say */
+	uint64_t blocks = geteuid() == 0 ? disk.f_bfree : disk.f_bavail;
+	if (blocks * disk.f_frsize >= ROOM_BYTES)
+		return 0;
+	snprintf(why, why_bytes,
+		 "the disk of the data directory %s is full: free some space on it and start again; "
+		 "producers wait, then drop and count",
+		 path);
+	return -ENOSPC;
+}
+
 int datadir_open(const char *path, uint32_t wait_ms, struct datadir *datadir, char *why,
 		 size_t why_bytes)
 {
@@ -113,6 +135,8 @@ int datadir_open(const char *path, uint32_t wait_ms, struct datadir *datadir, ch
 	int error = directory(path, datadir, why, why_bytes);
 	if (!error)
 		error = lock(path, wait_ms, datadir, why, why_bytes);
+	if (!error)
+		error = room(path, datadir, why, why_bytes);
 	if (!error)
 		error = identity(path, datadir, why, why_bytes);
 	if (error < 0)
