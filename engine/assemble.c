@@ -222,8 +222,8 @@ static int make_closing(struct engine *engine, char *why, size_t why_bytes)
 		snprintf(why, why_bytes, "cannot write the control log in %s: %s%s",
 			 config->data_directory, strerror(-error),
 			 error == -ENOSPC || error == -ETIMEDOUT
-				 ? "; free some space on its disk, or see why it does not answer, and "
-				   "start again"
+				 ? "; free some space on its disk, or see why it does not "
+				   "answer, and start again"
 				 : "");
 	return error;
 }

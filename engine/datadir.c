@@ -118,8 +118,7 @@ static int room(const char *path, const struct datadir *datadir, char *why, size
 
 	if (fstatvfs(datadir->fd, &disk) < 0 || disk.f_blocks == 0)
 		return 0; /* it does not say */
-	uint64_t blocks = geteuid() == 0 ? disk.f_bfree : disk.f_bavail;
-	if (blocks * disk.f_frsize >= ROOM_BYTES)
+	if ((uint64_t)disk.f_bavail * disk.f_frsize >= ROOM_BYTES)
 		return 0;
 	snprintf(why, why_bytes,
 		 "the disk of the data directory %s is full: free some space on it and start again; "
