@@ -10,8 +10,8 @@ need jq
 series=50000
 ring_events=65536
 readme=$(dirname "$0")/../../engine/README.md
-# stated WHAT: "At most N bytes WHAT" in the README.
-stated() { grep -o "[0-9,]* bytes $1" "$readme" | head -n 1 | tr -d ',' | cut -d' ' -f1; }
+# stated WHAT: "at most N bytes WHAT" in the README, wherever its lines break.
+stated() { tr '\n' ' ' <"$readme" | grep -o "[0-9,]* bytes $1" | head -n 1 | tr -d ',' | cut -d' ' -f1; }
 series_bytes=$(stated 'a series')
 ring_bytes=$(stated 'a ring')
 [ "${series_bytes:-0}" -gt 0 ] || fail "engine/README.md states nothing of series"
