@@ -5,6 +5,7 @@
 #ifndef CONFIG_H
 #define CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,11 +16,23 @@ struct config_rollup {
 	unsigned dimensions_count;
 };
 
+/* "channel=cpc|email" or "channel!=cpc": all conditions of a metric must hold. */
+struct config_where {
+	char *dimension;
+	bool negated;
+	char **values;
+	unsigned values_count;
+};
+
 struct config_metric {
 	char *name;
-	char *event;
-	char *field;  /* default "" for count, "value" else */
-	char *agg;    /* count, sum, mean, min, max */
+	char *event; /* NULL: a ratio */
+	char *field; /* default "" for count, "value" else */
+	char *agg;   /* count, sum, mean, min, max, distinct, p50, p99, p99.9, ...; or ratio */
+	double quantile;                    /* of a percentile, 0..1 */
+	unsigned numerator, denominator;    /* of a ratio: indexes of metrics before this one */
+	struct config_where *where;
+	unsigned where_count;
 	struct config_rollup *by;
 	unsigned by_count;
 };
@@ -27,11 +40,15 @@ struct config_metric {
 struct config_detector {
 	char *name;
 	char *metric;
-	char *kind;      /* profile (default), window, absence */
+	char *kind;      /* profile (default), window, rule, absence */
 	char *direction; /* both, up, down */
 	double severity, min_volume, k;
 	uint32_t for_intervals, recover_intervals, window_intervals, learn_intervals,
-		absent_intervals;
+		absent_intervals, cooldown_intervals;
+	double min_delta;
+	int64_t frequency_ms; /* 0: the interval; DETECTOR_MONTH (-1): a calendar month */
+	char *baseline;       /* window: recent, last_year; rule: previous, last_week, last_year */
+	double up_percent, down_percent, above, below, growth_drop; /* rule; NaN: not set */
 };
 
 struct config {
@@ -53,6 +70,9 @@ struct config {
 	uint32_t checkpoint_intervals;
 	char *redis_url, *redis_user, *redis_password_file; /* NULL: none */
 	uint64_t redis_stream_max;
+	/* How long the history keeps each tier. */
+	uint64_t history_base_s, history_minute_s, history_hour_s, history_day_s;
+	char *prometheus_listen; /* "127.0.0.1:9464"; NULL: not served over TCP */
 	struct config_metric *metrics;
 	unsigned metrics_count;
 	struct config_detector *detectors;

@@ -8,9 +8,10 @@
 #include <stdint.h>
 
 enum anomaly_state {
-	ANOMALY_FIRING,   /* revision 1 */
+	ANOMALY_FIRING,   /* the first revision, or the one behind `pending` */
 	ANOMALY_UPDATED,  /* severity band, direction or top contribution has changed */
 	ANOMALY_RESOLVED, /* last revision */
+	ANOMALY_PENDING,  /* anomalous for less than `for`: stored and shown, not published */
 };
 
 /* Bands of the severity, 0-100: the lowest severity of each. */
@@ -54,6 +55,9 @@ struct anomaly {
 	double observed, expected, lower, upper; /* of `interval`; observed 0: no data */
 	double log10_p; /* of the tail probability, negative; 0: not said */
 	bool incomplete;
+	bool fired;        /* has been `firing`: what was only pending and went is not published */
+	bool muted;        /* by an operator: stored, not published */
+	bool acknowledged; /* by an operator, before this revision */
 	uint32_t contributions;
 	/* The likeliest cause first: values with evidence of their own, then by share (diagnose.h).
 	 */

@@ -17,7 +17,20 @@ enum detector_kind {
 	DETECTOR_WINDOW,  /* mean and k standard deviations of the last `window` intervals */
 	DETECTOR_ABSENCE, /* nothing came although something was expected */
 	DETECTOR_PROFILE, /* hour-of-week profile, count-aware */
+	DETECTOR_RULE,    /* a static threshold, against a period before or absolute */
 };
+
+/* What a period is compared with. */
+enum detector_baseline {
+	BASELINE_RECENT,    /* window: the periods before; rule: the period before */
+	BASELINE_LAST_WEEK, /* the same period 7 days before (rule) */
+	BASELINE_LAST_YEAR, /* the same period 364 days before, so that weekdays agree; of months
+			     * the same month */
+};
+
+/* Periods longer than an interval: a multiple of intervals that divides a day, 1 d, 7 d (from
+ * Monday), or a calendar month, all in UTC. */
+#define DETECTOR_MONTH (-1)
 
 enum detector_direction { DIRECTION_BOTH, DIRECTION_UP, DIRECTION_DOWN };
 
@@ -31,11 +44,20 @@ struct detector_spec {
 	double min_volume; /* fewer events (expected and observed) than this say nothing */
 	uint32_t for_intervals;     /* consecutive anomalous intervals before firing, >= 1 */
 	uint32_t recover_intervals; /* consecutive normal ones before it is resolved, >= 1 */
+	double min_delta;            /* |observed - expected| below this is never anomalous */
+	uint32_t cooldown_intervals; /* after `resolved` nothing fires for this many intervals */
+	/* window, rule */
+	int64_t frequency_ms; /* of a period; 0: the interval; DETECTOR_MONTH */
+	enum detector_baseline baseline;
 	/* window */
 	uint32_t window; /* intervals */
 	double k;        /* standard deviations that count as the edge of the band */
 	/* profile */
 	uint32_t learn_intervals; /* says nothing before it has seen this many */
+	/* rule: those that are set, NaN where not; changes in per cent of the baseline */
+	double up_percent, down_percent;
+	double above, below; /* absolute */
+	double growth_drop;  /* points: the fall of year-on-year growth, period on period */
 	/* absence */
 	uint32_t absent_intervals; /* this many intervals without an event where some were expected
 				    */
@@ -48,6 +70,9 @@ struct verdicts {
 	double *upper;
 	double *log10_p;   /* of the two-sided tail probability, <= 0; 0: nothing can be said */
 	int8_t *direction; /* sign of the deviation */
+	/* Did a period end with this interval? false: nothing is said of any slice, and `for`,
+	 * `recover` and lives stand still. Set to true before each step. */
+	bool due;
 };
 
 struct detector_ops {

@@ -34,9 +34,15 @@ _Static_assert(sizeof(struct cell) == 64, "a cell is one cache line");
 
 struct partial_cell {
 	uint32_t series;
-	uint32_t spare;
+	uint32_t sketch; /* 1 + offset of its saved sketch in the partial's `sketches`; 0: none */
 	uint64_t count;
 	double sum, sum_squares, min, max;
+};
+
+/* What came for an interval after it was closed: a correction of the history, never scored. */
+struct late_cell {
+	int64_t interval;
+	struct partial_cell cell;
 };
 
 /* The cells of one (source, epoch, lane, interval). Made by cells_mark(), freed by
@@ -50,6 +56,11 @@ struct partial {
 	bool rebuilt;           /* they were: not on the lane's account */
 	uint64_t first_lsn;     /* blocks from here to the mark hold all its events */
 	int64_t first_frontier; /* at that block's start: a rebuild judges late and future so */
+	/* Of the mark: late events since the lane's last one; by interval, then series. */
+	struct late_cell *late; /* [late_count], owned */
+	uint32_t late_count;
+	uint32_t sketch_bytes;
+	uint8_t *sketches; /* [sketch_bytes], owned: sketch_save() of cells that have one */
 	struct partial_cell cells[];
 };
 void partial_free(struct partial *partial);

@@ -15,6 +15,9 @@ enum aggregation {
 	AGGREGATE_MEAN,
 	AGGREGATE_MIN,
 	AGGREGATE_MAX,
+	AGGREGATE_DISTINCT,   /* HyperLogLog over values of kind hash */
+	AGGREGATE_PERCENTILE, /* of the values, by a log-bucketed sketch */
+	AGGREGATE_RATIO,      /* of two counts or sums: value = numerator / weight */
 };
 
 enum observation_flag {
@@ -43,6 +46,10 @@ struct observations {
 	const double *value;  /* NaN: no data (mean, min, max of nothing); counts and sums are 0 */
 	const double *events; /* number of events behind the value */
 	const double *sum_squares; /* of the events' values, for the variance of sums */
+	double quantile;           /* AGGREGATE_PERCENTILE: 0..1 */
+	/* AGGREGATE_RATIO, else NULL. `events` counts those of the denominator. */
+	const double *numerator;
+	const double *weight; /* the denominator; 0: the value is NaN */
 	const struct slice *slices;
 };
 

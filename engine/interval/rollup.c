@@ -281,6 +281,10 @@ static double aggregate(enum aggregation aggregation, const struct cell *sum)
 		return sum->count ? sum->min : NAN;
 	case AGGREGATE_MAX:
 		return sum->count ? sum->max : NAN;
+	case AGGREGATE_DISTINCT:
+	case AGGREGATE_PERCENTILE:
+	case AGGREGATE_RATIO:
+		break;
 	}
 	check_failed(__FILE__, __LINE__, "a known aggregation");
 }

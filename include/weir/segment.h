@@ -140,6 +140,8 @@ enum weir_control_kind {
 	WEIR_CONTROL_SOURCE = 2, /* struct weir_control_source: a source got a number */
 	WEIR_CONTROL_CONFIG = 3, /* YAML text, in force from `interval` + 1 of every source */
 	WEIR_CONTROL_CLOSE = 4,  /* struct weir_control_close and its lanes */
+	WEIR_CONTROL_INPUT = 5,  /* JSON text: what an operator said, in force like CONFIG */
+	WEIR_CONTROL_REBASE = 6, /* struct weir_control_rebase: state rebuilt from the history */
 };
 
 struct weir_control_record {

@@ -157,7 +157,7 @@ static inline void probe_init(struct probe *probe, const struct detector_ops *op
 	ops->init(probe->state, spec, capacity);
 	memset(probe->learn, 1, sizeof(probe->learn));
 	probe->verdicts = (struct verdicts){probe->expected, probe->lower, probe->upper,
-					    probe->log10_p, probe->direction};
+					    probe->log10_p, probe->direction, true};
 }
 
 static inline void probe_step(struct probe *probe, const struct shop *shop)
