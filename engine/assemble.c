@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "checkpoint.h"
 #include "engine_private.h"
+#include "wishes.h"
 
 /* Blocks of one lane in flight or unsynced: 96 of 256 KiB are 24 MiB, what a disk of 2 GB/s takes
  * in the 10 ms that a busy host may let a sync wait. The control log writes little. */
@@ -164,6 +165,8 @@ static int make_shards(struct engine *engine)
 {
 	struct replay *recovered = &engine->recovered;
 
+	if (wishes_apply(recovered->registry, engine->config) < 0)
+		return -ENOMEM;
 	for (uint32_t i = 0; i < engine->config->shards; i++) {
 		struct shard *shard = &engine->shards[i];
 		if (!recovered->scorers[i])

@@ -14,6 +14,7 @@
  *   what runs beside what      | intern/restore | count/get | overflowed
  *   writer: intern, restore    |       -        |    yes    |    yes
  *   any thread: count, get     |      yes       |    yes    |    yes
+ *   whoever configures: want   |      yes       |    yes    |    yes
  *
  * Runs on:  one writer (the intake agent); any number of readers.
  * Never:    moves or frees a definition; reuses an id; takes a lock.
@@ -47,6 +48,15 @@ struct slot {
 	uint32_t id;
 };
 
+/* Published whole, never changed, freed with the registry: a reader may hold it as long as it
+ * likes, and configurations are few. */
+struct wish_list {
+	struct wish_list *older;
+	uint32_t number; /* from 1 */
+	uint32_t count;
+	struct series_wish wishes[];
+};
+
 struct series_registry {
 	const struct weir_definition **by_id; /* [series_max + 1]; untouched pages cost nothing */
 	uint32_t series_max;
@@ -58,6 +68,7 @@ struct series_registry {
 	struct chunk *chunks;        /* newest first */
 	_Alignas(64) uint32_t count; /* next id; writer release-stores, readers acquire */
 	uint64_t overflowed;
+	uint64_t wishes; /* struct wish_list *; release-stored, 0: none */
 };
 
 struct series_registry *series_create(uint32_t series_max)
@@ -95,6 +106,12 @@ void series_destroy(struct series_registry *registry)
 		struct chunk *chunk = registry->chunks;
 		registry->chunks = chunk->next;
 		free(chunk);
+	}
+	struct wish_list *list = (struct wish_list *)(uintptr_t)registry->wishes;
+	while (list) {
+		struct wish_list *older = list->older;
+		free(list);
+		list = older;
 	}
 	free(registry->slots);
 	free(registry->by_id);
@@ -270,4 +287,61 @@ const struct weir_definition *series_get(const struct series_registry *registry,
 uint64_t series_overflowed(const struct series_registry *registry)
 {
 	return weir_load_relaxed_64(&registry->overflowed); /* a number for people */
+}
+
+int series_want(struct series_registry *registry, const struct series_wish *wishes, uint32_t count)
+{
+	struct wish_list *list = malloc(sizeof(*list) + count * sizeof(*wishes));
+
+	if (!list)
+		return -ENOMEM;
+	list->older = (struct wish_list *)(uintptr_t)registry->wishes;
+	list->number = list->older ? list->older->number + 1 : 1;
+	list->count = count;
+	if (count)
+		memcpy(list->wishes, wishes, count * sizeof(*wishes));
+	/* Orders: the list before the pointer that shows it; partner: wish_list(). */
+	weir_store_release_64(&registry->wishes, (uintptr_t)list);
+	return 0;
+}
+
+static const struct wish_list *wish_list(const struct series_registry *registry)
+{
+	/* Orders: the pointer before what it points to; partner: series_want(). */
+	return (const void *)(uintptr_t)weir_load_acquire_64(&registry->wishes);
+}
+
+uint32_t series_wants(const struct series_registry *registry)
+{
+	const struct wish_list *list = wish_list(registry);
+
+	return list ? list->number : 0;
+}
+
+static bool text_is(struct series_text text, const char *is)
+{
+	return text.count == strlen(is) && !memcmp(text.bytes, is, text.count);
+}
+
+static bool field_is_wished(struct series_text field, const char *wished)
+{
+	bool wished_default = !*wished || !strcmp(wished, "value");
+
+	/* What stands for series over the bound feeds the metric as well. */
+	return text_is(field, wished) || text_is(field, OVERFLOW_FIELD) ||
+	       (wished_default && (!field.count || text_is(field, "value")));
+}
+
+enum weir_sketch series_sketch(const struct series_registry *registry,
+			       const struct weir_definition *definition)
+{
+	const struct wish_list *list = wish_list(registry);
+
+	if (definition->kind == WEIR_HASH)
+		return WEIR_SKETCH_DISTINCT;
+	for (uint32_t i = 0; list && i < list->count; i++)
+		if (text_is(series_event(definition), list->wishes[i].event) &&
+		    field_is_wished(series_field(definition), list->wishes[i].field))
+			return WEIR_SKETCH_QUANTILE;
+	return WEIR_SKETCH_NONE;
 }

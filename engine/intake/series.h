@@ -14,7 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "weir/limits.h"
 #include "weir/region.h"
+#include "weir/segment.h"
 
 struct series_registry;
 
@@ -45,6 +47,21 @@ const struct weir_definition *series_get(const struct series_registry *registry,
 uint64_t series_overflowed(const struct series_registry *registry); /* definitions over the bound */
 /* FNV-1a 64 over the definition's bytes: what history and checkpoints are keyed by. */
 uint64_t series_hash(const struct weir_definition *definition);
+
+/* Which numbers a configuration has percentiles of. */
+struct series_wish {
+	char event[WEIR_NAME_BYTES_MAX + 1];
+	char field[WEIR_NAME_BYTES_MAX + 1]; /* "" and "value": the default field, or none */
+};
+/* From now on these are wished, and no others: a copy is kept. Lanes see it at their next pass, and
+ * log the definitions that it concerns again before their next events. Whoever applies a
+ * configuration, one at a time; 0 or -ENOMEM, then the old ones stay. */
+int series_want(struct series_registry *registry, const struct series_wish *wishes, uint32_t count);
+/* Counts the calls of series_want(): another number, another answer below. Any thread. */
+uint32_t series_wants(const struct series_registry *registry);
+/* What cells should keep of a series with this definition. Any thread. */
+enum weir_sketch series_sketch(const struct series_registry *registry,
+			       const struct weir_definition *definition);
 
 /* Read access to a checked definition's parts; texts are not NUL-terminated. */
 struct series_text {

@@ -19,6 +19,7 @@
 
 #include "base/bytes.h"
 
+/* Numbers of enum weir_sketch (weir/segment.h): the log says which series have one. */
 enum sketch_kind {
 	SKETCH_NONE,
 	SKETCH_DISTINCT, /* standard error 1.04 / sqrt(2^SKETCH_DISTINCT_BITS) of the count */

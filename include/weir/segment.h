@@ -28,12 +28,20 @@
 enum weir_block_type {
 	WEIR_BLOCK_SEGMENT = 1, /* struct weir_segment_info */
 	WEIR_BLOCK_EVENTS = 2,  /* events, then struct weir_run[runs]: also the marks */
-	WEIR_BLOCK_SERIES = 3,  /* {u32 id, u32 zero, definition}...: from here on */
+	WEIR_BLOCK_SERIES = 3,  /* {u32 id, u32 sketch, definition}...: from here on */
 	WEIR_BLOCK_RINGS = 4,   /* struct weir_ring_record[]: positions, at the segment's start */
 	WEIR_BLOCK_LEDGER = 5,  /* struct weir_ring_record[]: positions and drops, as they change */
 	WEIR_BLOCK_FOOTER = 6,  /* struct weir_footer: the segment is complete */
 	WEIR_BLOCK_CONTROL = 7, /* struct weir_control_record...: the control log's only content */
 	WEIR_BLOCK_SKIPPABLE = 0x80, /* unknown types with this bit are passed over */
+};
+
+/* What a SERIES record says of a series: cells of its later events are sketched so. Numbers on disk
+ * and of enum sketch_kind alike. */
+enum weir_sketch {
+	WEIR_SKETCH_NONE = 0,
+	WEIR_SKETCH_DISTINCT = 1, /* every series of kind hash */
+	WEIR_SKETCH_QUANTILE = 2,
 };
 
 /* Lane number of the control log in block headers. */

@@ -350,3 +350,48 @@ Test(series, a_registry_has_room_for_at_least_one_series)
 	cr_expect_eq(series_intern(registry, (void *)a), 1);
 	series_destroy(registry);
 }
+
+static enum weir_sketch sketch_of(struct series_registry *registry, enum weir_kind kind,
+				  const char *event, const char *field)
+{
+	_Alignas(8) char record[256];
+	cr_assert_gt(series_build(record, sizeof(record), kind, event, field, 0, NULL, NULL), 0);
+	return series_sketch(registry, (const void *)record);
+}
+
+Test(series, hashes_are_always_sketched_and_numbers_as_wished)
+{
+	struct series_registry *registry = series_create(10);
+	const struct series_wish wishes[] = {{"purchase", "value"}, {"search", "results"}};
+
+	cr_assert_eq(series_wants(registry), 0);
+	cr_assert_eq(sketch_of(registry, WEIR_HASH, "visit", ""), WEIR_SKETCH_DISTINCT);
+	cr_assert_eq(sketch_of(registry, WEIR_NUMBER, "purchase", ""), WEIR_SKETCH_NONE);
+	cr_assert_eq(series_want(registry, wishes, 2), 0);
+	cr_assert_eq(series_wants(registry), 1);
+	cr_assert_eq(sketch_of(registry, WEIR_NUMBER, "purchase", ""), WEIR_SKETCH_QUANTILE);
+	cr_assert_eq(sketch_of(registry, WEIR_NUMBER, "purchase", "value"), WEIR_SKETCH_QUANTILE);
+	cr_assert_eq(sketch_of(registry, WEIR_NUMBER, "purchase", "items"), WEIR_SKETCH_NONE);
+	cr_assert_eq(sketch_of(registry, WEIR_NUMBER, "purchase", "__overflow__"),
+		     WEIR_SKETCH_QUANTILE);
+	cr_assert_eq(sketch_of(registry, WEIR_NUMBER, "search", ""), WEIR_SKETCH_NONE);
+	cr_assert_eq(sketch_of(registry, WEIR_NUMBER, "search", "results"), WEIR_SKETCH_QUANTILE);
+	cr_assert_eq(sketch_of(registry, WEIR_NUMBER, "searches", "results"), WEIR_SKETCH_NONE);
+	cr_assert_eq(sketch_of(registry, WEIR_HASH, "purchase", ""), WEIR_SKETCH_DISTINCT);
+	series_destroy(registry);
+}
+
+Test(series, the_last_wishes_hold_and_no_others)
+{
+	struct series_registry *registry = series_create(10);
+	const struct series_wish first = {"purchase", ""}, second = {"refund", ""};
+
+	cr_assert_eq(series_want(registry, &first, 1), 0);
+	cr_assert_eq(series_want(registry, &second, 1), 0);
+	cr_assert_eq(sketch_of(registry, WEIR_NUMBER, "purchase", "value"), WEIR_SKETCH_NONE);
+	cr_assert_eq(sketch_of(registry, WEIR_NUMBER, "refund", ""), WEIR_SKETCH_QUANTILE);
+	cr_assert_eq(series_want(registry, NULL, 0), 0);
+	cr_assert_eq(series_wants(registry), 3);
+	cr_assert_eq(sketch_of(registry, WEIR_NUMBER, "refund", ""), WEIR_SKETCH_NONE);
+	series_destroy(registry);
+}
