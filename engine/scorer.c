@@ -203,9 +203,10 @@ static struct rollup *make_rollup(const struct scorer *scorer, const struct conf
 {
 	struct rollup_spec spec = {
 		.metric = metric->name,
-		.event = metric->event,
-		.field = metric->field,
-		.aggregation = aggregation_of(metric->agg),
+		.terms_count = 1,
+		.terms = {{.event = metric->event,
+			   .field = metric->field,
+			   .aggregation = aggregation_of(metric->agg)}},
 		.rollups = metric->by_count,
 		.slices_max = scorer->config->slices_max,
 	};

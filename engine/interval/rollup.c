@@ -43,8 +43,9 @@ struct rollup {
 
 	struct slices slices;
 	struct cell *sums;                    /* of the interval: an accumulator is a cell */
+	struct cell *closed;                  /* of the last one closed */
 	double *value, *events, *sum_squares; /* as observed */
-	uint32_t capacity;                    /* of these four */
+	uint32_t capacity;                    /* of these five */
 	bool total_born;
 	uint64_t overflowed;
 
@@ -85,15 +86,16 @@ struct rollup *rollup_create(const struct rollup_spec *spec, const char *source,
 	struct rollup *rollup = calloc(1, sizeof(*rollup));
 	if (!rollup)
 		return NULL;
-	const char *field = spec->field ? spec->field : "";
+	const struct rollup_term *term = &spec->terms[0];
+	const char *field = term->field ? term->field : "";
 	struct slices_text field_text = {field, (uint32_t)strlen(field)};
 	rollup->metric = strdup(spec->metric);
-	rollup->event = strdup(spec->event);
+	rollup->event = strdup(term->event);
 	rollup->field = strdup(field_is_default(field_text) ? "" : field);
 	rollup->source = strdup(source);
 	rollup->source_number = source_number;
 	rollup->interval_ms = interval_ms;
-	rollup->aggregation = spec->aggregation;
+	rollup->aggregation = term->aggregation;
 	rollup->lookup = lookup;
 	rollup->lookup_self = lookup_self;
 	if (create_slices(rollup, spec) < 0 || !rollup->metric || !rollup->event ||
@@ -114,6 +116,7 @@ void rollup_destroy(struct rollup *rollup)
 	free(rollup->field);
 	free(rollup->source);
 	free(rollup->sums);
+	free(rollup->closed);
 	free(rollup->value);
 	free(rollup->events);
 	free(rollup->sum_squares);
@@ -143,6 +146,8 @@ static void reserve_slices(struct rollup *rollup)
 		return;
 	rollup->sums = widen(rollup->sums, had * sizeof(struct cell),
 			     capacity * sizeof(struct cell));
+	rollup->closed = widen(rollup->closed, had * sizeof(struct cell),
+			       capacity * sizeof(struct cell));
 	rollup->value = widen(rollup->value, had * 8, capacity * 8);
 	rollup->events = widen(rollup->events, had * 8, capacity * 8);
 	rollup->sum_squares = widen(rollup->sum_squares, had * 8, capacity * 8);
@@ -302,6 +307,9 @@ const struct observations *rollup_close(struct rollup *rollup, int64_t interval,
 		rollup->events[i] = (double)rollup->sums[i].count;
 		rollup->sum_squares[i] = clamp(rollup->sums[i].sum_squares);
 	}
+	struct cell *closed = rollup->sums;
+	rollup->sums = rollup->closed;
+	rollup->closed = closed;
 	memset(rollup->sums, 0, rollup->slices.count * sizeof(struct cell));
 	rollup->observations = (struct observations){
 		.metric = rollup->metric,
@@ -318,6 +326,22 @@ const struct observations *rollup_close(struct rollup *rollup, int64_t interval,
 		.slices = rollup->slices.slice,
 	};
 	return &rollup->observations;
+}
+
+void rollup_rows(struct rollup *rollup, rollup_each *each, void *self)
+{
+	for (uint32_t i = 0; i < rollup->slices.count; i++) {
+		const struct cell *sum = &rollup->closed[i];
+		if (sum->count == 0)
+			continue;
+		struct rollup_row row = {
+			.slice = i,
+			.interval = rollup->observations.interval,
+			.terms = {{sum->count, sum->sum, sum->sum_squares, sum->min, sum->max},
+				  {.min = NAN, .max = NAN}},
+		};
+		each(self, &row);
+	}
 }
 
 uint64_t rollup_overflowed(const struct rollup *rollup)

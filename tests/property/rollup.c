@@ -78,11 +78,12 @@ static void make_spec(void)
 {
 	spec = (struct rollup_spec){
 		.metric = "m",
-		.event = "purchase",
-		.field = random_one_in(3)   ? "items"
-			 : random_one_in(2) ? "value"
-					    : "",
-		.aggregation = (enum aggregation)random_below(5),
+		.terms_count = 1,
+		.terms = {{.event = "purchase",
+			   .field = random_one_in(3)   ? "items"
+				    : random_one_in(2) ? "value"
+						       : "",
+			   .aggregation = (enum aggregation)random_below(5)}},
 		.rollups = (uint32_t)random_below(4),
 		.slices_max = random_one_in(3) ? 1000 : (uint32_t)random_below(25),
 	};
@@ -101,10 +102,10 @@ static void make_spec(void)
 
 static bool model_feeds(const struct series *s)
 {
-	bool items = !strcmp(spec.field, "items");
-	if (strcmp(s->event, spec.event))
+	bool items = !strcmp(spec.terms[0].field, "items");
+	if (strcmp(s->event, spec.terms[0].event))
 		return false;
-	if (s->kind == WEIR_HASH && spec.aggregation != AGGREGATE_COUNT)
+	if (s->kind == WEIR_HASH && spec.terms[0].aggregation != AGGREGATE_COUNT)
 		return false;
 	return items == !strcmp(s->field, "items");
 }
@@ -177,7 +178,7 @@ static void model_apply(const struct partial *partial)
 
 static double model_value(const struct model_slice *slice)
 {
-	switch (spec.aggregation) {
+	switch (spec.terms[0].aggregation) {
 	case AGGREGATE_COUNT:
 		return slice->count;
 	case AGGREGATE_SUM:

@@ -47,9 +47,8 @@ static struct rollup_spec purchases(enum aggregation aggregation)
 {
 	return (struct rollup_spec){
 		.metric = "orders",
-		.event = "purchase",
-		.field = "",
-		.aggregation = aggregation,
+		.terms_count = 1,
+		.terms = {{.event = "purchase", .field = "", .aggregation = aggregation}},
 		.rollups = 2,
 		.by = {{1, {"country"}}, {2, {"device", "country"}}},
 		.slices_max = 100,
@@ -213,7 +212,7 @@ Test(rollup, only_the_metrics_event_and_field_feed_it)
 	struct shop shop = {0};
 	struct rollup_spec spec = purchases(AGGREGATE_SUM);
 	struct rollup_spec items_spec = spec;
-	items_spec.field = "items";
+	items_spec.terms[0].field = "items";
 	struct rollup *value = make(&spec, &shop), *items = make(&items_spec, &shop);
 	uint32_t ids[] = {
 		shop_add(&shop, WEIR_NUMBER, "purchase", "", "DE", NULL),
@@ -327,7 +326,7 @@ Test(rollup, series_over_the_registrys_bound_count_in_the_total_and_overflow)
 	struct shop shop = {0};
 	struct rollup_spec spec = purchases(AGGREGATE_COUNT);
 	struct rollup_spec items_spec = spec;
-	items_spec.field = "items";
+	items_spec.terms[0].field = "items";
 	struct rollup *rollup = make(&spec, &shop), *items = make(&items_spec, &shop);
 	uint32_t over = shop_add(&shop, WEIR_NUMBER, "purchase", "__overflow__", NULL, NULL);
 	apply(rollup, 1, over, 4, 4, 1, 1);
