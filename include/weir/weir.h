@@ -42,12 +42,24 @@ extern "C" {
 #define WEIR_ADD_PAYMENT_INFO "add_payment_info"
 #define WEIR_PURCHASE "purchase"
 #define WEIR_REFUND "refund"
-#define WEIR_SESSION_START "session_start"
-#define WEIR_SEARCH "search"
-#define WEIR_BOUNCE "bounce"
+#define WEIR_SESSION_START "session_start" /* a visit begins */
+#define WEIR_SEARCH "search"               /* in the shop, not on the way to it */
+#define WEIR_BOUNCE "bounce"               /* a visit of one page is over */
 
 /* The usual field: what the event is worth. NULL or "" means the same. */
 #define WEIR_VALUE "value"
+
+/* Dimensions that presets know; any other name is as good. */
+#define WEIR_COUNTRY "country" /* "DE" */
+#define WEIR_DEVICE "device"   /* "mobile", "desktop", "tablet" */
+#define WEIR_CHANNEL "channel" /* how a visitor came: one of these, or any other value */
+#define WEIR_CHANNEL_DIRECT "direct"     /* typed, or a bookmark */
+#define WEIR_CHANNEL_REFERRAL "referral" /* a link on another site */
+#define WEIR_CHANNEL_CPC "cpc"           /* a paid click */
+#define WEIR_CHANNEL_ORGANIC_BRANDED "organic_branded"       /* searched for the shop's name */
+#define WEIR_CHANNEL_ORGANIC_NONBRANDED "organic_nonbranded" /* searched for something else */
+#define WEIR_CHANNEL_EMAIL "email"
+#define WEIR_CHANNEL_SOCIAL "social"
 
 typedef struct weir weir;
 

@@ -23,11 +23,18 @@ static const struct {
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
+int incident_hits(const struct incident *incident, enum market_event event)
+{
+	/* Where visitors stay away, so do their visits, bounces and searches. Refunds follow
+	 * purchases of earlier days: they go on. */
+	if (event > MARKET_REFUND)
+		return incident->event == MARKET_PAGE_VIEW;
+	return event >= incident->event && event != MARKET_REFUND;
+}
+
 int incident_touches(const struct incident *incident, uint32_t series)
 {
-	enum market_event event = market_series_event(series);
-	/* Refunds follow purchases of earlier days: they go on. */
-	return event >= incident->event && event != MARKET_REFUND &&
+	return incident_hits(incident, market_series_event(series)) &&
 	       market_series_value(series, incident->dimension) == incident->value;
 }
 

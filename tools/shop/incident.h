@@ -38,6 +38,8 @@ struct incident_when {
 int incident_plan(const struct season *season, double page_views_min, uint64_t seed,
 		  const struct incident_when *when, struct incident *ret_incident);
 
+/* Does it thin this event, in its slice? */
+int incident_hits(const struct incident *incident, enum market_event event);
 /* Does the incident touch this series at all? */
 int incident_touches(const struct incident *incident, uint32_t series);
 

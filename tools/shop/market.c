@@ -9,32 +9,32 @@
 #include "weir/weir.h"
 
 static const struct market_value countries[] = {
-	{"DE", 0.30, 1.10}, {"FR", 0.20, 1.00}, {"IT", 0.16, 0.90},
-	{"ES", 0.14, 0.85}, {"NL", 0.11, 1.05}, {"AT", 0.09, 1.15},
+	{"DE", 0.30, 1.10, 1.00}, {"FR", 0.20, 1.00, 1.05}, {"IT", 0.16, 0.90, 1.10},
+	{"ES", 0.14, 0.85, 1.05}, {"NL", 0.11, 1.05, 0.90}, {"AT", 0.09, 1.15, 0.95},
 };
 
 static const struct market_value devices[] = {
-	{"mobile", 0.58, 0.80},
-	{"desktop", 0.34, 1.35},
-	{"tablet", 0.08, 0.95},
+	{"mobile", 0.58, 0.80, 1.15},
+	{"desktop", 0.34, 1.35, 0.80},
+	{"tablet", 0.08, 0.95, 0.90},
 };
 
 static const struct market_value channels[] = {
-	{"organic_nonbranded", 0.26, 0.80},
-	{"cpc", 0.21, 0.95},
-	{"organic_branded", 0.17, 1.30},
-	{"direct", 0.17, 1.15},
-	{"email", 0.08, 1.40},
-	{"referral", 0.06, 0.90},
-	{"social", 0.05, 0.50},
+	{WEIR_CHANNEL_ORGANIC_NONBRANDED, 0.26, 0.80, 1.05},
+	{WEIR_CHANNEL_CPC, 0.21, 0.95, 1.30},
+	{WEIR_CHANNEL_ORGANIC_BRANDED, 0.17, 1.30, 0.70},
+	{WEIR_CHANNEL_DIRECT, 0.17, 1.15, 0.90},
+	{WEIR_CHANNEL_EMAIL, 0.08, 1.40, 0.75},
+	{WEIR_CHANNEL_REFERRAL, 0.06, 0.90, 1.00},
+	{WEIR_CHANNEL_SOCIAL, 0.05, 0.50, 1.50},
 };
 
 #define COUNT(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
 
 const struct market_dimension market_dimensions[MARKET_DIMENSIONS] = {
-	{"country", countries, COUNT(countries)},
-	{"device", devices, COUNT(devices)},
-	{"channel", channels, COUNT(channels)},
+	{WEIR_COUNTRY, countries, COUNT(countries)},
+	{WEIR_DEVICE, devices, COUNT(devices)},
+	{WEIR_CHANNEL, channels, COUNT(channels)},
 };
 
 _Static_assert(COUNT(countries) * COUNT(devices) * COUNT(channels) == MARKET_CELLS,
@@ -52,6 +52,10 @@ static const struct {
 	[MARKET_BEGIN_CHECKOUT] = {WEIR_BEGIN_CHECKOUT, 0.06, 6200.0, 0.65},
 	[MARKET_PURCHASE] = {WEIR_PURCHASE, 0.035, 5800.0, 0.65},
 	[MARKET_REFUND] = {WEIR_REFUND, 0.0025, -4000.0, 0.6},
+	/* 4.5 pages a visit; two visits of five end after the first. */
+	[MARKET_SESSION_START] = {WEIR_SESSION_START, 0.22, 100.0, 0.0},
+	[MARKET_BOUNCE] = {WEIR_BOUNCE, 0.088, 100.0, 0.0},
+	[MARKET_SEARCH] = {WEIR_SEARCH, 0.04, 100.0, 0.0},
 };
 
 const char *market_event_name(enum market_event event)
@@ -72,6 +76,14 @@ uint32_t market_series_value(uint32_t series, uint32_t dimension)
 	return index % market_dimensions[dimension].count;
 }
 
+/* How a value differs from the shop as a whole, in what one event depends on. */
+static double relative(const struct market_value *value, enum market_event event)
+{
+	if (event == MARKET_BOUNCE)
+		return value->bounce;
+	return event >= MARKET_ADD_TO_CART && event <= MARKET_REFUND ? value->conversion : 1.0;
+}
+
 double market_series_ratio(uint32_t series)
 {
 	enum market_event event = market_series_event(series);
@@ -80,13 +92,10 @@ double market_series_ratio(uint32_t series)
 		const struct market_dimension *dimension = &market_dimensions[i];
 		const struct market_value *value =
 			&dimension->values[market_series_value(series, i)];
-		ratio *= value->share;
-		if (event < MARKET_ADD_TO_CART)
-			continue;
 		double mean = 0.0;
 		for (uint32_t j = 0; j < dimension->count; j++)
-			mean += dimension->values[j].share * dimension->values[j].conversion;
-		ratio *= value->conversion / mean;
+			mean += dimension->values[j].share * relative(&dimension->values[j], event);
+		ratio *= value->share * relative(value, event) / mean;
 	}
 	return ratio;
 }

@@ -3,10 +3,11 @@
  *
  * A series is one event in one cell (country, device, channel). Its mean rate is
  *
- *   page views per minute * ratio(event) * share(cell) [* conversion(cell) from the cart on]
+ *   page views per minute * ratio(event) * share(cell) * [conversion(cell) from the cart on]
+ *                                                      * [bounce(cell) of bounces]
  *
- * with the shares of a dimension adding up to 1 and conversions averaging 1, so that the ratios
- * hold exactly for the shop as a whole. Constant tables; pure functions.
+ * with the shares of a dimension adding up to 1 and conversions and bounces averaging 1, so that
+ * the ratios hold exactly for the shop as a whole. Constant tables; pure functions.
  */
 #ifndef SHOP_MARKET_H
 #define SHOP_MARKET_H
@@ -20,6 +21,9 @@ enum market_event {
 	MARKET_BEGIN_CHECKOUT,
 	MARKET_PURCHASE,
 	MARKET_REFUND,
+	MARKET_SESSION_START, /* not of the funnel, from here on */
+	MARKET_BOUNCE,
+	MARKET_SEARCH,
 	MARKET_EVENTS,
 };
 
@@ -31,6 +35,7 @@ struct market_value {
 	const char *name;
 	double share;
 	double conversion; /* from the cart on, relative to the others */
+	double bounce;     /* of a visit's chance to be one page long, relative to the others */
 };
 
 struct market_dimension {

@@ -116,9 +116,13 @@ static void print_incident(const struct incident *incident, FILE *to)
 	fprintf(to, ",\"planted\":\"%s=%s\",\"kind\":\"%s\",\"event\":\"%s\",\"events\":[",
 		dimension->name, dimension->values[incident->value].name, incident->kind,
 		market_event_name(incident->event));
-	for (int event = incident->event; event <= MARKET_PURCHASE; event++)
-		fprintf(to, "%s\"%s\"", event == (int)incident->event ? "" : ",",
-			market_event_name((enum market_event)event));
+	const char *comma = "";
+	for (int event = 0; event < MARKET_EVENTS; event++) {
+		if (!incident_hits(incident, (enum market_event)event))
+			continue;
+		fprintf(to, "%s\"%s\"", comma, market_event_name((enum market_event)event));
+		comma = ",";
+	}
 	fprintf(to, "],\"size\":%.2f,\"expected\":%.1f,\"onset_ms\":%llu,\"end_ms\":%llu",
 		incident->size, incident->expected, (unsigned long long)incident->onset_ms,
 		(unsigned long long)incident->end_ms);

@@ -42,6 +42,22 @@ Test(shop_market, a_value_gets_its_share_of_page_views)
 				     1e-12);
 }
 
+Test(shop_market, a_channel_has_its_own_bounce_rate)
+{
+	const uint32_t cpc = 1, branded = 2; /* as in market.c */
+	cr_assert_str_eq(market_dimensions[2].values[cpc].name, WEIR_CHANNEL_CPC);
+	cr_assert_str_eq(market_dimensions[2].values[branded].name, WEIR_CHANNEL_ORGANIC_BRANDED);
+	double rates[] = {
+		sum_ratio(MARKET_BOUNCE, 2, cpc) / sum_ratio(MARKET_SESSION_START, 2, cpc),
+		sum_ratio(MARKET_BOUNCE, 2, branded) / sum_ratio(MARKET_SESSION_START, 2, branded),
+	};
+	cr_expect(rates[0] > 0.4 && rates[0] < 0.6, "%g", rates[0]);
+	cr_expect(rates[1] > 0.2 && rates[1] < 0.4, "%g", rates[1]);
+	for (uint32_t i = 0; i < MARKET_CELLS; i++) /* fewer bounces than visits everywhere */
+		cr_assert_lt(market_series_ratio(MARKET_BOUNCE * MARKET_CELLS + i),
+			     market_series_ratio(MARKET_SESSION_START * MARKET_CELLS + i));
+}
+
 Test(shop_market, each_series_has_its_own_event_and_values)
 {
 	static bool seen[MARKET_EVENTS][6][3][7];
@@ -110,6 +126,18 @@ Test(shop_incident, it_touches_its_step_of_the_funnel_and_those_after_it_in_its_
 				 event == MARKET_PURCHASE);
 		cr_assert_eq(!!incident_touches(&incident, i), expected);
 	}
+}
+
+Test(shop_incident, visitors_who_stay_away_neither_visit_nor_bounce_nor_search)
+{
+	struct incident traffic_falls = {.event = MARKET_PAGE_VIEW};
+	struct incident cart_breaks = {.event = MARKET_ADD_TO_CART};
+	const enum market_event visits[] = {MARKET_SESSION_START, MARKET_BOUNCE, MARKET_SEARCH};
+	for (size_t i = 0; i < sizeof(visits) / sizeof(visits[0]); i++) {
+		cr_expect(incident_hits(&traffic_falls, visits[i]));
+		cr_expect_not(incident_hits(&cart_breaks, visits[i]));
+	}
+	cr_expect_not(incident_hits(&traffic_falls, MARKET_REFUND));
 }
 
 /* All events of some steps, drawn by `workers` in turn. */
