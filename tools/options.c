@@ -1,5 +1,5 @@
 /*
- * options: one table of options for each command; it drives both getopt_long and --help.
+ * options: see options.h. Parsing; help is options_help.c, manual pages options_manual.c.
  */
 #include "options.h"
 
@@ -11,70 +11,207 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HELP_COLUMN 28
+/* What getopt returns for a row without an id of its own: this and the row's number. */
+#define ROW_IDS 65536
 
-int options_next(const struct options *options, int argc, char **argv, const char **ret_argument)
+static int row_id(const struct options *options, size_t row)
 {
-	struct option longs[OPTIONS_MAX + 2];
-	char shorts[2 * OPTIONS_MAX + 4];
-	size_t used = 0;
-	memset(longs, 0, sizeof(longs));
+	return options->rows[row].id ? options->rows[row].id : ROW_IDS + (int)row;
+}
+
+/* What getopt_long wants, of the rows. `longs` and `shorts` have room for OPTIONS_MAX rows. */
+static void fill_tables(const struct options *options, struct option *longs, char *shorts)
+{
+	size_t used = 0, i;
 	shorts[used++] = 'h';
-	for (size_t i = 0; i < options->count && i < OPTIONS_MAX; i++) {
+	for (i = 0; i < options->rows_count && i < OPTIONS_MAX; i++) {
 		const struct option_row *row = &options->rows[i];
-		longs[i].name = row->name;
-		longs[i].has_arg = row->argument ? required_argument : no_argument;
-		longs[i].val = row->id;
-		if (row->id < OPTIONS_LONG) {
+		longs[i] = (struct option){.name = row->name,
+					   .has_arg = row->argument && row->kind != OPTION_VALUE
+							      ? required_argument
+							      : no_argument,
+					   .val = row_id(options, i)};
+		if (row->id > 0 && row->id < OPTIONS_LONG) {
 			shorts[used++] = (char)row->id;
 			if (row->argument)
 				shorts[used++] = ':';
 		}
 	}
 	shorts[used] = '\0';
-	longs[options->count] = (struct option){.name = "help", .val = 'h'};
+	longs[i] = (struct option){.name = "help", .has_arg = optional_argument, .val = 'h'};
+	longs[i + 1] = (struct option){0};
+}
+
+int options_next(const struct options *options, int argc, char **argv, const char **ret_argument)
+{
+	struct option longs[OPTIONS_MAX + 2];
+	char shorts[2 * OPTIONS_MAX + 4];
+	fill_tables(options, longs, shorts);
 	argv[0] = (char *)(uintptr_t)options->program; /* what getopt's messages begin with */
 	int id = getopt_long(argc, argv, shorts, longs, NULL);
 	if (id == -1)
 		return 0;
+	if (id == 'h' && optarg && strcmp(optarg, "man") != 0) {
+		fprintf(stderr, "%s: --help cannot be \"%s\"\n", options->program, optarg);
+		id = '?';
+	}
 	if (id == '?') {
 		fprintf(stderr, "Try '%s --help'.\n", options->program);
 		return -EINVAL;
 	}
 	if (id == 'h') {
-		options_help(options, stdout);
+		if (optarg)
+			options_manual(options, stdout);
+		else
+			options_help(options, stdout);
 		return OPTIONS_HELP;
 	}
 	*ret_argument = optarg;
 	return id;
 }
 
-void options_help(const struct options *options, FILE *to)
+static const struct option_row *find_row(const struct options *options, int id)
 {
-	fprintf(to, "Usage: %s %s\n%s\n\n", options->program, options->usage, options->about);
-	for (size_t i = 0; i < options->count; i++) {
-		const struct option_row *row = &options->rows[i];
-		int width = fprintf(to, "  ");
-		if (row->id < OPTIONS_LONG)
-			width += fprintf(to, "-%c, ", row->id);
-		width += fprintf(to, "--%s", row->name);
-		if (row->argument)
-			width += fprintf(to, " %s", row->argument);
-		if (width >= HELP_COLUMN) {
-			fputc('\n', to);
-			width = 0;
+	for (size_t i = 0; i < options->rows_count; i++)
+		if (row_id(options, i) == id)
+			return &options->rows[i];
+	return NULL;
+}
+
+/* Which of "a|b|c" it is. */
+static int choose(const char *words, const char *text, unsigned *ret_index)
+{
+	size_t bytes = strlen(text);
+	for (unsigned index = 0;; index++) {
+		size_t word = strcspn(words, "|");
+		if (word == bytes && memcmp(words, text, bytes) == 0) {
+			*ret_index = index;
+			return 0;
 		}
-		fprintf(to, "%*s%s\n", HELP_COLUMN - width, "", row->help);
+		if (words[word] == '\0')
+			return -EINVAL;
+		words += word + 1;
 	}
-	fprintf(to, "  -h, --help%*sthis text\n", HELP_COLUMN - 12, "");
+}
+
+static int take_number(const struct option_row *row, void *field, const char *argument)
+{
+	bool bounded = row->min < 0.0 || row->min > 0.0 || row->max > 0.0;
+	uint64_t max = bounded && row->max < 18446744073709551615.0 ? (uint64_t)row->max
+								    : UINT64_MAX;
+	uint64_t min = row->min > 0.0 ? (uint64_t)row->min : 0;
+	if (row->kind == OPTION_U64)
+		return options_u64(argument, min, max, field);
+	if (row->kind == OPTION_DURATION)
+		return options_duration_ms(argument, min, max, field);
+	return options_f64(argument, bounded ? row->min : -HUGE_VAL, bounded ? row->max : HUGE_VAL,
+			   field);
+}
+
+static int take_row(const struct option_row *row, void *self, const char *argument)
+{
+	void *field = (char *)self + row->at;
+	switch (row->kind) {
+	case OPTION_SWITCH:
+		*(bool *)field = true;
+		return 0;
+	case OPTION_TEXT:
+		*(const char **)field = argument;
+		return 0;
+	case OPTION_CHOICE:
+		return choose(row->argument, argument, field);
+	case OPTION_VALUE:
+		*(unsigned *)field = (unsigned)row->min;
+		return 0;
+	case OPTION_TAKE:
+		return row->take(field, argument);
+	case OPTION_HANDED:
+		return -EINVAL;
+	default:
+		return take_number(row, field, argument);
+	}
+}
+
+const char *options_operand(const char **at, size_t *ret_bytes, bool *ret_optional,
+			    bool *ret_repeats)
+{
+	const char *word = *at + strspn(*at, " ");
+	size_t bytes = strcspn(word, " ");
+	*at = word + bytes;
+	if (bytes == 0)
+		return NULL;
+	*ret_repeats = bytes > 3 && memcmp(word + bytes - 3, "...", 3) == 0;
+	bytes -= *ret_repeats ? 3 : 0;
+	*ret_optional = word[0] == '[';
+	if (*ret_optional) {
+		word++;
+		bytes -= 2;
+	}
+	*ret_bytes = bytes;
+	return word;
+}
+
+/* Are there as many operands as there must be? 0, or TOOL_USAGE. */
+static int check_operands(const struct options *options, const char *operands, int count,
+			  char **given)
+{
+	size_t bytes;
+	bool optional, repeats;
+	int taken = 0;
+	const char *word;
+	while ((word = options_operand(&operands, &bytes, &optional, &repeats))) {
+		if (taken == count && !optional)
+			return options_wrong(options, "%.*s is missing", (int)bytes, word);
+		if (repeats)
+			return 0;
+		taken += taken < count;
+	}
+	return taken < count ? options_wrong(options, "what is \"%s\"?", given[taken]) : 0;
+}
+
+/* The same, where the first operand says what to do. */
+static int check_action(const struct options *options, int count, char **given)
+{
+	if (count == 0)
+		return options_wrong(options, "what shall it do?");
+	for (size_t i = 0; i < options->actions_count; i++)
+		if (strcmp(options->actions[i].name, given[0]) == 0)
+			return check_operands(options, options->actions[i].operands, count - 1,
+					      given + 1);
+	return options_wrong(options, "it cannot \"%s\"", given[0]);
+}
+
+int options_parse(const struct options *options, int argc, char **argv, void *self,
+		  char ***ret_operands, int *ret_count, int *ret_code)
+{
+	const char *argument;
+	int id;
+	while ((id = options_next(options, argc, argv, &argument)) > 0) {
+		const struct option_row *row = find_row(options, id);
+		*ret_code = TOOL_OK;
+		if (!row) /* OPTIONS_HELP: ids of rows are letters or large */
+			return 1;
+		int error = take_row(row, self, argument);
+		if (error < 0) {
+			*ret_code = options_wrong(options, "--%s cannot be \"%s\"%s", row->name,
+						  argument ? argument : "",
+						  error == -ERANGE ? ": out of range" : "");
+			return 1;
+		}
+	}
+	*ret_operands = argv + optind;
+	*ret_count = argc - optind;
+	*ret_code = id < 0 ? TOOL_USAGE
+		    : options->actions_count
+			    ? check_action(options, *ret_count, *ret_operands)
+			    : check_operands(options, options->operands, *ret_count, *ret_operands);
+	return *ret_code ? 1 : 0;
 }
 
 const char *options_name(const struct options *options, int id)
 {
-	for (size_t i = 0; i < options->count; i++)
-		if (options->rows[i].id == id)
-			return options->rows[i].name;
-	return "?";
+	const struct option_row *row = find_row(options, id);
+	return row ? row->name : "?";
 }
 
 int options_wrong(const struct options *options, const char *format, ...)

@@ -1,19 +1,28 @@
 /*
- * options: one table of options for each command; it drives both getopt_long and --help.
+ * options: one table for each command. It drives parsing, --help, the manual page and the
+ * shells' completion.
  *
- * A row's id is what options_next() returns for it. An id that is a letter is a short option too;
- * ids from OPTIONS_LONG on are long options only. --help needs no row.
+ * Idea:  a row says what an option is called, what it takes, and where in the command's own struct
+ *        its value goes: options_parse() fills the struct, checks bounds and says what is wrong.
+ *        What the value may be is read off the row's `argument`: "FILE", "DIR" and "PATH" complete
+ *        to files, "event|wall" to these words. How many operands there must be is read off
+ *        `operands`: "FILE", "[DIR]", "EVENT [DIMENSION=VALUE]...".
+ *
+ * Help is options_help.c, manual pages options_manual.c. --help needs no row; --help=man is the
+ * manual page, as the build installs it.
  */
 #ifndef TOOLS_OPTIONS_H
 #define TOOLS_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
-#define OPTIONS_LONG 256
-#define OPTIONS_HELP 1 /* answer of options_next(): help is printed, leave with exit code 0 */
-#define OPTIONS_MAX 48 /* rows of one command */
+#define OPTIONS_LONG 256 /* ids from here on are long options only */
+#define OPTIONS_HELP 1   /* answer of options_next(): help is printed, leave with exit code 0 */
+#define OPTIONS_MAX 48   /* rows of one command */
+#define OPTIONS_COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
 /* Exit codes of every program in tools/. */
 enum tool_exit {
@@ -23,35 +32,89 @@ enum tool_exit {
 	TOOL_IO = 3, /* cannot reach the engine, or a file cannot be read or written */
 };
 
+/* Where the value goes: what lies at `at` in the command's struct. */
+enum option_kind {
+	OPTION_HANDED,   /* nowhere: options_next() hands it to the caller */
+	OPTION_SWITCH,   /* bool: true */
+	OPTION_TEXT,     /* const char * */
+	OPTION_U64,      /* uint64_t, within min..max */
+	OPTION_F64,      /* double, within min..max */
+	OPTION_DURATION, /* uint64_t, milliseconds, within min..max */
+	OPTION_CHOICE,   /* unsigned: `argument` is "a|b|c", the value the index of the word */
+	OPTION_VALUE,    /* unsigned: `min` (a switch that stands for a value) */
+	OPTION_TAKE,     /* take(field, argument): 0, or negative where it cannot be that */
+};
+
 struct option_row {
-	int id;
+	int id; /* a letter: a short option too; 0 where OPTION_HANDED does not need it */
 	const char *name;
 	const char *argument; /* NULL: a switch */
 	const char *help;     /* without the final point */
+	enum option_kind kind;
+	size_t at;       /* offsetof() */
+	double min, max; /* both 0: whatever the field holds */
+	int (*take)(void *field, const char *argument);
+};
+
+/* A command that does several things: `weirctl config check FILE`. The first operand says which. */
+struct option_action {
+	const char *name, *operands, *help;
+};
+
+/* A line for the shell, and what it does (without the final point). */
+struct option_example {
+	const char *line, *does;
 };
 
 struct options {
-	const char *program; /* "weirctl dump" */
-	const char *usage;   /* what follows the program: "[options] DIR" */
-	const char *about;   /* one or two sentences */
+	const char *program;     /* "weirctl dump" */
+	const char *operands;    /* "[DIR]"; "" if there are none */
+	const char *summary;     /* one line, no capital, no point: what stands behind the name */
+	const char *description; /* sentences; an empty line begins a paragraph */
 	const struct option_row *rows;
-	size_t count;
+	size_t rows_count;
+	const struct option_action *actions; /* where there are any, `operands` is "" */
+	size_t actions_count;
+	const struct option_example *examples;
+	size_t examples_count;
+	const char *exits[4];    /* what a code means here, where it differs from every tool's */
+	const char *environment; /* "WEIR_SOCKET WEIR_CONTROL": those it reads */
+	const char *see_also;    /* "weird(8)"; NULL: the program whose command this is */
 };
 
-/* The next option: its row's id, its argument in *ret_argument (NULL for a switch). 0: no more
+/* Fill `self` from the command line, and check that the operands can be these. 0 and the operands
+ * behind the options; or 1, with the exit code, when all is said: help, or what is wrong. */
+int options_parse(const struct options *options, int argc, char **argv, void *self,
+		  char ***ret_operands, int *ret_count, int *ret_code);
+
+/* Below that: the next option's id, its argument in *ret_argument (NULL for a switch). 0: no more
  * (optind is at the first operand). OPTIONS_HELP. -EINVAL: said on stderr. */
 int options_next(const struct options *options, int argc, char **argv, const char **ret_argument);
 void options_help(const struct options *options, FILE *to);
+/* The manual page, in mdoc(7). */
+void options_manual(const struct options *options, FILE *to);
 /* The long name of an option. */
 const char *options_name(const struct options *options, int id);
 /* Say what is wrong with the command line, and how to get help. Returns TOOL_USAGE. */
 int options_wrong(const struct options *options, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* The next word of "FILE [DIR] [NAME=VALUE]...": its bytes in *ret_bytes, NULL at the end. */
+const char *options_operand(const char **at, size_t *ret_bytes, bool *ret_optional,
+			    bool *ret_repeats);
+
 /* Whole texts only. 0, -EINVAL (not such a number), -ERANGE (not within min..max). */
 int options_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value);
 int options_f64(const char *text, double min, double max, double *ret_value);
 /* "250ms", "60s", "5m", "1h", "7d"; a bare number is seconds. */
 int options_duration_ms(const char *text, uint64_t min_ms, uint64_t max_ms, uint64_t *ret_ms);
+
+/* Pieces of a manual page, for a program that puts its own together. */
+void manual_head(const char *name, const char *section, const char *summary, FILE *to);
+void manual_text(const char *text, FILE *to);
+void manual_escaped(const char *text, size_t bytes, FILE *to);
+void manual_exits(const struct options *options, FILE *to);
+/* "weirctl(1) weird(8)": the last section. */
+void manual_see_also(const char *pages, FILE *to);
 
 #endif

@@ -152,8 +152,14 @@ json_t *ask(const char *socket_path, json_t *request, char *why, size_t why_byte
 	return NULL;
 }
 
-char *ask_directory(const char *socket_path, char *why, size_t why_bytes)
+char *ask_directory(const char *given, const char *socket_path, char *why, size_t why_bytes)
 {
+	if (given) {
+		char *copy = strdup(given);
+		if (!copy)
+			snprintf(why, why_bytes, "out of memory");
+		return copy;
+	}
 	json_t *answer = ask(socket_path, json_pack("{ss}", "command", "status"), why, why_bytes);
 	if (!answer)
 		return NULL;

@@ -1,7 +1,6 @@
 /*
  * anomalies: what was found, newest first: of a running engine, or of a data directory's store.
  */
-#include <getopt.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -17,37 +16,6 @@
 #define WHY_BYTES 320
 #define LIMIT_MAX 1000 /* what the engine answers at once; a directory has no such bound */
 
-enum {
-	OPTION_SOCKET = OPTIONS_LONG,
-	OPTION_SEVERITY,
-	OPTION_METRIC,
-	OPTION_SINCE,
-	OPTION_LIMIT,
-	OPTION_REVISIONS,
-	OPTION_JSON
-};
-
-static const struct option_row rows[] = {
-	{OPTION_SOCKET, "socket", "PATH",
-	 "control socket; default $WEIR_CONTROL, /run/weir/control.sock"},
-	{OPTION_SEVERITY, "severity", "N", "only those whose peak reached N, 0 to 100"},
-	{OPTION_METRIC, "metric", "NAME", "only those of this metric"},
-	{OPTION_SINCE, "since", "TIME",
-	 "that ended later: unix seconds, or 2011-01-04[T10:00] UTC"},
-	{OPTION_LIMIT, "limit", "N", "at most N; default 100"},
-	{OPTION_REVISIONS, "revisions", NULL, "every revision, oldest first"},
-	{OPTION_JSON, "json", NULL, "one JSON object per line, as Redis subscribers get it"},
-};
-
-static const struct options options = {
-	.program = "weirctl anomalies",
-	.usage = "[options] [DIR]",
-	.about = "What was found, newest first: by the running engine, or, with DIR, in a data "
-		 "directory.",
-	.rows = rows,
-	.count = sizeof(rows) / sizeof(rows[0]),
-};
-
 struct anomalies {
 	const char *socket, *metric;
 	double severity;
@@ -56,29 +24,38 @@ struct anomalies {
 	bool revisions, json;
 };
 
-static int take_option(struct anomalies *anomalies, int id, const char *argument)
-{
-	switch (id) {
-	case OPTION_SOCKET:
-		anomalies->socket = argument;
-		return 0;
-	case OPTION_METRIC:
-		anomalies->metric = argument;
-		return 0;
-	case OPTION_SEVERITY:
-		return options_f64(argument, 0.0, 100.0, &anomalies->severity);
-	case OPTION_SINCE:
-		return text_parse_time(argument, &anomalies->since_ms);
-	case OPTION_LIMIT:
-		return options_u64(argument, 1, UINT32_MAX, &anomalies->limit);
-	case OPTION_REVISIONS:
-		anomalies->revisions = true;
-		return 0;
-	default:
-		anomalies->json = true;
-		return 0;
-	}
-}
+static const struct option_row rows[] = {
+	ROW_CONTROL(struct anomalies),
+	{.name = "severity",
+	 .argument = "N",
+	 .help = "only those whose peak reached N, 0 to 100",
+	 .kind = OPTION_F64,
+	 .max = 100.0,
+	 .at = offsetof(struct anomalies, severity)},
+	{.name = "metric",
+	 .argument = "NAME",
+	 .help = "only those of this metric",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct anomalies, metric)},
+	{.name = "since",
+	 .argument = "TIME",
+	 .help = "that ended later: unix seconds, or 2011-01-04[T10:00] UTC",
+	 .kind = OPTION_TAKE,
+	 .take = text_take_time,
+	 .at = offsetof(struct anomalies, since_ms)},
+	{.name = "limit",
+	 .argument = "N",
+	 .help = "at most N; default 100",
+	 .kind = OPTION_U64,
+	 .min = 1,
+	 .max = UINT32_MAX,
+	 .at = offsetof(struct anomalies, limit)},
+	{.name = "revisions",
+	 .help = "every revision, oldest first",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct anomalies, revisions)},
+	ROW_JSON(struct anomalies, "one JSON object per line, as Redis subscribers get it"),
+};
 
 static const char *text_of(const json_t *data, const char *name)
 {
@@ -174,25 +151,36 @@ static int read_directory(struct anomalies *anomalies, const char *directory)
 	return error < 0 ? TOOL_IO : TOOL_OK;
 }
 
-int command_anomalies(int argc, char **argv)
+static int run(void *self, int count, char **operands)
 {
-	struct anomalies anomalies = {.limit = 100};
-	const char *argument;
-	int id;
-	while ((id = options_next(&options, argc, argv, &argument)) > 0) {
-		if (id == OPTIONS_HELP)
-			return TOOL_OK;
-		if (take_option(&anomalies, id, argument) < 0)
-			return options_wrong(&options, "--%s cannot be \"%s\"",
-					     options_name(&options, id), argument);
-	}
-	if (id < 0)
-		return TOOL_USAGE;
-	if (optind + 1 < argc)
-		return options_wrong(&options, "one data directory, please");
-	if (optind < argc)
-		return read_directory(&anomalies, argv[optind]);
-	if (anomalies.limit > LIMIT_MAX)
-		return options_wrong(&options, "an engine answers with at most %d", LIMIT_MAX);
-	return ask_engine(&anomalies);
+	struct anomalies *anomalies = self;
+	if (count)
+		return read_directory(anomalies, operands[0]);
+	if (anomalies->limit > LIMIT_MAX)
+		return options_wrong(&command_anomalies.options,
+				     "an engine answers with at most %d", LIMIT_MAX);
+	return ask_engine(anomalies);
 }
+
+static const struct anomalies defaults = {.limit = 100};
+
+static const struct option_example examples[] = {
+	{"weirctl anomalies --severity 50", "What was at least major"},
+	{"weirctl anomalies --metric revenue --revisions --json",
+	 "Every revision of one metric's anomalies"},
+	{"weirctl anomalies /var/lib/weir", "The same without the engine"},
+};
+
+const struct command command_anomalies = {
+	.options = {.program = "weirctl anomalies",
+		    .operands = "[DIR]",
+		    .summary = "what it found, newest first",
+		    .description = "What was found, newest first: by the running engine, or, with "
+				   "DIR, in a data directory.",
+		    COMMAND_ROWS(rows),
+		    COMMAND_EXAMPLES(examples),
+		    .environment = "WEIR_CONTROL"},
+	.bytes = sizeof(struct anomalies),
+	.defaults = &defaults,
+	.run = run,
+};

@@ -1,9 +1,7 @@
 /*
  * config: is a configuration right? Says what is wrong with it, where, and what to do.
  */
-#include <getopt.h>
 #include <stdbool.h>
-#include <string.h>
 
 #include "command.h"
 #include "config.h"
@@ -12,18 +10,12 @@
 
 #define WHY_BYTES 1024
 
-enum { OPTION_JSON = OPTIONS_LONG };
-
-static const struct option_row rows[] = {
-	{OPTION_JSON, "json", NULL, "one JSON object"},
+struct given {
+	bool json;
 };
 
-static const struct options options = {
-	.program = "weirctl config",
-	.usage = "check [options] FILE",
-	.about = "Is this configuration right? Exit code 1 if not.",
-	.rows = rows,
-	.count = sizeof(rows) / sizeof(rows[0]),
+static const struct option_row rows[] = {
+	ROW_JSON(struct given, "one JSON object"),
 };
 
 static int check_file(const char *path, bool json)
@@ -53,19 +45,30 @@ static int check_file(const char *path, bool json)
 	return ok ? TOOL_OK : TOOL_NO;
 }
 
-int command_config(int argc, char **argv)
+static int run(void *self, int count, char **operands)
 {
-	bool json = false;
-	const char *argument;
-	int id;
-	while ((id = options_next(&options, argc, argv, &argument)) > 0) {
-		if (id == OPTIONS_HELP)
-			return TOOL_OK;
-		json = true;
-	}
-	if (id < 0)
-		return TOOL_USAGE;
-	if (optind + 2 != argc || strcmp(argv[optind], "check") != 0)
-		return options_wrong(&options, "what to do is `check FILE`");
-	return check_file(argv[optind + 1], json);
+	const struct given *given = self;
+	(void)count;
+	return check_file(operands[1], given->json);
 }
+
+static const struct option_action actions[] = {
+	{"check", "FILE", "is this configuration right? What is wrong is named with its place"},
+};
+
+static const struct option_example examples[] = {
+	{"weirctl config check /etc/weir/weir.yaml", "Before an engine is started on it"},
+};
+
+const struct command command_config = {
+	.options = {.program = "weirctl config",
+		    .operands = "",
+		    .summary = "check a configuration",
+		    .description = "What a configuration says, and whether it is right.",
+		    COMMAND_ROWS(rows),
+		    COMMAND_ACTIONS(actions),
+		    COMMAND_EXAMPLES(examples),
+		    .exits = {[TOOL_NO] = "the configuration is wrong"}},
+	.bytes = sizeof(struct given),
+	.run = run,
+};

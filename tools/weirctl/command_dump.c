@@ -2,7 +2,6 @@
  * dump: all events of a log, or counts and sums of them.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 
 #include "ask.h"
@@ -11,78 +10,42 @@
 #include "groups.h"
 #include "options.h"
 #include "show.h"
+#include "text.h"
 
 #define WHY_BYTES 320
-
-enum {
-	OPTION_EVENT = OPTIONS_LONG,
-	OPTION_SOURCE,
-	OPTION_SINCE,
-	OPTION_UNTIL,
-	OPTION_WHERE,
-	OPTION_SUM,
-	OPTION_SOCKET,
-	OPTION_JSON,
-	OPTION_CSV
-};
-
-static const struct option_row rows[] = {
-	{OPTION_EVENT, "event", "NAME", "only this event"},
-	{OPTION_SOURCE, "source", "NAME", "only this source"},
-	{OPTION_SINCE, "since", "TIME",
-	 "from here on: unix seconds, or 2011-01-04[T10:00[:00]] UTC"},
-	{OPTION_UNTIL, "until", "TIME", "before this"},
-	{OPTION_WHERE, "where", "NAME=VALUE", "only this value of a dimension; may be repeated"},
-	{OPTION_SUM, "sum", "KEYS",
-	 "counts and sums by day, hour, event, field, source or "
-	 "dimensions: day,country"},
-	{OPTION_SOCKET, "socket", "PATH", "without DIR: of the engine whose log it is"},
-	{OPTION_JSON, "json", NULL, "one JSON object per line"},
-	{OPTION_CSV, "csv", NULL, "comma-separated, with a header"},
-};
-
-static const struct options options = {
-	.program = "weirctl dump",
-	.usage = "[options] [DIR]",
-	.about =
-		"All events of the log in a data directory, lane after lane; of a running engine's "
-		"without DIR.",
-	.rows = rows,
-	.count = sizeof(rows) / sizeof(rows[0]),
-};
 
 struct dump {
 	struct event_filter filter;
 	const char *sum, *socket;
-	enum event_form form;
+	unsigned form; /* enum event_form */
 };
 
-static int take_option(struct dump *dump, int id, const char *argument)
-{
-	switch (id) {
-	case OPTION_EVENT:
-		dump->filter.event = argument;
-		return 0;
-	case OPTION_SOURCE:
-		dump->filter.source = argument;
-		return 0;
-	case OPTION_SINCE:
-		return filter_since(&dump->filter, argument);
-	case OPTION_UNTIL:
-		return filter_until(&dump->filter, argument);
-	case OPTION_WHERE:
-		return filter_where(&dump->filter, argument);
-	case OPTION_SUM:
-		dump->sum = argument;
-		return 0;
-	case OPTION_SOCKET:
-		dump->socket = argument;
-		return 0;
-	default:
-		dump->form = id == OPTION_JSON ? FORM_JSON : FORM_CSV;
-		return 0;
-	}
-}
+static const struct option_row rows[] = {
+	ROWS_FILTER(struct dump),
+	{.name = "since",
+	 .argument = "TIME",
+	 .help = "from here on: unix seconds, or 2011-01-04[T10:00[:00]] UTC",
+	 .kind = OPTION_TAKE,
+	 .take = text_take_time,
+	 .at = offsetof(struct dump, filter.since_ms)},
+	{.name = "until",
+	 .argument = "TIME",
+	 .help = "before this",
+	 .kind = OPTION_TAKE,
+	 .take = text_take_time,
+	 .at = offsetof(struct dump, filter.until_ms)},
+	{.name = "sum",
+	 .argument = "KEYS",
+	 .help = "counts and sums by day, hour, event, field, source or dimensions: day,country",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct dump, sum)},
+	{.name = "socket",
+	 .argument = "PATH",
+	 .help = "without DIR: of the engine whose log it is",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct dump, socket)},
+	ROWS_FORM(struct dump),
+};
 
 static int dump_events(const struct dump *dump, struct events *events, struct groups *groups)
 {
@@ -129,36 +92,44 @@ static int dump_directory(const struct dump *dump, const char *directory, struct
 	return report.gaps ? TOOL_NO : TOOL_OK;
 }
 
-int command_dump(int argc, char **argv)
+static int run(void *self, int count, char **operands)
 {
-	struct dump dump = {.filter = {.since_ms = INT64_MIN, .until_ms = INT64_MAX}};
+	const struct dump *dump = self;
 	struct groups *groups = NULL;
-	const char *argument;
-	int id;
-	while ((id = options_next(&options, argc, argv, &argument)) > 0) {
-		if (id == OPTIONS_HELP)
-			return TOOL_OK;
-		if (take_option(&dump, id, argument) < 0)
-			return options_wrong(&options, "--%s cannot be \"%s\"",
-					     options_name(&options, id), argument);
-	}
-	if (id < 0)
-		return TOOL_USAGE;
-	if (optind + 1 < argc)
-		return options_wrong(&options, "one data directory, please");
-	if (dump.sum && groups_create(dump.sum, &groups) < 0)
-		return options_wrong(&options, "--sum cannot be \"%s\"", dump.sum);
-
-	char why[WHY_BYTES], *asked = NULL;
-	if (optind == argc) {
-		asked = ask_directory(ask_socket(dump.socket), why, sizeof(why));
-		if (!asked)
-			fprintf(stderr, "weirctl: %s\n", why);
-	}
+	char why[WHY_BYTES];
 	int code = TOOL_IO;
-	if (asked || optind < argc)
-		code = dump_directory(&dump, asked ? asked : argv[optind], groups);
-	free(asked);
+	if (dump->sum && groups_create(dump->sum, &groups) < 0)
+		return options_wrong(&command_dump.options, "--sum cannot be \"%s\"", dump->sum);
+	char *directory = ask_directory(count ? operands[0] : NULL, ask_socket(dump->socket), why,
+					sizeof(why));
+	if (directory)
+		code = dump_directory(dump, directory, groups);
+	else
+		fprintf(stderr, "weirctl: %s\n", why);
+	free(directory);
 	groups_destroy(groups);
 	return code;
 }
+
+static const struct dump defaults = {.filter = FILTER_ALL};
+
+static const struct option_example examples[] = {
+	{"weirctl dump /var/lib/weir --event purchase --csv", "All purchases as a table"},
+	{"weirctl dump --sum day,country --since 2026-01-01",
+	 "Counts and sums of each day and country, of the running engine's log"},
+};
+
+const struct command command_dump = {
+	.options = {.program = "weirctl dump",
+		    .operands = "[DIR]",
+		    .summary = "all events of a log, or sums of them",
+		    .description = "All events of the log in a data directory, lane after lane; of "
+				   "a running engine's without DIR.",
+		    COMMAND_ROWS(rows),
+		    COMMAND_EXAMPLES(examples),
+		    .exits = {[TOOL_NO] = "blocks of the log are damaged or missing"},
+		    .environment = "WEIR_CONTROL"},
+	.bytes = sizeof(struct dump),
+	.defaults = &defaults,
+	.run = run,
+};

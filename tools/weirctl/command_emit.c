@@ -2,7 +2,6 @@
  * emit: one event from the command line, through libweir like any application's.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -13,36 +12,6 @@
 #include "weir/weir.h"
 
 #define PAIR_BYTES (WEIR_NAME_BYTES_MAX + WEIR_LABEL_BYTES_MAX + 2)
-
-enum {
-	OPTION_SOCKET = OPTIONS_LONG,
-	OPTION_SOURCE,
-	OPTION_FIELD,
-	OPTION_TIME,
-	OPTION_WAIT,
-	OPTION_TIMEOUT,
-	OPTION_JSON
-};
-
-static const struct option_row rows[] = {
-	{OPTION_SOCKET, "socket", "PATH",
-	 "of the engine; default $WEIR_SOCKET, /run/weir/weir.sock"},
-	{OPTION_SOURCE, "source", "NAME", "stream of the event; default live"},
-	{OPTION_FIELD, "field", "NAME", "what the value is; default value"},
-	{OPTION_TIME, "time", "TIME", "unix seconds, or 2011-01-04[T10:00[:00]] UTC; default now"},
-	{OPTION_WAIT, "wait", NULL, "leave when it is on stable storage, not only in the files"},
-	{OPTION_TIMEOUT, "timeout", "TIME", "wait for the engine so long; default 5s"},
-	{OPTION_JSON, "json", NULL, "one JSON object"},
-};
-
-static const struct options options = {
-	.program = "weirctl emit",
-	.usage = "[options] EVENT [value=NUMBER] [DIMENSION=VALUE]...",
-	.about = "One event, as an application would emit it: weirctl emit purchase value=49.99 "
-		 "country=IT",
-	.rows = rows,
-	.count = sizeof(rows) / sizeof(rows[0]),
-};
 
 struct emit {
 	struct weir_options open;
@@ -56,30 +25,41 @@ struct emit {
 	uint32_t count;
 };
 
-static int take_option(struct emit *emit, int id, const char *argument)
-{
-	switch (id) {
-	case OPTION_SOCKET:
-		emit->open.socket_path = argument;
-		return 0;
-	case OPTION_SOURCE:
-		emit->open.source = argument;
-		return 0;
-	case OPTION_FIELD:
-		emit->field = argument;
-		return 0;
-	case OPTION_TIME:
-		return text_parse_time(argument, &emit->time_ms);
-	case OPTION_TIMEOUT:
-		return options_duration_ms(argument, 1, 86400000, &emit->timeout_ms);
-	case OPTION_WAIT:
-		emit->durable = true;
-		return 0;
-	default:
-		emit->json = true;
-		return 0;
-	}
-}
+static const struct option_row rows[] = {
+	{.name = "socket",
+	 .argument = "PATH",
+	 .help = "of the engine; default $WEIR_SOCKET, /run/weir/weir.sock",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct emit, open.socket_path)},
+	{.name = "source",
+	 .argument = "NAME",
+	 .help = "stream of the event; default live",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct emit, open.source)},
+	{.name = "field",
+	 .argument = "NAME",
+	 .help = "what the value is; default value",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct emit, field)},
+	{.name = "time",
+	 .argument = "TIME",
+	 .help = "unix seconds, or 2011-01-04[T10:00[:00]] UTC; default now",
+	 .kind = OPTION_TAKE,
+	 .take = text_take_time,
+	 .at = offsetof(struct emit, time_ms)},
+	{.name = "wait",
+	 .help = "leave when it is on stable storage, not only in the files",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct emit, durable)},
+	{.name = "timeout",
+	 .argument = "TIME",
+	 .help = "wait for the engine so long; default 5s",
+	 .kind = OPTION_DURATION,
+	 .min = 1,
+	 .max = 86400000,
+	 .at = offsetof(struct emit, timeout_ms)},
+	ROW_JSON(struct emit, "one JSON object"),
+};
 
 /* "value=49.99" or "country=IT". Returns what is wrong, or NULL. */
 static const char *take_pair(struct emit *emit, const char *text)
@@ -145,11 +125,10 @@ static int emit_one(const struct emit *emit)
 				 emit->dimensions, emit->count);
 	if (series < 0) {
 		weir_close(handle, 0);
-		return options_wrong(&options,
+		return options_wrong(&command_emit.options,
 				     "this cannot be a series (%s): names are 1 to %d bytes of "
 				     "UTF-8, values 0 to %d, each dimension comes once",
-				     strerror(-series), WEIR_NAME_BYTES_MAX,
-				     WEIR_LABEL_BYTES_MAX);
+				     strerror(-series), WEIR_NAME_BYTES_MAX, WEIR_LABEL_BYTES_MAX);
 	}
 	ret = emit->time_ms < 0
 		      ? weir_emit(handle, series, emit->value)
@@ -160,33 +139,43 @@ static int emit_one(const struct emit *emit)
 	return finish(emit, handle, ret);
 }
 
-int command_emit(int argc, char **argv)
+static int run(void *self, int count, char **operands)
 {
-	struct emit emit = {.open = {.size = sizeof(emit.open),
-				     .program = "weirctl",
-				     .ring_events = WEIR_RING_EVENTS_MIN},
-			    .field = WEIR_VALUE,
-			    .time_ms = -1,
-			    .timeout_ms = 5000,
-			    .value = 1.0};
-	const char *argument;
-	int id;
-	while ((id = options_next(&options, argc, argv, &argument)) > 0) {
-		if (id == OPTIONS_HELP)
-			return TOOL_OK;
-		if (take_option(&emit, id, argument) < 0)
-			return options_wrong(&options, "--%s cannot be \"%s\"",
-					     options_name(&options, id), argument);
-	}
-	if (id < 0)
-		return TOOL_USAGE;
-	if (optind == argc)
-		return options_wrong(&options, "which event?");
-	emit.event = argv[optind];
-	for (int i = optind + 1; i < argc; i++) {
-		const char *wrong = take_pair(&emit, argv[i]);
+	struct emit *emit = self;
+	emit->event = operands[0];
+	for (int i = 1; i < count; i++) {
+		const char *wrong = take_pair(emit, operands[i]);
 		if (wrong)
-			return options_wrong(&options, "%.64s: %s", argv[i], wrong);
+			return options_wrong(&command_emit.options, "%.64s: %s", operands[i],
+					     wrong);
 	}
-	return emit_one(&emit);
+	return emit_one(emit);
 }
+
+static const struct emit defaults = {.open = {.size = sizeof(struct weir_options),
+					      .program = "weirctl",
+					      .ring_events = WEIR_RING_EVENTS_MIN},
+				     .field = WEIR_VALUE,
+				     .time_ms = -1,
+				     .timeout_ms = 5000,
+				     .value = 1.0};
+
+static const struct option_example examples[] = {
+	{"weirctl emit purchase value=49.99 country=IT", "One purchase"},
+	{"weirctl emit --wait page_view device=mobile", "Leave when it is on stable storage"},
+};
+
+const struct command command_emit = {
+	.options = {.program = "weirctl emit",
+		    .operands = "EVENT [value=NUMBER] [DIMENSION=VALUE]...",
+		    .summary = "one event from the command line",
+		    .description = "One event, as an application would emit it.",
+		    COMMAND_ROWS(rows),
+		    COMMAND_EXAMPLES(examples),
+		    .exits = {[TOOL_NO] = "the engine rejected the event",
+			      [TOOL_IO] = "no engine took it within the timeout"},
+		    .environment = "WEIR_SOCKET"},
+	.bytes = sizeof(struct emit),
+	.defaults = &defaults,
+	.run = run,
+};

@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,30 +21,27 @@
 
 #define IO_DEPTH 1 /* nothing is written */
 
-enum { OPTION_SHARDS = OPTIONS_LONG, OPTION_COMPARE, OPTION_JSON };
-
-static const struct option_row rows[] = {
-	{OPTION_SHARDS, "shards", "N", "as so many shards would; default 1"},
-	{OPTION_COMPARE, "compare", NULL,
-	 "with what the live run has stored; exit code 1 if it differs"},
-	{OPTION_JSON, "json", NULL, "one JSON object per line"},
-};
-
-static const struct options options = {
-	.program = "weirctl replay",
-	.usage = "[options] DIR",
-	.about = "Find the anomalies of a log again: every revision, in order. With the engine "
-		 "stopped.",
-	.rows = rows,
-	.count = sizeof(rows) / sizeof(rows[0]),
-};
-
 struct run {
 	const char *directory;
 	uint64_t shards;
 	bool compare, json;
 	struct revisions replayed, stored;
 	bool out_of_memory;
+};
+
+static const struct option_row rows[] = {
+	{.name = "shards",
+	 .argument = "N",
+	 .help = "as so many shards would; default 1",
+	 .kind = OPTION_U64,
+	 .min = 1,
+	 .max = WEIR_SHARDS_MAX,
+	 .at = offsetof(struct run, shards)},
+	{.name = "compare",
+	 .help = "with what the live run has stored; exit code 1 if it differs",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct run, compare)},
+	ROW_JSON(struct run, "one JSON object per line"),
 };
 
 static void print_double(const char *name, double value)
@@ -196,27 +192,36 @@ static int replay_directory(struct run *run)
 	return code;
 }
 
-int command_replay(int argc, char **argv)
+static int run(void *self, int count, char **operands)
 {
-	struct run run = {.shards = 1};
-	const char *argument;
-	int id;
-	while ((id = options_next(&options, argc, argv, &argument)) > 0) {
-		if (id == OPTIONS_HELP)
-			return TOOL_OK;
-		if (id == OPTION_SHARDS &&
-		    options_u64(argument, 1, WEIR_SHARDS_MAX, &run.shards) < 0)
-			return options_wrong(&options, "--shards cannot be \"%s\"", argument);
-		run.compare |= id == OPTION_COMPARE;
-		run.json |= id == OPTION_JSON;
-	}
-	if (id < 0)
-		return TOOL_USAGE;
-	if (optind + 1 != argc)
-		return options_wrong(&options, "which data directory?");
-	run.directory = argv[optind];
-	int code = replay_directory(&run);
-	revisions_fini(&run.replayed);
-	revisions_fini(&run.stored);
+	struct run *run = self;
+	(void)count;
+	run->directory = operands[0];
+	int code = replay_directory(run);
+	revisions_fini(&run->replayed);
+	revisions_fini(&run->stored);
 	return code;
 }
+
+static const struct run defaults = {.shards = 1};
+
+static const struct option_example examples[] = {
+	{"weirctl replay /var/lib/weir --compare",
+	 "Does the log give what the live engine found, bit for bit"},
+};
+
+const struct command command_replay = {
+	.options = {.program = "weirctl replay",
+		    .operands = "DIR",
+		    .summary = "find a log's anomalies again, and compare",
+		    .description =
+			    "Find the anomalies of a log again: every revision, in order. It "
+			    "begins at the first event, or where retention has taken that, at the "
+			    "oldest checkpoint. With the engine stopped.",
+		    COMMAND_ROWS(rows),
+		    COMMAND_EXAMPLES(examples),
+		    .exits = {[TOOL_NO] = "what was replayed is not what was stored"}},
+	.bytes = sizeof(struct run),
+	.defaults = &defaults,
+	.run = run,
+};

@@ -1,7 +1,6 @@
 /*
  * status: how the running engine is. Exit code 1 if it cannot write what it should keep.
  */
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -15,21 +14,14 @@
 #define WHY_BYTES 320
 #define GROUPED_BYTES 32
 
-enum { OPTION_SOCKET = OPTIONS_LONG, OPTION_JSON };
-
-static const struct option_row rows[] = {
-	{OPTION_SOCKET, "socket", "PATH",
-	 "control socket; default $WEIR_CONTROL, /run/weir/control.sock"},
-	{OPTION_JSON, "json", NULL, "one JSON object"},
+struct ask_status {
+	const char *socket;
+	bool json;
 };
 
-static const struct options options = {
-	.program = "weirctl status",
-	.usage = "[options]",
-	.about = "How the running engine is. Exit code 1 if it cannot write, 3 if it does not "
-		 "answer.",
-	.rows = rows,
-	.count = sizeof(rows) / sizeof(rows[0]),
+static const struct option_row rows[] = {
+	ROW_CONTROL(struct ask_status),
+	ROW_JSON(struct ask_status, "one JSON object"),
 };
 
 /* A number at "detectors.banks", 0 if it is not there. */
@@ -147,31 +139,20 @@ static void print_people(const json_t *status)
 	printf("recovery   %s\n", text_at(status, "recovery"));
 }
 
-int command_status(int argc, char **argv)
+static int run(void *self, int count, char **operands)
 {
-	const char *socket = NULL, *argument;
+	const struct ask_status *given = self;
 	char why[WHY_BYTES];
-	bool json = false;
-	int id;
-	while ((id = options_next(&options, argc, argv, &argument)) > 0) {
-		if (id == OPTIONS_HELP)
-			return TOOL_OK;
-		if (id == OPTION_SOCKET)
-			socket = argument;
-		json |= id == OPTION_JSON;
-	}
-	if (id < 0)
-		return TOOL_USAGE;
-	if (optind < argc)
-		return options_wrong(&options, "what is \"%s\"?", argv[optind]);
-	json_t *answer = ask(ask_socket(socket), json_pack("{ss}", "command", "status"), why,
+	(void)count;
+	(void)operands;
+	json_t *answer = ask(ask_socket(given->socket), json_pack("{ss}", "command", "status"), why,
 			     sizeof(why));
 	if (!answer) {
 		fprintf(stderr, "weirctl: %s\n", why);
 		return TOOL_IO;
 	}
 	const json_t *status = json_object_get(answer, "status");
-	if (json) {
+	if (given->json) {
 		json_dumpf(status, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
 		putchar('\n');
 	} else {
@@ -181,3 +162,22 @@ int command_status(int argc, char **argv)
 	json_decref(answer);
 	return code;
 }
+
+static const struct option_example examples[] = {
+	{"weirctl status", "Say how the engine is"},
+	{"weirctl status --json | jq .events_dropped", "How many events were dropped"},
+};
+
+const struct command command_status = {
+	.options = {.program = "weirctl status",
+		    .operands = "",
+		    .summary = "how the engine is",
+		    .description = "How the running engine is: what it keeps, who produces, up to "
+				   "where it has closed, and whether alerts get out.",
+		    COMMAND_ROWS(rows),
+		    COMMAND_EXAMPLES(examples),
+		    .exits = {[TOOL_NO] = "the engine cannot write what it should keep"},
+		    .environment = "WEIR_CONTROL"},
+	.bytes = sizeof(struct ask_status),
+	.run = run,
+};

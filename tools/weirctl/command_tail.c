@@ -2,7 +2,6 @@
  * tail: events as they are kept: follows the log of a running engine.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -16,40 +15,10 @@
 #define WHY_BYTES 320
 #define LOOK_MS 50 /* between two looks at a log that had nothing new */
 
-enum {
-	OPTION_EVENT = OPTIONS_LONG,
-	OPTION_SOURCE,
-	OPTION_WHERE,
-	OPTION_SOCKET,
-	OPTION_SECONDS,
-	OPTION_JSON,
-	OPTION_CSV
-};
-
-static const struct option_row rows[] = {
-	{'n', "count", "N", "leave after N events"},
-	{OPTION_SECONDS, "seconds", "N", "leave after N seconds"},
-	{OPTION_EVENT, "event", "NAME", "only this event"},
-	{OPTION_SOURCE, "source", "NAME", "only this source"},
-	{OPTION_WHERE, "where", "NAME=VALUE", "only this value of a dimension; may be repeated"},
-	{OPTION_SOCKET, "socket", "PATH", "control socket of the engine, to ask where its log is"},
-	{OPTION_JSON, "json", NULL, "one JSON object per line"},
-	{OPTION_CSV, "csv", NULL, "comma-separated, with a header"},
-};
-
-static const struct options options = {
-	.program = "weirctl tail",
-	.usage = "[options] [DIR]",
-	.about = "Events as they are kept, until Ctrl-C. Follows the log in a data directory; a "
-		 "running\nengine's without DIR.",
-	.rows = rows,
-	.count = sizeof(rows) / sizeof(rows[0]),
-};
-
 struct tail {
 	struct event_filter filter;
 	const char *socket;
-	enum event_form form;
+	unsigned form; /* enum event_form */
 	uint64_t count, seconds;
 };
 
@@ -61,29 +30,30 @@ static void on_signal(int signal)
 	stopped = 1;
 }
 
-static int take_option(struct tail *tail, int id, const char *argument)
-{
-	switch (id) {
-	case 'n':
-		return options_u64(argument, 1, UINT64_MAX, &tail->count);
-	case OPTION_SECONDS:
-		return options_u64(argument, 1, UINT32_MAX, &tail->seconds);
-	case OPTION_EVENT:
-		tail->filter.event = argument;
-		return 0;
-	case OPTION_SOURCE:
-		tail->filter.source = argument;
-		return 0;
-	case OPTION_WHERE:
-		return filter_where(&tail->filter, argument);
-	case OPTION_SOCKET:
-		tail->socket = argument;
-		return 0;
-	default:
-		tail->form = id == OPTION_JSON ? FORM_JSON : FORM_CSV;
-		return 0;
-	}
-}
+static const struct option_row rows[] = {
+	{.id = 'n',
+	 .name = "count",
+	 .argument = "N",
+	 .help = "leave after N events",
+	 .kind = OPTION_U64,
+	 .min = 1,
+	 .max = 1e18,
+	 .at = offsetof(struct tail, count)},
+	{.name = "seconds",
+	 .argument = "N",
+	 .help = "leave after N seconds",
+	 .kind = OPTION_U64,
+	 .min = 1,
+	 .max = UINT32_MAX,
+	 .at = offsetof(struct tail, seconds)},
+	ROWS_FILTER(struct tail),
+	{.name = "socket",
+	 .argument = "PATH",
+	 .help = "control socket of the engine, to ask where its log is",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct tail, socket)},
+	ROWS_FORM(struct tail),
+};
 
 static int follow(const struct tail *tail, struct events *events)
 {
@@ -129,33 +99,39 @@ static int follow_directory(const struct tail *tail, const char *directory)
 	return ret < 0 ? TOOL_IO : TOOL_OK;
 }
 
-int command_tail(int argc, char **argv)
+static int run(void *self, int count, char **operands)
 {
-	struct tail tail = {.filter = {.since_ms = INT64_MIN, .until_ms = INT64_MAX},
-			    .count = UINT64_MAX,
-			    .seconds = UINT32_MAX};
-	const char *argument;
-	int id;
-	while ((id = options_next(&options, argc, argv, &argument)) > 0) {
-		if (id == OPTIONS_HELP)
-			return TOOL_OK;
-		if (take_option(&tail, id, argument) < 0)
-			return options_wrong(&options, "--%s cannot be \"%s\"",
-					     options_name(&options, id), argument);
-	}
-	if (id < 0)
-		return TOOL_USAGE;
-	if (optind + 1 < argc)
-		return options_wrong(&options, "one data directory, please");
-	if (optind < argc)
-		return follow_directory(&tail, argv[optind]);
+	const struct tail *tail = self;
 	char why[WHY_BYTES];
-	char *asked = ask_directory(ask_socket(tail.socket), why, sizeof(why));
-	if (!asked) {
+	char *directory = ask_directory(count ? operands[0] : NULL, ask_socket(tail->socket), why,
+					sizeof(why));
+	if (!directory) {
 		fprintf(stderr, "weirctl: %s\n", why);
 		return TOOL_IO;
 	}
-	int code = follow_directory(&tail, asked);
-	free(asked);
+	int code = follow_directory(tail, directory);
+	free(directory);
 	return code;
 }
+
+static const struct tail defaults = {
+	.filter = FILTER_ALL, .count = UINT64_MAX, .seconds = UINT32_MAX};
+
+static const struct option_example examples[] = {
+	{"weirctl tail --event purchase --where country=IT", "Purchases from Italy as they come"},
+	{"weirctl tail -n 1 --json", "Wait for one event"},
+};
+
+const struct command command_tail = {
+	.options = {.program = "weirctl tail",
+		    .operands = "[DIR]",
+		    .summary = "events as they are kept",
+		    .description = "Events as they are kept, until Ctrl-C. Follows the log in a "
+				   "data directory; a running engine's without DIR.",
+		    COMMAND_ROWS(rows),
+		    COMMAND_EXAMPLES(examples),
+		    .environment = "WEIR_CONTROL"},
+	.bytes = sizeof(struct tail),
+	.defaults = &defaults,
+	.run = run,
+};

@@ -1,7 +1,6 @@
 /*
  * verify: the face of verify.h: options, progress, and the report as text or JSON.
  */
-#include <getopt.h>
 #include <inttypes.h>
 #include <unistd.h>
 
@@ -12,23 +11,21 @@
 
 #define WHY_BYTES 512
 
-enum { OPTION_ALLOW_LOST = OPTIONS_LONG, OPTION_REFUSE_LATE, OPTION_JSON };
-
-static const struct option_row rows[] = {
-	{OPTION_ALLOW_LOST, "allow-lost", NULL,
-	 "events that the log admits to have lost are no fault"},
-	{OPTION_REFUSE_LATE, "refuse-late", NULL,
-	 "events behind their interval's mark are a fault"},
-	{OPTION_JSON, "json", NULL, "one JSON object"},
+struct given {
+	struct verify_options verify;
+	bool json;
 };
 
-static const struct options options = {
-	.program = "weirctl verify",
-	.usage = "[options] DIR",
-	.about = "Is the log in a data directory whole, is its ledger exact? Best with the engine "
-		 "stopped.\nExit code 0 only if all is well.",
-	.rows = rows,
-	.count = sizeof(rows) / sizeof(rows[0]),
+static const struct option_row rows[] = {
+	{.name = "allow-lost",
+	 .help = "events that the log admits to have lost are no fault",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct given, verify.allow_lost)},
+	{.name = "refuse-late",
+	 .help = "events behind their interval's mark are a fault",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct given, verify.refuse_late)},
+	ROW_JSON(struct given, "one JSON object"),
 };
 
 static void show_progress(void *self, uint64_t bytes, uint64_t bytes_all)
@@ -106,36 +103,23 @@ static void print_people(const struct verify_report *report)
 	puts(report->ok ? "ok" : "NOT OK");
 }
 
-int command_verify(int argc, char **argv)
+static int run(void *self, int count, char **operands)
 {
-	struct verify_options verify = {0};
+	struct given *given = self;
 	struct verify_report report;
 	char why[WHY_BYTES] = "";
-	bool json = false;
-	const char *argument;
-	int id;
-	while ((id = options_next(&options, argc, argv, &argument)) > 0) {
-		if (id == OPTIONS_HELP)
-			return TOOL_OK;
-		verify.allow_lost |= id == OPTION_ALLOW_LOST;
-		verify.refuse_late |= id == OPTION_REFUSE_LATE;
-		json |= id == OPTION_JSON;
-	}
-	if (id < 0)
-		return TOOL_USAGE;
-	if (optind + 1 != argc)
-		return options_wrong(&options, "which data directory?");
-	bool shows = !json && isatty(STDERR_FILENO);
+	(void)count;
+	bool shows = !given->json && isatty(STDERR_FILENO);
 	if (shows)
-		verify.progress = show_progress;
-	int error = verify_directory(argv[optind], &verify, &report, why, sizeof(why));
+		given->verify.progress = show_progress;
+	int error = verify_directory(operands[0], &given->verify, &report, why, sizeof(why));
 	if (shows)
 		fputs("\r                              \r", stderr);
 	if (error < 0) {
 		fprintf(stderr, "weirctl: %s\n", why);
 		return TOOL_IO;
 	}
-	if (json)
+	if (given->json)
 		print_json(&report);
 	else
 		print_people(&report);
@@ -143,3 +127,20 @@ int command_verify(int argc, char **argv)
 	verify_report_free(&report);
 	return code;
 }
+
+static const struct option_example examples[] = {
+	{"weirctl verify /var/lib/weir", "Check every block and every ring's ledger"},
+};
+
+const struct command command_verify = {
+	.options = {.program = "weirctl verify",
+		    .operands = "DIR",
+		    .summary = "is a log whole, is its ledger exact",
+		    .description = "Is the log in a data directory whole, is its ledger exact? "
+				   "Best with the engine stopped.",
+		    COMMAND_ROWS(rows),
+		    COMMAND_EXAMPLES(examples),
+		    .exits = {[TOOL_OK] = "all is well", [TOOL_NO] = "something is wrong with it"}},
+	.bytes = sizeof(struct given),
+	.run = run,
+};

@@ -11,18 +11,9 @@
 #include "weir/event.h"
 #include "weir/limits.h"
 
-int filter_since(struct event_filter *filter, const char *text)
+int filter_where(void *field, const char *text)
 {
-	return text_parse_time(text, &filter->since_ms);
-}
-
-int filter_until(struct event_filter *filter, const char *text)
-{
-	return text_parse_time(text, &filter->until_ms);
-}
-
-int filter_where(struct event_filter *filter, const char *text)
-{
+	struct event_filter *filter = field;
 	const char *equals = strchr(text, '=');
 	if (!equals || equals == text || filter->where_count == SHOW_WHERE_MAX)
 		return -EINVAL;

@@ -120,3 +120,8 @@ int text_parse_time(const char *text, int64_t *ret_unix_ms)
 	}
 	return -EINVAL;
 }
+
+int text_take_time(void *field, const char *text)
+{
+	return text_parse_time(text, field);
+}

@@ -22,5 +22,7 @@ void text_time(char text[TEXT_TIME_BYTES], int64_t unix_ms);
 /* Unix seconds, "2011-01-04", "2011-01-04T10:00", "2011-01-04 10:00:00Z"; all UTC. 0, or -EINVAL.
  */
 int text_parse_time(const char *text, int64_t *ret_unix_ms);
+/* The same as an option's take (OPTION_TAKE): the field is an int64_t. */
+int text_take_time(void *field, const char *text);
 
 #endif

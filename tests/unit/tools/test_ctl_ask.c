@@ -75,7 +75,7 @@ Test(ctl_ask, an_answer_that_is_ok_is_returned_whole)
 	cr_expect_eq(json_integer_value(json_object_get(json_object_get(said, "status"), "pid")),
 		     1);
 	json_decref(said);
-	char *directory = ask_directory(path, why, sizeof(why));
+	char *directory = ask_directory(NULL, path, why, sizeof(why));
 	cr_assert(directory);
 	cr_expect_str_eq(directory, "/x/y");
 	free(directory);
@@ -90,7 +90,7 @@ Test(ctl_ask, a_relative_directory_is_where_the_engine_was_started)
 		 "{\"ok\":true,\"status\":{\"data_directory\":\"data\",\"pid\":%d}}", getpid());
 	snprintf(expected, sizeof(expected), "/proc/%d/cwd/data", getpid());
 	start(&server, said);
-	char *directory = ask_directory(path, why, sizeof(why));
+	char *directory = ask_directory(NULL, path, why, sizeof(why));
 	cr_assert(directory);
 	cr_expect_str_eq(directory, expected);
 	free(directory);
