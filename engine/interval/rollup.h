@@ -79,8 +79,8 @@ struct rollup_row {
 	bool late;      /* to be added to what the history has of this earlier interval */
 	int64_t interval;
 	struct rollup_stats terms[2]; /* of one term, terms[1] is that of nothing */
-	/* AGGREGATE_DISTINCT, AGGREGATE_PERCENTILE; NULL: none, or it covers only some of the events.
-	 * Valid during the call. */
+	/* AGGREGATE_DISTINCT, AGGREGATE_PERCENTILE; NULL: none, or it covers only some of the
+	 * events. Valid during the call. */
 	const struct sketch *sketch;
 };
 typedef void rollup_each(void *self, const struct rollup_row *row);
