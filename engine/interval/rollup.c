@@ -1,17 +1,16 @@
 /*
  * rollup: the cells of all series that feed one metric, summed into the metric's slices.
  *
- * Idea:  what a series feeds is found once, when its first cell comes, and kept by series id: the
- *        total and one slice of each roll-up. After that a cell costs one look-up and one addition
- *        per roll-up.
+ * Idea:  what a series feeds is found once, when its first cell comes, and kept by series id
+ *        (feeds.c): what each term takes of it, the total, and one slice of each roll-up. After
+ *        that a cell costs one look-up and one addition per roll-up and term.
  *
- *        feeds[series] -> members: | number? | slice of roll-up 1 | slice of roll-up 2 | ...
- *                                                    |
- *        slices[]  sums[]   (parallel) <-------------'
+ *        feeds: series -> | takes | takes | slice of roll-up 1 | slice of roll-up 2 | ...
+ *                                                  |
+ *        slices[]  sums[slice][term]  sketches[] <-'
  *
- * A hash says nothing about sums, so that series of kind hash feed counts and nothing else. The
- * series that stands for what was over the registry's bound (field `__overflow__`) feeds the
- * metrics of the default field: the total, and the overflow slice of each roll-up.
+ *        Late cells change nothing that is observed: they wait until rollup_rows() turns them into
+ *        corrections.
  *
  * Runs on: the shard that owns the metric.
  * Never:   looks at anything but partials, definitions and its own state, so that the same
@@ -27,46 +26,60 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "interval/feeds.h"
 #include "interval/slices.h"
 
-/* In feeds[]: 0 is a series not met yet. */
-#define FEEDS_NOTHING 1u
-#define FEEDS_FIRST 2u /* FEEDS_FIRST + i: members[i], 1 + roll-ups long */
+/* What came for one slice and term; one cache line. */
+struct sum {
+	struct rollup_stats stats; /* min, max: NaN as long as there is none */
+	uint64_t unsketched;       /* events that the slice's sketch does not cover */
+	uint64_t touched;          /* anything came at all */
+	uint64_t spare;
+};
+_Static_assert(sizeof(struct sum) == 64, "a sum is one cache line");
+
+static const struct sum sum_nothing = {.stats = {.min = NAN, .max = NAN}};
+
+/* A late cell, kept until the rows are asked for. */
+struct late {
+	struct partial_cell cell;
+	int64_t interval;
+	size_t sketch; /* 1 + where it lies in late_sketches; 0: it has none */
+};
+
+/* One late cell in one slice. */
+struct correction {
+	int64_t interval;
+	uint32_t slice;
+	uint32_t late; /* index */
+	const uint32_t *takes;
+};
 
 struct rollup {
-	char *metric, *event, *field, *source; /* field: "" for the default one */
+	char *metric, *source;
 	uint32_t source_number;
 	int64_t interval_ms;
 	enum aggregation aggregation;
-	rollup_lookup *lookup;
-	const void *lookup_self;
+	double quantile;
+	uint32_t terms;
 
+	struct feeds feeds;
 	struct slices slices;
-	struct cell *sums;                    /* of the interval: an accumulator is a cell */
-	struct cell *closed;                  /* of the last one closed */
-	double *value, *events, *sum_squares; /* as observed */
-	uint32_t capacity;                    /* of these five */
+	struct sum *sums;         /* of the interval: [slice * terms + term] */
+	struct sketch **sketches; /* of the interval; NULL until first needed. Or NULL: no need */
+	double *value, *events, *sum_squares, *numerator, *weight; /* as observed */
+	uint32_t capacity; /* slices that these have room for */
 	bool total_born;
+	bool closed; /* the sums are those of the last close: the next cell begins anew */
 	uint64_t overflowed;
 
-	uint32_t *feeds;
-	uint32_t feeds_count;
-	uint32_t *members;
-	uint32_t members_count, members_capacity; /* words */
+	struct sketch *cell_sketch; /* of the cell in hand */
+	struct late *late;
+	uint32_t late_count, late_capacity;
+	struct bytes late_sketches;
 
 	struct observations observations;
 };
-
-/* Is it the field that an event has when nothing else is said? */
-static bool field_is_default(struct slices_text field)
-{
-	return field.count == 0 || (field.count == 5 && !memcmp(field.bytes, "value", 5));
-}
-
-static bool text_is(struct slices_text text, const char *string)
-{
-	return text.count == strlen(string) && !memcmp(text.bytes, string, text.count);
-}
 
 static int create_slices(struct rollup *rollup, const struct rollup_spec *spec)
 {
@@ -79,6 +92,13 @@ static int create_slices(struct rollup *rollup, const struct rollup_spec *spec)
 	return r;
 }
 
+static enum sketch_kind sketch_needed(enum aggregation aggregation)
+{
+	return aggregation == AGGREGATE_DISTINCT     ? SKETCH_DISTINCT
+	       : aggregation == AGGREGATE_PERCENTILE ? SKETCH_QUANTILE
+						     : SKETCH_NONE;
+}
+
 struct rollup *rollup_create(const struct rollup_spec *spec, const char *source,
 			     uint32_t source_number, int64_t interval_ms, rollup_lookup *lookup,
 			     const void *lookup_self)
@@ -86,20 +106,21 @@ struct rollup *rollup_create(const struct rollup_spec *spec, const char *source,
 	struct rollup *rollup = calloc(1, sizeof(*rollup));
 	if (!rollup)
 		return NULL;
-	const struct rollup_term *term = &spec->terms[0];
-	const char *field = term->field ? term->field : "";
-	struct slices_text field_text = {field, (uint32_t)strlen(field)};
 	rollup->metric = strdup(spec->metric);
-	rollup->event = strdup(term->event);
-	rollup->field = strdup(field_is_default(field_text) ? "" : field);
 	rollup->source = strdup(source);
 	rollup->source_number = source_number;
 	rollup->interval_ms = interval_ms;
-	rollup->aggregation = term->aggregation;
-	rollup->lookup = lookup;
-	rollup->lookup_self = lookup_self;
-	if (create_slices(rollup, spec) < 0 || !rollup->metric || !rollup->event ||
-	    !rollup->field || !rollup->source) {
+	rollup->aggregation = spec->terms_count == 2 ? AGGREGATE_RATIO : spec->terms[0].aggregation;
+	rollup->quantile = spec->quantile;
+	rollup->terms = spec->terms_count;
+	enum sketch_kind kind = sketch_needed(rollup->aggregation);
+	if (kind != SKETCH_NONE)
+		rollup->cell_sketch = sketch_create(kind);
+	/* Both, whatever the first says: rollup_destroy() ends both. */
+	int slices = create_slices(rollup, spec);
+	int feeds = feeds_init(&rollup->feeds, spec, lookup, lookup_self);
+	if (slices < 0 || feeds < 0 || !rollup->metric || !rollup->source ||
+	    (kind != SKETCH_NONE && !rollup->cell_sketch)) {
 		rollup_destroy(rollup);
 		return NULL;
 	}
@@ -111,17 +132,21 @@ void rollup_destroy(struct rollup *rollup)
 	if (!rollup)
 		return;
 	slices_fini(&rollup->slices);
+	feeds_fini(&rollup->feeds);
+	for (uint32_t i = 0; rollup->sketches && i < rollup->capacity; i++)
+		sketch_destroy(rollup->sketches[i]);
+	sketch_destroy(rollup->cell_sketch);
+	bytes_fini(&rollup->late_sketches);
 	free(rollup->metric);
-	free(rollup->event);
-	free(rollup->field);
 	free(rollup->source);
 	free(rollup->sums);
-	free(rollup->closed);
+	free(rollup->sketches);
 	free(rollup->value);
 	free(rollup->events);
 	free(rollup->sum_squares);
-	free(rollup->feeds);
-	free(rollup->members);
+	free(rollup->numerator);
+	free(rollup->weight);
+	free(rollup->late);
 	free(rollup);
 }
 
@@ -142,128 +167,190 @@ static void *widen(void *old, size_t used_bytes, size_t bytes)
 static void reserve_slices(struct rollup *rollup)
 {
 	size_t had = rollup->capacity, capacity = rollup->slices.capacity;
+	uint32_t terms = rollup->terms;
 	if (rollup->slices.count <= had)
 		return;
-	rollup->sums = widen(rollup->sums, had * sizeof(struct cell),
-			     capacity * sizeof(struct cell));
-	rollup->closed = widen(rollup->closed, had * sizeof(struct cell),
-			       capacity * sizeof(struct cell));
+	rollup->sums = widen(rollup->sums, had * terms * sizeof(struct sum),
+			     capacity * terms * sizeof(struct sum));
+	for (size_t i = had * terms; i < capacity * terms; i++)
+		rollup->sums[i] = sum_nothing;
+	if (rollup->cell_sketch)
+		rollup->sketches = widen(rollup->sketches, had * sizeof(struct sketch *),
+					 capacity * sizeof(struct sketch *));
 	rollup->value = widen(rollup->value, had * 8, capacity * 8);
 	rollup->events = widen(rollup->events, had * 8, capacity * 8);
 	rollup->sum_squares = widen(rollup->sum_squares, had * 8, capacity * 8);
+	if (terms == 2) {
+		rollup->numerator = widen(rollup->numerator, had * 8, capacity * 8);
+		rollup->weight = widen(rollup->weight, had * 8, capacity * 8);
+	}
 	rollup->capacity = (uint32_t)capacity;
 }
 
-/* The value of a dimension; a series without it has the empty one. */
-static struct slices_text definition_value(const struct weir_definition *definition,
-					   const char *name)
+/* The first cell, or close, behind a close: nothing has come yet. */
+static void begin_interval(struct rollup *rollup)
 {
-	const uint8_t *at = definition->text + definition->event_bytes + definition->field_bytes;
-	for (uint32_t i = 0; i < definition->dimensions; i++) {
-		uint16_t lengths[2];
-		memcpy(lengths, at, sizeof(lengths));
-		at += sizeof(lengths);
-		struct slices_text is = {(const char *)at, lengths[0]};
-		if (text_is(is, name))
-			return (struct slices_text){(const char *)at + lengths[0], lengths[1]};
-		at += lengths[0] + lengths[1];
-	}
-	return (struct slices_text){"", 0};
-}
-
-/* Does a series feed the metric? *ret_over: it stands for series over the registry's bound. */
-static bool definition_feeds(const struct rollup *rollup, const struct weir_definition *definition,
-			     bool *ret_over)
-{
-	const char *text = (const char *)definition->text;
-	struct slices_text event = {text, definition->event_bytes};
-	struct slices_text field = {text + definition->event_bytes, definition->field_bytes};
-	*ret_over = text_is(field, SLICES_OVERFLOW);
-	if (!text_is(event, rollup->event))
-		return false;
-	if (definition->kind == WEIR_HASH && rollup->aggregation != AGGREGATE_COUNT)
-		return false;
-	if (rollup->field[0])
-		return text_is(field, rollup->field);
-	return field_is_default(field) || *ret_over;
-}
-
-/* Find out what a series feeds, and remember it. */
-static __attribute__((noinline)) uint32_t feeds_learn(struct rollup *rollup, uint32_t series,
-						      int64_t interval)
-{
-	const struct weir_definition *definition = rollup->lookup(rollup->lookup_self, series);
-	struct slices *slices = &rollup->slices;
-	bool over;
-	if (!definition)
-		return FEEDS_NOTHING;
-	if (series >= rollup->feeds_count) {
-		uint32_t count = (series + 1) * 2 < 1024 ? 1024 : (series + 1) * 2;
-		rollup->feeds = widen(rollup->feeds, rollup->feeds_count * sizeof(uint32_t),
-				      (size_t)count * sizeof(uint32_t));
-		rollup->feeds_count = count;
-	}
-	if (!definition_feeds(rollup, definition, &over))
-		return rollup->feeds[series] = FEEDS_NOTHING;
-
-	uint32_t words = 1 + slices->rollups, at = rollup->members_count;
-	if (at + words > rollup->members_capacity) {
-		uint32_t capacity = (at + words) * 2;
-		rollup->members = widen(rollup->members, at * sizeof(uint32_t),
-					(size_t)capacity * sizeof(uint32_t));
-		rollup->members_capacity = capacity;
-	}
-	rollup->members_count += words;
-	rollup->members[at] = definition->kind == WEIR_NUMBER;
-	for (uint32_t i = 0; i < slices->rollups; i++) {
-		struct slices_text values[WEIR_DIMENSIONS_MAX];
-		for (uint32_t j = 0; j < slices->by[i].dimensions; j++)
-			values[j] = definition_value(definition, slices->by[i].names[j]);
-		rollup->members[at + 1 + i] = slices_find(slices, i, over ? NULL : values,
-							  interval);
-	}
-	reserve_slices(rollup);
-	return rollup->feeds[series] = FEEDS_FIRST + at;
-}
-
-static void sum_add(struct cell *sum, const struct partial_cell *cell, bool number)
-{
-	uint64_t had = sum->count;
-	sum->count += cell->count;
-	if (!number)
+	if (!rollup->closed)
 		return;
-	sum->sum += cell->sum;
-	sum->sum_squares += cell->sum_squares;
-	sum->min = had && sum->min <= cell->min ? sum->min : cell->min;
-	sum->max = had && sum->max >= cell->max ? sum->max : cell->max;
+	uint32_t count = rollup->slices.count < rollup->capacity ? rollup->slices.count
+								 : rollup->capacity;
+	rollup->closed = false;
+	for (uint32_t i = 0; i < count * rollup->terms; i++)
+		rollup->sums[i] = sum_nothing;
+	for (uint32_t i = 0; rollup->sketches && i < count; i++)
+		if (rollup->sketches[i])
+			sketch_reset(rollup->sketches[i]);
+	rollup->late_count = 0;
+	bytes_clear(&rollup->late_sketches);
+}
+
+static double least(double a, double b)
+{
+	return a <= b ? a : b; /* b where a is NaN */
+}
+
+static double greatest(double a, double b)
+{
+	return a >= b ? a : b;
+}
+
+/* A sum of counts as a count: one that was never one is none. */
+static uint64_t count_of(double sum)
+{
+	return sum >= 0.5 ? (uint64_t)(fmin(sum, 0x1p62) + 0.5) : 0;
+}
+
+static void sum_companion(struct rollup_stats *stats, uint32_t take,
+			  const struct partial_cell *cell)
+{
+	if (take & TAKE_AS_COUNT)
+		stats->count += count_of(cell->sum);
+	if (take & TAKE_AS_SUM)
+		stats->sum += cell->sum;
+	if (take & TAKE_AS_SQUARES)
+		stats->sum_squares += cell->sum;
+	if (take & TAKE_AS_MIN)
+		stats->min = least(stats->min, cell->min);
+	if (take & TAKE_AS_MAX)
+		stats->max = greatest(stats->max, cell->max);
+}
+
+static void sum_add(struct sum *sum, uint32_t take, const struct partial_cell *cell)
+{
+	struct rollup_stats *stats = &sum->stats;
+	sum->touched |= take;
+	if (take & TAKE_COUNT)
+		stats->count += cell->count;
+	if (take & TAKE_VALUES) {
+		stats->sum += cell->sum;
+		stats->sum_squares += cell->sum_squares;
+		stats->min = least(stats->min, cell->min);
+		stats->max = greatest(stats->max, cell->max);
+	}
+	if (__builtin_expect(take >= TAKE_AS_COUNT, 0))
+		sum_companion(stats, take, cell);
+}
+
+/* Read the sketch of a cell; how many of its events it does not cover. */
+static uint64_t read_sketch(struct sketch *sketch, const struct partial_cell *cell,
+			    const uint8_t *saved, size_t bytes, uint32_t at)
+{
+	sketch_reset(sketch);
+	if (!at || at > bytes)
+		return cell->count;
+	struct bytes_reader in = {.data = saved + at - 1, .left = bytes - at + 1};
+	int r = sketch_merge_saved(sketch, &in);
+	check(r != -ENOMEM);
+	if (r < 0)
+		return cell->count;
+	uint64_t covered = sketch_kind(sketch) == SKETCH_DISTINCT ? cell->count
+								  : sketch_count(sketch);
+	return covered < cell->count ? cell->count - covered : 0;
+}
+
+static void slice_sketch(struct rollup *rollup, uint32_t slice, uint64_t unsketched)
+{
+	struct sketch **sketch = &rollup->sketches[slice];
+	rollup->sums[slice].unsketched += unsketched;
+	if (!*sketch)
+		*sketch = sketch_create(sketch_kind(rollup->cell_sketch));
+	check(*sketch);
+	check(sketch_merge(*sketch, rollup->cell_sketch) == 0);
+}
+
+/* One cell into one slice, whatever its terms take of it. */
+static inline void slice_add(struct rollup *rollup, uint32_t slice, const uint32_t *takes,
+			     const struct partial_cell *cell)
+{
+	struct sum *sums = &rollup->sums[(size_t)slice * rollup->terms];
+	if (takes[0])
+		sum_add(&sums[0], takes[0], cell);
+	if (takes[1])
+		sum_add(&sums[1], takes[1], cell);
+}
+
+static void apply_cell(struct rollup *rollup, const struct partial *partial,
+		       const struct partial_cell *cell)
+{
+	const uint32_t *member = feeds_find(&rollup->feeds, &rollup->slices, cell->series,
+					    partial->interval);
+	if (!member)
+		return;
+	reserve_slices(rollup);
+	if (!rollup->total_born) {
+		rollup->total_born = true;
+		rollup->slices.slice[0].born = partial->interval;
+	}
+	slice_add(rollup, 0, member, cell);
+	for (uint32_t i = 0; i < rollup->slices.rollups; i++) {
+		slice_add(rollup, member[2 + i], member, cell);
+		if (member[2 + i] == rollup->slices.by[i].overflow)
+			rollup->overflowed += cell->count;
+	}
+	if (!(member[0] & TAKE_SKETCH))
+		return;
+	uint64_t unsketched = read_sketch(rollup->cell_sketch, cell, partial->sketches,
+					  partial->sketch_bytes, cell->sketch);
+	slice_sketch(rollup, 0, unsketched);
+	for (uint32_t i = 0; i < rollup->slices.rollups; i++)
+		slice_sketch(rollup, member[2 + i], unsketched);
+}
+
+/* Keep a late cell, and its sketch, if the metric is fed by it. */
+static void keep_late(struct rollup *rollup, const struct partial *partial,
+		      const struct late_cell *late)
+{
+	const uint32_t *member = feeds_find(&rollup->feeds, &rollup->slices, late->cell.series,
+					    partial->interval);
+	if (!member)
+		return;
+	reserve_slices(rollup);
+	if (rollup->late_count == rollup->late_capacity) {
+		uint32_t capacity = rollup->late_capacity ? 2 * rollup->late_capacity : 16;
+		rollup->late = widen(rollup->late, rollup->late_count * sizeof(struct late),
+				     capacity * sizeof(struct late));
+		rollup->late_capacity = capacity;
+	}
+	struct late *kept = &rollup->late[rollup->late_count++];
+	*kept = (struct late){.cell = late->cell, .interval = late->interval};
+	if (!(member[0] & TAKE_SKETCH) ||
+	    read_sketch(rollup->cell_sketch, &late->cell, partial->sketches, partial->sketch_bytes,
+			late->cell.sketch) > 0)
+		return;
+	kept->sketch = 1 + rollup->late_sketches.used;
+	sketch_save(rollup->cell_sketch, &rollup->late_sketches);
+	check(!rollup->late_sketches.failed);
 }
 
 void rollup_apply(struct rollup *rollup, const struct partial *partial)
 {
 	check(partial->source == rollup->source_number);
+	begin_interval(rollup);
 	reserve_slices(rollup);
-	for (uint32_t i = 0; i < partial->cell_count; i++) {
-		const struct partial_cell *cell = &partial->cells[i];
-		uint32_t feeds = 0;
-		if (cell->series < rollup->feeds_count)
-			feeds = rollup->feeds[cell->series];
-		if (feeds == 0)
-			feeds = feeds_learn(rollup, cell->series, partial->interval);
-		if (feeds == FEEDS_NOTHING)
-			continue;
-		const uint32_t *member = &rollup->members[feeds - FEEDS_FIRST];
-		sum_add(&rollup->sums[0], cell, member[0]);
-		if (!rollup->total_born) {
-			rollup->total_born = true;
-			rollup->slices.slice[0].born = partial->interval;
-		}
-		for (uint32_t j = 0; j < rollup->slices.rollups; j++) {
-			uint32_t slice = member[1 + j];
-			sum_add(&rollup->sums[slice], cell, member[0]);
-			if (slice == rollup->slices.by[j].overflow)
-				rollup->overflowed += cell->count;
-		}
-	}
+	for (uint32_t i = 0; i < partial->late_count; i++)
+		keep_late(rollup, partial, &partial->late[i]);
+	for (uint32_t i = 0; i < partial->cell_count; i++)
+		apply_cell(rollup, partial, &partial->cells[i]);
 }
 
 /* What is too large for a double is the largest one: no detector sees an infinity. A sum that was
@@ -273,44 +360,88 @@ static double clamp(double value)
 	return value > DBL_MAX ? DBL_MAX : value < -DBL_MAX ? -DBL_MAX : value;
 }
 
-static double aggregate(enum aggregation aggregation, const struct cell *sum)
+static double quantile(const struct rollup *rollup, const struct sum *sum,
+		       const struct sketch *sketch)
+{
+	if (!sketch || sum->unsketched || sum->stats.count == 0)
+		return NAN;
+	/* The sketch knows a bucket, the cells know the ends. */
+	double value = sketch_quantile(sketch, rollup->quantile);
+	return value < sum->stats.min   ? sum->stats.min
+	       : value > sum->stats.max ? sum->stats.max
+					: value;
+}
+
+static double distinct(const struct sum *sum, const struct sketch *sketch)
+{
+	if (sum->stats.count == 0)
+		return 0;
+	return sum->unsketched || !sketch ? (double)NAN : floor(sketch_distinct(sketch) + 0.5);
+}
+
+/* Of one term. */
+static double aggregate(enum aggregation aggregation, const struct rollup_stats *stats)
 {
 	switch (aggregation) {
 	case AGGREGATE_COUNT:
-		return (double)sum->count;
+		return (double)stats->count;
 	case AGGREGATE_SUM:
-		return clamp(sum->sum);
+		return clamp(stats->sum);
 	case AGGREGATE_MEAN:
-		return sum->count ? clamp(sum->sum / (double)sum->count) : NAN;
+		return stats->count ? clamp(stats->sum / (double)stats->count) : NAN;
 	case AGGREGATE_MIN:
-		return sum->count ? sum->min : NAN;
+		return stats->min;
 	case AGGREGATE_MAX:
-		return sum->count ? sum->max : NAN;
+		return stats->max;
 	case AGGREGATE_DISTINCT:
 	case AGGREGATE_PERCENTILE:
 	case AGGREGATE_RATIO:
 		break;
 	}
-	check_failed(__FILE__, __LINE__, "a known aggregation");
+	check_failed(__FILE__, __LINE__, "an aggregation of one term");
+}
+
+/* The squares of values that came as a sum alone are not known; they are at least this. */
+static double squares(const struct rollup_stats *stats)
+{
+	if (stats->sum_squares == 0 && stats->count && stats->sum != 0)
+		return clamp(stats->sum / (double)stats->count * stats->sum);
+	return clamp(stats->sum_squares);
+}
+
+static void observe(struct rollup *rollup, uint32_t slice)
+{
+	const struct sum *sums = &rollup->sums[(size_t)slice * rollup->terms];
+	const struct sketch *sketch = rollup->sketches ? rollup->sketches[slice] : NULL;
+	rollup->events[slice] = (double)sums[rollup->terms - 1].stats.count;
+	rollup->sum_squares[slice] = squares(&sums[0].stats);
+	if (rollup->aggregation == AGGREGATE_PERCENTILE) {
+		rollup->value[slice] = quantile(rollup, &sums[0], sketch);
+	} else if (rollup->aggregation == AGGREGATE_DISTINCT) {
+		rollup->value[slice] = distinct(&sums[0], sketch);
+	} else if (rollup->aggregation == AGGREGATE_RATIO) {
+		double numerator = aggregate(rollup->feeds.terms[0].aggregation, &sums[0].stats);
+		double weight = aggregate(rollup->feeds.terms[1].aggregation, &sums[1].stats);
+		rollup->numerator[slice] = numerator;
+		rollup->weight[slice] = weight;
+		rollup->value[slice] = weight != 0 ? clamp(numerator / weight) : NAN;
+	} else {
+		rollup->value[slice] = aggregate(rollup->aggregation, &sums[0].stats);
+	}
 }
 
 const struct observations *rollup_close(struct rollup *rollup, int64_t interval, uint32_t flags)
 {
+	begin_interval(rollup);
 	reserve_slices(rollup);
 	if (!rollup->total_born) {
 		/* No event yet: the total's life begins with the first interval looked at. */
 		rollup->total_born = true;
 		rollup->slices.slice[0].born = interval;
 	}
-	for (uint32_t i = 0; i < rollup->slices.count; i++) {
-		rollup->value[i] = aggregate(rollup->aggregation, &rollup->sums[i]);
-		rollup->events[i] = (double)rollup->sums[i].count;
-		rollup->sum_squares[i] = clamp(rollup->sums[i].sum_squares);
-	}
-	struct cell *closed = rollup->sums;
-	rollup->sums = rollup->closed;
-	rollup->closed = closed;
-	memset(rollup->sums, 0, rollup->slices.count * sizeof(struct cell));
+	for (uint32_t i = 0; i < rollup->slices.count; i++)
+		observe(rollup, i);
+	rollup->closed = true;
 	rollup->observations = (struct observations){
 		.metric = rollup->metric,
 		.source = rollup->source,
@@ -323,25 +454,107 @@ const struct observations *rollup_close(struct rollup *rollup, int64_t interval,
 		.value = rollup->value,
 		.events = rollup->events,
 		.sum_squares = rollup->sum_squares,
+		.quantile = rollup->quantile,
+		.numerator = rollup->numerator,
+		.weight = rollup->weight,
 		.slices = rollup->slices.slice,
 	};
 	return &rollup->observations;
 }
 
+static void give_row(const struct rollup *rollup, const struct sum *sums,
+		     const struct sketch *sketch, struct rollup_row row, rollup_each *each,
+		     void *self)
+{
+	if (!sums[0].touched && !(rollup->terms == 2 && sums[1].touched))
+		return;
+	row.terms[0] = sums[0].stats;
+	row.terms[1] = rollup->terms == 2 ? sums[1].stats : sum_nothing.stats;
+	row.sketch = sums[0].unsketched ? NULL : sketch;
+	each(self, &row);
+}
+
+static int by_interval_and_slice(const void *a, const void *b)
+{
+	const struct correction *x = a, *y = b;
+	if (x->interval != y->interval)
+		return x->interval < y->interval ? -1 : 1;
+	if (x->slice != y->slice)
+		return x->slice < y->slice ? -1 : 1;
+	return (x->late > y->late) - (x->late < y->late);
+}
+
+/* Every late cell in each of its slices, those of one interval and slice together. */
+static struct correction *sort_corrections(struct rollup *rollup, uint32_t *ret_count)
+{
+	uint32_t rollups = rollup->slices.rollups, count = 0;
+	struct correction *corrections = calloc((size_t)rollup->late_count * (1 + rollups),
+						sizeof(*corrections));
+	check(corrections);
+	for (uint32_t i = 0; i < rollup->late_count; i++) {
+		const struct late *late = &rollup->late[i];
+		const uint32_t *member = feeds_find(&rollup->feeds, &rollup->slices,
+						    late->cell.series, late->interval);
+		check(member);
+		for (uint32_t j = 0; j < 1 + rollups; j++)
+			corrections[count++] = (struct correction){
+				.interval = late->interval,
+				.slice = j == 0 ? 0 : member[1 + j],
+				.late = i,
+				.takes = member,
+			};
+	}
+	qsort(corrections, count, sizeof(*corrections), by_interval_and_slice);
+	*ret_count = count;
+	return corrections;
+}
+
+static void give_corrections(struct rollup *rollup, rollup_each *each, void *self)
+{
+	uint32_t count, next;
+	struct correction *all = sort_corrections(rollup, &count);
+	struct sketch *sketch = NULL;
+	if (rollup->cell_sketch) {
+		sketch = sketch_create(sketch_kind(rollup->cell_sketch));
+		check(sketch);
+	}
+	for (uint32_t i = 0; i < count; i = next) {
+		struct sum sums[2] = {sum_nothing, sum_nothing};
+		if (sketch)
+			sketch_reset(sketch);
+		for (next = i; next < count && all[next].interval == all[i].interval &&
+			       all[next].slice == all[i].slice;
+		     next++) {
+			const struct late *late = &rollup->late[all[next].late];
+			for (uint32_t j = 0; j < 2; j++)
+				if (all[next].takes[j])
+					sum_add(&sums[j], all[next].takes[j], &late->cell);
+			if (!sketch)
+				continue;
+			size_t at = late->sketch;
+			struct bytes_reader in = {.data = rollup->late_sketches.data + at - 1,
+						  .left = rollup->late_sketches.used - at + 1};
+			sums[0].unsketched += at ? 0 : late->cell.count;
+			check(!at || sketch_merge_saved(sketch, &in) == 0);
+		}
+		struct rollup_row row = {
+			.slice = all[i].slice, .late = true, .interval = all[i].interval};
+		give_row(rollup, sums, sketch, row, each, self);
+	}
+	sketch_destroy(sketch);
+	free(all);
+}
+
 void rollup_rows(struct rollup *rollup, rollup_each *each, void *self)
 {
+	check(rollup->closed);
 	for (uint32_t i = 0; i < rollup->slices.count; i++) {
-		const struct cell *sum = &rollup->closed[i];
-		if (sum->count == 0)
-			continue;
-		struct rollup_row row = {
-			.slice = i,
-			.interval = rollup->observations.interval,
-			.terms = {{sum->count, sum->sum, sum->sum_squares, sum->min, sum->max},
-				  {.min = NAN, .max = NAN}},
-		};
-		each(self, &row);
+		struct rollup_row row = {.slice = i, .interval = rollup->observations.interval};
+		give_row(rollup, &rollup->sums[(size_t)i * rollup->terms],
+			 rollup->sketches ? rollup->sketches[i] : NULL, row, each, self);
 	}
+	if (rollup->late_count)
+		give_corrections(rollup, each, self);
 }
 
 uint64_t rollup_overflowed(const struct rollup *rollup)
@@ -364,11 +577,9 @@ int rollup_load(struct rollup *rollup, struct bytes_reader *in)
 	uint64_t overflowed = bytes_get_u64(in);
 
 	/* What series feed is found again, with the numbers of the loaded slices. */
-	if (rollup->feeds_count)
-		memset(rollup->feeds, 0, rollup->feeds_count * sizeof(uint32_t));
-	rollup->members_count = 0;
-	if (rollup->capacity)
-		memset(rollup->sums, 0, rollup->capacity * sizeof(struct cell));
+	rollup->closed = true;
+	begin_interval(rollup);
+	feeds_reset(&rollup->feeds);
 	rollup->total_born = false;
 	rollup->overflowed = 0;
 	int r = slices_load(&rollup->slices, in);

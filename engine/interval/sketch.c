@@ -42,7 +42,6 @@
 #define EXPONENT_MIN (-64) /* of the smallest value that is not zero */
 #define EXPONENT_BIAS 1023
 
-
 struct page {
 	uint64_t counts[PAGE_BUCKETS];
 };
@@ -69,7 +68,7 @@ struct sketch {
 
 _Static_assert(SKETCH_DISTINCT_BITS == 12, "four registers of six bits are three bytes");
 
-_Static_assert(PAGES_MAX * (sizeof(struct page) + sizeof(struct directory)) + 1024 <=
+_Static_assert(PAGES_MAX *(sizeof(struct page) + sizeof(struct directory)) + 1024 <=
 		       SKETCH_BYTES_MAX,
 	       "no sketch is greater than it says");
 
