@@ -7,8 +7,8 @@
 enum status {
 	STATUS_GOOD = 0,
 	STATUS_LOSSY = 1,  /* measured, but not every event was found again: believe no figure */
-	STATUS_UNABLE = 2, /* could not measure: no disk, no engine; the message says what to do */
-	STATUS_USAGE = 3,
+	STATUS_USAGE = 2,
+	STATUS_UNABLE = 3, /* could not measure: no disk, no engine; the message says what to do */
 };
 
 #endif

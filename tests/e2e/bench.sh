@@ -29,7 +29,7 @@ expect 'directories left behind' "$(find "$E2E" -name 'weir-bench-*' | wc -l)" 0
 
 if [ "$(findmnt -n -o FSTYPE --target /dev/shm)" = tmpfs ]; then
 	"$bench" ingest --dir /dev/shm --weird "$WEIRD" >"$E2E/out" 2>"$E2E/said"
-	expect 'exit status on tmpfs' $? 2
+	expect 'exit status on tmpfs' $? 3
 	grep -q -- '--dir' "$E2E/said" || fail "tmpfs: $(cat "$E2E/said")"
 fi
 pass

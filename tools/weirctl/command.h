@@ -30,10 +30,19 @@ struct command {
 	ROW(verify)                                                                                \
 	ROW(replay)                                                                                \
 	ROW(emit)                                                                                  \
-	ROW(config)
+	ROW(config)                                                                                \
+	ROW(completion)
 
 #define COMMAND_DECLARE(name) extern const struct command command_##name;
 COMMANDS(COMMAND_DECLARE)
+
+/* All of them, in the order of COMMANDS (main.c). */
+struct command_entry {
+	const char *name;
+	const struct command *command;
+};
+extern const struct command_entry commands[];
+extern const size_t commands_count;
 
 /* Rows that several commands have; `type` is the command's struct. */
 #define ROW_CONTROL(type)                                                                          \

@@ -15,10 +15,8 @@
 
 #define COMMAND_ROW(name) {#name, &command_##name},
 
-static const struct {
-	const char *name;
-	const struct command *command;
-} commands[] = {COMMANDS(COMMAND_ROW)};
+const struct command_entry commands[] = {COMMANDS(COMMAND_ROW)};
+const size_t commands_count = OPTIONS_COUNT(commands);
 
 static const char about[] = "Ask a running weird, and read what it has kept.";
 static const char codes[] =
@@ -33,9 +31,9 @@ static const struct options everywhere = {
 static void help(FILE *to)
 {
 	fprintf(to, "Usage: weirctl COMMAND [options] ...\n%s\n\n", about);
-	for (size_t i = 0; i < OPTIONS_COUNT(commands); i++)
+	for (size_t i = 0; i < commands_count; i++)
 		fprintf(to, "  %-12s%s\n", commands[i].name, commands[i].command->options.summary);
-	fprintf(to, "\n'weirctl COMMAND --help' has the options; each command knows --json.\n%s\n",
+	fprintf(to, "\n'weirctl COMMAND --help' has the options; what answers knows --json.\n%s\n",
 		codes);
 }
 
@@ -46,13 +44,14 @@ static void manual(FILE *to)
 	      ".Nm\n.Fl -help Ns Op = Ns Cm man\n.Nm\n.Fl -version\n"
 	      ".Sh DESCRIPTION\n",
 	      to);
-	manual_text("The operator's tool. It asks a running engine over its control socket, and "
-		    "reads what a data directory holds. Each command has a page of its own and "
-		    "knows --json: one object per line, members may be added but are not renamed "
-		    "or removed.",
-		    to);
+	manual_text(
+		"The operator's tool. It asks a running engine over its control socket, and "
+		"reads what a data directory holds. Each command has a page of its own and "
+		"what answers knows --json: one object per line, members may be added but are not renamed "
+		"or removed.",
+		to);
 	fputs(".Pp\nThe commands are:\n.Bl -tag -width Ds\n", to);
-	for (size_t i = 0; i < OPTIONS_COUNT(commands); i++)
+	for (size_t i = 0; i < commands_count; i++)
 		fprintf(to, ".It Xr weirctl-%s 1\n%s\n", commands[i].name,
 			commands[i].command->options.summary);
 	fputs(".El\n", to);
@@ -87,7 +86,7 @@ int main(int argc, char **argv)
 
 	/* A reader that has seen enough (head) ends us quietly. */
 	signal(SIGPIPE, SIG_DFL);
-	for (size_t i = 0; i < OPTIONS_COUNT(commands); i++)
+	for (size_t i = 0; i < commands_count; i++)
 		if (strcmp(name, commands[i].name) == 0)
 			return run_command(commands[i].command, argc - 1, argv + 1);
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
