@@ -10,11 +10,14 @@
 #include "options.h"
 #include "plan.h"
 #include "replay.h"
+#include "sheet_play.h"
 #include "storefront.h"
 #include "weir/weir.h"
 
 #define WORKERS_MAX 256 /* threads of all processes */
 #define WHY_BYTES 320
+#define START_MS UINT64_C(1780272000000)       /* Monday, 1 June 2026, 00:00 UTC */
+#define SHEET_START_MS UINT64_C(1748822400000) /* 52 weeks earlier */
 
 enum option_id {
 	OPTION_SEED = OPTIONS_LONG,
@@ -37,6 +40,7 @@ enum option_id {
 	OPTION_TRUTH,
 	OPTION_PLAN,
 	OPTION_REPLAY,
+	OPTION_SHEET,
 	OPTION_PATIENCE,
 	OPTION_JSON,
 	OPTION_VERSION,
@@ -74,7 +78,7 @@ static const struct option_row rows[] = {
 	{.id = OPTION_START,
 	 .name = "start",
 	 .argument = "UNIX",
-	 .help = "history begins here, unix seconds; default 2026-06-01"},
+	 .help = "history begins here, unix seconds; default 2026-06-01, or 2025-06-02 with --sheet"},
 	{.id = OPTION_INTERVAL,
 	 .name = "interval",
 	 .argument = "TIME",
@@ -114,6 +118,9 @@ static const struct option_row rows[] = {
 	 .name = "replay",
 	 .argument = "FILE",
 	 .help = "recorded order lines instead: CSV, .gz, or - for stdin"},
+	{.id = OPTION_SHEET,
+	 .name = "sheet",
+	 .help = "400 days instead, in which each of the marketing rules is broken once"},
 	{.id = OPTION_PATIENCE,
 	 .name = "patience",
 	 .argument = "SECONDS",
@@ -138,7 +145,7 @@ struct shop {
 	struct plan_options plan;
 	struct worker_options worker;
 	const char *source, *truth, *replay;
-	bool only_plan, json, version;
+	bool started, only_plan, sheet, json, version;
 };
 
 static int take_number(struct shop *shop, int id, const char *argument)
@@ -165,6 +172,7 @@ static int take_number(struct shop *shop, int id, const char *argument)
 	case OPTION_START:
 		ret = options_u64(argument, 0, UINT64_C(4000000000), &value);
 		shop->plan.start_ms = value * 1000;
+		shop->started = true;
 		return ret;
 	case OPTION_PROCESSES:
 		ret = options_u64(argument, 1, WORKERS_MAX, &value);
@@ -211,6 +219,9 @@ static int take_option(struct shop *shop, int id, const char *argument)
 	case OPTION_PLAN:
 		shop->only_plan = true;
 		return 0;
+	case OPTION_SHEET:
+		shop->sheet = true;
+		return 0;
 	case OPTION_JSON:
 		shop->json = true;
 		return 0;
@@ -256,12 +267,28 @@ static int play(struct shop *shop)
 	return storefront_run(&plan, &shop->worker, shop->json);
 }
 
+static int play_sheet(const struct shop *shop)
+{
+	struct sheet_options sheet = {.socket_path = shop->worker.socket_path,
+				      .source = shop->source ? shop->source : "shop",
+				      .truth = shop->truth,
+				      .seed = shop->plan.seed,
+				      .start_ms = shop->started ? shop->plan.start_ms
+								: SHEET_START_MS,
+				      .patience_s = shop->worker.patience_s,
+				      .only_plan = shop->only_plan,
+				      .json = shop->json};
+	if (shop->replay)
+		return options_wrong(&options, "--sheet and --replay are two things; choose one");
+	return sheet_run(&sheet);
+}
+
 int main(int argc, char **argv)
 {
 	struct shop shop = {
 		.plan = {.seed = 1,
 			 .days = 15,
-			 .start_ms = UINT64_C(1780272000000), /* Monday, 1 June 2026, 00:00 UTC */
+			 .start_ms = START_MS,
 			 .interval_ms = 60000,
 			 .lead = 15,
 			 .length = 20,
@@ -287,6 +314,8 @@ int main(int argc, char **argv)
 		printf("weir-shop %s\n", weir_version());
 		return TOOL_OK;
 	}
+	if (shop.sheet)
+		return play_sheet(&shop);
 	if (!shop.replay)
 		return play(&shop);
 	struct replay_options replay = {.path = shop.replay,
