@@ -78,7 +78,8 @@ static const struct option_row rows[] = {
 	{.id = OPTION_START,
 	 .name = "start",
 	 .argument = "UNIX",
-	 .help = "history begins here, unix seconds; default 2026-06-01, or 2025-06-02 with --sheet"},
+	 .help = "history begins here, unix seconds; default 2026-06-01, or 2025-06-02 with "
+		 "--sheet"},
 	{.id = OPTION_INTERVAL,
 	 .name = "interval",
 	 .argument = "TIME",

@@ -84,8 +84,9 @@ static int series_of(struct replay *replay, const struct order *order)
 	int *id = &replay->ids[order->refund][order->country];
 	if (*id == 0) {
 		struct weir_dimension by = {"country", replay->orders.countries[order->country]};
-		*id = weir_series(replay->recording.sender.weir, order->refund ? WEIR_REFUND : WEIR_PURCHASE,
-				  WEIR_VALUE, WEIR_KIND_NUMBER, &by, 1);
+		*id = weir_series(replay->recording.sender.weir,
+				  order->refund ? WEIR_REFUND : WEIR_PURCHASE, WEIR_VALUE,
+				  WEIR_KIND_NUMBER, &by, 1);
 	}
 	return *id;
 }

@@ -80,8 +80,9 @@ static int define_series(struct sheet *sheet)
 		series->day_mean = PAGE_VIEWS_DAY * channel_ratio(series->event, i % CHANNELS);
 		series->due = series->worth = fmod(i * GOLDEN, 1.0);
 		struct weir_dimension by = {WEIR_CHANNEL, series->channel};
-		series->id = weir_series(sheet->recording.sender.weir, market_event_name(series->event),
-					 WEIR_VALUE, WEIR_KIND_NUMBER, &by, 1);
+		series->id = weir_series(sheet->recording.sender.weir,
+					 market_event_name(series->event), WEIR_VALUE,
+					 WEIR_KIND_NUMBER, &by, 1);
 		if (series->id < 0) {
 			snprintf(sheet->recording.why, sizeof(sheet->recording.why),
 				 "cannot define a series: %s", strerror(-series->id));
