@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "history.h"
 #include "ingest.h"
 #include "options.h"
 #include "status.h"
@@ -15,6 +16,8 @@ static const struct question {
 	int (*main)(int argc, char **argv);
 } questions[] = {
 	{"ingest", "events/s from emit to a durable file, every one checked", ingest_main},
+	{"history", "bytes of a year of intervals, and how long a chart's data takes to read",
+	 history_main},
 };
 
 static void print_usage(FILE *out)

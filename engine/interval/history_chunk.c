@@ -4,6 +4,7 @@
 #include "interval/history_chunk.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,9 +47,19 @@ uint32_t history_kind_words(uint32_t kind)
 	return words;
 }
 
+double history_kind_file_bytes(enum history_kind kind)
+{
+	uint32_t sizes = history_kind_sketch(kind) == SKETCH_NONE ? 0 : 4 * HISTORY_POINTS;
+	uint32_t row = HISTORY_CHUNK_HEADER_BYTES + 8 * HISTORY_POINTS * history_kind_words(kind) +
+		       sizes + HISTORY_ROW_BYTES;
+
+	return (double)HISTORY_PAGE_BYTES /
+	       ((HISTORY_PAGE_BYTES - HISTORY_PAGE_HEADER_BYTES) / row);
+}
+
 int history_kind_sketch(enum history_kind kind)
 {
-	return kind == HISTORY_DISTINCT	  ? SKETCH_DISTINCT
+	return kind == HISTORY_DISTINCT   ? SKETCH_DISTINCT
 	       : kind == HISTORY_QUANTILE ? SKETCH_QUANTILE
 					  : SKETCH_NONE;
 }
@@ -148,7 +159,8 @@ void history_words_add(enum history_kind kind, uint64_t *to, bool *have, const u
 	for (uint32_t w = 0; w < HISTORY_WORDS_MAX && join[w] != NO_WORD; w++) {
 		double left = history_f64(to[w]);
 		double right = history_f64(words[w]);
-		if (!*have)
+		/* Without any value there is neither a least nor a greatest one. */
+		if (!*have || (join[w] != ADD_COUNT && join[w] != ADD_NUMBER && isnan(left)))
 			to[w] = words[w];
 		else if (join[w] == ADD_COUNT)
 			to[w] += words[w];

@@ -27,6 +27,11 @@
 #define HISTORY_POINTS 60
 #define HISTORY_WORDS_MAX 6
 #define HISTORY_CHUNK_HEADER_BYTES 16
+/* Of the database: a page, its header, and what a row has beside the chunk: its size, its key, the
+ * record's header, its place in the page. */
+#define HISTORY_PAGE_BYTES 16384u
+#define HISTORY_PAGE_HEADER_BYTES 8u
+#define HISTORY_ROW_BYTES 17u
 
 /* On disk: numbers are never used again for something else. */
 enum history_kind {
@@ -51,6 +56,8 @@ struct history_chunk {
 
 /* Words of a point; 0: there is no such kind. */
 uint32_t history_kind_words(uint32_t kind);
+/* Bytes of the file that a chunk takes, its share of a page's rest included; without sketches. */
+double history_kind_file_bytes(enum history_kind kind);
 /* enum sketch_kind of its points. */
 int history_kind_sketch(enum history_kind kind);
 

@@ -47,6 +47,7 @@ void history_rows_add(struct history_rows *rows, const struct history_row *row, 
 
 	if (!kept || !sketch_bytes)
 		return;
+	kept->sketch = 1;
 	kept->words[1] = rows->sketches.used;
 	kept->words[2] = sketch_bytes;
 	bytes_put(&rows->sketches, sketch, sketch_bytes);

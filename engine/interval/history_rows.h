@@ -15,14 +15,15 @@
 #include "interval/observation.h"
 
 /* Numbers of metrics: bounded by what the row has room for. */
-#define HISTORY_METRICS_MAX ((1u << 31) - 1)
+#define HISTORY_METRICS_MAX ((1u << 30) - 1)
 
 struct history_row {
-	uint32_t metric : 31;
-	uint32_t late : 1; /* a correction: the interval was closed before */
+	uint32_t metric : 30;
+	uint32_t late : 1;   /* a correction: the interval was closed before */
+	uint32_t sketch : 1; /* set by history_rows_add() */
 	uint32_t slice;
 	int64_t interval;
-	/* As the kind has them; with a sketch: [1] where it is saved in `sketches`, [2] its bytes */
+	/* As the kind has them; with a sketch [1] is its place in `sketches`, [2] its bytes. */
 	uint64_t words[HISTORY_WORDS_MAX];
 };
 _Static_assert(sizeof(struct history_row) == 64, "a row is a cache line");
