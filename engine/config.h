@@ -16,6 +16,8 @@ struct config_rollup {
 	unsigned dimensions_count;
 };
 
+#define CONFIG_WHERE_MAX 16 /* conditions of one metric */
+
 /* "channel=cpc|email" or "channel!=cpc": all conditions of a metric must hold. */
 struct config_where {
 	char *dimension;
@@ -27,7 +29,7 @@ struct config_where {
 struct config_metric {
 	char *name;
 	char *event; /* NULL: a ratio */
-	char *field; /* default "" for count, "value" else */
+	char *field; /* default "" for count, "value" else; NULL: a ratio */
 	char *agg;   /* count, sum, mean, min, max, distinct, p50, p99, p99.9, ...; or ratio */
 	double quantile;                    /* of a percentile, 0..1 */
 	unsigned numerator, denominator;    /* of a ratio: indexes of metrics before this one */

@@ -18,6 +18,8 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "config.h"
+
 /* Of entries in each list; bounds a mistake, not a user. */
 #define LIST_MAX 1024
 #define BY_MAX 16
@@ -76,6 +78,8 @@ static const cyaml_schema_field_t metric_fields[] = {
 	TEXT("event", struct yaml_metric, event),
 	TEXT("field", struct yaml_metric, field),
 	TEXT("agg", struct yaml_metric, agg),
+	TEXT("ratio", struct yaml_metric, ratio),
+	LIST("where", struct yaml_metric, where, &text_value, CONFIG_WHERE_MAX),
 	LIST("by", struct yaml_metric, by, &text_value, BY_MAX),
 	CYAML_FIELD_END,
 };

@@ -28,7 +28,9 @@ struct yaml_redis {
 };
 
 struct yaml_metric {
-	char *name, *event, *field, *agg;
+	char *name, *event, *field, *agg, *ratio;
+	char **where;
+	unsigned where_count;
 	char **by;
 	unsigned by_count;
 };

@@ -24,12 +24,12 @@ struct metric_state {
 	struct metric_state *next;
 	uint32_t index; /* in the configuration: its place in the order */
 	uint32_t source;
-	char *key;      /* text of the metric's configuration: equal text, equal meaning */
+	char *key; /* text of the metric's configuration: equal text, equal meaning */
 	struct rollup *rollup;
 	struct bank_state {
 		struct bank *bank;
 		char *key;
-	} *banks;
+	} * banks;
 	uint32_t banks_count;
 	int64_t last; /* interval last scored */
 	bool scored;
@@ -175,22 +175,54 @@ void scorer_destroy(struct scorer *scorer)
 
 static enum aggregation aggregation_of(const char *name)
 {
-	static const char *const names[] = {"count", "sum", "mean", "min", "max"};
+	static const char *const names[] = {"count", "sum", "mean", "min", "max", "distinct"};
 
 	for (uint32_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(name, names[i]) == 0)
 			return (enum aggregation)i;
-	check(!"configuration has checked the aggregation");
-	return AGGREGATE_COUNT;
+	check(name[0] == 'p'); /* configuration has checked the aggregation */
+	return AGGREGATE_PERCENTILE;
 }
 
-static void put_spec(struct bytes *key, const struct config_metric *metric, uint32_t slices_max)
+static void put_term(struct bytes *key, const struct config_metric *metric)
 {
-	bytes_put_text(key, metric->name);
 	bytes_put_text(key, metric->event);
 	bytes_put_text(key, metric->field);
 	bytes_put_text(key, metric->agg);
-	bytes_put_u32(key, slices_max);
+	bytes_put_u32(key, metric->where_count);
+	for (unsigned i = 0; i < metric->where_count; i++) {
+		const struct config_where *where = &metric->where[i];
+		bytes_put_text(key, where->dimension);
+		bytes_put_u32(key, where->negated);
+		bytes_put_u32(key, where->values_count);
+		for (unsigned v = 0; v < where->values_count; v++)
+			bytes_put_text(key, where->values[v]);
+	}
+}
+
+/* The metrics whose values the metric is made of: itself, or the two of a ratio. */
+static uint32_t terms_of(const struct config *config, const struct config_metric *metric,
+			 const struct config_metric *ret_terms[2])
+{
+	ret_terms[0] = metric;
+	if (metric->event)
+		return 1;
+	ret_terms[0] = &config->metrics[metric->numerator];
+	ret_terms[1] = &config->metrics[metric->denominator];
+	return 2;
+}
+
+static void put_spec(struct bytes *key, const struct config *config,
+		     const struct config_metric *metric)
+{
+	const struct config_metric *terms[2];
+	uint32_t terms_count = terms_of(config, metric, terms);
+
+	bytes_put_text(key, metric->name);
+	bytes_put_u32(key, terms_count);
+	for (uint32_t i = 0; i < terms_count; i++)
+		put_term(key, terms[i]);
+	bytes_put_u32(key, config->slices_max);
 	for (unsigned i = 0; i < metric->by_count; i++) {
 		bytes_put_u32(key, metric->by[i].dimensions_count);
 		for (unsigned d = 0; d < metric->by[i].dimensions_count; d++)
@@ -198,19 +230,36 @@ static void put_spec(struct bytes *key, const struct config_metric *metric, uint
 	}
 }
 
+static void term_spec(const struct config_metric *metric, struct rollup_term *term)
+{
+	_Static_assert(CONFIG_WHERE_MAX == ROLLUP_WHERE_MAX, "what is configured has room");
+	term->event = metric->event;
+	term->field = metric->field;
+	term->aggregation = aggregation_of(metric->agg);
+	term->where_count = metric->where_count;
+	for (unsigned i = 0; i < metric->where_count; i++)
+		term->where[i] = (struct rollup_where){
+			.dimension = metric->where[i].dimension,
+			.values = (const char *const *)metric->where[i].values,
+			.values_count = metric->where[i].values_count,
+			.negated = metric->where[i].negated,
+		};
+}
+
 static struct rollup *make_rollup(const struct scorer *scorer, const struct config_metric *metric,
 				  uint32_t source)
 {
+	const struct config_metric *terms[2];
 	struct rollup_spec spec = {
 		.metric = metric->name,
-		.terms_count = 1,
-		.terms = {{.event = metric->event,
-			   .field = metric->field,
-			   .aggregation = aggregation_of(metric->agg)}},
+		.terms_count = terms_of(scorer->config, metric, terms),
+		.quantile = metric->quantile,
 		.rollups = metric->by_count,
 		.slices_max = scorer->config->slices_max,
 	};
 
+	for (uint32_t i = 0; i < spec.terms_count; i++)
+		term_spec(terms[i], &spec.terms[i]);
 	check(metric->by_count <= sizeof(spec.by) / sizeof(spec.by[0]));
 	for (unsigned i = 0; i < metric->by_count; i++) {
 		spec.by[i].dimensions = metric->by[i].dimensions_count;
@@ -318,7 +367,7 @@ static struct metric_state *make_metric(struct scorer *scorer, uint32_t index, u
 
 	if (!metric)
 		return NULL;
-	put_spec(&key, config, scorer->config->slices_max);
+	put_spec(&key, scorer->config, config);
 	metric->index = index;
 	metric->source = source;
 	metric->key = key.failed ? NULL : hex(&key);
@@ -403,8 +452,8 @@ static int score(struct metric_state *metric, int64_t interval, uint32_t flags,
 
 	for (const struct partial *partial = first; partial != until; partial = partial->next)
 		rollup_apply(metric->rollup, partial);
-	const struct observations *observations =
-		rollup_close(metric->rollup, interval, observation_flags);
+	const struct observations *observations = rollup_close(metric->rollup, interval,
+							       observation_flags);
 	for (uint32_t i = 0; i < metric->banks_count; i++) {
 		int error = bank_step(metric->banks[i].bank, observations, collect, &collector);
 		if (error < 0)
@@ -492,8 +541,7 @@ int scorer_load(struct scorer *scorer, struct bytes_reader *in)
 			return -EPROTO;
 		for (struct metric_state *m = scorer->metrics; m; m = m->next) {
 			struct bytes_reader body = {.data = data, .left = bytes};
-			if (m->source == source && m->index == index &&
-			    load_metric(m, &body) < 0)
+			if (m->source == source && m->index == index && load_metric(m, &body) < 0)
 				return -EPROTO;
 		}
 	}

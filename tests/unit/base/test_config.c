@@ -144,6 +144,113 @@ Test(config, a_metric_has_roll_ups_over_one_dimension_or_several)
 	config_free(c);
 }
 
+Test(config, a_metric_may_be_a_percentile_or_a_number_of_different_values)
+{
+	struct config *c = parse(
+		"metrics:\n"
+		"  - {name: slow, event: page_view, agg: p99.9, field: ms}\n"
+		"  - {name: typical, event: purchase, agg: p50}\n"
+		"  - {name: visitors, event: page_view, agg: distinct, field: who}\n");
+
+	cr_assert_str_eq(c->metrics[0].agg, "p99.9");
+	cr_assert_float_eq(c->metrics[0].quantile, 0.999, 1e-12);
+	cr_assert_str_eq(c->metrics[0].field, "ms");
+	cr_assert_eq(c->metrics[1].quantile, 0.5);
+	cr_assert_str_eq(c->metrics[1].field, "value");
+	cr_assert_str_eq(c->metrics[2].agg, "distinct");
+	config_free(c);
+	static const char *const wrong[] = {
+		"p", "p0", "p100", "p95x", "p9.", "p.5", "p-1", "p1e1", "p99.9999999999999"};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char text[128], expected[256];
+
+		snprintf(text, sizeof(text), "metrics: [{name: a, event: x, agg: %s}]\n", wrong[i]);
+		snprintf(expected, sizeof(expected),
+			 "weir.yaml: metrics[0].agg: \"%s\" is unknown; write one of count, sum, "
+			 "mean, min, max, distinct, or a percentile as p95 or p99.9",
+			 wrong[i]);
+		refused(text, expected);
+	}
+}
+
+Test(config, a_metric_may_have_conditions)
+{
+	struct config *c = parse(
+		"metrics:\n"
+		"  - {name: paid, event: x, where: ['channel=cpc|email', 'country!=DE']}\n"
+		"  - {name: odd, event: x, where: ['a\\=b=c\\|d|', 'channel!=']}\n");
+	const struct config_metric *paid = &c->metrics[0], *odd = &c->metrics[1];
+
+	cr_assert_eq(paid->where_count, 2);
+	cr_assert_str_eq(paid->where[0].dimension, "channel");
+	cr_assert(!paid->where[0].negated);
+	cr_assert_eq(paid->where[0].values_count, 2);
+	cr_assert_str_eq(paid->where[0].values[0], "cpc");
+	cr_assert_str_eq(paid->where[0].values[1], "email");
+	cr_assert_str_eq(paid->where[1].dimension, "country");
+	cr_assert(paid->where[1].negated);
+	cr_assert_str_eq(odd->where[0].dimension, "a=b");
+	cr_assert_eq(odd->where[0].values_count, 2);
+	cr_assert_str_eq(odd->where[0].values[0], "c|d");
+	cr_assert_str_eq(odd->where[0].values[1], "", "the value of a series without it");
+	cr_assert_eq(odd->where[1].values_count, 1);
+	cr_assert_str_eq(odd->where[1].values[0], "");
+	config_free(c);
+	refused("metrics: [{name: a, event: x, where: [channel]}]\n",
+		"weir.yaml: metrics[0].where[0]: \"channel\" is not a condition; write "
+		"channel=cpc|email or channel!=direct");
+	refused("metrics: [{name: a, event: x, where: ['c=d', '!=e']}]\n",
+		"weir.yaml: metrics[0].where[1]: \"!=e\" is not a condition; write "
+		"channel=cpc|email or channel!=direct");
+	refused("metrics: [{name: a, event: x, where: ['c!d']}]\n",
+		"weir.yaml: metrics[0].where[0]: \"c!d\" is not a condition; write "
+		"channel=cpc|email or channel!=direct");
+}
+
+Test(config, a_metric_may_be_the_ratio_of_two_before_it)
+{
+	struct config *c = parse(
+		"metrics:\n"
+		"  - {name: sessions, event: session_start}\n"
+		"  - {name: bounces, event: bounce, by: [channel]}\n"
+		"  - {name: bounce_rate, ratio: bounces / sessions, by: [country]}\n"
+		"  - {name: inverse, ratio: sessions/bounces}\n");
+
+	cr_assert_str_eq(c->metrics[2].agg, "ratio");
+	cr_assert_null(c->metrics[2].event);
+	cr_assert_eq(c->metrics[2].numerator, 1);
+	cr_assert_eq(c->metrics[2].denominator, 0);
+	cr_assert_eq(c->metrics[2].by_count, 1);
+	cr_assert_eq(c->metrics[3].numerator, 0);
+	cr_assert_eq(c->metrics[3].by_count, 0, "its own roll-ups, not its parts'");
+	cr_assert_eq(c->detectors_count, 4);
+	config_free(c);
+}
+
+#define PARTS "metrics: [{name: a, event: x}, {name: m, event: x, agg: mean}, "
+
+Test(config, a_ratio_that_makes_no_sense_is_refused)
+{
+	refused(PARTS "{name: r, ratio: a / b}, {name: b, event: x}]\n",
+		"weir.yaml: metrics[2].ratio: there is no metric \"b\" before this one; define it "
+		"above");
+	refused(PARTS "{name: r, ratio: a / m}]\n",
+		"weir.yaml: metrics[2].ratio: m is a mean; a ratio is of counts and sums, whose "
+		"parts add up");
+	refused(PARTS "{name: r, ratio: a}]\n",
+		"weir.yaml: metrics[2].ratio: \"a\" is not a ratio; write two metrics as "
+		"bounces / sessions");
+	refused(PARTS "{name: r, ratio: a / a / a}]\n",
+		"weir.yaml: metrics[2].ratio: \"a / a / a\" is not a ratio; write two metrics as "
+		"bounces / sessions");
+	refused(PARTS "{name: r, ratio: a / a, agg: sum}]\n",
+		"weir.yaml: metrics[2].agg: a ratio has none of its own, its two metrics have; "
+		"remove it");
+	refused(PARTS "{name: r, ratio: a / a, where: ['c=d']}]\n",
+		"weir.yaml: metrics[2].where: a ratio has none of its own, its two metrics have; "
+		"remove it");
+}
+
 Test(config, without_detectors_each_metric_has_a_profile)
 {
 	struct config *c = parse("interval: 1m\n" METRICS);
@@ -329,8 +436,7 @@ Test(config, a_metric_that_makes_no_sense_is_refused)
 		"weir.yaml: metrics[2].name: metrics[0] is called a too; rename one");
 	refused("metrics: [{name: a, event: x, agg: median}]\n",
 		"weir.yaml: metrics[0].agg: \"median\" is unknown; write one of count, sum, mean, "
-		"min, "
-		"max");
+		"min, max, distinct, or a percentile as p95 or p99.9");
 	refused("metrics: [{name: a b, event: x}]\n", "weir.yaml: metrics[0].name: \"a b\" is not "
 						      "a name; use 1 to 64 of the letters a-z, "
 						      "digits, _ . and -");
