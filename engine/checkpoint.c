@@ -13,7 +13,7 @@
 #include "base/crc32c.h"
 
 #define MAGIC UINT64_C(0x54504b4352494557) /* "WEIRCKPT" */
-#define VERSION 1u
+#define VERSION 2u
 #define TEMPORARY CHECKPOINT_DIRECTORY "/new"
 
 /* The file's first 64 bytes. */

@@ -180,6 +180,19 @@ static void log_sources(struct closing *closing)
 	}
 }
 
+static void put_definition(const struct closing *closing, uint32_t id, uint8_t *put,
+			   struct bytes *out)
+{
+	const struct weir_definition *definition = series_get(closing->options.registry, id);
+
+	if (!definition || (put[id / 8] >> (id % 8) & 1))
+		return;
+	put[id / 8] |= (uint8_t)(1u << (id % 8));
+	bytes_put_u32(out, id);
+	bytes_put_u32(out, 0);
+	bytes_put(out, definition, definition->bytes);
+}
+
 /* Partials that wait are scored after a restart before any lane is read: their series must be known
  * from the checkpoint alone. */
 static void put_definitions(const struct closing *closing, struct bytes *out)
@@ -190,18 +203,12 @@ static void put_definitions(const struct closing *closing, struct bytes *out)
 	out->failed |= !put;
 	for (uint32_t s = 0; s < WEIR_SOURCES_MAX && put; s++) {
 		const struct partial *partial = options->closer->sources[s].pending;
-		for (; partial; partial = partial->next)
-			for (uint32_t i = 0; i < partial->cell_count; i++) {
-				uint32_t id = partial->cells[i].series;
-				const struct weir_definition *definition =
-					series_get(options->registry, id);
-				if (!definition || (put[id / 8] >> (id % 8) & 1))
-					continue;
-				put[id / 8] |= (uint8_t)(1u << (id % 8));
-				bytes_put_u32(out, id);
-				bytes_put_u32(out, 0);
-				bytes_put(out, definition, definition->bytes);
-			}
+		for (; partial; partial = partial->next) {
+			for (uint32_t i = 0; i < partial->cell_count; i++)
+				put_definition(closing, partial->cells[i].series, put, out);
+			for (uint32_t i = 0; i < partial->late_count; i++)
+				put_definition(closing, partial->late[i].cell.series, put, out);
+		}
 	}
 	free(put);
 }

@@ -36,16 +36,19 @@ int lane_create(const struct lane_options *options, struct lane **ret_lane)
 	lane->rings = calloc(LANE_RINGS_MAX, sizeof(lane->rings[0]));
 	lane->positions = calloc(LANE_POSITIONS_MAX, sizeof(lane->positions[0]));
 	lane->series_known = calloc(options->series_max / 8 + 1, 1);
+	lane->series_sketch = calloc(options->series_max + 1, 1);
 	lane->records = calloc(LANE_RINGS_MAX + options->orphans_count, sizeof(lane->records[0]));
 	lane->options.writer.snapshot = lane_snapshot;
 	lane->options.writer.self = lane;
-	int error = lane->rings && lane->positions && lane->series_known && lane->records
+	int error = lane->rings && lane->positions && lane->series_known && lane->series_sketch &&
+				    lane->records
 			    ? writer_open(&lane->options.writer, &lane->writer)
 			    : -ENOMEM;
 	if (error < 0) {
 		free(lane->rings);
 		free(lane->positions);
 		free(lane->series_known);
+		free(lane->series_sketch);
 		free(lane->records);
 		free(lane);
 		return error;
@@ -155,6 +158,7 @@ static bool put_mark(struct lane *lane, uint32_t number, int64_t interval)
 		mark->mark.partials = hand_over(lane, source->cells, interval);
 	} else {
 		source->cells = fresh;
+		cells_sketches(fresh, lane->series_sketch);
 		cells_block(source->cells, mark->mark.lsn);
 	}
 	cells_resume(source->cells, &mark->mark.resume_lsn, &mark->mark.resume_frontier);
@@ -484,6 +488,7 @@ int lane_step(void *self, uint64_t now_ns)
 	work += lane_say_back(lane);
 	work += lane_adopt(lane);
 	open_sources(lane);
+	lane_define_again(lane);
 	if (!lane->passing)
 		begin_pass(lane);
 	int drained = run_pass(lane);
@@ -519,6 +524,7 @@ static void destroy(struct lane *lane)
 	free(lane->rings);
 	free(lane->positions);
 	free(lane->series_known);
+	free(lane->series_sketch);
 	free(lane->records);
 	free(lane);
 }

@@ -68,6 +68,7 @@ struct lane_totals {
 	uint64_t rings;
 	uint64_t attempted, persisted, rejected, dropped, lost, in_ring; /* of its own rings */
 	uint64_t late, future;
+	uint64_t late_uncorrected, unsketched; /* see struct cells_counters */
 	uint64_t events, blocks, bytes, in_flight, in_flight_max, unsynced;
 	uint64_t segments, syncs, stalled;
 	uint64_t write_errors, sync_errors;

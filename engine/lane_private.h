@@ -53,6 +53,9 @@ struct lane {
 	uint32_t sources_count;
 	uint8_t *series_known; /* bit per series id: defined in this lane's log */
 	uint32_t series_known_max;
+	uint8_t *series_sketch; /* [series_max + 1] enum weir_sketch: as it is defined there */
+	uint32_t wants;         /* of the registry, as far as the log has it */
+	uint32_t wants_at;      /* ids below have been looked at since it changed */
 	uint64_t block_lsn;    /* of the block the cells know of */
 
 	uint64_t now_ns;       /* of this step */
@@ -92,6 +95,7 @@ static inline uint64_t lane_unsynced(const struct lane *lane)
 /* lane_rings.c */
 int lane_adopt(struct lane *lane);
 bool lane_define_series(struct lane *lane, struct lane_ring *ring);
+bool lane_define_again(struct lane *lane);
 bool lane_note_position(struct lane *lane, struct lane_ring *ring);
 int lane_say_back(struct lane *lane);
 int lane_ledger(struct lane *lane, uint64_t now_ns);

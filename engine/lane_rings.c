@@ -88,8 +88,9 @@ static bool known(const struct lane *lane, uint32_t id)
 	return lane->series_known[id / 8] >> (id % 8) & 1;
 }
 
-/* false: the block is full. */
-static bool put_series(struct bytes *block, const struct lane *lane, uint32_t id)
+/* A record of a definition. false: the block is full. */
+static bool put_series(struct bytes *block, const struct lane *lane, uint32_t id,
+		       enum weir_sketch sketch)
 {
 	const struct weir_definition *definition = series_get(lane->options.registry, id);
 	size_t most = lane->options.writer.block_bytes - sizeof(struct weir_block_header);
@@ -100,9 +101,45 @@ static bool put_series(struct bytes *block, const struct lane *lane, uint32_t id
 	if (block->used + 8 + definition->bytes > most)
 		return false;
 	bytes_put_u32(block, id);
-	bytes_put_u32(block, 0);
+	bytes_put_u32(block, sketch);
 	bytes_put(block, definition, definition->bytes);
 	return true;
+}
+
+static enum weir_sketch wanted(const struct lane *lane, uint32_t id)
+{
+	const struct series_registry *registry = lane->options.registry;
+
+	return series_sketch(registry, series_get(registry, id));
+}
+
+/* What the block that was just written says of its series holds from here on. */
+static void note_sketches(struct lane *lane, const struct bytes *block)
+{
+	for (size_t at = 0; at < block->used;) {
+		const struct weir_definition *definition = (const void *)(block->data + at + 8);
+		uint32_t id, sketch;
+		memcpy(&id, block->data + at, sizeof(id));
+		memcpy(&sketch, block->data + at + 4, sizeof(sketch));
+		lane->series_sketch[id] = (uint8_t)sketch;
+		at += 8 + definition->bytes;
+	}
+}
+
+/* Give a block of definitions to the log, and free it. false: no room now. */
+static bool write_series(struct lane *lane, struct bytes *block, uint32_t count)
+{
+	bool written = !block->failed;
+
+	if (written && count)
+		written = writer_records(lane->writer, WEIR_BLOCK_SERIES, block->data,
+					 (uint32_t)block->used, count) > 0;
+	if (written)
+		note_sketches(lane, block);
+	bytes_fini(block);
+	if (written && count)
+		lane->pending_since_ns = 0;
+	return written;
 }
 
 /* Write the definitions of ids that this lane's log does not have yet, before the first event that
@@ -122,30 +159,54 @@ bool lane_define_series(struct lane *lane, struct lane_ring *ring)
 			uint32_t id = drain->map->ids[local];
 			if (!id || known(lane, id))
 				continue;
-			if (!put_series(&block, lane, id))
+			if (!put_series(&block, lane, id, wanted(lane, id)))
 				break;
 			lane->series_known[id / 8] |= (uint8_t)(1u << (id % 8));
 			if (id > lane->series_known_max)
 				lane->series_known_max = id;
 			count++;
 		}
-		int64_t lsn = block.failed ? -EAGAIN
-			      : count      ? writer_records(lane->writer, WEIR_BLOCK_SERIES,
-							    block.data, (uint32_t)block.used, count)
-					   : 1;
-		if (count && lsn > 0)
-			lane->pending_since_ns = 0;
-		if (lsn < 0) {
+		if (!write_series(lane, &block, count)) {
 			for (uint32_t i = drain->mapped; i < local; i++) {
 				uint32_t id = drain->map->ids[i];
 				lane->series_known[id / 8] &= (uint8_t)~(1u << (id % 8));
 			}
-			bytes_fini(&block);
 			return false;
 		}
-		bytes_fini(&block);
 		drain->mapped = local;
 	}
+	return true;
+}
+
+/* Where a new configuration wants other sketches, the log says so before the next events. false: no
+ * room in it now. */
+bool lane_define_again(struct lane *lane)
+{
+	uint32_t wants = series_wants(lane->options.registry);
+
+	if (lane->wants == wants)
+		return true;
+	uint32_t id = lane->wants_at;
+	while (id <= lane->series_known_max) {
+		struct bytes block = {0};
+		uint32_t count = 0;
+		for (; id <= lane->series_known_max; id++) {
+			enum weir_sketch sketch;
+			if (!known(lane, id))
+				continue;
+			sketch = wanted(lane, id);
+			if (sketch == lane->series_sketch[id])
+				continue;
+			if (!put_series(&block, lane, id, sketch))
+				break;
+			count++;
+		}
+		if (!write_series(lane, &block, count))
+			return false;
+		lane->wants_at = id;
+	}
+	lane->wants_at = 0;
+	lane->wants = wants;
 	return true;
 }
 
@@ -360,7 +421,7 @@ static int snapshot_series(struct lane *lane, struct writer *writer)
 	for (; id <= lane->series_known_max; id++) {
 		if (!known(lane, id))
 			continue;
-		if (!put_series(&block, lane, id))
+		if (!put_series(&block, lane, id, lane->series_sketch[id]))
 			break;
 		count++;
 	}
@@ -425,6 +486,8 @@ void lane_count(struct lane *lane)
 			cells_counters(lane->sources[s].cells, &cells);
 		totals.late += cells.late;
 		totals.future += cells.future;
+		totals.late_uncorrected += cells.late_uncorrected;
+		totals.unsketched += cells.unsketched;
 	}
 	writer_counters(lane->writer, &writer);
 	totals.events = writer.events;

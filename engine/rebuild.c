@@ -6,13 +6,24 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "definitions.h"
 #include "log/reader.h"
 
+/* The cells of a lane from the partial's first block on, until they are those it had. */
+struct rebuilding {
+	struct cells *cells;
+	uint32_t series_max;
+	uint8_t *kinds; /* of sketches, as the log says so far */
+	const struct partial *wanted;
+};
+
 /* Apply a block's runs of one source; the partial of the wanted interval, once its mark is met. */
-static struct partial *apply(struct cells *cells, const struct reader_block *block,
-			     const struct partial *wanted)
+static struct partial *apply(const struct rebuilding *rebuilding, const struct reader_block *block)
 {
+	struct cells *cells = rebuilding->cells;
+	const struct partial *wanted = rebuilding->wanted;
 	const struct weir_event *events = block->events;
 	struct partial *found = NULL;
 
@@ -41,34 +52,65 @@ static struct partial *apply(struct cells *cells, const struct reader_block *blo
 	return found;
 }
 
+static int note_sketch(void *self, uint32_t id, enum weir_sketch sketch,
+		       const struct weir_definition *definition)
+{
+	const struct rebuilding *rebuilding = self;
+
+	(void)definition;
+	if (id > rebuilding->series_max)
+		return -EPROTO;
+	rebuilding->kinds[id] = (uint8_t)sketch;
+	return 0;
+}
+
+/* Definitions count from the start of the segment, where its snapshot is. */
+static int read_on(const struct rebuilding *rebuilding, struct reader *reader,
+		   struct partial **ret_partial)
+{
+	const struct partial *wanted = rebuilding->wanted;
+	struct reader_block block;
+	int error = 0, more = 0;
+
+	while (!error && !*ret_partial && (more = reader_next(reader, &block)) > 0) {
+		if (block.header.type == WEIR_BLOCK_SERIES)
+			error = definitions_each(block.payload, block.header.payload_bytes,
+						 note_sketch, (void *)(uintptr_t)rebuilding);
+		else if (block.header.type == WEIR_BLOCK_EVENTS &&
+			 block.header.lsn >= wanted->first_lsn &&
+			 block.header.epoch == wanted->epoch)
+			*ret_partial = apply(rebuilding, &block);
+	}
+	if (error < 0 || *ret_partial)
+		return error;
+	return more < 0 ? more : -EAGAIN;
+}
+
 static int rebuild_one(struct io *io, uint32_t series_max, int64_t interval_ms,
 		       const struct partial *wanted, struct partial **ret_partial)
 {
+	struct rebuilding rebuilding = {.series_max = series_max, .wanted = wanted};
 	struct reader *reader;
-	struct reader_block block;
 	char directory[16];
 	char why[256];
-	int more = 0;
 
 	snprintf(directory, sizeof(directory), "lane-%02u", wanted->lane % 100);
 	int error = reader_open(io, directory, (uint16_t)wanted->lane, wanted->first_lsn, false,
 				&reader, why, sizeof(why));
 	if (error < 0)
 		return error;
-	struct cells *cells = cells_create(series_max, interval_ms, wanted->source, wanted->epoch,
-					   wanted->lane, wanted->first_frontier);
 	*ret_partial = NULL;
-	while (cells && !*ret_partial && (more = reader_next(reader, &block)) > 0)
-		if (block.header.lsn >= wanted->first_lsn &&
-		    block.header.epoch == wanted->epoch &&
-		    block.header.type == WEIR_BLOCK_EVENTS)
-			*ret_partial = apply(cells, &block, wanted);
-	if (!cells)
+	rebuilding.kinds = calloc(series_max + 1, 1);
+	rebuilding.cells = cells_create(series_max, interval_ms, wanted->source, wanted->epoch,
+					wanted->lane, wanted->first_frontier);
+	if (rebuilding.cells && rebuilding.kinds) {
+		cells_sketches(rebuilding.cells, rebuilding.kinds);
+		error = read_on(&rebuilding, reader, ret_partial);
+	} else {
 		error = -ENOMEM;
-	else if (!*ret_partial)
-		error = more < 0 ? more : -EAGAIN;
-	if (cells)
-		cells_destroy(cells);
+	}
+	cells_destroy(rebuilding.cells);
+	free(rebuilding.kinds);
 	reader_close(reader);
 	return error;
 }

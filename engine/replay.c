@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "checkpoint.h"
+#include "definitions.h"
 #include "rebuild.h"
 #include "replay_lane.h"
 
@@ -256,25 +257,27 @@ static int apply_block(struct replay *replay, const struct reader_block *block)
 	return more < 0 ? fail(replay, more, "a block of the control log") : 0;
 }
 
-int replay_definitions(struct replay *replay, const void *data, uint32_t bytes)
-{
-	const uint8_t *at = data;
+struct restoring {
+	struct replay *replay;
+	uint8_t *kinds;
+};
 
-	/* {u32 id, u32 zero, definition}: 8-byte aligned throughout. */
-	while (bytes >= 8 + sizeof(struct weir_definition)) {
-		uint32_t id;
-		const char *why;
-		const struct weir_definition *definition = (const void *)(at + 8);
-		memcpy(&id, at, sizeof(id));
-		if (series_check(definition, bytes - 8, &why) < 0)
-			return -EPROTO;
-		int error = series_restore(replay->registry, id, definition);
-		if (error < 0)
-			return error;
-		at += 8 + definition->bytes;
-		bytes -= 8 + definition->bytes;
-	}
-	return bytes ? -EPROTO : 0;
+static int restore(void *self, uint32_t id, enum weir_sketch sketch,
+		   const struct weir_definition *definition)
+{
+	const struct restoring *restoring = self;
+	int error = series_restore(restoring->replay->registry, id, definition);
+
+	if (!error && restoring->kinds)
+		restoring->kinds[id] = (uint8_t)sketch;
+	return error;
+}
+
+int replay_definitions(struct replay *replay, const void *data, uint32_t bytes, uint8_t *kinds)
+{
+	struct restoring restoring = {.replay = replay, .kinds = kinds};
+
+	return definitions_each(data, bytes, restore, &restoring);
 }
 
 static int load_checkpoint(struct replay *replay, struct checkpoint *checkpoint)
@@ -290,7 +293,7 @@ static int load_checkpoint(struct replay *replay, struct checkpoint *checkpoint)
 				     strlen(checkpoint->config_text));
 	if (!error)
 		error = replay_definitions(replay, checkpoint->definitions.data,
-					   (uint32_t)checkpoint->definitions.used);
+					   (uint32_t)checkpoint->definitions.used, NULL);
 	for (uint32_t i = 0; i < checkpoint->sources && !error; i++)
 		error = apply_source(replay, i, checkpoint->source[i].name,
 				     checkpoint->source[i].clock);

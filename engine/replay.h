@@ -80,7 +80,8 @@ struct replay {
  * replay_fini() in any case. -ENOENT: no control log (a new store), all is empty. */
 int replay_run(const struct replay_options *options, struct replay *replay);
 void replay_fini(struct replay *replay);
-/* Definitions as they stand in the log and in checkpoints. 0, -EPROTO, or series_restore()'s. */
-int replay_definitions(struct replay *replay, const void *data, uint32_t bytes);
+/* Definitions as they stand in the log and in checkpoints, into the registry, and what they are to
+ * be sketched with into `kinds` (by series; NULL: nowhere). 0, -EPROTO, or series_restore()'s. */
+int replay_definitions(struct replay *replay, const void *data, uint32_t bytes, uint8_t *kinds);
 
 #endif

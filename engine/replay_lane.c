@@ -36,6 +36,7 @@ struct replay_lane {
 	struct reader_block block;
 	uint32_t epoch;      /* of the cells */
 	uint32_t skip_epoch; /* cells of epochs below this are in the checkpoint */
+	uint8_t *kinds;      /* of sketches, by series, as the log says so far */
 	struct lane_source sources[WEIR_SOURCES_MAX];
 };
 
@@ -49,6 +50,11 @@ int replay_lane_open(const struct replay_lane_options *options, struct replay_la
 	if (!lane)
 		return -ENOMEM;
 	lane->options = *options;
+	lane->kinds = calloc(options->replay->options.series_max + 1, 1);
+	if (!lane->kinds) {
+		free(lane);
+		return -ENOMEM;
+	}
 	if (resume) {
 		bool here = options->lane < resume->lanes;
 		lane->skip_epoch = here ? resume->epoch : resume->epoch + 1;
@@ -74,6 +80,7 @@ int replay_lane_open(const struct replay_lane_options *options, struct replay_la
 				&lane->reader, options->replay->why,
 				sizeof(options->replay->why));
 	if (error < 0) {
+		free(lane->kinds);
 		free(lane);
 		return error;
 	}
@@ -163,8 +170,10 @@ static struct cells *open_cells(struct replay_lane *lane, uint32_t source, int64
 	struct cells *cells = cells_create(replay->options.series_max, replay->interval_ms, source,
 					   lane->epoch, lane->options.lane, frontier);
 
-	if (cells)
+	if (cells) {
+		cells_sketches(cells, lane->kinds);
 		cells_block(cells, lsn);
+	}
 	return cells;
 }
 
@@ -274,8 +283,7 @@ static void end_epoch(struct replay_lane *lane)
 	for (uint32_t s = 0; s < WEIR_SOURCES_MAX; s++) {
 		struct lane_source *source = &lane->sources[s];
 		if (source->cells) {
-			struct partial *partials =
-				cells_mark(source->cells, INT64_MAX, UINT64_MAX);
+			struct partial *partials = cells_end(source->cells);
 			closer_add(&lane->options.replay->closer, s, after(partials, source));
 			cells_destroy(source->cells);
 		}
@@ -311,7 +319,8 @@ static int apply_block(struct replay_lane *lane)
 	}
 	switch (block->header.type) {
 	case WEIR_BLOCK_SERIES:
-		return replay_definitions(replay, block->payload, block->header.payload_bytes);
+		return replay_definitions(replay, block->payload, block->header.payload_bytes,
+					  lane->kinds);
 	case WEIR_BLOCK_RINGS:
 	case WEIR_BLOCK_LEDGER:
 		return apply_rings(replay, block);
@@ -392,5 +401,6 @@ void replay_lane_close(struct replay_lane *lane)
 		if (lane->sources[s].cells)
 			cells_destroy(lane->sources[s].cells);
 	reader_close(lane->reader);
+	free(lane->kinds);
 	free(lane);
 }

@@ -22,6 +22,8 @@
 #include <sys/mman.h>
 
 #include "base/check.h"
+#include "interval/late.h"
+#include "interval/pool.h"
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* Linux 6.1; the headers of Debian 12 do not have it yet */
@@ -34,6 +36,9 @@
 /* Events between the prefetch of a cell and its use: about 200 ns of work, one miss to memory. */
 #define PREFETCH_EVENTS 32u
 
+_Static_assert((UINT64_C(1) * WEIR_SKETCHES_MAX + WEIR_LATE_SKETCHES_MAX) * SKETCH_BYTES_MAX <
+		       UINT32_MAX,
+	       "offsets of saved sketches have 32 bits");
 _Static_assert((WEIR_OPEN_INTERVALS_MAX & (WEIR_OPEN_INTERVALS_MAX - 1)) == 0,
 	       "open intervals are found by masking");
 
@@ -45,6 +50,7 @@ struct table {
 	int64_t interval;
 	uint64_t first_lsn;     /* block of the interval's first event */
 	int64_t first_frontier; /* frontier when that block was begun */
+	struct sketch_list sketches;
 };
 
 struct cells {
@@ -59,6 +65,9 @@ struct cells {
 	int64_t block_frontier; /* frontier when it was begun */
 	uint32_t source, epoch, lane;
 	struct cells_counters counters;
+	const uint8_t *kinds; /* of sketches, by series; NULL: none */
+	struct sketch_pool pool;
+	struct late late;
 	struct table *open[WEIR_OPEN_INTERVALS_MAX]; /* by interval; NULL: no event yet */
 	struct table *spare[TABLES];                 /* a stack */
 	uint32_t spares;
@@ -109,6 +118,11 @@ struct cells *cells_create(uint32_t series_max, int64_t interval_ms, uint32_t so
 		free(cells);
 		return NULL;
 	}
+	if (late_init(&cells->late) < 0) {
+		munmap(cells->memory, cells->memory_bytes);
+		free(cells);
+		return NULL;
+	}
 	cells->interval_ms = interval_ms;
 	cells->source = source;
 	cells->epoch = epoch;
@@ -124,12 +138,25 @@ void cells_destroy(struct cells *cells)
 {
 	if (!cells)
 		return;
+	for (uint32_t i = 0; i < TABLES; i++)
+		sketch_list_fini(&cells->tables[i].sketches);
+	late_fini(&cells->late);
+	pool_fini(&cells->pool);
 	munmap(cells->memory, cells->memory_bytes);
 	free(cells);
 }
 
+void cells_sketches(struct cells *cells, const uint8_t *kinds)
+{
+	cells->kinds = kinds;
+}
+
 void partial_free(struct partial *partial)
 {
+	if (!partial)
+		return;
+	free(partial->late);
+	free(partial->sketches);
 	free(partial);
 }
 
@@ -163,13 +190,34 @@ static struct table *table_open(struct cells *cells, int64_t interval)
 	return table;
 }
 
-/* Make the interval of an event the current one. False: the event is late or in the future. */
-static bool switch_interval(struct cells *cells, uint64_t time_ms)
+static enum sketch_kind kind_of(const struct cells *cells, uint32_t series)
+{
+	return cells->kinds ? (enum sketch_kind)cells->kinds[series] : SKETCH_NONE;
+}
+
+static __attribute__((noinline)) void add_late(struct cells *cells, int64_t interval,
+					       const struct weir_event *event)
+{
+	uint32_t series = weir_event_series(event->word);
+	cells->counters.late++;
+	if (!cells->late.count) {
+		cells->late.first_lsn = cells->lsn;
+		cells->late.first_frontier = cells->block_frontier;
+	}
+	if (!late_add(&cells->late, &cells->pool, interval, series, weir_bits_value(event->value),
+		      kind_of(cells, series), &cells->counters.unsketched))
+		cells->counters.late_uncorrected++;
+}
+
+/* Make the interval of an event the current one. False: the event was late or in the future, and
+ * is done with. */
+static bool switch_interval(struct cells *cells, const struct weir_event *event)
 {
 	/* Times have 42 bits, so that intervals are never negative; the frontier may be. */
-	int64_t interval = (int64_t)(time_ms / (uint64_t)cells->interval_ms);
+	int64_t interval = (int64_t)(weir_event_time_ms(event->word) /
+				     (uint64_t)cells->interval_ms);
 	if (interval <= cells->frontier) {
-		cells->counters.late++;
+		add_late(cells, interval, event);
 		return false;
 	}
 	if ((uint64_t)interval - (uint64_t)cells->frontier > WEIR_OPEN_INTERVALS_MAX) {
@@ -205,6 +253,15 @@ static __attribute__((noinline)) void cell_begin(struct cells *cells, struct tab
 	cell->sum_squares = value * value;
 	cell->min = value;
 	cell->max = value;
+	cell->sketch = 0;
+	enum sketch_kind kind = kind_of(cells, series);
+	if (kind) {
+		cell->sketch = pool_open(&cells->pool, &table->sketches, kind, WEIR_SKETCHES_MAX);
+		if (cell->sketch)
+			set_add(&table->sketches, cell->sketch, value);
+		else
+			cells->counters.unsketched++;
+	}
 	table->used[series / 64] |= UINT64_C(1) << series % 64;
 	if (table->used_words <= series / 64)
 		table->used_words = series / 64 + 1;
@@ -240,6 +297,8 @@ static const struct weir_event *add_run(struct cells *cells, const struct weir_e
 		cell->sum_squares += value * value;
 		cell->min = value < cell->min ? value : cell->min;
 		cell->max = value > cell->max ? value : cell->max;
+		if (__builtin_expect(cell->sketch != 0, 0))
+			set_add(&table->sketches, cell->sketch, value);
 	}
 	return event;
 }
@@ -258,7 +317,7 @@ void cells_add(struct cells *cells, const struct batch *batch)
 	while (event < end) {
 		uint64_t time_ms = weir_event_time_ms(event->word);
 		bool current = time_ms - cells->start_ms < cells->width_ms;
-		if (current || switch_interval(cells, time_ms))
+		if (current || switch_interval(cells, event))
 			event = add_run(cells, event, end);
 		else
 			event++;
@@ -267,7 +326,8 @@ void cells_add(struct cells *cells, const struct batch *batch)
 
 /* Copy the cells in use, in series order, and leave the table empty: a count of 0 is all that an
  * unused cell says. cells NULL: only empty it. */
-static void table_drain(struct table *table, struct partial_cell *cells)
+static void table_drain(struct table *table, struct sketch_pool *pool, struct partial_cell *cells,
+			struct bytes *sketches)
 {
 	for (uint32_t word = 0; word < table->used_words; word++) {
 		uint64_t bits = table->used[word];
@@ -277,6 +337,8 @@ static void table_drain(struct table *table, struct partial_cell *cells)
 			if (cells)
 				*cells++ = (struct partial_cell){
 					.series = series,
+					.sketch = set_save(&table->sketches, cell->sketch,
+							   sketches),
 					.count = cell->count,
 					.sum = cell->sum,
 					.sum_squares = cell->sum_squares,
@@ -287,62 +349,135 @@ static void table_drain(struct table *table, struct partial_cell *cells)
 		}
 		table->used[word] = 0;
 	}
+	pool_close(pool, &table->sketches);
 	table->used_count = 0;
 	table->used_words = 0;
 }
 
-/* Turn a table into a partial, with its cells if they fit in *budget_bytes. */
-static struct partial *table_close(struct cells *cells, struct table *table, uint64_t *budget_bytes)
+/* What a partial takes of memory before it is filled. */
+static uint64_t head_bytes(const struct table *table, const struct late *late)
 {
+	return sizeof(struct partial) +
+	       (table ? (uint64_t)table->used_count * sizeof(struct partial_cell) : 0) +
+	       (late ? (uint64_t)late->count * sizeof(struct late_cell) : 0);
+}
+
+/* Empty a table (NULL: none) and what came late (NULL: not with this one) into a partial, if it
+ * fits in `budget_bytes`. NULL: it does not. */
+static struct partial *fill_partial(struct cells *cells, struct table *table, struct late *late,
+				    uint64_t budget_bytes)
+{
+	uint64_t bytes = head_bytes(table, late);
+	struct bytes sketches = {0};
 	struct partial *partial = NULL;
-	uint64_t bytes = sizeof(*partial) +
-			 (uint64_t)table->used_count * sizeof(struct partial_cell);
-	if (bytes <= *budget_bytes)
-		partial = malloc(bytes);
-	bool dropped = !partial;
-	if (dropped) {
-		bytes = 0;
-		partial = malloc(sizeof(*partial));
-		/* Without even this an interval would be missing from the results in silence. */
-		check(partial);
+	if (bytes <= budget_bytes)
+		partial = malloc(head_bytes(table, NULL));
+	if (partial)
+		*partial = (struct partial){
+			.cell_count = table ? table->used_count : 0,
+			.late_count = late ? late->count : 0,
+		};
+	if (partial && partial->late_count) {
+		partial->late = malloc(partial->late_count * sizeof(*partial->late));
+		if (!partial->late) {
+			partial_free(partial);
+			partial = NULL;
+		}
 	}
-	*budget_bytes -= bytes;
-	*partial = (struct partial){
-		.source = cells->source,
-		.epoch = cells->epoch,
-		.lane = cells->lane,
-		.cell_count = dropped ? 0 : table->used_count,
-		.interval = table->interval,
-		.dropped = dropped,
-		.first_lsn = table->first_lsn,
-		.first_frontier = table->first_frontier,
-	};
-	table_drain(table, dropped ? NULL : partial->cells);
+	if (table)
+		table_drain(table, &cells->pool, partial ? partial->cells : NULL, &sketches);
+	if (late)
+		late_drain(late, &cells->pool, partial ? partial->late : NULL, &sketches);
+	if (partial && (sketches.failed || bytes + sketches.used > budget_bytes)) {
+		partial_free(partial);
+		partial = NULL;
+	}
+	if (!partial) {
+		bytes_fini(&sketches);
+		return NULL;
+	}
+	partial->sketches = sketches.data;
+	partial->sketch_bytes = (uint32_t)sketches.used;
 	return partial;
 }
 
-struct partial *cells_mark(struct cells *cells, int64_t interval, uint64_t budget_bytes)
+/* Turn a table (NULL: none) and what came late (NULL: not with this one) into a partial, with its
+ * cells if they fit in *budget_bytes. */
+static struct partial *close_interval(struct cells *cells, int64_t interval, struct table *table,
+				      struct late *late, uint64_t *budget_bytes)
+{
+	uint64_t first_lsn = table ? table->first_lsn : late->first_lsn;
+	int64_t first_frontier = table ? table->first_frontier : late->first_frontier;
+	if (late && late->first_lsn < first_lsn) {
+		first_lsn = late->first_lsn;
+		first_frontier = late->first_frontier;
+	}
+	struct partial *partial = fill_partial(cells, table, late, *budget_bytes);
+	if (partial) {
+		*budget_bytes -= partial_bytes(partial);
+	} else {
+		partial = calloc(1, sizeof(*partial));
+		/* Without even this an interval would be missing from the results in silence. */
+		check(partial);
+		partial->dropped = true;
+	}
+	partial->source = cells->source;
+	partial->epoch = cells->epoch;
+	partial->lane = cells->lane;
+	partial->interval = interval;
+	partial->first_lsn = first_lsn;
+	partial->first_frontier = first_frontier;
+	return partial;
+}
+
+/* Partials of the open intervals through `interval`, and at `late_at` with what came late. */
+static struct partial *close_through(struct cells *cells, int64_t interval, int64_t late_at,
+				     uint64_t budget_bytes)
 {
 	struct partial *first = NULL, **link = &first;
-	if (interval <= cells->frontier)
-		return NULL;
+	struct late *late = cells->late.count ? &cells->late : NULL;
 	for (uint32_t i = 1; i <= WEIR_OPEN_INTERVALS_MAX; i++) {
 		/* Unsigned, because a frontier may lie at either end of the range. */
 		uint64_t next = (uint64_t)cells->frontier + i;
 		struct table **place = &cells->open[next & (WEIR_OPEN_INTERVALS_MAX - 1)];
-		if (!*place || (*place)->interval > interval)
+		struct table *table = *place;
+		if (!table || table->interval > interval)
 			continue;
-		*link = table_close(cells, *place, &budget_bytes);
+		if (late && late_at < table->interval) {
+			*link = close_interval(cells, late_at, NULL, late, &budget_bytes);
+			link = &(*link)->next;
+			late = NULL;
+		}
+		bool here = late_at == table->interval;
+		*link = close_interval(cells, table->interval, table, here ? late : NULL,
+				       &budget_bytes);
 		link = &(*link)->next;
-		if (cells->current == *place) {
+		late = here ? NULL : late;
+		if (cells->current == table) {
 			cells->current = NULL;
 			cells->width_ms = 0;
 		}
-		cells->spare[cells->spares++] = *place;
+		cells->spare[cells->spares++] = table;
 		*place = NULL;
 	}
-	cells->frontier = interval;
+	if (late)
+		*link = close_interval(cells, late_at, NULL, late, &budget_bytes);
 	return first;
+}
+
+struct partial *cells_mark(struct cells *cells, int64_t interval, uint64_t budget_bytes)
+{
+	if (interval <= cells->frontier)
+		return NULL;
+	struct partial *partials = close_through(cells, interval, interval, budget_bytes);
+	cells->frontier = interval;
+	return partials;
+}
+
+struct partial *cells_end(struct cells *cells)
+{
+	/* No mark has ever had a greater frontier than times have. */
+	return close_through(cells, INT64_MAX, cells->frontier + 1, UINT64_MAX);
 }
 
 int64_t cells_frontier(const struct cells *cells)
@@ -366,6 +501,10 @@ void cells_resume(const struct cells *cells, uint64_t *ret_lsn, int64_t *ret_fro
 {
 	*ret_lsn = cells->lsn;
 	*ret_frontier = cells->block_frontier;
+	if (cells->late.count) {
+		*ret_lsn = cells->late.first_lsn;
+		*ret_frontier = cells->late.first_frontier;
+	}
 	for (uint32_t i = 0; i < WEIR_OPEN_INTERVALS_MAX; i++) {
 		const struct table *table = cells->open[i];
 		/* Of two tables begun in one block both carry that block's frontier. */

@@ -132,6 +132,38 @@ static void save_partial(const struct partial *partial, struct bytes *out)
 	bytes_put_u64(out, (uint64_t)partial->first_frontier);
 	bytes_put_u32(out, partial->cell_count);
 	bytes_put(out, partial->cells, partial->cell_count * sizeof(partial->cells[0]));
+	bytes_put_u32(out, partial->late_count);
+	bytes_put(out, partial->late, partial->late_count * sizeof(partial->late[0]));
+	bytes_put_u32(out, partial->sketch_bytes);
+	bytes_put(out, partial->sketches, partial->sketch_bytes);
+}
+
+/* What is left of a saved partial behind its head, into memory of its own. false: no memory, or it
+ * is not there. */
+static bool load_arrays(struct partial *partial, const void *cells, struct bytes_reader *in)
+{
+	memcpy(partial->cells, cells, partial->cell_count * sizeof(partial->cells[0]));
+	uint32_t late_count = bytes_get_u32(in);
+	const void *late = bytes_get(in, late_count * sizeof(partial->late[0]));
+	uint32_t sketch_bytes = bytes_get_u32(in);
+	const void *sketches = bytes_get(in, sketch_bytes);
+
+	if (in->failed)
+		return false;
+	partial->late = malloc(late_count * sizeof(partial->late[0]) + 1);
+	partial->sketches = malloc(sketch_bytes + 1);
+	if (!partial->late || !partial->sketches)
+		return false;
+	memcpy(partial->late, late, late_count * sizeof(partial->late[0]));
+	memcpy(partial->sketches, sketches, sketch_bytes);
+	partial->late_count = late_count;
+	partial->sketch_bytes = sketch_bytes;
+	bool good = true;
+	for (uint32_t i = 0; i < partial->cell_count; i++)
+		good &= partial->cells[i].sketch <= sketch_bytes;
+	for (uint32_t i = 0; i < late_count; i++)
+		good &= partial->late[i].cell.sketch <= sketch_bytes;
+	return good;
 }
 
 static struct partial *load_partial(uint32_t source, struct bytes_reader *in)
@@ -152,7 +184,10 @@ static struct partial *load_partial(uint32_t source, struct bytes_reader *in)
 	if (!partial)
 		return NULL;
 	*partial = head;
-	memcpy(partial->cells, cells, bytes);
+	if (!load_arrays(partial, cells, in)) {
+		partial_free(partial);
+		return NULL;
+	}
 	return partial;
 }
 

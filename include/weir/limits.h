@@ -48,5 +48,12 @@
 
 /* Intervals open at once on a lane for one source: what is further ahead than this is "future". */
 #define WEIR_OPEN_INTERVALS_MAX 8
+/* Cells (interval, series) of late events between two marks of a lane for one source: 15 MB. What
+ * is over it stays in the log and is counted, but does not correct the history. */
+#define WEIR_LATE_CELLS_MAX (1u << 18)
+/* Sketches of one interval on one lane, and of the late cells of one mark: a usual one has 4 to
+ * 16 KiB. A cell over it has none, and metrics that need it have no value for that interval. */
+#define WEIR_SKETCHES_MAX (1u << 14)
+#define WEIR_LATE_SKETCHES_MAX (1u << 12)
 
 #endif

@@ -23,7 +23,7 @@
 
 #define WEIR_BLOCK_MAGIC 0x4b4c4257u /* "WBLK" */
 #define WEIR_FORMAT_MAJOR 1u
-#define WEIR_FORMAT_MINOR 0u
+#define WEIR_FORMAT_MINOR 1u
 
 enum weir_block_type {
 	WEIR_BLOCK_SEGMENT = 1, /* struct weir_segment_info */

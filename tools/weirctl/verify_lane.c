@@ -99,6 +99,18 @@ static bool definition_good(const uint8_t *from, uint32_t left)
 	return true;
 }
 
+/* What a record says of its series' sketch: hashes have one of different values, numbers one of
+ * quantiles or none. Files of minor version 0 say nothing. */
+static bool sketch_good(const uint8_t *record)
+{
+	const uint32_t none = 0, distinct = 1, quantile = 2;
+	const struct weir_definition *definition = (const void *)(record + 8);
+	uint32_t sketch;
+
+	memcpy(&sketch, record + 4, sizeof(sketch));
+	return sketch == none || sketch == (definition->kind == WEIR_HASH ? distinct : quantile);
+}
+
 static void take_series(struct verify *verify, struct verify_log *log,
 			const struct verify_place *place, const uint8_t *payload)
 {
@@ -113,6 +125,9 @@ static void take_series(struct verify *verify, struct verify_log *log,
 			bad_block(verify, log, place, "a series definition does not hold together");
 			return;
 		}
+		if (!sketch_good(payload + at))
+			SAY(VERIFY_FINDING, log, place,
+			    "series %u is to be sketched as its kind cannot be", id);
 		memcpy(&bytes, definition, sizeof(bytes));
 		uint64_t hash = hash_of(definition, bytes);
 		if (verify->definitions[id] && verify->definitions[id] != hash)

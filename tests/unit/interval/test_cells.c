@@ -1,7 +1,11 @@
 /* cells: what an event adds to, what a mark hands over, where a replay must start. */
 #include <criterion/criterion.h>
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "interval/cells.h"
+#include "interval/sketch.h"
 
 #define ALL UINT64_MAX
 #define SECOND 1000
@@ -140,7 +144,7 @@ Test(cells, an_interval_ends_before_the_first_millisecond_of_the_next)
 	cells_destroy(cells);
 }
 
-Test(cells, late_and_future_events_are_counted_and_in_no_cell)
+Test(cells, late_and_future_events_are_counted_and_in_no_open_cell)
 {
 	struct cells *cells = make(10, 4);
 	uint64_t end_ms = (4 + WEIR_OPEN_INTERVALS_MAX + 1) * SECOND;
@@ -154,9 +158,166 @@ Test(cells, late_and_future_events_are_counted_and_in_no_cell)
 	struct partial *partial = cells_mark(cells, 100, ALL);
 	expect_one(partial, 5, 2, 2);
 	expect_one(partial->next, 4 + WEIR_OPEN_INTERVALS_MAX, 4, 4);
-	cr_assert_null(partial->next->next);
-	partial_free(partial->next);
-	partial_free(partial);
+	cr_assert_eq(partial->next->next->interval, 100);
+	cr_assert_eq(partial->next->next->cell_count, 0);
+	cr_assert_eq(partial->next->next->late_count, 2);
+	cr_assert_null(partial->next->next->next);
+	partials_free(partial);
+	cells_destroy(cells);
+}
+
+static void expect_late(const struct partial *partial, uint32_t at, int64_t interval,
+			uint32_t series, uint64_t count, double sum)
+{
+	cr_assert_lt(at, partial->late_count);
+	cr_assert_eq(partial->late[at].interval, interval);
+	cr_assert_eq(partial->late[at].cell.series, series);
+	cr_assert_eq(partial->late[at].cell.count, count);
+	cr_assert_eq(partial->late[at].cell.sum, sum);
+}
+
+Test(cells, what_came_late_goes_with_the_next_mark_by_interval_and_series)
+{
+	struct cells *cells = make(10, 9);
+	struct weir_event events[] = {event(7 * SECOND, 3, 1), event(10 * SECOND, 1, 5),
+				      event(2 * SECOND, 4, 2), event(7 * SECOND, 2, 3),
+				      event(7 * SECOND + 999, 3, 4)};
+	add(cells, events, 5);
+	struct partial *partial = cells_mark(cells, 10, ALL);
+	expect_one(partial, 10, 1, 5);
+	cr_assert_null(partial->next);
+	cr_assert_eq(partial->late_count, 3);
+	expect_late(partial, 0, 2, 4, 1, 2);
+	expect_late(partial, 1, 7, 2, 1, 3);
+	expect_late(partial, 2, 7, 3, 2, 5);
+	cr_assert_eq(partial->late[2].cell.min, 1);
+	cr_assert_eq(partial->late[2].cell.max, 4);
+	cr_assert_eq(partial->late[2].cell.sum_squares, 17);
+	partials_free(partial);
+	/* And only once. */
+	cr_assert_null(cells_mark(cells, 11, ALL));
+	cells_destroy(cells);
+}
+
+Test(cells, a_mark_that_closes_nothing_hands_over_nothing_late)
+{
+	struct cells *cells = make(10, 9);
+	add_one(cells, 9 * SECOND, 1, 1);
+	cr_assert_null(cells_mark(cells, 9, ALL));
+	struct partial *partial = cells_mark(cells, 12, ALL);
+	cr_assert_eq(partial->interval, 12);
+	cr_assert_eq(partial->cell_count, 0);
+	expect_late(partial, 0, 9, 1, 1, 1);
+	partials_free(partial);
+	cells_destroy(cells);
+}
+
+Test(cells, at_the_end_of_an_epoch_what_came_late_goes_with_the_interval_behind_the_frontier)
+{
+	struct cells *cells = make(10, 9);
+	add_one(cells, 4 * SECOND, 1, 1);
+	add_one(cells, 12 * SECOND, 2, 2);
+	struct partial *partial = cells_end(cells);
+	cr_assert_eq(partial->interval, 10);
+	cr_assert_eq(partial->cell_count, 0);
+	expect_late(partial, 0, 4, 1, 1, 1);
+	expect_one(partial->next, 12, 2, 2);
+	cr_assert_eq(partial->next->late_count, 0);
+	partials_free(partial);
+	cells_destroy(cells);
+}
+
+Test(cells, late_cells_are_bounded_by_their_count_alone)
+{
+	struct cells *cells = make(10, INT64_C(1) << 30);
+	struct cells_counters counters;
+	for (uint64_t i = 0; i < WEIR_LATE_CELLS_MAX + 5; i++)
+		add_one(cells, i * SECOND, 1, 1);
+	add_one(cells, 0, 1, 1); /* has its cell */
+	cells_counters(cells, &counters);
+	cr_assert_eq(counters.late, WEIR_LATE_CELLS_MAX + 6);
+	cr_assert_eq(counters.late_uncorrected, 5);
+	struct partial *partial = cells_mark(cells, (INT64_C(1) << 30) + 1, ALL);
+	cr_assert_eq(partial->late_count, WEIR_LATE_CELLS_MAX);
+	expect_late(partial, 0, 0, 1, 2, 2);
+	expect_late(partial, WEIR_LATE_CELLS_MAX - 1, WEIR_LATE_CELLS_MAX - 1, 1, 1, 1);
+	partials_free(partial);
+	add_one(cells, 5 * SECOND, 1, 1);
+	partial = cells_mark(cells, (INT64_C(1) << 30) + 2, ALL);
+	cr_assert_eq(partial->late_count, 1);
+	partials_free(partial);
+	cells_destroy(cells);
+}
+
+Test(cells, a_replay_starts_where_the_first_late_event_came)
+{
+	struct cells *cells = make(10, 9);
+	cells_block(cells, 5);
+	add_one(cells, 2 * SECOND, 1, 1);
+	cells_block(cells, 6);
+	add_one(cells, 10 * SECOND, 1, 1);
+	expect_resume(cells, 5, 9);
+	struct partial *partial = cells_mark(cells, 10, 0);
+	cr_assert(partial->dropped);
+	cr_assert_eq(partial->late_count, 0);
+	cr_assert_eq(partial->first_lsn, 5);
+	partials_free(partial);
+	expect_resume(cells, 6, 9);
+	cells_destroy(cells);
+}
+
+Test(cells, a_series_that_is_to_be_sketched_has_a_sketch_of_all_its_events_or_none)
+{
+	uint8_t kinds[11] = {[2] = SKETCH_QUANTILE};
+	struct cells *cells = make(10, 9);
+	cells_sketches(cells, kinds);
+	for (uint32_t i = 1; i <= 100; i++) {
+		add_one(cells, 10 * SECOND, 1, i);
+		add_one(cells, 10 * SECOND, 2, i);
+		add_one(cells, 3 * SECOND, 2, i);
+		kinds[1] = SKETCH_QUANTILE; /* it has a cell already */
+	}
+	add_one(cells, 11 * SECOND, 1, 7);
+	struct partial *partial = cells_mark(cells, 10, ALL);
+	struct sketch *sketch = sketch_create(SKETCH_QUANTILE);
+	cr_assert_eq(partial->cells[0].sketch, 0);
+	cr_assert_eq(partial->cells[1].sketch, 1);
+	struct bytes_reader in = {.data = partial->sketches, .left = partial->sketch_bytes};
+	cr_assert_eq(sketch_merge_saved(sketch, &in), 0);
+	cr_assert_eq(sketch_count(sketch), 100);
+	cr_assert_float_eq(sketch_quantile(sketch, 0.5), 50, 1);
+	/* What came late has its own, behind. */
+	cr_assert_eq(partial->late[0].cell.sketch, 1 + partial->sketch_bytes - in.left);
+	cr_assert_eq(sketch_merge_saved(sketch, &in), 0);
+	cr_assert_eq(in.left, 0);
+	cr_assert_eq(sketch_count(sketch), 200);
+	partials_free(partial);
+	partial = cells_mark(cells, 11, ALL);
+	cr_assert_eq(partial->cells[0].sketch, 1);
+	partials_free(partial);
+	sketch_destroy(sketch);
+	cells_destroy(cells);
+}
+
+Test(cells, sketches_are_bounded_by_their_count_alone)
+{
+	enum { SERIES = WEIR_SKETCHES_MAX + 3 };
+	uint8_t *kinds = malloc(SERIES + 1);
+	struct cells_counters counters;
+	struct cells *cells = make(SERIES, -1);
+	memset(kinds, SKETCH_DISTINCT, SERIES + 1);
+	cells_sketches(cells, kinds);
+	for (uint32_t round = 0; round < 2; round++) {
+		for (uint32_t i = SERIES; i > 0; i--)
+			add_one(cells, round * SECOND, i, 1);
+		struct partial *partial = cells_mark(cells, round, ALL);
+		cr_assert_eq(partial->cells[2].sketch, 0);
+		cr_assert_eq(partial->cells[3].sketch, 1);
+		partials_free(partial);
+		cells_counters(cells, &counters);
+		cr_assert_eq(counters.unsketched, 3 * (round + 1));
+	}
+	free(kinds);
 	cells_destroy(cells);
 }
 
