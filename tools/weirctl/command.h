@@ -30,6 +30,7 @@ struct command {
 	ROW(verify)                                                                                \
 	ROW(replay)                                                                                \
 	ROW(emit)                                                                                  \
+	ROW(import)                                                                                \
 	ROW(config)                                                                                \
 	ROW(completion)
 
