@@ -27,6 +27,8 @@
 #define ORPHANS_MAX 4096u
 #define SETTLE_MS 10000u
 #define SPARES 2u
+/* Operators' records on their way to the control log; beyond that they are asked to wait. */
+#define RECORDS_MAX 256u
 
 static int make_io(struct engine *engine, uint32_t depth, struct io **ret_io, char *why,
 		   size_t why_bytes)
@@ -117,7 +119,8 @@ static int make_queues(struct engine *engine)
 		if (!engine->job_queues[i] || !engine->result_queues[i])
 			return -ENOMEM;
 	}
-	return 0;
+	engine->record_queue = queue_create(RECORDS_MAX);
+	return engine->record_queue ? 0 : -ENOMEM;
 }
 
 static int make_delivery(struct engine *engine, char *why, size_t why_bytes)
@@ -156,6 +159,9 @@ static int make_delivery(struct engine *engine, char *why, size_t why_bytes)
 	storing->outbox = store_outbox_rows(engine->store);
 	storing->stored_through = store_scored_through(engine->store);
 	memcpy(storing->results, engine->result_queues, sizeof(storing->results));
+	storing->inputs = engine->recovered.inputs;
+	engine->inputs_submitted = storing->inputs.count;
+	memset(&engine->recovered.inputs, 0, sizeof(engine->recovered.inputs));
 	storing_init(storing);
 	return 0;
 }
@@ -198,6 +204,7 @@ static int make_closing(struct engine *engine, char *why, size_t why_bytes)
 		.shards = config->shards,
 		.marks = engine->mark_queues,
 		.jobs = engine->job_queues,
+		.records = engine->record_queue,
 		.epoch = engine->epoch,
 		.interval_ms = config->interval_ms,
 		.started_ms = engine->started_ms,
@@ -210,11 +217,7 @@ static int make_closing(struct engine *engine, char *why, size_t why_bytes)
 		.resumed = recovered->epoch > 0,
 	};
 
-	for (uint32_t s = 0; s < recovered->sources.count; s++)
-		recovered->sources.sources[s].lateness_ms =
-			recovered->sources.sources[s].clock == WEIR_CLOCK_EVENT
-				? config->lateness_event_ms
-				: config->lateness_wall_ms;
+	engine_use_lateness(engine, config);
 	int error = closing_create(&options, &engine->closing);
 	if (!error && closing_new_source(engine->closing, "live", WEIR_CLOCK_WALL,
 					 config->lateness_wall_ms, engine->started_ms) < 0)
@@ -300,13 +303,10 @@ static bool offer(void *self, struct intake_ring *ring)
 static int new_source(void *self, const char *name, enum weir_clock_kind clock)
 {
 	struct engine *engine = self;
-	const struct config *config = engine->config;
-	int64_t lateness_ms = clock == WEIR_CLOCK_EVENT ? config->lateness_event_ms
-							: config->lateness_wall_ms;
-	int number = closing_new_source(engine->closing, name, clock, lateness_ms,
-					clock_wall_ms(engine->options.clock));
+	int64_t lateness_ms = (int64_t)weir_load_relaxed_64(&engine->lateness_ms[clock]);
 
-	return number;
+	return closing_new_source(engine->closing, name, clock, lateness_ms,
+				  clock_wall_ms(engine->options.clock));
 }
 
 static void keep_fd(void *self, const char *name, int fd)

@@ -25,6 +25,7 @@ struct job_entry {
 	struct job_entry *next;
 	struct close_job *job;
 	uint64_t lsn; /* of its block; 0: not written yet */
+	bool told;    /* that it is kept; of records that were submitted */
 };
 
 struct closing {
@@ -45,6 +46,10 @@ struct closing {
 	int64_t closed[WEIR_SOURCES_MAX]; /* for people: stored relaxed */
 	uint64_t sequence_shown;
 	int32_t failing;
+	char *config_text; /* in force behind the last record; NULL: options.config_text */
+	struct closing_record *held; /* taken, and no room for it yet */
+	uint64_t records_untold;
+	uint64_t records_kept; /* stored release */
 	uint64_t rebuild_ns; /* when cells could not be read back from the log; 0: they could */
 };
 
@@ -245,7 +250,9 @@ static void take_positions(struct closing *closing, struct close_job *job, uint6
 			       WEIR_SOURCE_NAME_BYTES);
 			checkpoint->source[s].clock = options->sources->sources[s].clock;
 		}
-		checkpoint->config_text = (char *)(uintptr_t)options->config_text;
+		checkpoint->config_text = closing->config_text
+						  ? closing->config_text
+						  : (char *)(uintptr_t)options->config_text;
 		checkpoint->closer = *options->closer;
 		put_definitions(closing, &checkpoint->definitions);
 		request->positions.failed |= checkpoint->definitions.failed;
@@ -337,6 +344,88 @@ static int take_marks(struct closing *closing)
 	return work;
 }
 
+/* A job at the end of those that wait, to be filled by the caller. */
+static struct close_job *add_job(struct closing *closing)
+{
+	struct job_entry *entry = calloc(1, sizeof(*entry));
+	struct close_job *job = calloc(1, sizeof(*job));
+
+	check(entry && job);
+	entry->job = job;
+	*closing->last = entry;
+	closing->last = &entry->next;
+	if (!closing->unwritten)
+		closing->unwritten = entry;
+	return job;
+}
+
+bool closing_takes(const struct closing *closing, size_t bytes)
+{
+	return sizeof(struct weir_control_record) + bytes + 8 <=
+	       closing->options.writer.block_bytes - sizeof(struct weir_block_header);
+}
+
+/* What was submitted goes into the block, and its job behind the closes before it. Not behind a
+ * close that asks for a checkpoint: that ends its block, and contains all that stands in it. */
+static int log_records(struct closing *closing)
+{
+	int work = 0;
+
+	while (closing->options.records && !closing->checkpoint) {
+		if (!closing->held)
+			closing->held = queue_pop(closing->options.records);
+		struct closing_record *record = closing->held;
+		if (!record || !room(closing, record->bytes))
+			return work;
+		struct close_job *job = add_job(closing);
+		append(closing, record->kind, 0, closing->options.closer->sources[0].closed,
+		       record->text, record->bytes);
+		*job = (struct close_job){
+			.kind = record->kind,
+			.sequence = closing->sequence,
+			.config = record->config,
+			.input = record->input,
+		};
+		if (record->kind == WEIR_CONTROL_CONFIG) {
+			free(closing->config_text);
+			closing->config_text = record->text;
+			record->text = NULL;
+		}
+		record->config = NULL;
+		record->input = NULL;
+		closing_record_free(record);
+		closing->held = NULL;
+		closing->records_untold++;
+		work++;
+	}
+	return work;
+}
+
+/* A record of somebody's is kept. */
+static void tell_kept(struct closing *closing, struct job_entry *entry)
+{
+	if (entry->told || entry->job->kind == WEIR_CONTROL_CLOSE)
+		return;
+	entry->told = true;
+	closing->records_untold--;
+	/* Orders: the sync of its block before the word that it is kept; partner:
+	 * closing_records_kept(). Without it an operator could be told too much. */
+	weir_store_release_64(&closing->records_kept, closing->records_kept + 1);
+}
+
+/* Who submitted a record waits for that, whatever the shards have still to do. */
+static void tell_all_kept(struct closing *closing)
+{
+	uint64_t durable = writer_durable(closing->writer);
+	struct job_entry *entry = closing->first;
+
+	for (; entry && closing->records_untold; entry = entry->next) {
+		if (entry->lsn == 0 || entry->lsn > durable)
+			return;
+		tell_kept(closing, entry);
+	}
+}
+
 /* One close of a source, if one is due. */
 static bool close_source(struct closing *closing, uint32_t number)
 {
@@ -363,24 +452,19 @@ static bool close_source(struct closing *closing, uint32_t number)
 	record.close.from = from;
 	for (uint32_t lane = 0; lane < options->lanes; lane++)
 		record.close.mark_lsn[lane] = closer->sources[number].lanes[lane].lsn;
-	struct job_entry *entry = calloc(1, sizeof(*entry));
-	struct close_job *job = calloc(1, sizeof(*job));
-	check(entry && job);
+	struct close_job *job = add_job(closing);
 	append(closing, WEIR_CONTROL_CLOSE, number, through, &record, bytes);
 	*job = (struct close_job){
+		.kind = WEIR_CONTROL_CLOSE,
 		.sequence = ++closing->sequence,
 		.source = number,
 		.source_name = options->sources->sources[number].name,
 		.flags = record.close.flags,
 		.from = from,
 		.through = through,
+		.closed_ms = (through + 1) * options->interval_ms,
 		.partials = closer_take(closer, number, through),
 	};
-	entry->job = job;
-	*closing->last = entry;
-	closing->last = &entry->next;
-	if (!closing->unwritten)
-		closing->unwritten = entry;
 	closing->intervals += (uint64_t)(through - from + 1);
 	closing->checkpoint = closing->intervals >= options->checkpoint_intervals;
 	if (closing->checkpoint)
@@ -412,6 +496,7 @@ static int hand_over(struct closing *closing, uint64_t now_ns)
 			return work;
 		}
 		uint64_t sequence = entry->job->sequence;
+		tell_kept(closing, entry);
 		for (uint32_t i = 0; i < options->shards; i++)
 			check(queue_push(options->jobs[i], entry->job));
 		weir_store_relaxed_64(&closing->sequence_shown, sequence);
@@ -448,9 +533,11 @@ int closing_step(void *self, uint64_t now_ns)
 
 	work += take_marks(closing);
 	log_sources(closing);
+	work += log_records(closing);
 	work += close_sources(closing);
 	write_block(closing);
 	ready_sources(closing);
+	tell_all_kept(closing);
 	work += hand_over(closing, now_ns);
 	writer_counters(closing->writer, &counters);
 	weir_store_relaxed_32((uint32_t *)&closing->failing, (uint32_t)counters.failing);
@@ -489,8 +576,30 @@ int32_t closing_failing(const struct closing *closing)
 	return (int32_t)weir_load_relaxed_32((const uint32_t *)&closing->failing);
 }
 
+uint64_t closing_records_kept(const struct closing *closing)
+{
+	/* Orders: see tell_kept(). */
+	return weir_load_acquire_64(&closing->records_kept);
+}
+
+void closing_record_free(struct closing_record *record)
+{
+	if (!record)
+		return;
+	config_free(record->config);
+	free(record->input);
+	free(record->text);
+	free(record);
+}
+
 static void destroy(struct closing *closing)
 {
+	if (closing->options.records) {
+		closing_record_free(closing->held);
+		while ((closing->held = queue_pop(closing->options.records)))
+			closing_record_free(closing->held);
+	}
+	free(closing->config_text);
 	while (closing->first) {
 		struct job_entry *next = closing->first->next;
 		close_job_free(closing->first->job);

@@ -6,6 +6,9 @@
  *        its partials go to every shard as one job. So nothing is scored that a crash could take
  *        back, and a replay of the control log makes the same jobs.
  *
+ *        What an operator decides goes the same way, a record and a job of its own, so that live
+ *        and replay meet it between the same two closes.
+ *
  *      lanes ── marks ──> [ closer ] ── CLOSE ──> control log ── kept ──> jobs ──> every shard
  *
  * Runs on: the closing agent. Never waits for a shard: jobs wait in its list.
@@ -27,6 +30,16 @@
 /* Jobs that wait at a shard at most: beyond that they wait here, their cells in memory. */
 #define CLOSING_JOBS_MAX 64u
 
+/* What somebody decides, for the control log. `text` is its data (malloc'd, no NUL counted). */
+struct closing_record {
+	enum weir_control_kind kind; /* CONFIG, INPUT */
+	char *text;
+	size_t bytes;
+	struct config *config;        /* CONFIG: the text, parsed */
+	struct operator_input *input; /* INPUT: the text, parsed */
+};
+void closing_record_free(struct closing_record *record);
+
 /* What a checkpoint needs beside the scorers' sections; made here, used by the storing agent. */
 struct checkpoint_request {
 	struct bytes positions;
@@ -43,6 +56,7 @@ struct closing_options {
 	uint32_t lanes, shards;
 	struct queue **marks; /* [lanes] */
 	struct queue **jobs;  /* [shards] */
+	struct queue *records; /* struct closing_record, from the control agent; NULL: none come */
 	uint32_t epoch;
 	int64_t interval_ms;
 	uint64_t started_ms;          /* unix */
@@ -67,6 +81,10 @@ int closing_step(void *closing, uint64_t now_ns); /* agent_step */
 int closing_new_source(struct closing *closing, const char *name, enum weir_clock_kind clock,
 		       int64_t lateness_ms, uint64_t now_ms);
 uint64_t closing_sequence(const struct closing *closing); /* any thread */
+/* How many of the records that were submitted are kept, in their order. Any thread. */
+uint64_t closing_records_kept(const struct closing *closing);
+/* Does a record of so many bytes fit into a block at all? */
+bool closing_takes(const struct closing *closing, size_t bytes);
 int64_t closing_closed(const struct closing *closing, uint32_t source); /* any thread; INT64_MIN */
 int32_t closing_failing(const struct closing *closing);
 int closing_close(struct closing *closing, uint32_t timeout_ms);

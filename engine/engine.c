@@ -41,10 +41,29 @@ static void store_missed(void *self, uint64_t sequence, const struct anomaly *an
 		engine->store_error = store_add(engine->store, sequence, anomaly);
 }
 
+static void store_missed_input(void *self, const struct operator_input *input)
+{
+	struct engine *engine = self;
+
+	if (!engine->store_error)
+		engine->store_error = store_input(engine->store, input);
+}
+
+static void store_missed_release(void *self, uint64_t sequence, uint64_t number,
+				 const uint64_t id[2])
+{
+	struct engine *engine = self;
+
+	if (!engine->store_error)
+		engine->store_error = store_release(engine->store, sequence, number, id);
+}
+
 /* Replay the logs, and store what they hold and the store does not: one transaction. */
 static int recover_into_store(struct engine *engine, struct replay_options *options)
 {
 	options->each = store_missed;
+	options->each_input = store_missed_input;
+	options->each_release = store_missed_release;
 	options->self = engine;
 	engine->store_error = store_begin(engine->store);
 	int error = replay_run(options, &engine->recovered);
@@ -60,6 +79,9 @@ static int recover_into_store(struct engine *engine, struct replay_options *opti
 			    store_scored_through(engine->store), sequence);
 		engine->store_error = store_rewind(engine->store, sequence);
 	}
+	if (!engine->store_error)
+		engine->store_error = store_rewind_inputs(engine->store,
+							  engine->recovered.inputs.count);
 	if (engine->store_error)
 		snprintf(engine->recovered.why, sizeof(engine->recovered.why),
 			 "storing anomalies in weir.db: %s", strerror(-engine->store_error));
@@ -139,6 +161,8 @@ static void release(struct engine *engine)
 		queue_destroy(engine->job_queues[i]);
 		queue_destroy(engine->result_queues[i]);
 	}
+	queue_destroy(engine->record_queue);
+	config_free(engine->running);
 	struct io *ios[] = {engine->read_io, engine->control_io, engine->checkpoint_io};
 	replay_fini(&engine->recovered);
 	for (size_t i = 0; i < sizeof(ios) / sizeof(ios[0]); i++)
@@ -221,7 +245,7 @@ int engine_start(struct engine *engine)
 	if (!error)
 		error = start(engine, "intake", engine_intake_step, engine, stage_idle);
 	if (!error && engine->control)
-		error = start(engine, "control", control_step, engine->control, poll_idle);
+		error = start(engine, "control", engine_control_step, engine, poll_idle);
 	return error;
 }
 

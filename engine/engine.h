@@ -11,6 +11,7 @@
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ struct engine;
 
 struct engine_options {
 	const struct config *config; /* borrowed */
+	const char *config_path;     /* to read again at a reload; NULL: cannot be */
 	struct clock *clock;         /* borrowed */
 	struct fdstore *fdstore;     /* borrowed; NULL: producers' memory is kept nowhere else */
 	uint64_t random_seed;        /* 0: from the system */
@@ -43,6 +45,15 @@ int engine_crank(struct engine *engine, uint64_t now_ns);
 void engine_close(struct engine *engine);
 /* Let go of everything as a crash would: nothing is flushed, synced or said. For tests. */
 void engine_abandon(struct engine *engine);
+
+/* Read the configuration's file again, soon; what comes of it is said in the log. Any thread. */
+void engine_reload(struct engine *engine);
+/* The same as the control socket's commands, for who turns the crank: 0 when it is on its way to
+ * the control log, or -EINVAL with what is wrong; engine_kept() when it is durable. */
+int engine_configure(struct engine *engine, const char *text, size_t bytes, const char *name,
+		     char *why, size_t why_bytes);
+int engine_input(struct engine *engine, const char *json, char *why, size_t why_bytes);
+bool engine_kept(const struct engine *engine);
 
 /* What recovery found, one line for the log. */
 const char *engine_recovery_text(const struct engine *engine);

@@ -46,6 +46,7 @@ struct engine {
 	struct queue *mark_queues[WEIR_LANES_MAX];
 	struct queue *job_queues[WEIR_SHARDS_MAX];
 	struct queue *result_queues[WEIR_SHARDS_MAX];
+	struct queue *record_queue; /* from the control agent to the closing agent */
 	uint32_t lane_rings[WEIR_LANES_MAX]; /* offered so far; the intake agent's */
 
 	struct intake *intake;
@@ -58,6 +59,13 @@ struct engine {
 	struct publisher *publisher; /* NULL: no Redis configured */
 	struct control *control;
 
+	/* request.c; the control agent's, but for the flag. */
+	struct config *running;     /* in force since a reload; NULL: `config` */
+	uint64_t records_submitted; /* to the closing agent, since the start */
+	uint64_t inputs_submitted;  /* number of the last input, in the store's life */
+	uint64_t lateness_ms[2];    /* by enum weir_clock_kind, of new sources; relaxed */
+	uint32_t reload_asked;      /* by a signal: set by any thread */
+
 	struct agent agents[ENGINE_AGENTS_MAX];
 	char agent_names[ENGINE_AGENTS_MAX][16];
 	uint32_t agents_count;
@@ -68,5 +76,11 @@ int engine_assemble(struct engine *engine, char *why, size_t why_bytes);
 int engine_intake_step(void *engine, uint64_t now_ns);
 /* status.c */
 char *engine_answer(void *engine, const char *command, const void *request);
+/* request.c: what changes something. */
+int engine_control_step(void *engine, uint64_t now_ns);
+void engine_use_lateness(struct engine *engine, const struct config *config);
+/* NULL: no such command, or the answer comes later (*ret_later). */
+char *engine_request(struct engine *engine, const char *command, const void *request,
+		     bool *ret_later);
 
 #endif

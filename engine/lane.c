@@ -192,6 +192,12 @@ static void open_sources(struct lane *lane)
 	}
 }
 
+/* A reload may change it; marks never go back for that. Relaxed: nothing hangs on when it is seen. */
+static int64_t lateness_ms(const struct source *source)
+{
+	return (int64_t)weir_load_relaxed_64((const uint64_t *)&source->lateness_ms);
+}
+
 /* The first event of an event source says where its intervals begin. */
 static void start_source(struct lane *lane, uint32_t number, uint64_t time_ms)
 {
@@ -202,7 +208,7 @@ static void start_source(struct lane *lane, uint32_t number, uint64_t time_ms)
 	/* Orders: nothing; whoever wins alone writes `frontier`, and the flag below shows it. */
 	if (!weir_cas_32(&start->claimed, 0, 1))
 		return;
-	start->frontier = interval_of_ms((int64_t)time_ms - source->lateness_ms, interval_ms) - 1;
+	start->frontier = interval_of_ms((int64_t)time_ms - lateness_ms(source), interval_ms) - 1;
 	/* Orders: `frontier` before the flag that lets lanes read it (open_sources). */
 	weir_store_release_32(&start->started, 1);
 }
@@ -351,7 +357,7 @@ static void mark_source(struct lane *lane, uint32_t number)
 		    lane->rings[i]->intake->drain.waiting)
 			return;
 	int64_t clock_ms = (int64_t)source->clock_ms;
-	int64_t through = interval_of_ms(clock_ms - shared->lateness_ms, interval_ms) - 1;
+	int64_t through = interval_of_ms(clock_ms - lateness_ms(shared), interval_ms) - 1;
 	if (source->ended && event_source(lane, number))
 		through = interval_of_ms(clock_ms, interval_ms);
 	/* Relaxed: the flag only delays marks. A wall source's window must follow the clock all the
@@ -469,13 +475,21 @@ static void retain(struct lane *lane)
 	 * engine/storing.c. Without it a crash could find neither checkpoint nor segments. */
 	uint64_t keep_lsn = weir_load_acquire_64(options->keep_lsn);
 	uint64_t now_s = lane->sources[0].clock_ms / 1000;
-	uint64_t before_s = options->retain_s && now_s > options->retain_s
-				    ? now_s - options->retain_s
-				    : 0;
+	/* Relaxed: see lane_retain(). */
+	uint64_t retain_bytes = weir_load_relaxed_64(&options->retain_bytes);
+	uint64_t retain_s = weir_load_relaxed_64(&options->retain_s);
+	uint64_t before_s = retain_s && now_s > retain_s ? now_s - retain_s : 0;
 
 	lane->retain_ns = lane->now_ns;
-	if (keep_lsn && (options->retain_bytes || before_s))
-		writer_retain(lane->writer, keep_lsn, options->retain_bytes, before_s);
+	if (keep_lsn && (retain_bytes || before_s))
+		writer_retain(lane->writer, keep_lsn, retain_bytes, before_s);
+}
+
+void lane_retain(struct lane *lane, uint64_t bytes, uint64_t seconds)
+{
+	/* Relaxed: bounds for what is let go of some day. */
+	weir_store_relaxed_64(&lane->options.retain_bytes, bytes);
+	weir_store_relaxed_64(&lane->options.retain_s, seconds);
 }
 
 int lane_step(void *self, uint64_t now_ns)

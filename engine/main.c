@@ -83,8 +83,9 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 	return 0;
 }
 
-/* Until SIGTERM or SIGINT; the service manager's watchdog is told at half its time. */
-static void wait_for_end(struct fdstore *fdstore)
+/* Until SIGTERM or SIGINT; the service manager's watchdog is told at half its time. SIGHUP reads
+ * the configuration again. */
+static void wait_for_end(struct engine *engine, struct fdstore *fdstore)
 {
 	struct timespec pause = {.tv_sec = 1};
 	sigset_t signals;
@@ -92,13 +93,20 @@ static void wait_for_end(struct fdstore *fdstore)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
-	while (sigtimedwait(&signals, NULL, &pause) < 0 && (errno == EAGAIN || errno == EINTR))
+	sigaddset(&signals, SIGHUP);
+	for (;;) {
+		int signal = sigtimedwait(&signals, NULL, &pause);
+		if (signal == SIGHUP)
+			engine_reload(engine);
+		else if (signal > 0 || (errno != EAGAIN && errno != EINTR))
+			break;
 		if (fdstore->watchdog_ns)
 			fdstore_notify(fdstore, "WATCHDOG=1");
+	}
 	log_info("main", "stopping");
 }
 
-static int run(const struct config *config)
+static int run(const struct config *config, const char *path)
 {
 	struct clock clock;
 	struct engine *engine;
@@ -106,6 +114,7 @@ static int run(const struct config *config)
 	char why[512] = "";
 	struct engine_options options = {
 		.config = config,
+		.config_path = path,
 		.clock = &clock,
 		.fdstore = &fdstore,
 		.lock_wait_ms = LOCK_WAIT_MS,
@@ -115,6 +124,7 @@ static int run(const struct config *config)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	clock_system(&clock);
@@ -134,7 +144,7 @@ static int run(const struct config *config)
 	}
 	log_info("main", "ready: producers at %s", config->socket);
 	fdstore_notify(&fdstore, "READY=1");
-	wait_for_end(&fdstore);
+	wait_for_end(engine, &fdstore);
 	fdstore_notify(&fdstore, "STOPPING=1");
 	engine_close(engine);
 	fdstore_close(&fdstore);
@@ -159,7 +169,7 @@ int main(int argc, char **argv)
 		config_free(config);
 		return EXIT_SUCCESS;
 	}
-	int status = arguments.supervise ? supervise(argv) : run(config);
+	int status = arguments.supervise ? supervise(argv) : run(config, arguments.config);
 	config_free(config);
 	return status;
 }

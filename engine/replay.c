@@ -128,6 +128,16 @@ static int apply_epoch(struct replay *replay, const void *data, uint32_t bytes)
 	return 0;
 }
 
+static void release(void *self, const uint64_t id[2])
+{
+	const struct replay *replay = self;
+
+	if (replay->options.each_release)
+		replay->options.each_release(replay->options.self, replay->sequence,
+					     replay->inputs.count, id);
+}
+
+/* The same as shards and the storing agent do; see take_job() in storing.c. */
 static int score(struct replay *replay, struct close_job *job)
 {
 	struct scored_list all, one;
@@ -140,10 +150,29 @@ static int score(struct replay *replay, struct close_job *job)
 			return fail(replay, error, "scoring a close");
 		scored_list_merge(&all, &one);
 	}
-	for (struct scored *scored = all.first; scored; scored = scored->next)
+	for (struct scored *scored = all.first; scored; scored = scored->next) {
+		inputs_mark(&replay->inputs, job->source, &scored->anomaly);
 		if (replay->options.each)
 			replay->options.each(replay->options.self, job->sequence, &scored->anomaly);
+	}
 	scored_list_free(&all);
+	inputs_close(&replay->inputs, job->source, job->closed_ms);
+	inputs_release(&replay->inputs, release, replay);
+	return 0;
+}
+
+static int apply_input(struct replay *replay, const char *text, size_t bytes)
+{
+	struct operator_input input;
+	int error = input_parse(text, bytes, &input, replay->why, sizeof(replay->why));
+
+	if (error < 0)
+		return fail(replay, error, "an input of the control log");
+	input.number = replay->inputs.count + 1;
+	inputs_apply(&replay->inputs, &input);
+	if (replay->options.each_input)
+		replay->options.each_input(replay->options.self, &input);
+	inputs_release(&replay->inputs, release, replay);
 	return 0;
 }
 
@@ -167,12 +196,14 @@ static int apply_close(struct replay *replay, const struct weir_control_record *
 			return fail(replay, error, "reading a lane");
 	}
 	struct close_job job = {
+		.kind = WEIR_CONTROL_CLOSE,
 		.sequence = ++replay->sequence,
 		.source = record->source,
 		.source_name = replay->sources.sources[record->source].name,
 		.flags = close.flags,
 		.from = close.from,
 		.through = record->interval,
+		.closed_ms = (record->interval + 1) * replay->interval_ms,
 		.partials = closer_take(&replay->closer, record->source, record->interval),
 	};
 	replay->closes++;
@@ -203,6 +234,8 @@ static int apply(struct replay *replay, const struct weir_control_record *record
 		return apply_config(replay, data, record->bytes);
 	case WEIR_CONTROL_CLOSE:
 		return apply_close(replay, record, data);
+	case WEIR_CONTROL_INPUT:
+		return apply_input(replay, data, record->bytes);
 	default:
 		if (record->kind >= 128)
 			return 0;
@@ -301,6 +334,8 @@ static int load_checkpoint(struct replay *replay, struct checkpoint *checkpoint)
 		struct bytes_reader in = sections;
 		error = scorer_load(replay->scorers[i], &in);
 	}
+	if (!error)
+		error = inputs_load(&replay->inputs, sections);
 	/* The closer moves over; lanes take their resume points from a copy of its marks. */
 	replay->closer = checkpoint->closer;
 	for (uint32_t s = 0; s < WEIR_SOURCES_MAX; s++)
@@ -310,6 +345,7 @@ static int load_checkpoint(struct replay *replay, struct checkpoint *checkpoint)
 
 static void forget_state(struct replay *replay)
 {
+	inputs_reset(&replay->inputs);
 	for (uint32_t i = 0; i < replay->options.shards; i++) {
 		scorer_destroy(replay->scorers[i]);
 		replay->scorers[i] = NULL;
@@ -415,7 +451,8 @@ int replay_run(const struct replay_options *options, struct replay *replay)
 	replay->state = calloc(1, sizeof(*replay->state));
 	replay->registry = series_create(options->series_max);
 	replay->lanes = calloc(WEIR_LANES_MAX, sizeof(replay->lanes[0]));
-	if (!replay->state || !replay->registry || !replay->lanes)
+	if (!replay->state || !replay->registry || !replay->lanes ||
+	    inputs_init(&replay->inputs) < 0)
 		return fail(replay, -ENOMEM, "replay");
 	int error = choose_start(replay);
 	if (!error)
@@ -446,6 +483,7 @@ void replay_fini(struct replay *replay)
 	for (uint32_t i = 0; i < WEIR_SHARDS_MAX; i++)
 		scorer_destroy(replay->scorers[i]);
 	config_free(replay->config);
+	inputs_fini(&replay->inputs);
 	closer_fini(&replay->closer);
 	series_destroy(replay->registry);
 	free(replay->rings);

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "input.h"
 #include "intake/series.h"
 #include "intake/source.h"
 #include "interval/close.h"
@@ -42,6 +43,10 @@ struct replay_options {
 	uint64_t stored_through; /* STORED: of the store's last close */
 	/* Every revision, in order, with the number of its close. May be NULL. */
 	void (*each)(void *self, uint64_t sequence, const struct anomaly *anomaly);
+	/* What operators said, and whose last revision was published after all (input.h), in order
+	 * with the revisions. May be NULL. */
+	void (*each_input)(void *self, const struct operator_input *input);
+	void (*each_release)(void *self, uint64_t sequence, uint64_t number, const uint64_t id[2]);
 	void *self;
 };
 
@@ -57,6 +62,7 @@ struct replay {
 	struct source_table sources;
 	struct closer closer;
 	struct scorer *scorers[WEIR_SHARDS_MAX];
+	struct inputs inputs;
 	struct config *config;       /* in force at the end; NULL in a new store */
 	int64_t interval_ms;         /* 0 in a new store */
 	uint32_t epoch;              /* last one, 0 in a new store */

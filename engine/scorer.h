@@ -18,15 +18,24 @@
 #include "detect/anomaly.h"
 #include "intake/series.h"
 #include "interval/close.h"
+#include "weir/segment.h"
 
-/* A closed run of intervals of one source, on its way through the shards. */
+/* A record of the control log on its way through the shards: a closed run of intervals of one
+ * source, or what somebody decided between two closes. */
 struct close_job {
-	uint64_t sequence; /* number of this close in the control log, from 1 */
+	enum weir_control_kind kind;
+	uint64_t sequence; /* number of this close in the control log, from 1; of other kinds, of
+			    * the last close before */
+	/* CONFIG: in force from here on; the storing agent's once all shards have it. INPUT. */
+	struct config *config;
+	struct operator_input *input;
+	/* CLOSE */
 	uint32_t source;
 	uint32_t flags; /* enum weir_close_flag */
 	const char *source_name; /* of the source table */
 	int64_t from;
 	int64_t through;
+	int64_t closed_ms; /* the end of `through`, unix */
 	struct partial *partials; /* in key order */
 	uint64_t control_lsn;     /* of the block that holds the close */
 	struct checkpoint_request *checkpoint; /* not NULL: take one after this close */

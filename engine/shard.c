@@ -49,7 +49,11 @@ int shard_step(void *self, uint64_t now_ns)
 	check(result);
 	result->job = job;
 	scored_list_init(&result->revisions);
-	int error = scorer_close(shard->scorer, job, &result->revisions);
+	int error = 0;
+	if (job->kind == WEIR_CONTROL_CONFIG)
+		error = scorer_configure(shard->scorer, job->config);
+	else if (job->kind == WEIR_CONTROL_CLOSE)
+		error = scorer_close(shard->scorer, job, &result->revisions);
 	if (error < 0)
 		log_error("shard", "scoring a close: %s", strerror(-error));
 	/* Without memory to score, going on would give other alerts than a replay: stop here, the

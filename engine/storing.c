@@ -8,6 +8,7 @@
 #include "storing.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,10 +22,14 @@
 #define COMMIT_AFTER_NS UINT64_C(1000000000)
 #define RETRY_AFTER_NS UINT64_C(200000000)
 
-struct stored_revision {
-	struct stored_revision *next;
-	uint64_t sequence;
-	struct anomaly anomaly;
+/* One thing to store. */
+struct stored_item {
+	struct stored_item *next;
+	uint64_t sequence; /* of its close, or the last one before */
+	uint64_t number;   /* of the last input before it */
+	struct anomaly *anomaly;      /* a revision */
+	struct operator_input *input; /* or an input; neither: a release of `id` */
+	uint64_t id[2];
 };
 
 void storing_init(struct storing *storing)
@@ -35,6 +40,8 @@ void storing_init(struct storing *storing)
 void close_job_free(struct close_job *job)
 {
 	partials_free(job->partials);
+	config_free(job->config);
+	free(job->input);
 	if (job->checkpoint) {
 		bytes_fini(&job->checkpoint->positions);
 		free(job->checkpoint);
@@ -51,17 +58,62 @@ static void account_freed(struct storing *storing, const struct close_job *job)
 				    partial_bytes(partial));
 }
 
-static void keep_revisions(struct storing *storing, uint64_t sequence, struct scored_list *list)
+static struct stored_item *add_item(struct storing *storing, uint64_t sequence)
+{
+	struct stored_item *item = calloc(1, sizeof(*item));
+
+	check(item);
+	item->sequence = sequence;
+	item->number = storing->inputs.count;
+	*storing->last = item;
+	storing->last = &item->next;
+	return item;
+}
+
+static void keep_revisions(struct storing *storing, const struct close_job *job,
+			   struct scored_list *list)
 {
 	for (struct scored *scored = list->first; scored; scored = scored->next) {
-		struct stored_revision *revision = calloc(1, sizeof(*revision));
-		check(revision);
-		revision->sequence = sequence;
-		revision->anomaly = scored->anomaly;
-		*storing->last = revision;
-		storing->last = &revision->next;
+		struct stored_item *item = add_item(storing, job->sequence);
+		item->anomaly = malloc(sizeof(*item->anomaly));
+		check(item->anomaly);
+		*item->anomaly = scored->anomaly;
+		inputs_mark(&storing->inputs, job->source, item->anomaly);
 	}
 	scored_list_free(list);
+}
+
+static void keep_release(void *self, const uint64_t id[2])
+{
+	struct storing *storing = self;
+	struct stored_item *item = add_item(storing, storing->batch_sequence);
+
+	memcpy(item->id, id, sizeof(item->id));
+}
+
+/* What a job means here, once all shards are through with it. Replay does the same. */
+static void take_job(struct storing *storing, struct close_job *job, struct scored_list *revisions)
+{
+	storing->batch_sequence = job->sequence;
+	switch (job->kind) {
+	case WEIR_CONTROL_CONFIG:
+		/* No shard looks at the one before any more. */
+		config_free(storing->config);
+		storing->config = job->config;
+		job->config = NULL;
+		break;
+	case WEIR_CONTROL_INPUT:
+		inputs_apply(&storing->inputs, job->input);
+		add_item(storing, job->sequence)->input = job->input;
+		job->input = NULL;
+		inputs_release(&storing->inputs, keep_release, storing);
+		break;
+	default:
+		keep_revisions(storing, job, revisions);
+		inputs_close(&storing->inputs, job->source, job->closed_ms);
+		inputs_release(&storing->inputs, keep_release, storing);
+		break;
+	}
 }
 
 /* The next close that all shards have answered. */
@@ -88,8 +140,9 @@ static bool join(struct storing *storing, uint64_t now_ns)
 		shard_result_free(head);
 		storing->heads[i] = NULL;
 	}
-	keep_revisions(storing, job->sequence, &all);
-	storing->batch_sequence = job->sequence;
+	take_job(storing, job, &all);
+	if (job->checkpoint)
+		inputs_save(&storing->inputs, &storing->sections);
 	storing->checkpoint = job->checkpoint;
 	job->checkpoint = NULL;
 	if (storing->batch_closes++ == 0)
@@ -103,18 +156,27 @@ static int write_batch(struct storing *storing)
 {
 	int error = store_begin(storing->store);
 
-	for (struct stored_revision *at = storing->first; at && !error; at = at->next)
-		error = store_add(storing->store, at->sequence, &at->anomaly);
+	for (struct stored_item *at = storing->first; at && !error; at = at->next) {
+		if (at->anomaly)
+			error = store_add(storing->store, at->sequence, at->anomaly);
+		else if (at->input)
+			error = store_input(storing->store, at->input);
+		else
+			error = store_release(storing->store, at->sequence, at->number, at->id);
+	}
 	return error ? error : store_commit(storing->store, storing->batch_sequence);
 }
 
 static void forget_batch(struct storing *storing)
 {
 	while (storing->first) {
-		struct stored_revision *next = storing->first->next;
+		struct stored_item *next = storing->first->next;
+		bool revision = storing->first->anomaly != NULL;
+		free(storing->first->anomaly);
+		free(storing->first->input);
 		free(storing->first);
 		storing->first = next;
-		weir_store_relaxed_64(&storing->revisions, storing->revisions + 1);
+		weir_store_relaxed_64(&storing->revisions, storing->revisions + revision);
 	}
 	storing->last = &storing->first;
 	storing->batch_closes = 0;
@@ -214,4 +276,6 @@ void storing_fini(struct storing *storing)
 		free(storing->checkpoint);
 	}
 	bytes_fini(&storing->sections);
+	inputs_fini(&storing->inputs);
+	config_free(storing->config);
 }

@@ -12,6 +12,7 @@
 #include "base/queue.h"
 #include "deliver/publisher.h"
 #include "deliver/store.h"
+#include "input.h"
 #include "log/io.h"
 #include "shard.h"
 #include "weir/limits.h"
@@ -29,7 +30,9 @@ struct storing {
 	uint64_t batch_closes;       /* joined since the last commit */
 	uint64_t batch_since_ns;
 	uint64_t batch_sequence;     /* last one joined */
-	struct stored_revision *first, **last; /* of those closes, in order */
+	struct stored_item *first, **last; /* of those jobs, in order */
+	struct inputs inputs;        /* what operators said, as of the last job joined */
+	struct config *config;       /* in force since a reload; NULL: that of the start */
 	struct checkpoint_request *checkpoint; /* to write once its close is committed */
 	struct bytes sections;
 	uint64_t previous_keep[WEIR_LANES_MAX]; /* of the newest checkpoint */

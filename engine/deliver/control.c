@@ -4,7 +4,7 @@
  * Idea:  a poll loop over a few clients, each with one request or one answer under way. All is
  *        bounded: clients, bytes of a line, seconds for a line to come and an answer to go.
  *
- *   client: reading a line --whole line--> writing the answer --all gone--> reading a line
+ *   client: reading a line --whole line--> (later) writing the answer --all gone--> reading a line
  *              `-- too long, too slow: an error is written, then the connection is closed
  *
  * Runs on: the control agent. Who may ask is decided by the socket's mode: owner and group.
@@ -29,6 +29,8 @@
 
 #define CLIENTS_MAX 16
 #define LINE_BYTES_MAX (64u << 10)
+/* While an answer has to wait for something else than sockets. */
+#define POLL_LATER_MS 1
 /* From the first byte of a request to its newline, and from an answer's first byte to its last. */
 #define DEADLINE_NS UINT64_C(5000000000)
 #define POLL_MS 50
@@ -39,7 +41,8 @@ struct client {
 	uint32_t used;
 	bool closing;      /* after the answer under way */
 	uint64_t since_ns; /* of the request or answer under way, or of the last one's end */
-	char *answer;      /* being written; NULL: reading */
+	struct control_later *later; /* not NULL: the answer is being waited for */
+	char *answer;      /* being written; NULL: reading, or waiting */
 	size_t answer_bytes, sent;
 	char *line; /* LINE_BYTES_MAX, made with the client */
 };
@@ -51,6 +54,7 @@ struct control {
 	ino_t inode;
 	control_answer *answer;
 	void *self;
+	struct control_later *later; /* set by the answer under way */
 	struct client clients[CLIENTS_MAX];
 };
 
@@ -167,6 +171,8 @@ int control_open(const char *socket_path, control_answer *answer, void *self,
 
 static void drop(struct client *client)
 {
+	if (client->later)
+		client->later->forget(client->later);
 	close(client->fd);
 	free(client->answer);
 	free(client->line);
@@ -254,11 +260,37 @@ static void take_line(struct control *control, struct client *client, bool at_en
 	}
 	if (!newline && !(at_end && bytes > 0))
 		return;
+	control->later = NULL;
 	char *answer = answer_line(control, client->line, bytes);
 	size_t taken = newline ? bytes + 1 : bytes;
 	client->used -= (uint32_t)taken;
 	memmove(client->line, client->line + taken, client->used);
+	client->later = control->later;
+	if (!client->later)
+		say(client, answer, now_ns);
+}
+
+void control_later(struct control *control, struct control_later *later)
+{
+	control->later = later;
+}
+
+/* 1: what was waited for is there. */
+static int poll_later(struct client *client, uint64_t now_ns)
+{
+	struct control_later *later = client->later;
+	char *answer = later->poll(later);
+	if (!answer)
+		return 0;
+	client->later = NULL;
+	later->forget(later);
 	say(client, answer, now_ns);
+	return 1;
+}
+
+static bool is_done(const struct client *client)
+{
+	return client->fd >= 0 && !client->answer && !client->later && client->closing;
 }
 
 /* 1: something came. */
@@ -277,7 +309,7 @@ static int read_client(struct control *control, struct client *client, uint64_t 
 	if (got == 0)
 		client->closing = true; /* the last line may lack its newline */
 	take_line(control, client, got == 0, now_ns);
-	if (client->fd >= 0 && !client->answer && client->closing)
+	if (is_done(client))
 		drop(client);
 	return 1;
 }
@@ -299,7 +331,7 @@ static int write_client(struct control *control, struct client *client, uint64_t
 	client->since_ns = now_ns;
 	/* The next request may have come with the last one. */
 	take_line(control, client, client->closing, now_ns);
-	if (client->fd >= 0 && !client->answer && client->closing)
+	if (is_done(client))
 		drop(client);
 	return 1;
 }
@@ -312,7 +344,7 @@ static struct client *find_place(struct control *control)
 		struct client *client = &control->clients[i];
 		if (client->fd < 0)
 			return client;
-		if (!client->answer && client->used == 0 &&
+		if (!client->answer && !client->later && client->used == 0 &&
 		    (!idle || client->since_ns < idle->since_ns))
 			idle = client;
 	}
@@ -348,6 +380,8 @@ static void expire(struct client *client, uint64_t now_ns)
 {
 	if (now_ns < client->since_ns + DEADLINE_NS)
 		return;
+	if (client->later)
+		return; /* whoever made it wait bounds that */
 	if (client->answer) {
 		drop(client);
 	} else if (client->used > 0) {
@@ -363,24 +397,32 @@ int control_step(void *self, uint64_t now_ns)
 	struct pollfd polls[CLIENTS_MAX + 1];
 	struct client *who[CLIENTS_MAX + 1];
 	nfds_t count = 0;
-	int work = 0;
+	int work = 0, patience_ms = POLL_MS;
 	for (int i = 0; i < CLIENTS_MAX; i++) {
 		struct client *client = &control->clients[i];
 		if (client->fd >= 0)
 			expire(client, now_ns);
 		if (client->fd < 0)
 			continue;
-		polls[count] = (struct pollfd){.fd = client->fd,
-					       .events = client->answer ? POLLOUT : POLLIN};
+		if (client->later)
+			work += poll_later(client, now_ns);
+		if (client->fd < 0)
+			continue;
+		short events = client->later ? 0 : client->answer ? POLLOUT : POLLIN;
+		if (client->later)
+			patience_ms = POLL_LATER_MS;
+		polls[count] = (struct pollfd){.fd = client->fd, .events = events};
 		who[count++] = client;
 	}
 	polls[count] = (struct pollfd){.fd = control->fd, .events = POLLIN};
-	if (poll(polls, count + 1, POLL_MS) <= 0)
-		return 0;
+	if (poll(polls, count + 1, patience_ms) <= 0)
+		return work;
 	for (nfds_t i = 0; i < count; i++) {
 		if (!polls[i].revents)
 			continue;
-		if (who[i]->answer)
+		if (who[i]->later)
+			drop(who[i]); /* gone, both ways */
+		else if (who[i]->answer)
 			work += write_client(control, who[i], now_ns);
 		else
 			work += read_client(control, who[i], now_ns);

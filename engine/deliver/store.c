@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "deliver/payload.h"
 #include "deliver/store_sql.h"
 #include "weir/order.h"
 
@@ -26,6 +27,10 @@ enum statement {
 	STATEMENT_OUTBOX,
 	STATEMENT_SCORED,
 	STATEMENT_ACKNOWLEDGE,
+	STATEMENT_INPUT,
+	STATEMENT_UNMUTE,
+	STATEMENT_INPUTS,
+	STATEMENT_RELEASE,
 	STATEMENTS
 };
 
@@ -34,12 +39,21 @@ static const char *const statements[STATEMENTS] = {
 	[STATEMENT_COMMIT] = "COMMIT",
 	[STATEMENT_REVISION] =
 		"INSERT INTO revision (" STORE_COLUMNS ") VALUES "
-		"(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+		"(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
 		"ON CONFLICT (id, revision) DO NOTHING",
 	[STATEMENT_CONTRIBUTION] = "INSERT INTO contribution VALUES (?, ?, ?, ?, ?, ?, ?)",
-	[STATEMENT_OUTBOX] = "INSERT INTO outbox VALUES (?)",
+	[STATEMENT_OUTBOX] = "INSERT INTO outbox (of_row) VALUES (?)",
 	[STATEMENT_SCORED] = "UPDATE meta SET value = ? WHERE key = 'scored_through'",
 	[STATEMENT_ACKNOWLEDGE] = "DELETE FROM outbox WHERE row <= ?",
+	[STATEMENT_INPUT] = "INSERT INTO input (" STORE_INPUT_COLUMNS ") VALUES "
+			    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+			    "ON CONFLICT (number) DO NOTHING",
+	[STATEMENT_UNMUTE] = "UPDATE input SET ended = ?1 WHERE number = ?2 AND kind = 0 "
+			     "AND ended IS NULL",
+	[STATEMENT_INPUTS] = "UPDATE meta SET value = ? WHERE key = 'inputs_through'",
+	[STATEMENT_RELEASE] = "INSERT INTO outbox (of_row) SELECT row FROM revision "
+			      "WHERE id = ? ORDER BY revision DESC LIMIT 1 "
+			      "ON CONFLICT (of_row) DO NOTHING",
 };
 
 struct store {
@@ -47,6 +61,8 @@ struct store {
 	sqlite3_stmt *statement[STATEMENTS];
 	uint64_t scored_through; /* as committed */
 	uint64_t outbox_rows;    /* as committed */
+	uint64_t inputs_through; /* as committed */
+	uint64_t inputs_added;   /* last one of the open transaction */
 	uint64_t added;          /* outbox rows of the open transaction */
 	bool open;               /* between begin and commit */
 	int failed;              /* why the open transaction was rolled back, else 0 */
@@ -98,6 +114,10 @@ static int prepare(struct store *store)
 	}
 	int error = read_number(store->db, "SELECT value FROM meta WHERE key = 'scored_through'",
 				&store->scored_through);
+	if (!error)
+		error = read_number(store->db,
+				    "SELECT value FROM meta WHERE key = 'inputs_through'",
+				    &store->inputs_through);
 	if (!error)
 		error = read_number(store->db, "SELECT count(*) FROM outbox", &store->outbox_rows);
 	return error;
@@ -157,6 +177,7 @@ int store_begin(struct store *store)
 	store->open = true;
 	store->failed = 0;
 	store->added = 0;
+	store->inputs_added = 0;
 	int error = run(store, STATEMENT_BEGIN);
 	return error ? fail(store, error) : 0;
 }
@@ -193,13 +214,54 @@ int store_add(struct store *store, uint64_t sequence, const struct anomaly *anom
 	sqlite3_int64 row = sqlite3_last_insert_rowid(store->db);
 	for (uint32_t i = 0; i < anomaly->contributions && !error; i++)
 		error = add_contribution(store, row, (int)i, &anomaly->contribution[i]);
-	if (!error) {
+	if (!error && store_publishes(anomaly)) {
 		sqlite3_bind_int64(store->statement[STATEMENT_OUTBOX], 1, row);
 		error = run(store, STATEMENT_OUTBOX);
+		store->added++;
+	}
+	return error ? fail(store, error) : 0;
+}
+
+bool store_publishes(const struct anomaly *anomaly)
+{
+	return anomaly->fired && !anomaly->muted && anomaly->state != ANOMALY_PENDING;
+}
+
+int store_input(struct store *store, const struct operator_input *input)
+{
+	check(store->open);
+	if (store->failed)
+		return store->failed;
+	if (input->number <= store->inputs_through)
+		return 0;
+	store_bind_input(store->statement[STATEMENT_INPUT], input);
+	int error = run(store, STATEMENT_INPUT);
+	if (!error && input->kind == OPERATOR_UNMUTE) {
+		sqlite3_stmt *statement = store->statement[STATEMENT_UNMUTE];
+		sqlite3_bind_int64(statement, 1, (sqlite3_int64)input->number);
+		sqlite3_bind_int64(statement, 2, (sqlite3_int64)input->mute);
+		error = run(store, STATEMENT_UNMUTE);
 	}
 	if (error)
 		return fail(store, error);
-	store->added++;
+	store->inputs_added = input->number;
+	return 0;
+}
+
+int store_release(struct store *store, uint64_t sequence, uint64_t number, const uint64_t id[2])
+{
+	char text[33];
+	check(store->open);
+	if (store->failed)
+		return store->failed;
+	if (sequence <= store->scored_through && number <= store->inputs_through)
+		return 0;
+	anomaly_id_text(id, text);
+	sqlite3_bind_text(store->statement[STATEMENT_RELEASE], 1, text, -1, SQLITE_TRANSIENT);
+	int error = run(store, STATEMENT_RELEASE);
+	if (error)
+		return fail(store, error);
+	store->added += (uint64_t)sqlite3_changes(store->db);
 	return 0;
 }
 
@@ -211,6 +273,11 @@ int store_commit(struct store *store, uint64_t sequence)
 		sqlite3_bind_int64(store->statement[STATEMENT_SCORED], 1, (sqlite3_int64)sequence);
 		error = run(store, STATEMENT_SCORED);
 	}
+	if (!error && store->inputs_added) {
+		sqlite3_bind_int64(store->statement[STATEMENT_INPUTS], 1,
+				   (sqlite3_int64)store->inputs_added);
+		error = run(store, STATEMENT_INPUTS);
+	}
 	if (!error)
 		error = run(store, STATEMENT_COMMIT);
 	if (error) {
@@ -221,6 +288,8 @@ int store_commit(struct store *store, uint64_t sequence)
 	store->open = false;
 	if (sequence > store->scored_through)
 		weir_store_relaxed_64(&store->scored_through, sequence);
+	if (store->inputs_added)
+		store->inputs_through = store->inputs_added;
 	weir_store_relaxed_64(&store->outbox_rows, store->outbox_rows + store->added);
 	return 0;
 }
@@ -234,6 +303,18 @@ int store_rewind(struct store *store, uint64_t sequence)
 	int error = run(store, STATEMENT_SCORED);
 	if (!error)
 		weir_store_relaxed_64(&store->scored_through, sequence);
+	return error;
+}
+
+int store_rewind_inputs(struct store *store, uint64_t number)
+{
+	check(!store->open);
+	if (number >= store->inputs_through)
+		return 0;
+	sqlite3_bind_int64(store->statement[STATEMENT_INPUTS], 1, (sqlite3_int64)number);
+	int error = run(store, STATEMENT_INPUTS);
+	if (!error)
+		store->inputs_through = number;
 	return error;
 }
 

@@ -10,9 +10,11 @@
 #ifndef DELIVER_STORE_H
 #define DELIVER_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "deliver/operator.h"
 #include "detect/anomaly.h"
 
 struct store;
@@ -30,9 +32,17 @@ uint64_t store_scored_through(const struct store *store);
 int store_begin(struct store *store);
 int store_add(struct store *store, uint64_t sequence, const struct anomaly *anomaly);
 int store_commit(struct store *store, uint64_t sequence);
+/* What an operator said, in the same transactions; ignored where its number has been stored. */
+int store_input(struct store *store, const struct operator_input *input);
+/* The mute of an anomaly has ended and it still fires: its last revision goes into the outbox after
+ * all. Ignored when what stands before it, close and input, has been stored. */
+int store_release(struct store *store, uint64_t sequence, uint64_t number, const uint64_t id[2]);
+/* Is a revision for the outbox? Not what is muted, pending, or went before it fired. */
+bool store_publishes(const struct anomaly *anomaly);
 /* The log ends before what is stored (it was lost, or replaced): what comes above `sequence` is to
  * be stored again. Outside a transaction. 0 or negative errno. */
 int store_rewind(struct store *store, uint64_t sequence);
+int store_rewind_inputs(struct store *store, uint64_t number);
 /* Outbox rows up to `row` have been acknowledged by Redis: forget them. */
 int store_acknowledge(struct store *store, uint64_t row);
 uint64_t store_outbox_rows(const struct store *store); /* waiting */
@@ -50,10 +60,19 @@ struct store_query {
 	const char *metric;      /* NULL: all */
 	uint64_t after_sequence; /* only revisions of closes behind this one; 0: all */
 	uint32_t limit;          /* 0: none */
+	uint32_t states; /* 1 << enum anomaly_state of those wanted; 0: all */
+	bool pending; /* of the last of each: also what was only ever pending and is over */
 	bool revisions; /* every revision, oldest first; else the last of each, newest first */
 };
 typedef int store_each(void *self, const struct anomaly *anomaly); /* nonzero stops */
 int store_anomalies(struct store_reader *reader, const struct store_query *query, store_each *each,
 		    void *self);
+/* An anomaly's last revision: 1; 0: there is none; negative errno. */
+int store_find(struct store_reader *reader, const uint64_t id[2], struct anomaly *ret_anomaly);
+/* What operators said, newest first. kind: of one sort, or -1. id: of one anomaly, or NULL.
+ * ended: of a mute, the number of what ended it; 0: nothing has. */
+typedef int store_each_input(void *self, const struct operator_input *input, uint64_t ended);
+int store_inputs(struct store_reader *reader, int kind, const uint64_t *id, uint32_t limit,
+		 store_each_input *each, void *self);
 
 #endif

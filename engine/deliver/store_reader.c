@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "deliver/payload.h"
 #include "deliver/store.h"
 #include "deliver/store_sql.h"
 
@@ -18,6 +19,8 @@ enum statement {
 	STATEMENT_OUTBOX,
 	STATEMENT_REVISIONS,
 	STATEMENT_LATEST,
+	STATEMENT_FIND,
+	STATEMENT_INPUTS,
 	STATEMENTS
 };
 
@@ -26,18 +29,25 @@ enum statement {
 #define STORE_FILTER                                                                               \
 	"(?1 <= 0 OR (typeof(r.severity_peak) = 'real' AND r.severity_peak >= ?1)) "               \
 	"AND (?2 = 0 OR r.end_ms > ?2) AND (?3 IS NULL OR r.metric = ?3) "                         \
-	"AND r.sequence > ?5 "
+	"AND r.sequence > ?5 AND (?6 = 0 OR (1 << r.state) & ?6) "
 
 static const char *const statements[STATEMENTS] = {
 	[STATEMENT_CONTRIBUTIONS] = "SELECT position, dimension, value, share, observed, expected "
 				    "FROM contribution WHERE row = ? ORDER BY position",
-	[STATEMENT_OUTBOX] = "SELECT row, " STORE_COLUMNS " FROM revision WHERE row = "
-			     "(SELECT row FROM outbox WHERE row > ? ORDER BY row LIMIT 1)",
+	[STATEMENT_OUTBOX] = "SELECT r.row, " STORE_COLUMNS ", o.row FROM outbox o "
+			     "JOIN revision r ON r.row = o.of_row WHERE o.row > ? "
+			     "ORDER BY o.row LIMIT 1",
 	[STATEMENT_REVISIONS] = "SELECT row, " STORE_COLUMNS " FROM revision r WHERE " STORE_FILTER
 				"ORDER BY row LIMIT ?4",
 	[STATEMENT_LATEST] = "SELECT row, " STORE_COLUMNS " FROM revision r WHERE " STORE_FILTER
 			     "AND NOT EXISTS (SELECT 1 FROM revision n WHERE n.id = r.id "
-			     "AND n.revision > r.revision) ORDER BY row DESC LIMIT ?4",
+			     "AND n.revision > r.revision) "
+			     "AND (?7 OR r.fired OR r.state <> 2) ORDER BY row DESC LIMIT ?4",
+	[STATEMENT_FIND] = "SELECT row, " STORE_COLUMNS " FROM revision WHERE id = ? "
+			   "ORDER BY revision DESC LIMIT 1",
+	[STATEMENT_INPUTS] = "SELECT " STORE_INPUT_COLUMNS ", ended FROM input "
+			     "WHERE (?1 < 0 OR kind = ?1) AND (?2 IS NULL OR id = ?2) "
+			     "ORDER BY number DESC LIMIT ?3",
 };
 
 struct store_reader {
@@ -122,7 +132,7 @@ int store_outbox_next(struct store_reader *reader, uint64_t after, uint64_t *ret
 	int result = sqlite3_step(statement);
 	int answer = store_sql_errno(reader->db, result);
 	if (result == SQLITE_ROW) {
-		*ret_row = (uint64_t)sqlite3_column_int64(statement, 0);
+		*ret_row = (uint64_t)sqlite3_column_int64(statement, 1 + STORE_COLUMNS_COUNT);
 		answer = read_anomaly(reader, statement, ret_anomaly);
 		if (!answer)
 			answer = 1;
@@ -144,6 +154,9 @@ int store_anomalies(struct store_reader *reader, const struct store_query *query
 	sqlite3_bind_text(statement, 3, query->metric, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(statement, 4, query->limit ? (sqlite3_int64)query->limit : -1);
 	sqlite3_bind_int64(statement, 5, (sqlite3_int64)query->after_sequence);
+	sqlite3_bind_int64(statement, 6, query->states);
+	if (!query->revisions)
+		sqlite3_bind_int(statement, 7, query->pending);
 	int result = SQLITE_ROW, error = 0;
 	while (!error && (result = sqlite3_step(statement)) == SQLITE_ROW) {
 		error = read_anomaly(reader, statement, anomaly);
@@ -155,5 +168,49 @@ int store_anomalies(struct store_reader *reader, const struct store_query *query
 	sqlite3_reset(statement);
 	sqlite3_clear_bindings(statement);
 	free(anomaly);
+	return error;
+}
+
+int store_find(struct store_reader *reader, const uint64_t id[2], struct anomaly *ret_anomaly)
+{
+	sqlite3_stmt *statement = reader->statement[STATEMENT_FIND];
+	char text[33];
+	anomaly_id_text(id, text);
+	sqlite3_bind_text(statement, 1, text, -1, SQLITE_TRANSIENT);
+	int result = sqlite3_step(statement);
+	int answer = store_sql_errno(reader->db, result);
+	if (result == SQLITE_ROW) {
+		answer = read_anomaly(reader, statement, ret_anomaly);
+		if (!answer)
+			answer = 1;
+	}
+	sqlite3_reset(statement);
+	return answer;
+}
+
+int store_inputs(struct store_reader *reader, int kind, const uint64_t *id, uint32_t limit,
+		 store_each_input *each, void *self)
+{
+	sqlite3_stmt *statement = reader->statement[STATEMENT_INPUTS];
+	struct operator_input input;
+	char text[33];
+	int result, error = 0;
+	sqlite3_bind_int(statement, 1, kind);
+	if (id) {
+		anomaly_id_text(id, text);
+		sqlite3_bind_text(statement, 2, text, -1, SQLITE_TRANSIENT);
+	}
+	sqlite3_bind_int64(statement, 3, limit ? (sqlite3_int64)limit : -1);
+	while (!error && (result = sqlite3_step(statement)) == SQLITE_ROW) {
+		error = store_read_input(statement, 0, &input);
+		if (!error && each(self, &input,
+				   (uint64_t)sqlite3_column_int64(
+					   statement, STORE_INPUT_COLUMNS_COUNT)))
+			break;
+	}
+	if (!error)
+		error = store_sql_errno(reader->db, result);
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
 	return error;
 }

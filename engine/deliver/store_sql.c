@@ -22,7 +22,8 @@
 #define TEXT_OF(number) #number
 #define TEXT(number) TEXT_OF(number)
 
-/* `row` is AUTOINCREMENT so that a number is never used again: the publisher's cursor is one. */
+/* `row` is AUTOINCREMENT so that a number is never used again: the publisher's cursor is one. The
+ * schema of version 1, then what each version since has changed. */
 static const char schema[] =
 	"CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE revision ("
@@ -47,7 +48,37 @@ static const char schema[] =
 	"INSERT INTO meta VALUES ('scored_through', 0);"
 	"PRAGMA user_version = 1;";
 
-_Static_assert(STORE_SCHEMA_VERSION == 1, "the schema sets its own user_version");
+/* Version 2: what operators say. Before it whatever was told had fired. The outbox's rows get
+ * numbers of their own, above all that were used before. */
+static const char schema_2[] =
+	"ALTER TABLE revision ADD COLUMN fired INTEGER NOT NULL DEFAULT 1;"
+	"ALTER TABLE revision ADD COLUMN muted INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE revision ADD COLUMN acknowledged INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE outbox RENAME TO outbox_1;"
+	"CREATE TABLE outbox ("
+	"  row INTEGER PRIMARY KEY AUTOINCREMENT, of_row INTEGER NOT NULL UNIQUE);"
+	"INSERT INTO outbox (row, of_row) SELECT max(row), max(row) FROM revision"
+	"  WHERE EXISTS (SELECT 1 FROM revision);"
+	"DELETE FROM outbox;"
+	"INSERT INTO outbox (of_row) SELECT row FROM outbox_1 ORDER BY row;"
+	"DROP TABLE outbox_1;"
+	"CREATE TABLE input ("
+	"  number INTEGER PRIMARY KEY, kind INTEGER NOT NULL, author TEXT NOT NULL,"
+	"  time_ms INTEGER NOT NULL, text TEXT NOT NULL, id TEXT, source TEXT NOT NULL,"
+	"  metric TEXT NOT NULL, detector TEXT NOT NULL, slice TEXT NOT NULL,"
+	"  severity_below REAL NOT NULL, from_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL,"
+	"  mute INTEGER NOT NULL, ended INTEGER);"
+	"CREATE INDEX input_id ON input (id) WHERE id IS NOT NULL;"
+	"CREATE VIEW mute AS SELECT number, author, time_ms, text, id, source, metric, detector,"
+	"  slice, severity_below, until_ms, ended FROM input WHERE kind = 0;"
+	"CREATE VIEW ack AS SELECT number, author, time_ms, text, id FROM input WHERE kind = 2;"
+	"CREATE VIEW annotation AS SELECT number, author, time_ms, text, id, source, metric,"
+	"  from_ms, until_ms FROM input WHERE kind = 3;"
+	"INSERT INTO meta VALUES ('inputs_through', 0);"
+	"PRAGMA user_version = 2;";
+
+_Static_assert(STORE_SCHEMA_VERSION == 2, "the last change sets user_version");
+_Static_assert(OPERATOR_MUTE == 0 && OPERATOR_ACK == 2 && OPERATOR_ANNOTATE == 3, "views say so");
 
 int store_sql_errno(sqlite3 *db, int result)
 {
@@ -185,6 +216,8 @@ int store_sql_migrate(sqlite3 *db, const char *path, char *why, size_t why_bytes
 	result = read_version(db, &version);
 	if (result == SQLITE_OK && version == 0)
 		result = sqlite3_exec(db, schema, NULL, NULL, NULL);
+	if (result == SQLITE_OK && (version == 0 || version == 1))
+		result = sqlite3_exec(db, schema_2, NULL, NULL, NULL);
 	if (result == SQLITE_OK)
 		result = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
 	if (result != SQLITE_OK) {
@@ -192,7 +225,7 @@ int store_sql_migrate(sqlite3 *db, const char *path, char *why, size_t why_bytes
 		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
 		return error;
 	}
-	if (version != 0 && version != STORE_SCHEMA_VERSION) {
+	if (version < 0 || version > STORE_SCHEMA_VERSION) {
 		snprintf(why, why_bytes,
 			 "store: %s has schema %d, this weird knows %d; use the weird that wrote "
 			 "it, or move it away to start an empty one",
@@ -267,6 +300,9 @@ void store_bind_revision(sqlite3_stmt *statement, uint64_t sequence, const struc
 	store_bind_double(statement, i++, anomaly->upper);
 	store_bind_double(statement, i++, anomaly->log10_p);
 	sqlite3_bind_int(statement, i++, anomaly->incomplete);
+	sqlite3_bind_int(statement, i++, anomaly->fired);
+	sqlite3_bind_int(statement, i++, anomaly->muted);
+	sqlite3_bind_int(statement, i++, anomaly->acknowledged);
 }
 
 static int read_id(sqlite3_stmt *statement, int column, uint64_t ret_id[2])
@@ -289,7 +325,7 @@ int store_read_revision(sqlite3_stmt *statement, int first, struct anomaly *ret_
 	i++; /* sequence: of the close, which a reader does not need */
 	error |= read_id(statement, i++, to->group);
 	int state = sqlite3_column_int(statement, i++);
-	if (state < ANOMALY_FIRING || state > ANOMALY_RESOLVED)
+	if (state < ANOMALY_FIRING || state > ANOMALY_PENDING)
 		return -EBADMSG;
 	to->state = (enum anomaly_state)state;
 	to->severity = store_column_double(statement, i++);
@@ -311,5 +347,59 @@ int store_read_revision(sqlite3_stmt *statement, int first, struct anomaly *ret_
 	to->upper = store_column_double(statement, i++);
 	to->log10_p = store_column_double(statement, i++);
 	to->incomplete = sqlite3_column_int(statement, i++) != 0;
+	to->fired = sqlite3_column_int(statement, i++) != 0;
+	to->muted = sqlite3_column_int(statement, i++) != 0;
+	to->acknowledged = sqlite3_column_int(statement, i++) != 0;
+	return error ? -EBADMSG : 0;
+}
+
+void store_bind_input(sqlite3_stmt *statement, const struct operator_input *input)
+{
+	char id[33];
+	int i = 1;
+	anomaly_id_text(input->id, id);
+	sqlite3_bind_int64(statement, i++, (sqlite3_int64)input->number);
+	sqlite3_bind_int(statement, i++, (int)input->kind);
+	bind_text(statement, i++, input->author, sizeof(input->author));
+	sqlite3_bind_int64(statement, i++, input->time_ms);
+	bind_text(statement, i++, input->text, sizeof(input->text));
+	if (input->has_id)
+		sqlite3_bind_text(statement, i, id, -1, SQLITE_TRANSIENT);
+	i++;
+	bind_text(statement, i++, input->source, sizeof(input->source));
+	bind_text(statement, i++, input->metric, sizeof(input->metric));
+	bind_text(statement, i++, input->detector, sizeof(input->detector));
+	bind_text(statement, i++, input->slice, sizeof(input->slice));
+	store_bind_double(statement, i++, input->severity_below);
+	sqlite3_bind_int64(statement, i++, input->from_ms);
+	sqlite3_bind_int64(statement, i++, input->until_ms);
+	sqlite3_bind_int64(statement, i++, (sqlite3_int64)input->mute);
+}
+
+int store_read_input(sqlite3_stmt *statement, int first, struct operator_input *ret_input)
+{
+	struct operator_input *to = ret_input;
+	int i = first, error = 0;
+	memset(to, 0, sizeof(*to));
+	to->number = (uint64_t)sqlite3_column_int64(statement, i++);
+	int kind = sqlite3_column_int(statement, i++);
+	if (kind < OPERATOR_MUTE || kind > OPERATOR_ANNOTATE)
+		return -EBADMSG;
+	to->kind = (enum operator_kind)kind;
+	error |= store_column_text(statement, i++, to->author, sizeof(to->author));
+	to->time_ms = sqlite3_column_int64(statement, i++);
+	error |= store_column_text(statement, i++, to->text, sizeof(to->text));
+	to->has_id = sqlite3_column_type(statement, i) != SQLITE_NULL;
+	if (to->has_id)
+		error |= read_id(statement, i, to->id);
+	i++;
+	error |= store_column_text(statement, i++, to->source, sizeof(to->source));
+	error |= store_column_text(statement, i++, to->metric, sizeof(to->metric));
+	error |= store_column_text(statement, i++, to->detector, sizeof(to->detector));
+	error |= store_column_text(statement, i++, to->slice, sizeof(to->slice));
+	to->severity_below = store_column_double(statement, i++);
+	to->from_ms = sqlite3_column_int64(statement, i++);
+	to->until_ms = sqlite3_column_int64(statement, i++);
+	to->mute = (uint64_t)sqlite3_column_int64(statement, i++);
 	return error ? -EBADMSG : 0;
 }

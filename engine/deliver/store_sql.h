@@ -4,8 +4,10 @@
  *
  *   revision      one row per (id, revision), in order of arrival, never changed
  *   contribution  its contributions, by position
- *   outbox        rows of `revision` that Redis has not acknowledged yet
- *   meta          scored_through
+ *   outbox        which rows of `revision` Redis has not acknowledged yet, in the order in which
+ *                 they are to be told; mostly theirs, but see store_release()
+ *   input         what operators said; views of it: mute, ack, annotation
+ *   meta          scored_through, inputs_through
  *
  * Only for store.c and store_reader.c.
  */
@@ -15,10 +17,11 @@
 #include <sqlite3.h>
 #include <stddef.h>
 
+#include "deliver/operator.h"
 #include "detect/anomaly.h"
 
 /* PRAGMA user_version: raised with every change of the schema. */
-#define STORE_SCHEMA_VERSION 1
+#define STORE_SCHEMA_VERSION 2
 
 /* Milliseconds to wait for a lock that another connection holds, before -EBUSY. */
 #define STORE_BUSY_MS 2000
@@ -28,8 +31,14 @@
 #define STORE_COLUMNS                                                                              \
 	"id, revision, sequence, group_id, state, severity, severity_peak, source, metric, "       \
 	"detector, kind, slice, direction, interval_ms, start, interval, peak_interval, end_ms, "  \
-	"observed, expected, lower, upper, log10_p, incomplete"
-#define STORE_COLUMNS_COUNT 24
+	"observed, expected, lower, upper, log10_p, incomplete, fired, muted, acknowledged"
+#define STORE_COLUMNS_COUNT 27
+
+/* The same of an input. */
+#define STORE_INPUT_COLUMNS                                                                        \
+	"number, kind, author, time_ms, text, id, source, metric, detector, slice, "               \
+	"severity_below, from_ms, until_ms, mute"
+#define STORE_INPUT_COLUMNS_COUNT 14
 
 /* Open with `flags` (SQLITE_OPEN_...), set the busy timeout. Negative errno with a text. */
 int store_sql_open(const char *path, int flags, sqlite3 **ret_db, char *why, size_t why_bytes);
@@ -48,5 +57,8 @@ int store_column_text(sqlite3_stmt *statement, int column, char *text, size_t si
 void store_bind_revision(sqlite3_stmt *statement, uint64_t sequence, const struct anomaly *anomaly);
 /* From column `first` on. 0, or -EBADMSG: somebody changed the file. No contributions. */
 int store_read_revision(sqlite3_stmt *statement, int first, struct anomaly *ret_anomaly);
+
+void store_bind_input(sqlite3_stmt *statement, const struct operator_input *input);
+int store_read_input(sqlite3_stmt *statement, int first, struct operator_input *ret_input);
 
 #endif
