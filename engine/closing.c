@@ -36,13 +36,13 @@ struct closing {
 	uint64_t block_sources; /* bit per source whose SOURCE record is in it */
 	struct job_entry *first, **last;
 	struct job_entry *unwritten; /* first one whose record is in `block` */
-	uint64_t unready;  /* sources written and not yet kept */
+	uint64_t unready;            /* sources written and not yet kept */
 	uint64_t unready_lsn;
 	uint32_t sources_logged;
 	int64_t down_through[WEIR_SOURCES_MAX]; /* wall intervals up to here had downtime */
 	uint64_t sequence;
-	uint64_t intervals; /* since the last checkpoint */
-	bool checkpoint;    /* asked for with the last job of `block` */
+	uint64_t intervals;               /* since the last checkpoint */
+	bool checkpoint;                  /* asked for with the last job of `block` */
 	int64_t closed[WEIR_SOURCES_MAX]; /* for people: stored relaxed */
 	uint64_t sequence_shown;
 	int32_t failing;
@@ -50,7 +50,7 @@ struct closing {
 	struct closing_record *held; /* taken, and no room for it yet */
 	uint64_t records_untold;
 	uint64_t records_kept; /* stored release */
-	uint64_t rebuild_ns; /* when cells could not be read back from the log; 0: they could */
+	uint64_t rebuild_ns;   /* when cells could not be read back from the log; 0: they could */
 };
 
 static void append(struct closing *closing, enum weir_control_kind kind, uint32_t source,
@@ -316,10 +316,10 @@ static void ready_sources(struct closing *closing)
 		const struct source *source = &options->sources->sources[s];
 		/* Orders: nothing; whoever wins alone writes `frontier`, and the flag shows it. */
 		if (source->clock == WEIR_CLOCK_WALL && weir_cas_32(&start->claimed, 0, 1)) {
-			start->frontier = interval_of_ms((int64_t)weir_load_relaxed_64(
-								 &source->clock_ms),
-							 options->interval_ms) -
-					  1;
+			start->frontier =
+				interval_of_ms((int64_t)weir_load_relaxed_64(&source->clock_ms),
+					       options->interval_ms) -
+				1;
 			/* Orders: frontier before the flag; partner: open_sources(). */
 			weir_store_release_32(&start->started, 1);
 		}
@@ -551,8 +551,8 @@ int closing_settle(struct closing *closing, uint32_t timeout_ms)
 	for (uint32_t ms = 0; ms <= timeout_ms; ms++) {
 		struct timespec now;
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		closing_step(closing, (uint64_t)now.tv_sec * UINT64_C(1000000000) +
-					      (uint64_t)now.tv_nsec);
+		closing_step(closing,
+			     (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec);
 		if (closing->block_records == 0 && !closing->unready &&
 		    writer_durable(closing->writer) + 1 >= writer_lsn(closing->writer))
 			return 0;

@@ -54,14 +54,14 @@ struct closing_options {
 	struct source_table *sources;
 	struct lane_source_start *starts;
 	uint32_t lanes, shards;
-	struct queue **marks; /* [lanes] */
-	struct queue **jobs;  /* [shards] */
+	struct queue **marks;  /* [lanes] */
+	struct queue **jobs;   /* [shards] */
 	struct queue *records; /* struct closing_record, from the control agent; NULL: none come */
 	uint32_t epoch;
 	int64_t interval_ms;
-	uint64_t started_ms;          /* unix */
+	uint64_t started_ms; /* unix */
 	const char *config_text;
-	bool config_changed;          /* write it: the log's last one differs */
+	bool config_changed; /* write it: the log's last one differs */
 	uint32_t series_max;
 	const struct series_registry *registry; /* a checkpoint names the series that wait in it */
 	uint32_t checkpoint_intervals; /* at least this many intervals between checkpoints */

@@ -22,8 +22,8 @@ struct ack {
 /* An anomaly that has a muted revision and is not resolved. */
 struct withheld {
 	uint64_t id[2];
-	uint32_t source;   /* number */
-	uint32_t told;     /* an earlier revision was published */
+	uint32_t source; /* number */
+	uint32_t told;   /* an earlier revision was published */
 	double severity_peak;
 	char source_name[32];
 	char metric[65];
@@ -442,8 +442,7 @@ void inputs_mark(struct inputs *inputs, uint32_t source, struct anomaly *anomaly
 	if (inputs->mutes_count == 0 && inputs->withheld_count == 0)
 		return;
 	describe(&of, source, anomaly);
-	bool muted = any_holds(inputs, &of,
-			       anomaly_time_ms(anomaly, anomaly->interval, true));
+	bool muted = any_holds(inputs, &of, anomaly_time_ms(anomaly, anomaly->interval, true));
 	if (anomaly->state == ANOMALY_PENDING) {
 		anomaly->muted = muted;
 		return;

@@ -192,7 +192,7 @@ static void open_sources(struct lane *lane)
 	}
 }
 
-/* A reload may change it; marks never go back for that. Relaxed: nothing hangs on when it is seen. */
+/* A reload may change it; marks never go back for that. Relaxed: nothing hangs on when. */
 static int64_t lateness_ms(const struct source *source)
 {
 	return (int64_t)weir_load_relaxed_64((const uint64_t *)&source->lateness_ms);

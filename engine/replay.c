@@ -68,8 +68,7 @@ static int each_lane(void *self, const char *name)
 	unsigned number;
 	int end = 0;
 
-	if (sscanf(name, "lane-%2u%n", &number, &end) != 1 || name[end] ||
-	    number >= WEIR_LANES_MAX)
+	if (sscanf(name, "lane-%2u%n", &number, &end) != 1 || name[end] || number >= WEIR_LANES_MAX)
 		return 0;
 	struct replay_lane_options options = {
 		.io = replay->options.io,
@@ -278,10 +277,10 @@ static int apply_block(struct replay *replay, const struct reader_block *block)
 		return 0;
 	while ((more = next_record(block, &offset, &record, &data)) > 0) {
 		const struct checkpoint *from = &replay->state->checkpoint;
-		bool contained = replay->state->resumed &&
-				 (block->header.lsn < from->control_lsn ||
-				  (block->header.lsn == from->control_lsn &&
-				   index < from->control_records));
+		bool contained =
+			replay->state->resumed &&
+			(block->header.lsn < from->control_lsn ||
+			 (block->header.lsn == from->control_lsn && index < from->control_records));
 		index++;
 		int error = contained ? 0 : apply(replay, record, data);
 		if (error < 0)

@@ -388,16 +388,31 @@ static struct metric_state *make_metric(struct scorer *scorer, uint32_t index, u
 	return metric;
 }
 
-/* What was not claimed is over: its firing anomalies are resolved. */
+/* What was not claimed is over: its firing anomalies are resolved. Their place is before all that
+ * the next close brings, whichever source it is of. */
 static void end_metrics(struct metric_state *olds, struct scored_list *out)
 {
 	for (struct metric_state *old = olds; old; old = old->next) {
+		struct scored_list list;
 		struct collector collector = {
-			.out = out, .interval = old->last, .metric = old->index};
+			.out = &list, .interval = INT64_MIN, .metric = old->index};
+		scored_list_init(&list);
 		for (uint32_t i = 0; i < old->banks_count; i++)
 			if (old->banks[i].bank && old->scored)
 				bank_end(old->banks[i].bank, old->last, collect, &collector);
+		scored_list_merge(out, &list);
 	}
+}
+
+/* By its name, so that its state stays in its shard whatever a configuration puts before it: a
+ * replay with another number of shards must keep the same states. */
+static uint32_t shard_of(const struct config_metric *metric, uint32_t shards)
+{
+	uint32_t hash = UINT32_C(2166136261);
+
+	for (const char *at = metric->name; *at; at++)
+		hash = (hash ^ (uint8_t)*at) * UINT32_C(16777619);
+	return (hash ^ hash >> 16) % shards;
 }
 
 static int make_metrics(struct scorer *scorer, uint32_t source, struct metric_state *olds)
@@ -406,7 +421,9 @@ static int make_metrics(struct scorer *scorer, uint32_t source, struct metric_st
 
 	while (*at && (*at)->source < source)
 		at = &(*at)->next;
-	for (uint32_t i = scorer->shard; i < scorer->config->metrics_count; i += scorer->shards) {
+	for (uint32_t i = 0; i < scorer->config->metrics_count; i++) {
+		if (shard_of(&scorer->config->metrics[i], scorer->shards) != scorer->shard)
+			continue;
 		struct metric_state *metric = make_metric(scorer, i, source, olds);
 		if (!metric)
 			return -ENOMEM;

@@ -1,7 +1,7 @@
 /*
  * scorer: what a shard computes. Roll-ups and detectors of the metrics it owns, for every source.
  *
- * Idea:  metric i belongs to shard i modulo the number of shards. Nothing here depends on how
+ * Idea:  a metric belongs to a shard by its name. Nothing here depends on how
  *        many shards there are: state is saved per source and metric, revisions carry the place
  *        they have in the order (interval, metric, detector, slice), so any number of shards gives
  *        the same anomalies, bit for bit.
@@ -31,13 +31,13 @@ struct close_job {
 	struct operator_input *input;
 	/* CLOSE */
 	uint32_t source;
-	uint32_t flags; /* enum weir_close_flag */
+	uint32_t flags;          /* enum weir_close_flag */
 	const char *source_name; /* of the source table */
 	int64_t from;
 	int64_t through;
-	int64_t closed_ms; /* the end of `through`, unix */
-	struct partial *partials; /* in key order */
-	uint64_t control_lsn;     /* of the block that holds the close */
+	int64_t closed_ms;                     /* the end of `through`, unix */
+	struct partial *partials;              /* in key order */
+	uint64_t control_lsn;                  /* of the block that holds the close */
 	struct checkpoint_request *checkpoint; /* not NULL: take one after this close */
 };
 void close_job_free(struct close_job *job);

@@ -71,10 +71,10 @@ static void add_sources(struct engine *engine, json_t *status)
 	for (uint32_t s = 0; s < count; s++) {
 		const struct source *source = &table->sources[s];
 		int64_t closed = closing_closed(engine->closing, s);
-		json_t *entry = json_pack(
-			"{ss ss so}", "name", source->name, "clock",
-			source->clock == WEIR_CLOCK_EVENT ? "event" : "wall", "clock_ms",
-			number(weir_load_relaxed_64(&source->clock_ms)));
+		json_t *entry = json_pack("{ss ss so}", "name", source->name, "clock",
+					  source->clock == WEIR_CLOCK_EVENT ? "event" : "wall",
+					  "clock_ms",
+					  number(weir_load_relaxed_64(&source->clock_ms)));
 		json_object_set_new(entry, "closed_through",
 				    closed == INT64_MIN ? json_null() : json_integer(closed));
 		json_object_set_new(
@@ -92,12 +92,12 @@ static void add_intake(struct engine *engine, json_t *status)
 	struct intake_counters c;
 
 	intake_counters(engine->intake, &c);
-	json_object_set_new(
-		status, "intake",
-		json_pack("{so so so so so so so}", "producers", number(c.producers), "rings",
-			  number(c.rings), "attached", number(c.attached), "refused",
-			  number(c.refused), "quarantined", number(c.quarantined), "deaths",
-			  number(c.deaths), "refused_definitions", number(c.refused_definitions)));
+	json_object_set_new(status, "intake",
+			    json_pack("{so so so so so so so}", "producers", number(c.producers),
+				      "rings", number(c.rings), "attached", number(c.attached),
+				      "refused", number(c.refused), "quarantined",
+				      number(c.quarantined), "deaths", number(c.deaths),
+				      "refused_definitions", number(c.refused_definitions)));
 	json_object_set_new(status, "series",
 			    json_integer(series_count(engine->recovered.registry)));
 	json_object_set_new(status, "series_overflowed",
@@ -152,8 +152,7 @@ static json_t *status_json(struct engine *engine)
 {
 	const struct config *config = engine->config;
 	json_t *status = json_object();
-	uint64_t up_ms =
-		(clock_monotonic_ns(engine->options.clock) - engine->opened_ns) / 1000000;
+	uint64_t up_ms = (clock_monotonic_ns(engine->options.clock) - engine->opened_ns) / 1000000;
 
 	json_object_set_new(status, "version", json_string("0.1.0"));
 	json_object_set_new(status, "pid", json_integer(getpid()));
@@ -241,11 +240,17 @@ static json_t *anomalies_json(struct engine *engine, const json_t *request)
 char *engine_answer(void *self, const char *command, const void *request)
 {
 	struct engine *engine = self;
+	bool later;
+	char *answer = engine_request(engine, command, request, &later);
 
+	if (answer || later)
+		return answer;
 	if (strcmp(command, "status") == 0)
 		return answer_text(json_pack("{sb so}", "ok", 1, "status", status_json(engine)));
 	if (strcmp(command, "anomalies") == 0)
 		return answer_text(anomalies_json(engine, request));
-	return answer_text(json_pack("{sb ss}", "ok", 0, "error",
-				     "unknown command; known are status and anomalies"));
+	return answer_text(
+		json_pack("{sb ss}", "ok", 0, "error",
+			  "unknown command; known are status, anomalies, config, reload, mute, "
+			  "unmute, ack and annotate"));
 }

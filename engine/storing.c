@@ -25,8 +25,8 @@
 /* One thing to store. */
 struct stored_item {
 	struct stored_item *next;
-	uint64_t sequence; /* of its close, or the last one before */
-	uint64_t number;   /* of the last input before it */
+	uint64_t sequence;            /* of its close, or the last one before */
+	uint64_t number;              /* of the last input before it */
 	struct anomaly *anomaly;      /* a revision */
 	struct operator_input *input; /* or an input; neither: a release of `id` */
 	uint64_t id[2];
@@ -195,8 +195,9 @@ static int commit(struct storing *storing, uint64_t now_ns)
 	int error = write_batch(storing);
 	if (error < 0) {
 		if (!storing->failing)
-			log_error("store", "cannot store anomalies: %s; they are kept in memory "
-					   "and tried again; look at the data directory's disk",
+			log_error("store",
+				  "cannot store anomalies: %s; they are kept in memory "
+				  "and tried again; look at the data directory's disk",
 				  strerror(-error));
 		weir_store_relaxed_32((uint32_t *)&storing->failing, (uint32_t)error);
 		storing->batch_since_ns = now_ns;

@@ -27,17 +27,17 @@ struct storing {
 	uint32_t lanes;
 	uint32_t epoch;
 	struct shard_result *heads[WEIR_SHARDS_MAX]; /* taken, not yet joined */
-	uint64_t batch_closes;       /* joined since the last commit */
+	uint64_t batch_closes;                       /* joined since the last commit */
 	uint64_t batch_since_ns;
-	uint64_t batch_sequence;     /* last one joined */
+	uint64_t batch_sequence;           /* last one joined */
 	struct stored_item *first, **last; /* of those jobs, in order */
-	struct inputs inputs;        /* what operators said, as of the last job joined */
-	struct config *config;       /* in force since a reload; NULL: that of the start */
+	struct inputs inputs;              /* what operators said, as of the last job joined */
+	struct config *config;             /* in force since a reload; NULL: that of the start */
 	struct checkpoint_request *checkpoint; /* to write once its close is committed */
 	struct bytes sections;
 	uint64_t previous_keep[WEIR_LANES_MAX]; /* of the newest checkpoint */
-	uint64_t *keep_lsn;            /* [lanes], of the older one; lanes acquire */
-	uint64_t *partial_bytes_freed; /* [lanes]; lanes read it */
+	uint64_t *keep_lsn;                     /* [lanes], of the older one; lanes acquire */
+	uint64_t *partial_bytes_freed;          /* [lanes]; lanes read it */
 	uint64_t acknowledged;
 	/* For people: stored relaxed. */
 	uint64_t stored_through, revisions, checkpoints, outbox;

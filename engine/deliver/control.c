@@ -42,7 +42,7 @@ struct client {
 	bool closing;      /* after the answer under way */
 	uint64_t since_ns; /* of the request or answer under way, or of the last one's end */
 	struct control_later *later; /* not NULL: the answer is being waited for */
-	char *answer;      /* being written; NULL: reading, or waiting */
+	char *answer;                /* being written; NULL: reading, or waiting */
 	size_t answer_bytes, sent;
 	char *line; /* LINE_BYTES_MAX, made with the client */
 };

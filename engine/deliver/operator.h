@@ -25,8 +25,8 @@ struct operator_input {
 	int64_t time_ms; /* when it was said, unix */
 	char author[65];
 	char text[OPERATOR_TEXT_BYTES]; /* why; the remark; may be "" */
-	/* Of which anomaly; or else of which ones (MUTE, ANNOTATE), "" being any: source, metric and
-	 * detector may have `*` for any text; `slice` names dimension values that an anomaly's
+	/* Of which anomaly; or else of which ones (MUTE, ANNOTATE), "" being any: source, metric
+	 * and detector may have `*` for any text; `slice` names dimension values that an anomaly's
 	 * slice must all have ("country=DE,device=mobile"). */
 	bool has_id;
 	uint64_t id[2];

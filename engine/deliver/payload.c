@@ -43,6 +43,7 @@ const char *anomaly_state_name(enum anomaly_state state)
 		[ANOMALY_FIRING] = "firing",
 		[ANOMALY_UPDATED] = "updated",
 		[ANOMALY_RESOLVED] = "resolved",
+		[ANOMALY_PENDING] = "pending",
 	};
 	check((unsigned)state < sizeof(names) / sizeof(names[0]));
 	return names[state];
@@ -174,6 +175,12 @@ static void put_integer(struct bytes *out, const char *name, int64_t value)
 	put_name(out, name);
 	snprintf(text, sizeof(text), "%" PRId64, value);
 	put(out, text);
+}
+
+static void put_bool(struct bytes *out, const char *name, bool value)
+{
+	put_name(out, name);
+	put(out, value ? "true" : "false");
 }
 
 static void put_time(struct bytes *out, const char *name, int64_t ms)
@@ -330,8 +337,10 @@ static void put_data(struct bytes *out, const struct anomaly *anomaly, const cha
 	put_double(out, "lower", anomaly->lower, false);
 	put_double(out, "upper", anomaly->upper, false);
 	put_double(out, "log10_p", anomaly->log10_p, false);
-	put_name(out, "incomplete");
-	put(out, anomaly->incomplete ? "true" : "false");
+	put_bool(out, "incomplete", anomaly->incomplete);
+	put_bool(out, "fired", anomaly->fired);
+	put_bool(out, "muted", anomaly->muted);
+	put_bool(out, "acknowledged", anomaly->acknowledged);
 	put_contributions(out, anomaly);
 	put(out, "}");
 }

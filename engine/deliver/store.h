@@ -60,8 +60,8 @@ struct store_query {
 	const char *metric;      /* NULL: all */
 	uint64_t after_sequence; /* only revisions of closes behind this one; 0: all */
 	uint32_t limit;          /* 0: none */
-	uint32_t states; /* 1 << enum anomaly_state of those wanted; 0: all */
-	bool pending; /* of the last of each: also what was only ever pending and is over */
+	uint32_t states;         /* 1 << enum anomaly_state of those wanted; 0: all */
+	bool pending;   /* of the last of each: also what was only ever pending and is over */
 	bool revisions; /* every revision, oldest first; else the last of each, newest first */
 };
 typedef int store_each(void *self, const struct anomaly *anomaly); /* nonzero stops */

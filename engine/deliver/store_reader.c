@@ -203,9 +203,9 @@ int store_inputs(struct store_reader *reader, int kind, const uint64_t *id, uint
 	sqlite3_bind_int64(statement, 3, limit ? (sqlite3_int64)limit : -1);
 	while (!error && (result = sqlite3_step(statement)) == SQLITE_ROW) {
 		error = store_read_input(statement, 0, &input);
-		if (!error && each(self, &input,
-				   (uint64_t)sqlite3_column_int64(
-					   statement, STORE_INPUT_COLUMNS_COUNT)))
+		if (!error &&
+		    each(self, &input,
+			 (uint64_t)sqlite3_column_int64(statement, STORE_INPUT_COLUMNS_COUNT)))
 			break;
 	}
 	if (!error)

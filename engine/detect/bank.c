@@ -181,6 +181,7 @@ static void describe(struct bank *bank, uint32_t i, int64_t interval, enum anoma
 	anomaly_id(anomaly->detector, anomaly->source, anomaly->metric, anomaly->slice, life->start,
 		   anomaly->id);
 	group_id(anomaly->source, anomaly->metric, life->group, anomaly->group);
+	anomaly->fired = true; /* nothing is said of what is pending */
 	anomaly->revision = life->revision;
 	anomaly->state = state;
 	anomaly->direction = life->direction;

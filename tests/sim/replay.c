@@ -2,9 +2,9 @@
  * replay: the same log gives the same anomalies, bit for bit.
  *
  * A story is played into a hand-cranked engine over every combination of shards and lanes, with
- * stops, crashes, a change of configuration and retention in the middle. The revisions that the
- * live run stored must be those of a replay with 1, 2 and 5 shards; after retention, a replay from
- * the oldest checkpoint must give the live run's last revisions.
+ * stops, crashes, changes of configuration, what operators say and retention in the middle. The
+ * revisions that the live run stored must be those of a replay with 1, 2 and 5 shards; after
+ * retention, a replay from the oldest checkpoint must give the live run's last revisions.
  */
 #include <math.h>
 #include <stdio.h>
@@ -90,8 +90,8 @@ static void many_series(struct story *story)
 	for (int i = 0; i < 400; i++) {
 		struct weir_dimension by[] = {{"campaign", value}};
 		snprintf(value, sizeof(value), "%0180d", i);
-		int series = weir_series(producer, "select_item", WEIR_VALUE, WEIR_KIND_NUMBER,
-					 by, 1);
+		int series = weir_series(producer, "select_item", WEIR_VALUE, WEIR_KIND_NUMBER, by,
+					 1);
 		expect(series > 0, "a series is defined", "many series");
 		weir_emit_at(producer, series, 1, story_time_ms(story));
 		story->emitted++;
@@ -158,6 +158,91 @@ static void lost_store(void)
 	story_end(&story);
 }
 
+/* The id of the last anomaly that the store says is not over. */
+static bool open_anomaly(struct story *story, char id[33])
+{
+	uint32_t count;
+	char **lines = story_stored(story, &count);
+	bool found = false;
+
+	for (uint32_t i = count; i > 0 && !found; i--) {
+		const char *at = strstr(lines[i - 1], "\"data\":{\"id\":\"");
+		snprintf(id, 33, "%s", at ? at + 14 : "");
+		found = at != NULL;
+		for (uint32_t j = i; j <= count && found; j++)
+			found = !(strstr(lines[j - 1], id) && strstr(lines[j - 1], "resolved"));
+	}
+	story_free_lines(lines, count);
+	return found;
+}
+
+/* Mutes, an acknowledgement and two reloads, with crashes between and behind them. The metrics
+ * change their places, and with them their shards. */
+static void operated(uint32_t lanes, uint32_t shards, int crashes)
+{
+	static const char other_metrics[] =
+		"  - {name: revenue, event: purchase, agg: sum, by: [country]}\n"
+		"  - {name: views, event: page_view, agg: count, by: [device]}\n"
+		"  - {name: page_views, event: page_view, agg: count, by: [country, country*device]}\n";
+	static const char other_detectors[] =
+		"  - {name: views-again, metric: views, kind: window, window: 30, k: 3, severity: 5}\n"
+		"  - {name: views-window, metric: page_views, kind: window, window: 30, k: 3, severity: 5}\n"
+		"  - {name: revenue-window, metric: revenue, kind: window, window: 40, k: 2, severity: 4}\n";
+	struct story story;
+	char name[64], json[256], id[33];
+
+	snprintf(name, sizeof(name), "%u lanes, %u shards, operated%s", lanes, shards,
+		 crashes ? ", crashes" : "");
+	story_begin(&story, lanes, shards, lanes * 1000 + shards);
+	story_start(&story);
+	story_play(&story, 150, 0);
+	story_play(&story, 12, 0.9);
+	story_settle(&story);
+	if (open_anomaly(&story, id)) {
+		snprintf(json, sizeof(json), "{\"kind\":\"ack\",\"author\":\"ann\",\"id\":\"%s\"}",
+			 id);
+		story_input(&story, json);
+	}
+	snprintf(json, sizeof(json), "{\"kind\":\"mute\",\"metric\":\"page*\",\"until_ms\":%llu}",
+		 (unsigned long long)story_time_ms(&story) + 100 * 60000);
+	story_input(&story, json);
+	story_input(&story,
+		    "{\"kind\":\"mute\",\"slice\":\"country=DE\",\"until_ms\":99999999999999}");
+	story_play(&story, 60, 0);
+	if (crashes) {
+		story_crash(&story);
+		story_start(&story);
+	}
+	story_play(&story, 12, 0.9);
+	story_input(&story,
+		    "{\"kind\":\"annotate\",\"text\":\"a sale\",\"from_ms\":1,\"until_ms\":2}");
+	story.metrics = other_metrics;
+	story.detectors = other_detectors;
+	story_reload(&story);
+	story_play(&story, 70, 0);
+	if (crashes) {
+		story_crash(&story);
+		story_start(&story);
+	}
+	story_play(&story, 12, 0.9);
+	story_input(&story, "{\"kind\":\"unmute\",\"mute\":2}");
+	story.metrics = story.detectors = NULL;
+	story_play(&story, 3, 0);
+	story_reload(&story);
+	if (crashes) {
+		story_crash(&story);
+		story_start(&story);
+	}
+	story_play(&story, 100, 0);
+	story_play(&story, 12, 0.9);
+	story_play(&story, 30, 0);
+	story_end_producers(&story);
+	story_stop(&story);
+	check_log(&story, name);
+	compare(&story, name, false);
+	story_end(&story);
+}
+
 /* interrupt: 0 none, 1 stops, 2 crashes, 3 crashes and a change of configuration. */
 static void scenario(uint32_t lanes, uint32_t shards, int interrupt, uint64_t retain_bytes)
 {
@@ -203,6 +288,12 @@ int main(int argc, char **argv)
 		lost_store();
 		return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 	}
+	if (argc == 2 && strcmp(argv[1], "operated") == 0) {
+		operated(1, 1, 0);
+		operated(3, 2, 1);
+		operated(2, 5, 1);
+		return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	}
 	if (argc == 5) { /* one scenario: lanes shards interrupt retain_bytes */
 		scenario((uint32_t)atoi(argv[1]), (uint32_t)atoi(argv[2]), atoi(argv[3]),
 			 strtoull(argv[4], NULL, 10));
@@ -216,6 +307,11 @@ int main(int argc, char **argv)
 		for (int s = 0; s < 3; s++)
 			for (int interrupt = 0; interrupt < 4; interrupt++)
 				scenario(lanes[l], shards[s], interrupt, 0);
+	for (int crashes = 0; crashes < 2; crashes++) {
+		operated(1, 1, crashes);
+		operated(3, 2, crashes);
+		operated(2, 5, crashes);
+	}
 	scenario(1, 2, 0, 8u << 20);
 	scenario(3, 1, 2, 8u << 20);
 	small_blocks();

@@ -29,6 +29,12 @@
 static const char *const countries[] = {"DE", "FR", "IT"};
 static const char *const events[] = {WEIR_PAGE_VIEW, WEIR_PURCHASE};
 
+static const char own_metrics[] =
+	"  - {name: page_views, event: page_view, agg: count, by: [country, country*device]}\n"
+	"  - {name: orders, event: purchase, agg: count, by: [country, device]}\n"
+	"  - {name: revenue, event: purchase, agg: sum, by: [country]}\n"
+	"  - {name: basket, event: purchase, agg: mean, by: [device]}\n";
+
 static const char own_detectors[] =
 	"  - {name: views-profile, metric: page_views, kind: profile, severity: 20, learn: 120}\n"
 	"  - {name: views-window, metric: page_views, kind: window, window: 30, k: 3, severity: 5}\n"
@@ -88,8 +94,8 @@ void story_begin(struct story *story, uint32_t lanes, uint32_t shards, uint64_t 
 		.random = seed,
 		.now_ns = UINT64_C(1000000000),
 	};
-	story->clock = (struct clock){
-		.monotonic_ns = fake_monotonic, .wall_ms = fake_wall, .self = story};
+	story->clock =
+		(struct clock){.monotonic_ns = fake_monotonic, .wall_ms = fake_wall, .self = story};
 	snprintf(story->directory, sizeof(story->directory), "./story-XXXXXX");
 	must(mkdtemp(story->directory));
 	story->disk = simdisk_create(seed);
@@ -99,27 +105,28 @@ void story_begin(struct story *story, uint32_t lanes, uint32_t shards, uint64_t 
 	open_producers(story, 1u << 16);
 }
 
-static void configure(struct story *story)
+static int write_config(const struct story *story, char *text, size_t size)
 {
-	char text[4096];
-	char why[512];
-	int bytes = snprintf(
-		text, sizeof(text),
+	return snprintf(
+		text, size,
 		"data_directory: %s\nsocket: %s\ncontrol_socket: %s/control.sock\n"
 		"lanes: %u\nshards: %u\ninterval: 1m\nlateness: {event: 1m}\n"
 		"checkpoint_intervals: %u\n"
 		"limits: {series_max: 1000}\n"
 		"log: {io: pwrite, durability: interval, segment_bytes: 1MiB, block_bytes: %s%s%llu}\n"
-		"metrics:\n"
-		"  - {name: page_views, event: page_view, agg: count, by: [country, country*device]}\n"
-		"  - {name: orders, event: purchase, agg: count, by: [country, device]}\n"
-		"  - {name: revenue, event: purchase, agg: sum, by: [country]}\n"
-		"  - {name: basket, event: purchase, agg: mean, by: [device]}\n"
-		"detectors:\n%s",
+		"metrics:\n%sdetectors:\n%s",
 		story->data, story->socket, story->directory, story->lanes, story->shards,
 		story->checkpoint_intervals, story->block_bytes ? story->block_bytes : "64KiB",
 		", retain_bytes: ", (unsigned long long)story->retain_bytes,
+		story->metrics ? story->metrics : own_metrics,
 		story->detectors ? story->detectors : own_detectors);
+}
+
+static void configure(struct story *story)
+{
+	char text[4096];
+	char why[512];
+	int bytes = write_config(story, text, sizeof(text));
 
 	config_free(story->config);
 	if (config_parse(text, (size_t)bytes, "story", &story->config, why, sizeof(why)) < 0) {
@@ -185,6 +192,38 @@ void story_start(struct story *story)
 	}
 	for (int turns = 0; turns < 10000 && !all_attached(story); turns++)
 		story_crank(story);
+}
+
+/* What was submitted is durable before this returns, as it is for who asks at the socket. */
+static void wait_kept(struct story *story)
+{
+	for (int turns = 0; turns < 10000 && !engine_kept(story->engine); turns++)
+		story_crank(story);
+	must(engine_kept(story->engine));
+}
+
+void story_reload(struct story *story)
+{
+	char text[4096];
+	char why[512];
+	int bytes = write_config(story, text, sizeof(text));
+
+	if (engine_configure(story->engine, text, (size_t)bytes, "story", why, sizeof(why)) < 0) {
+		fprintf(stderr, "%s\n", why);
+		abort();
+	}
+	wait_kept(story);
+}
+
+void story_input(struct story *story, const char *json)
+{
+	char why[512];
+
+	if (engine_input(story->engine, json, why, sizeof(why)) < 0) {
+		fprintf(stderr, "%s: %s\n", json, why);
+		abort();
+	}
+	wait_kept(story);
 }
 
 static void show_status(struct story *story)

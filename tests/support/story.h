@@ -25,7 +25,7 @@ struct story {
 	uint64_t retain_bytes;
 	const char *block_bytes; /* NULL: 64KiB */
 	uint32_t checkpoint_intervals;
-	const char *detectors; /* YAML, NULL: the story's own */
+	const char *metrics, *detectors; /* YAML, NULL: the story's own */
 	struct config *config;
 	struct simdisk *disk;
 	struct clock clock;
@@ -49,6 +49,9 @@ void story_crash(struct story *story); /* as kill -9 does */
 void story_power_cut(struct story *story);
 /* Close the producers there are, waiting for nothing; open new ones, with rings of this many. */
 void story_renew_producers(struct story *story, uint32_t ring_events);
+/* The running engine takes the metrics and detectors of the story over, and what operators say. */
+void story_reload(struct story *story);
+void story_input(struct story *story, const char *json);
 /* One turn of everything; a millisecond of the story's time. How much work that was. */
 int story_crank(struct story *story);
 /* Turn the crank until nothing moves any more. */

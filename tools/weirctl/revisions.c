@@ -50,6 +50,9 @@ static uint64_t fingerprint(const struct anomaly *anomaly)
 	hash = MIX(hash, anomaly->upper);
 	hash = MIX(hash, anomaly->log10_p);
 	hash = MIX(hash, anomaly->incomplete);
+	hash = MIX(hash, anomaly->fired);
+	hash = MIX(hash, anomaly->muted);
+	hash = MIX(hash, anomaly->acknowledged);
 	for (uint32_t i = 0; i < anomaly->contributions && i < ANOMALY_CONTRIBUTIONS_MAX; i++) {
 		const struct contribution *one = &anomaly->contribution[i];
 		hash = MIX_TEXT(hash, one->dimension);

@@ -147,6 +147,11 @@ static int take_record(struct verify *verify, const struct verify_place *place,
 		if (record->bytes == 0)
 			SAY(place, "an empty configuration");
 		return 0;
+	case WEIR_CONTROL_INPUT:
+		if (record->bytes < 2 || ((const char *)data)[0] != '{' ||
+		    ((const char *)data)[record->bytes - 1] != '}')
+			SAY(place, "an input that is no JSON object");
+		return 0;
 	case WEIR_CONTROL_CLOSE:
 		return take_close(verify, place, record, data);
 	default:

@@ -91,6 +91,7 @@ static inline void sample_anomaly(struct anomaly *anomaly)
 	anomaly->lower = 72.30000000000001;
 	anomaly->upper = 127.1;
 	anomaly->log10_p = -8.125;
+	anomaly->fired = true;
 	anomaly->contributions = 2;
 	strcpy(anomaly->contribution[0].dimension, "channel");
 	strcpy(anomaly->contribution[0].value, "paid search");
@@ -121,7 +122,7 @@ static inline void sample_any(struct anomaly *anomaly, uint64_t *state)
 		anomaly->group[i] = sample_random(state);
 	}
 	anomaly->revision = (uint32_t)sample_random(state);
-	anomaly->state = (enum anomaly_state)(sample_random(state) % 3);
+	anomaly->state = (enum anomaly_state)(sample_random(state) % 4);
 	anomaly->severity = sample_double(state);
 	anomaly->severity_peak = sample_double(state);
 	sample_text(state, anomaly->source, sizeof(anomaly->source));
@@ -140,6 +141,9 @@ static inline void sample_any(struct anomaly *anomaly, uint64_t *state)
 	anomaly->upper = sample_double(state);
 	anomaly->log10_p = sample_double(state);
 	anomaly->incomplete = sample_random(state) & 1;
+	anomaly->fired = sample_random(state) & 1;
+	anomaly->muted = sample_random(state) & 1;
+	anomaly->acknowledged = sample_random(state) & 1;
 	anomaly->contributions = (uint32_t)(sample_random(state) % (ANOMALY_CONTRIBUTIONS_MAX + 1));
 	for (uint32_t i = 0; i < anomaly->contributions; i++) {
 		struct contribution *contribution = &anomaly->contribution[i];

@@ -149,7 +149,7 @@ static void expect_golden(const struct anomaly *anomaly, const char *environment
 	free(text);
 }
 
-/* What the three golden files hold. */
+/* What the golden files hold. */
 static void make_firing(struct anomaly *anomaly)
 {
 	sample_anomaly(anomaly);
@@ -174,6 +174,23 @@ static void make_resolved_total(struct anomaly *anomaly)
 	anomaly->log10_p = 0;
 	anomaly->incomplete = true;
 	anomaly->contributions = 0;
+}
+
+static void make_pending(struct anomaly *anomaly)
+{
+	sample_anomaly(anomaly);
+	anomaly->state = ANOMALY_PENDING;
+	anomaly->fired = false;
+	anomaly->severity = 30;
+}
+
+static void make_muted(struct anomaly *anomaly)
+{
+	sample_anomaly(anomaly);
+	anomaly->state = ANOMALY_UPDATED;
+	anomaly->revision = 2;
+	anomaly->muted = true;
+	anomaly->acknowledged = true;
 }
 
 static void make_strange(struct anomaly *anomaly)
@@ -201,6 +218,10 @@ Test(payload, is_what_the_golden_files_say, .init = load_schema)
 	expect_golden(&anomaly, "prod", "firing.json");
 	make_resolved_total(&anomaly);
 	expect_golden(&anomaly, "prod", "resolved.json");
+	make_pending(&anomaly);
+	expect_golden(&anomaly, "prod", "pending.json");
+	make_muted(&anomaly);
+	expect_golden(&anomaly, "prod", "muted.json");
 	make_strange(&anomaly);
 	expect_golden(&anomaly, "st aging", "strange.json");
 }

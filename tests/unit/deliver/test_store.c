@@ -68,10 +68,11 @@ Test(store, gives_every_revision_back_to_the_bit_also_after_reopening)
 	char path[128];
 	snprintf(path, sizeof(path), "%s/weir.db", directory);
 	struct anomaly *in = calloc(200, sizeof(*in));
-	uint64_t seed = 20260101;
+	uint64_t seed = 20260101, published = 0;
 	struct store *store = open_store(path);
 	for (int i = 0; i < 200; i++) {
 		sample_any(&in[i], &seed);
+		published += store_publishes(&in[i]);
 		if (i % 10 == 0)
 			cr_assert_eq(store_begin(store), 0);
 		cr_assert_eq(store_add(store, (uint64_t)i / 10 + 1, &in[i]), 0);
@@ -81,7 +82,7 @@ Test(store, gives_every_revision_back_to_the_bit_also_after_reopening)
 	store_close(store);
 	store = open_store(path);
 	cr_assert_eq(store_scored_through(store), 20);
-	cr_assert_eq(store_outbox_rows(store), 200);
+	cr_assert_eq(store_outbox_rows(store), published);
 	struct list out = read_all(path, &(struct store_query){.revisions = true});
 	cr_assert_eq(out.count, 200);
 	for (int i = 0; i < 200; i++)

@@ -1,0 +1,413 @@
+/*
+ * request: what an operator asks the engine to do: another configuration, mute, acknowledge.
+ *
+ * Idea:  each becomes a record of the control log; the operator is answered when that is durable,
+ *        and not before. Everything is checked here, so that what stands in the log can be applied.
+ *
+ *   control socket ──> checked ──> record queue ──> closing agent ──> control log
+ *         ^                                                               │ kept
+ *         └────────────── answer, when that many records are kept <───────┘
+ *
+ * Runs on: the control agent (or the thread of a test). Reads the store over a connection of its
+ *          own. Never waits: an answer that takes time is polled for (deliver/control.h).
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "config_diff.h"
+#include "deliver/payload.h"
+#include "engine_private.h"
+
+/* A disk that has not taken a record after this long: the operator is told so. */
+#define KEEP_NS UINT64_C(8000000000)
+#define WHY_BYTES 1024
+#define INPUTS_MAX 1000
+
+struct pending {
+	struct control_later later;
+	struct engine *engine;
+	uint64_t ticket; /* records that must be kept */
+	uint64_t deadline_ns;
+	char *answer;
+};
+
+static char *take_text(json_t *answer)
+{
+	char *text = answer ? json_dumps(answer, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+
+	json_decref(answer);
+	return text;
+}
+
+static char *refusal(const char *why)
+{
+	return take_text(json_pack("{sb ss}", "ok", 0, "error", why));
+}
+
+static char *poll_pending(struct control_later *later)
+{
+	struct pending *pending = (struct pending *)later;
+	char *answer = pending->answer;
+
+	if (closing_records_kept(pending->engine->closing) >= pending->ticket) {
+		pending->answer = NULL;
+		return answer;
+	}
+	if (clock_monotonic_ns(pending->engine->options.clock) < pending->deadline_ns)
+		return NULL;
+	return refusal("the disk of the data directory does not answer; what was asked is in force "
+		       "as soon as it does: see weirctl status");
+}
+
+static void forget_pending(struct control_later *later)
+{
+	struct pending *pending = (struct pending *)later;
+
+	free(pending->answer);
+	free(pending);
+}
+
+/* Answer so when everything submitted up to now is kept. Steals `answer`. */
+static char *answer_later(struct engine *engine, json_t *answer, bool *ret_later)
+{
+	struct pending *pending = calloc(1, sizeof(*pending));
+	char *text = take_text(answer);
+
+	if (!pending || !text) {
+		free(pending);
+		free(text);
+		return NULL;
+	}
+	*pending = (struct pending){
+		.later = {.poll = poll_pending, .forget = forget_pending},
+		.engine = engine,
+		.ticket = engine->records_submitted,
+		.deadline_ns = clock_monotonic_ns(engine->options.clock) + KEEP_NS,
+		.answer = text,
+	};
+	control_later(engine->control, &pending->later);
+	*ret_later = true;
+	return NULL;
+}
+
+/* Steals the record. 0, or -EINVAL with why. */
+static int submit(struct engine *engine, struct closing_record *record, char *why, size_t why_bytes)
+{
+	const char *what = NULL;
+
+	if (!record || !record->text)
+		what = "out of memory";
+	else if (!closing_takes(engine->closing, record->bytes))
+		what = "it is larger than a block of the log: raise log.block_bytes";
+	else if (!queue_push(engine->record_queue, record))
+		what = "too much is asked at once, or the disk does not answer: try again";
+	if (what) {
+		snprintf(why, why_bytes, "%s", what);
+		closing_record_free(record);
+		return -EINVAL;
+	}
+	engine->records_submitted++;
+	return 0;
+}
+
+bool engine_kept(const struct engine *engine)
+{
+	return closing_records_kept(engine->closing) >= engine->records_submitted;
+}
+
+static const struct config *running(const struct engine *engine)
+{
+	return engine->running ? engine->running : engine->config;
+}
+
+void engine_use_lateness(struct engine *engine, const struct config *config)
+{
+	struct source_table *table = &engine->recovered.sources;
+	/* Orders: the entries before their count; partner: closing_new_source(). */
+	uint32_t count = weir_load_acquire_32(&table->count);
+
+	/* Relaxed: numbers that delay closes; nothing hangs on when they are seen. */
+	weir_store_relaxed_64(&engine->lateness_ms[WEIR_CLOCK_WALL],
+			      (uint64_t)config->lateness_wall_ms);
+	weir_store_relaxed_64(&engine->lateness_ms[WEIR_CLOCK_EVENT],
+			      (uint64_t)config->lateness_event_ms);
+	for (uint32_t s = 0; s < count; s++) {
+		struct source *source = &table->sources[s];
+		weir_store_relaxed_64((uint64_t *)&source->lateness_ms,
+				      weir_load_relaxed_64(&engine->lateness_ms[source->clock]));
+	}
+}
+
+/* Differences, as an answer shows them, and those that stand in the way. */
+struct changes {
+	json_t *list;
+	char restart[256];
+};
+
+static void add_change(void *self, const char *key, const char *from, const char *to, bool restart)
+{
+	struct changes *changes = self;
+	size_t used = strlen(changes->restart);
+
+	json_array_append_new(changes->list, json_pack("{ss ss? ss? sb}", "key", key, "from", from,
+						       "to", to, "restart", restart));
+	if (restart)
+		snprintf(changes->restart + used, sizeof(changes->restart) - used, "%s%s",
+			 used ? ", " : "", key);
+}
+
+/* Takes a parsed configuration over, if it can be taken; else frees it. */
+static int configure(struct engine *engine, struct config *config, const char *name, json_t *list,
+		     char *why, size_t why_bytes)
+{
+	struct changes changes = {.list = list};
+	struct closing_record *record = calloc(1, sizeof(*record));
+	struct config *own = NULL;
+
+	config_diff(running(engine), config, add_change, &changes);
+	if (changes.restart[0]) {
+		snprintf(why, why_bytes,
+			 "%s: an engine takes %s only when it starts: restart it, "
+			 "or put back what it was",
+			 name, changes.restart);
+		config_free(config);
+		free(record);
+		return -EINVAL;
+	}
+	/* A copy for this agent: the shards', which the storing agent frees, goes with the record.
+	 */
+	int error = config_parse(config->text, strlen(config->text), name, &own, why, why_bytes);
+	if (!error && record)
+		*record = (struct closing_record){
+			.kind = WEIR_CONTROL_CONFIG,
+			.text = strdup(config->text),
+			.bytes = strlen(config->text),
+			.config = config,
+		};
+	if (error || !record) {
+		config_free(config);
+		config_free(own);
+		free(record);
+		return error ? error : -ENOMEM;
+	}
+	error = submit(engine, record, why, why_bytes);
+	if (error < 0) {
+		config_free(own);
+		return error;
+	}
+	config_free(engine->running);
+	engine->running = own;
+	engine_use_lateness(engine, own);
+	for (uint32_t i = 0; i < engine->config->lanes; i++)
+		lane_retain(engine->lanes[i], own->retain_bytes / engine->config->lanes,
+			    own->retain_s);
+	return 0;
+}
+
+int engine_configure(struct engine *engine, const char *text, size_t bytes, const char *name,
+		     char *why, size_t why_bytes)
+{
+	struct config *config;
+	json_t *list = json_array();
+	int error = config_parse(text, bytes, name, &config, why, why_bytes);
+
+	if (!error)
+		error = configure(engine, config, name, list, why, why_bytes);
+	json_decref(list);
+	return error;
+}
+
+/* Read the file again. 0, or negative with why; the list gets what changes. */
+static int reload(struct engine *engine, json_t *list, char *why, size_t why_bytes)
+{
+	const char *path = engine->options.config_path;
+	struct config *config;
+	int error;
+
+	if (!path) {
+		snprintf(why, why_bytes, "this engine was started without a configuration file");
+		return -EINVAL;
+	}
+	error = config_load(path, &config, why, why_bytes);
+	if (!error && strcmp(config->text, running(engine)->text) == 0) {
+		log_info("reload", "%s: nothing has changed", path);
+		config_free(config);
+		return 0;
+	}
+	if (!error)
+		error = configure(engine, config, path, list, why, why_bytes);
+	if (error < 0)
+		log_error("reload", "the configuration stays as it was: %s", why);
+	else
+		log_info("reload", "%s: %zu changes, in force behind interval %" PRId64, path,
+			 json_array_size(list), closing_closed(engine->closing, 0));
+	return error;
+}
+
+void engine_reload(struct engine *engine)
+{
+	/* Relaxed: the file is read after the flag is seen, whatever else is. */
+	weir_store_relaxed_32(&engine->reload_asked, 1);
+}
+
+static char *answer_reload(struct engine *engine, bool *ret_later)
+{
+	char why[WHY_BYTES] = "";
+	json_t *list = json_array();
+	int64_t closed = closing_closed(engine->closing, 0);
+
+	if (reload(engine, list, why, sizeof(why)) < 0) {
+		json_decref(list);
+		return refusal(why);
+	}
+	json_t *answer = json_pack("{sb so}", "ok", 1, "changes", list);
+	if (closed != INT64_MIN)
+		json_object_set_new(answer, "behind_ms",
+				    json_integer((closed + 1) * engine->config->interval_ms));
+	return answer_later(engine, answer, ret_later);
+}
+
+static char *answer_config(const struct engine *engine)
+{
+	const struct config *config = running(engine);
+	const char *path = engine->options.config_path;
+
+	return take_text(json_pack("{sb ss? ss sb}", "ok", 1, "path", path, "text", config->text,
+				   "reloaded", engine->running != NULL));
+}
+
+/* An anomaly by its id, as stored. 1, 0: there is none, or negative. */
+static int find_anomaly(const struct engine *engine, const uint64_t id[2], struct anomaly *anomaly)
+{
+	struct store_reader *reader;
+	int answer = store_reader_open(engine->store_path, &reader);
+
+	if (answer < 0)
+		return answer;
+	answer = store_find(reader, id, anomaly);
+	store_reader_close(reader);
+	return answer;
+}
+
+/* Does what it speaks of exist? 0, or -EINVAL with why. */
+static int check_target(const struct engine *engine, const struct operator_input *input, char *why,
+			size_t why_bytes)
+{
+	struct anomaly *anomaly = malloc(sizeof(*anomaly));
+	int found = anomaly ? 1 : -ENOMEM;
+	const char *what = NULL;
+
+	if (found > 0 && input->has_id)
+		found = find_anomaly(engine, input->id, anomaly);
+	if (found < 0)
+		what = strerror(-found);
+	else if (found == 0)
+		what = "there is no anomaly with this id";
+	else if (input->kind == OPERATOR_ACK && anomaly->state == ANOMALY_RESOLVED)
+		what = "this anomaly is resolved: nobody has to look after it; annotate it";
+	else if (input->kind == OPERATOR_UNMUTE && input->mute > engine->inputs_submitted)
+		what = "there is no such mute: see weirctl mute --list";
+	if (what)
+		snprintf(why, why_bytes, "%s", what);
+	free(anomaly);
+	return what ? -EINVAL : 0;
+}
+
+int engine_input(struct engine *engine, const char *json, char *why, size_t why_bytes)
+{
+	struct closing_record *record = calloc(1, sizeof(*record));
+	struct operator_input *input = calloc(1, sizeof(*input));
+	int error = record && input ? 0 : -ENOMEM;
+
+	if (!error)
+		error = input_parse(json, strlen(json), input, why, why_bytes);
+	if (!error)
+		error = check_target(engine, input, why, why_bytes);
+	if (error < 0) {
+		free(record);
+		free(input);
+		return error;
+	}
+	input->number = engine->inputs_submitted + 1;
+	*record = (struct closing_record){
+		.kind = WEIR_CONTROL_INPUT,
+		.text = strdup(json),
+		.bytes = strlen(json),
+		.input = input,
+	};
+	error = submit(engine, record, why, why_bytes);
+	if (!error)
+		engine->inputs_submitted++;
+	return error;
+}
+
+/* The request without its command is the record; a duration from now becomes a time. */
+static char *answer_input(struct engine *engine, const char *command, const json_t *request,
+			  bool *ret_later)
+{
+	char why[WHY_BYTES] = "";
+	json_t *record = json_copy((json_t *)(uintptr_t)request);
+	int64_t now_ms = (int64_t)clock_wall_ms(engine->options.clock);
+	const json_t *for_ms = json_object_get(request, "for_ms");
+
+	json_object_del(record, "command");
+	json_object_set_new(record, "kind", json_string(command));
+	json_object_set_new(record, "time_ms", json_integer(now_ms));
+	if (json_is_integer(for_ms)) {
+		json_object_set_new(record, "until_ms",
+				    json_integer(now_ms + json_integer_value(for_ms)));
+		json_object_del(record, "for_ms");
+	}
+	json_t *until_ms = json_incref(json_object_get(record, "until_ms"));
+	char *text = json_dumps(record, JSON_COMPACT | JSON_SORT_KEYS);
+	int error = text ? engine_input(engine, text, why, sizeof(why)) : -ENOMEM;
+	json_decref(record);
+	free(text);
+	if (error < 0) {
+		json_decref(until_ms);
+		return refusal(why[0] ? why : strerror(-error));
+	}
+	json_t *answer = json_pack("{sb sI}", "ok", 1, "number",
+				   (json_int_t)engine->inputs_submitted);
+	if (until_ms)
+		json_object_set_new(answer, "until_ms", until_ms);
+	return answer_later(engine, answer, ret_later);
+}
+
+char *engine_request(struct engine *engine, const char *command, const void *request,
+		     bool *ret_later)
+{
+	static const char *const inputs[] = {"mute", "unmute", "ack", "annotate"};
+
+	*ret_later = false;
+	if (strcmp(command, "reload") == 0)
+		return answer_reload(engine, ret_later);
+	if (strcmp(command, "config") == 0)
+		return answer_config(engine);
+	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++)
+		if (strcmp(command, inputs[i]) == 0)
+			return answer_input(engine, command, request, ret_later);
+	return NULL;
+}
+
+int engine_control_step(void *self, uint64_t now_ns)
+{
+	struct engine *engine = self;
+
+	/* Relaxed: see engine_reload(). */
+	if (weir_load_relaxed_32(&engine->reload_asked)) {
+		char why[WHY_BYTES] = "";
+		json_t *list = json_array();
+		weir_store_relaxed_32(&engine->reload_asked, 0);
+		(void)reload(engine, list, why,
+			     sizeof(why)); /* has said in the log what came of it */
+		json_decref(list);
+	}
+	return control_step(engine->control, now_ns);
+}
