@@ -11,7 +11,9 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "checkpoint.h"
+#include "config_address.h"
 #include "engine_private.h"
+#include "stat.h"
 #include "wishes.h"
 
 /* Blocks of one lane in flight or unsynced: 96 of 256 KiB are 24 MiB, what a disk of 2 GB/s takes
@@ -384,6 +386,23 @@ static int make_ios(struct engine *engine, char *why, size_t why_bytes)
 	return error;
 }
 
+static char *metrics_text(void *self)
+{
+	return stat_prometheus(self);
+}
+
+static int make_metrics(struct engine *engine, char *why, size_t why_bytes)
+{
+	const char *listen = engine->config->prometheus_listen;
+	struct sockaddr_storage address;
+	socklen_t bytes;
+	int error = config_address(listen, &address, &bytes);
+
+	check(!error); /* the configuration has been checked */
+	return metrics_open(listen, (const struct sockaddr *)&address, bytes, metrics_text, engine,
+			    &engine->metrics, why, why_bytes);
+}
+
 int engine_assemble(struct engine *engine, char *why, size_t why_bytes)
 {
 	int error = make_ios(engine, why, why_bytes);
@@ -404,5 +423,7 @@ int engine_assemble(struct engine *engine, char *why, size_t why_bytes)
 	if (!error && engine->config->control_socket)
 		error = control_open(engine->config->control_socket, engine_answer, engine,
 				     &engine->control, why, why_bytes);
+	if (!error && engine->config->prometheus_listen)
+		error = make_metrics(engine, why, why_bytes);
 	return error;
 }

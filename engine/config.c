@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config_address.h"
 #include "config_metric.h"
 #include "config_values.h"
 #include "config_yaml.h"
@@ -33,6 +34,7 @@
 
 static const char *const ios[] = {"auto", "uring", "pwrite", NULL};
 static const char *const durabilities[] = {"none", "interval", "block", NULL};
+static const char *const truths[] = {"no", "yes", NULL};
 static const char *const detector_kinds[] = {"profile", "window", "absence", NULL};
 static const char *const directions[] = {"both", "up", "down", NULL};
 
@@ -78,6 +80,10 @@ static const struct setting config_settings[] = {
 	{"redis.user", LABEL, IN(redis, user, redis_user)},
 	{"redis.password_file", PATH, IN(redis, password_file, redis_password_file)},
 	{"redis.stream_max", COUNT, IN(redis, stream_max, redis_stream_max), 1, 1e12, "100000"},
+
+	{"prometheus.listen", TEXT, IN(prometheus, listen, prometheus_listen)},
+	{"prometheus.network", CHOICE, IN(prometheus, network, prometheus_network),
+		.standard = "no", .choices = truths},
 	END,
 };
 
@@ -98,6 +104,30 @@ static const struct setting detector_settings[] = {
 	END,
 };
 /* clang-format on */
+
+static int check_prometheus(struct config_job *job)
+{
+	const struct config *c = job->config;
+	struct sockaddr_storage address;
+	socklen_t bytes;
+	bool network = strcmp(c->prometheus_network, "yes") == 0;
+
+	if (!c->prometheus_listen)
+		return network ? config_refuse(job, "prometheus.listen: missing; write an address "
+						    "as 127.0.0.1:9464, or remove the group")
+			       : 0;
+	if (config_address(c->prometheus_listen, &address, &bytes) < 0)
+		return config_refuse(job,
+				     "prometheus.listen: \"%s\" is no address and port in numbers, "
+				     "as 127.0.0.1:9464 or [::1]:9464; correct it",
+				     c->prometheus_listen);
+	if (!network && !config_address_is_loopback(&address))
+		return config_refuse(job,
+				     "prometheus.listen: %s can be reached from elsewhere, and "
+				     "asks for no password; listen at 127.0.0.1, or say network: yes",
+				     c->prometheus_listen);
+	return 0;
+}
 
 static int check_config(struct config_job *job, const struct yaml_config *yaml)
 {
@@ -145,7 +175,7 @@ static int check_config(struct config_job *job, const struct yaml_config *yaml)
 			job, "redis.url: missing; write where Redis is, or remove the group");
 	if (c->redis_user && !c->redis_password_file)
 		return config_refuse(job, "redis.password_file: missing; redis.user needs one");
-	return 0;
+	return check_prometheus(job);
 }
 
 static const struct config_metric *find_metric(const struct config *config, const char *name)

@@ -75,6 +75,7 @@ struct config {
 	/* How long the history keeps each tier. */
 	uint64_t history_base_s, history_minute_s, history_hour_s, history_day_s;
 	char *prometheus_listen; /* "127.0.0.1:9464"; NULL: not served over TCP */
+	char *prometheus_network; /* "yes": listen may name more than this machine */
 	struct config_metric *metrics;
 	unsigned metrics_count;
 	struct config_detector *detectors;

@@ -69,6 +69,12 @@ static const cyaml_schema_field_t redis_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t prometheus_fields[] = {
+	TEXT("listen", struct yaml_prometheus, listen),
+	TEXT("network", struct yaml_prometheus, network),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_value_t text_value = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED),
 };
@@ -121,6 +127,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	GROUP("limits", struct yaml_config, limits, limits_fields),
 	GROUP("log", struct yaml_config, log, log_fields),
 	GROUP("redis", struct yaml_config, redis, redis_fields),
+	GROUP("prometheus", struct yaml_config, prometheus, prometheus_fields),
 	LIST("metrics", struct yaml_config, metrics, &metric_value, LIST_MAX),
 	LIST("detectors", struct yaml_config, detectors, &detector_value, LIST_MAX),
 	CYAML_FIELD_END,

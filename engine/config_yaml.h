@@ -23,6 +23,10 @@ struct yaml_log {
 		*retain_bytes, *retain_age;
 };
 
+struct yaml_prometheus {
+	char *listen, *network;
+};
+
 struct yaml_redis {
 	char *url, *user, *password_file, *stream_max;
 };
@@ -48,6 +52,7 @@ struct yaml_config {
 	struct yaml_limits *limits;
 	struct yaml_log *log;
 	struct yaml_redis *redis;
+	struct yaml_prometheus *prometheus;
 	struct yaml_metric *metrics;
 	unsigned metrics_count;
 	struct yaml_detector *detectors;

@@ -218,8 +218,10 @@ static int start(struct engine *engine, const char *name, agent_step *step, void
 	char *kept = engine->agent_names[engine->agents_count];
 	snprintf(kept, sizeof(engine->agent_names[0]), "%s", name);
 	int error = agent_start(&engine->agents[engine->agents_count], kept, step, self, idle);
+	/* Release: its name and agent are whole for who counts it (stat.c, on an agent that was
+	 * started before). */
 	if (error >= 0)
-		engine->agents_count++;
+		weir_store_release_32(&engine->agents_count, engine->agents_count + 1);
 	return error;
 }
 
@@ -244,6 +246,8 @@ int engine_start(struct engine *engine)
 	}
 	if (!error)
 		error = start(engine, "intake", engine_intake_step, engine, stage_idle);
+	if (!error && engine->metrics)
+		error = start(engine, "metrics", metrics_step, engine->metrics, poll_idle);
 	if (!error && engine->control)
 		error = start(engine, "control", engine_control_step, engine, poll_idle);
 	return error;
@@ -301,6 +305,8 @@ static void tear_down(struct engine *engine, bool kept)
 {
 	if (engine->control)
 		control_close(engine->control);
+	if (engine->metrics)
+		metrics_close(engine->metrics);
 	if (engine->intake)
 		intake_stop(engine->intake);
 	for (uint32_t i = 0; i < engine->config->lanes; i++) {

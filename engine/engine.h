@@ -20,6 +20,8 @@
 #include "fdstore.h"
 #include "log/io.h"
 
+#define ENGINE_VERSION "0.1.0"
+
 struct engine;
 
 struct engine_options {

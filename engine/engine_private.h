@@ -10,6 +10,7 @@
 #include "closing.h"
 #include "datadir.h"
 #include "deliver/control.h"
+#include "deliver/metrics.h"
 #include "deliver/publisher.h"
 #include "deliver/store.h"
 #include "engine.h"
@@ -58,6 +59,7 @@ struct engine {
 	int store_error; /* the first of the recovery's transaction */
 	struct publisher *publisher; /* NULL: no Redis configured */
 	struct control *control;
+	struct metrics *metrics; /* NULL: Prometheus asks at the control socket only */
 
 	/* request.c; the control agent's, but for the flag. */
 	struct config *running;     /* in force since a reload; NULL: `config` */

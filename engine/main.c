@@ -66,7 +66,7 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 			arguments->supervise = 1;
 			break;
 		case 3:
-			puts("weird 0.1.0");
+			puts("weird " ENGINE_VERSION);
 			exit(EXIT_SUCCESS);
 		case 'h':
 			fputs(usage, stdout);

@@ -14,6 +14,7 @@
 
 #include "deliver/payload.h"
 #include "engine_private.h"
+#include "stat.h"
 
 /* Anomalies in one answer at most: a page, not a dump. */
 #define ANOMALIES_MAX 1000
@@ -154,7 +155,7 @@ static json_t *status_json(struct engine *engine)
 	json_t *status = json_object();
 	uint64_t up_ms = (clock_monotonic_ns(engine->options.clock) - engine->opened_ns) / 1000000;
 
-	json_object_set_new(status, "version", json_string("0.1.0"));
+	json_object_set_new(status, "version", json_string(ENGINE_VERSION));
 	json_object_set_new(status, "pid", json_integer(getpid()));
 	json_object_set_new(status, "epoch", json_integer(engine->epoch));
 	json_object_set_new(status, "started_ms", number(engine->started_ms));
@@ -237,6 +238,25 @@ static json_t *anomalies_json(struct engine *engine, const json_t *request)
 	return json_pack("{sb so}", "ok", 1, "anomalies", page.list);
 }
 
+static json_t *stat_answer(struct engine *engine)
+{
+	json_t *list = stat_json(engine);
+
+	return list ? json_pack("{sb so}", "ok", 1, "stats", list)
+		    : json_pack("{sb ss}", "ok", 0, "error", "out of memory");
+}
+
+/* The page as a text within JSON: a control socket speaks lines. */
+static json_t *prometheus_answer(struct engine *engine)
+{
+	char *page = stat_prometheus(engine);
+	json_t *answer = page ? json_pack("{sb ss}", "ok", 1, "text", page)
+			      : json_pack("{sb ss}", "ok", 0, "error", "out of memory");
+
+	free(page);
+	return answer;
+}
+
 char *engine_answer(void *self, const char *command, const void *request)
 {
 	struct engine *engine = self;
@@ -249,8 +269,10 @@ char *engine_answer(void *self, const char *command, const void *request)
 		return answer_text(json_pack("{sb so}", "ok", 1, "status", status_json(engine)));
 	if (strcmp(command, "anomalies") == 0)
 		return answer_text(anomalies_json(engine, request));
-	return answer_text(
-		json_pack("{sb ss}", "ok", 0, "error",
-			  "unknown command; known are status, anomalies, config, reload, mute, "
-			  "unmute, ack and annotate"));
+	if (strcmp(command, "stat") == 0)
+		return answer_text(stat_answer(engine));
+	if (strcmp(command, "prometheus") == 0)
+		return answer_text(prometheus_answer(engine));
+	return answer_text(json_pack("{sb ss}", "ok", 0, "error",
+				     "unknown command; this engine is older than what asks"));
 }

@@ -24,6 +24,7 @@ struct command {
 
 #define COMMANDS(ROW)                                                                              \
 	ROW(status)                                                                                \
+	ROW(stat)                                                                                  \
 	ROW(anomalies)                                                                             \
 	ROW(tail)                                                                                  \
 	ROW(dump)                                                                                  \
