@@ -35,7 +35,7 @@ struct shard_stats {
 };
 
 struct store_stats {
-	uint64_t closes, stored_through, revisions, checkpoints, outbox;
+	uint64_t closes, stored_through, revisions, checkpoints, outbox, inputs;
 	int64_t failing, control_log_failing;
 };
 
@@ -107,6 +107,10 @@ static const struct stat_row rows[] = {
 	LANE_ROW(COUNTER, late, "events_late", "events",
 		 "Events of intervals that were closed already: kept, and corrected into the "
 		 "history."),
+	LANE_ROW(COUNTER, late_uncorrected, "events_late_uncorrected", "events",
+		 "Those of them over the limit of corrections: kept in the log only."),
+	LANE_ROW(COUNTER, unsketched, "events_unsketched", "events",
+		 "Events that no sketch had room for: their interval has no percentile."),
 	LANE_ROW(COUNTER, future, "events_future", "events",
 		 "Events too far ahead of their source's clock: kept, not summed."),
 	LANE_ROW(COUNTER, events, "events_drained", "events",
@@ -174,6 +178,8 @@ static const struct stat_row rows[] = {
 	STORE_ROW(COUNTER, checkpoints, "checkpoints", "checkpoints",
 		  "Checkpoints written since the start."),
 	STORE_ROW(GAUGE, outbox, "outbox", "revisions", "Revisions that wait for Redis."),
+	STORE_ROW(COUNTER, inputs, "inputs", "inputs",
+		  "Mutes, acknowledgements, notes and reloads that are kept."),
 	ROW(STAT_STORE, struct store_stats, failing, "store_failing", "errno", STAT_GAUGE, -1.0,
 	    "0, or the error with which the store refuses."),
 	ROW(STAT_STORE, struct store_stats, control_log_failing, "control_log_failing", "errno",
@@ -270,6 +276,7 @@ static void take_store(struct engine *engine, struct store_stats *to)
 		.revisions = weir_load_relaxed_64(&storing->revisions),
 		.checkpoints = weir_load_relaxed_64(&storing->checkpoints),
 		.outbox = weir_load_relaxed_64(&storing->outbox),
+		.inputs = closing_records_kept(engine->closing),
 		.failing = (int32_t)weir_load_relaxed_32((const uint32_t *)&storing->failing),
 		.control_log_failing = closing_failing(engine->closing),
 	};
