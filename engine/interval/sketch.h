@@ -52,7 +52,7 @@ uint64_t sketch_count(const struct sketch *sketch);
 double sketch_distinct(const struct sketch *sketch);
 /* 0 <= q <= 1, by nearest rank; NaN of an empty one. */
 double sketch_quantile(const struct sketch *sketch, double q);
-/* Canonical: equal content gives equal bytes, a multiple of 8 (FORMAT.md section 10).
+/* Canonical: equal content gives equal bytes, a multiple of 8 (FORMAT.md section 10, Sketches).
  * merge_saved: 0, -ENOMEM, or -EPROTO (not a saved sketch of this kind; the bytes may come from a
  * disk; nothing was merged). */
 void sketch_save(const struct sketch *sketch, struct bytes *out);
