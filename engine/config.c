@@ -2,8 +2,8 @@
  * config: from texts to one checked struct.
  *
  * Idea:  a table has a row for each key (config_values.h), for the file, for each metric
- *        (config_metric.c) and for each detector. What relates keys to each other (names,
- *        references, bounds that depend) is checked behind it.
+ *        (config_metric.c) and for each detector (config_detector.c). What relates keys to each
+ *        other (names, references, bounds that depend) is checked behind it.
  * Runs on: the main thread, at start; weirctl.
  * Never: opens what a path names, knows a stage, changes anything but what it returns.
  */
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "config_address.h"
+#include "config_detector.h"
 #include "config_metric.h"
 #include "config_values.h"
 #include "config_yaml.h"
@@ -29,14 +30,10 @@
 #define IN(name, member, value)                                                                    \
 	.group = offsetof(struct yaml_config, name) + 1,                                           \
 	.from = offsetof(struct yaml_##name, member), VALUE(config, value)
-#define DETECTOR(member, value)                                                                    \
-	.from = offsetof(struct yaml_detector, member), VALUE(config_detector, value)
 
 static const char *const ios[] = {"auto", "uring", "pwrite", NULL};
 static const char *const durabilities[] = {"none", "interval", "block", NULL};
 static const char *const truths[] = {"no", "yes", NULL};
-static const char *const detector_kinds[] = {"profile", "window", "absence", NULL};
-static const char *const directions[] = {"both", "up", "down", NULL};
 
 /* clang-format off */
 static const struct setting config_settings[] = {
@@ -87,22 +84,6 @@ static const struct setting config_settings[] = {
 	END,
 };
 
-static const struct setting detector_settings[] = {
-	{"name", NAME, DETECTOR(name, name)},
-	{"metric", NAME, DETECTOR(metric, metric)},
-	{"kind", CHOICE, DETECTOR(kind, kind), .standard = "profile", .choices = detector_kinds},
-	{"direction", CHOICE, DETECTOR(direction, direction),
-		.standard = "both", .choices = directions},
-	{"severity", NUMBER, DETECTOR(severity, severity), 0, 100},
-	{"min_volume", NUMBER, DETECTOR(min_volume, min_volume), 0, 1e15, "10"},
-	{"k", NUMBER, DETECTOR(k, k), 0.5, 50, "4"},
-	{"for", INTERVALS, DETECTOR(consecutive, for_intervals), 1, 10000, "1"},
-	{"recover", INTERVALS, DETECTOR(recover, recover_intervals), 1, 10000, "2"},
-	{"window", INTERVALS, DETECTOR(window, window_intervals), 2, 100000, "60"},
-	{"learn", INTERVALS, DETECTOR(learn, learn_intervals), 1, 10000000, "14d"},
-	{"absent", INTERVALS, DETECTOR(absent, absent_intervals), 1, 10000, "3"},
-	END,
-};
 /* clang-format on */
 
 static int check_prometheus(struct config_job *job)
@@ -178,82 +159,6 @@ static int check_config(struct config_job *job, const struct yaml_config *yaml)
 	return check_prometheus(job);
 }
 
-static const struct config_metric *find_metric(const struct config *config, const char *name)
-{
-	for (unsigned i = 0; i < config->metrics_count; i++)
-		if (strcmp(config->metrics[i].name, name) == 0)
-			return &config->metrics[i];
-	return NULL;
-}
-
-static int refuse_metric(struct config_job *job, const char *prefix, const char *name)
-{
-	char list[256] = "";
-
-	for (unsigned i = 0; i < job->config->metrics_count; i++) {
-		size_t used = strlen(list);
-
-		snprintf(list + used, sizeof(list) - used, "%s%s", used ? ", " : "",
-			 job->config->metrics[i].name);
-	}
-	return config_refuse(job, "%smetric: there is no metric \"%s\"; %s%s", prefix, name,
-			     list[0] ? "use one of " : "define it under metrics", list);
-}
-
-/* A key that this kind of detector does not read is a misunderstanding: say so. */
-static int check_kind(struct config_job *job, const char *prefix, const char *kind,
-		      const struct yaml_detector *yaml)
-{
-	const struct {
-		const char *key, *text, *kind;
-	} owned[] = {{"k", yaml->k, "window"},
-		     {"window", yaml->window, "window"},
-		     {"learn", yaml->learn, "profile"},
-		     {"absent", yaml->absent, "absence"}};
-
-	for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
-		if (owned[i].text && strcmp(owned[i].kind, kind) != 0)
-			return config_refuse(job,
-					     "%s%s: only kind %s has it, this is %s; remove it",
-					     prefix, owned[i].key, owned[i].kind, kind);
-	return 0;
-}
-
-static int parse_detector(struct config_job *job, unsigned index, const struct yaml_detector *yaml)
-{
-	struct config_detector *detector = &job->config->detectors[index];
-	char prefix[64];
-	int r;
-
-	snprintf(prefix, sizeof(prefix), "detectors[%u].", index);
-	r = config_interpret(job, detector_settings, prefix, yaml, detector);
-	if (r < 0)
-		return r;
-	/* 75 is once in two years by chance. A window says with k what is too far: 50, once a week,
-	 * leaves that to it. */
-	if (!yaml->severity)
-		detector->severity = strcmp(detector->kind, "window") == 0 ? 50 : 75;
-	if (!detector->metric)
-		return config_refuse(job, "%smetric: missing; write which metric it watches",
-				     prefix);
-	if (!find_metric(job->config, detector->metric))
-		return refuse_metric(job, prefix, detector->metric);
-	if (!detector->name &&
-	    asprintf(&detector->name, "%s-%s", detector->metric, detector->kind) < 0) {
-		detector->name = NULL;
-		return -ENOMEM;
-	}
-	if (!config_is_name(detector->name))
-		return config_refuse(job, "%sname: missing, and %s is too long for one", prefix,
-				     detector->name);
-	for (unsigned i = 0; i < index; i++)
-		if (strcmp(job->config->detectors[i].name, detector->name) == 0)
-			return config_refuse(job,
-					     "%sname: detectors[%u] is called %s too; rename one",
-					     prefix, i, detector->name);
-	return check_kind(job, prefix, detector->kind, yaml);
-}
-
 /* Metrics and detectors; without the key `detectors` each metric has one of the default kind. */
 static int parse_lists(struct config_job *job, const struct yaml_config *yaml, bool has_detectors)
 {
@@ -274,7 +179,7 @@ static int parse_lists(struct config_job *job, const struct yaml_config *yaml, b
 		struct yaml_detector standard = {.metric = config->metrics[i].name};
 
 		config->detectors_count++;
-		r = parse_detector(job, i, has_detectors ? &yaml->detectors[i] : &standard);
+		r = config_detector_parse(job, i, has_detectors ? &yaml->detectors[i] : &standard);
 	}
 	return r;
 }
@@ -298,8 +203,10 @@ int config_parse(const char *text, size_t bytes, const char *name, struct config
 		r = config_interpret(&job, config_settings, "", yaml, job.config);
 	if (r == 0)
 		r = check_config(&job, yaml);
-	if (r == 0)
+	if (r == 0) {
+		job.step_ms = (double)job.config->interval_ms;
 		r = parse_lists(&job, yaml, has_detectors);
+	}
 	config_yaml_free(yaml);
 	if (r == -ENOMEM)
 		snprintf(why, why_bytes, "%s: out of memory", name);
@@ -346,7 +253,7 @@ void config_free(struct config *config)
 	for (unsigned i = 0; i < config->metrics_count; i++)
 		config_metric_free(&config->metrics[i]);
 	for (unsigned i = 0; i < config->detectors_count; i++)
-		config_free_texts(detector_settings, &config->detectors[i]);
+		config_detector_free(&config->detectors[i]);
 	config_free_texts(config_settings, config);
 	free(config->metrics);
 	free(config->detectors);

@@ -35,6 +35,7 @@ const struct unit config_duration_units[] = {{"ms", 1},     {"s", 1e3},    {"m",
 const struct unit config_byte_units[] = {
 	{"B", 1},    {"KiB", 1024.0}, {"MiB", MIB}, {"GiB", 1024 * MIB}, {"TiB", 1024 * 1024 * MIB},
 	{"kB", 1e3}, {"MB", 1e6},     {"GB", 1e9},  {"TB", 1e12},        {NULL, 0}};
+static const struct unit percent_units[] = {{"%", 1}, {NULL, 0}};
 
 /* Digits with an optional fraction, and a unit; "0" needs none. False: it is not that. */
 static bool parse_quantity(const char *text, const struct unit *units, double *ret_value)
@@ -76,14 +77,47 @@ const char *config_quantity_text(double value, const struct unit *units, char te
 
 static void store_number(void *to, size_t bytes, double value)
 {
-	uint64_t wide = (uint64_t)value;
-	uint32_t narrow = (uint32_t)value;
+	/* Through the signed type, so that CONFIG_MONTH is a value like others. */
+	uint64_t wide = (uint64_t)(int64_t)value;
+	uint32_t narrow = (uint32_t)(int64_t)value;
 
 	check(bytes == 4 || bytes == 8);
 	if (bytes == 8)
 		memcpy(to, &wide, 8);
 	else
 		memcpy(to, &narrow, 4);
+}
+
+/* The text of a number of that kind; *ret_units: how to write it back. */
+static bool read_quantity(const struct config_job *job, const struct setting *s, const char *text,
+			  const struct unit **ret_units, double *ret_value)
+{
+	const struct unit *units = NULL;
+	bool negative = s->kind == NUMBER && s->min < 0 && text[0] == '-';
+	bool ok;
+
+	if (s->kind == BYTES)
+		units = config_byte_units;
+	if (s->kind == PERCENT)
+		units = percent_units;
+	if (s->kind == MS || s->kind == SECONDS || s->kind == PERIOD)
+		units = config_duration_units;
+	*ret_units = units;
+	ok = parse_quantity(text + negative, units, ret_value);
+	if (!ok && (s->kind == BYTES || s->kind == PERCENT))
+		ok = parse_quantity(text, NULL, ret_value); /* the unit goes without saying */
+	if (!ok && s->kind == INTERVALS) {
+		ok = parse_quantity(text, config_duration_units, ret_value);
+		/* At least the time that was asked for. */
+		*ret_value = ok ? ceil(*ret_value / job->step_ms) : 0;
+	}
+	if (!ok)
+		return false;
+	if (negative)
+		*ret_value = -*ret_value;
+	if (s->kind == SECONDS)
+		*ret_value /= 1000;
+	return true;
 }
 
 static int set_quantity(struct config_job *job, const struct setting *s, const char *path,
@@ -95,25 +129,21 @@ static int set_quantity(struct config_job *job, const struct setting *s, const c
 					   [SECONDS] = "a duration, as 12h or 30d",
 					   [INTERVALS] =
 						   "a number of intervals, or a duration as 6h",
-					   [NUMBER] = "a number"};
-	const struct unit *units = s->kind == BYTES ? config_byte_units : NULL;
+					   [PERIOD] = "a period, as 1h, 1d, 7d or 1mo",
+					   [NUMBER] = "a number",
+					   [PERCENT] = "a percentage, as 25%"};
+	const struct unit *units;
 	char least[32], most[32];
-	double value;
-	bool ok;
+	double value = 0;
 
-	if (s->kind == MS || s->kind == SECONDS)
-		units = config_duration_units;
-	ok = parse_quantity(text, units, &value);
-	if (s->kind == BYTES && !ok)
-		ok = parse_quantity(text, NULL, &value); /* a bare number is bytes */
-	if (s->kind == INTERVALS && !ok) {
-		ok = parse_quantity(text, config_duration_units, &value);
-		/* At least the time that was asked for. */
-		value = ok ? ceil(value / (double)job->config->interval_ms) : 0;
+	if (s->kind == PERIOD && strcmp(text, "1mo") == 0) {
+		store_number(to, s->bytes, CONFIG_MONTH);
+		return 0;
 	}
-	if (s->kind == SECONDS)
-		value /= ok ? 1000 : 1;
-	if (!ok || (s->kind != NUMBER && value != floor(value)))
+	bool ok = read_quantity(job, s, text, &units, &value);
+	bool whole = s->kind != NUMBER && s->kind != PERCENT;
+
+	if (!ok || (whole && value != floor(value)))
 		return config_refuse(job, "%s: \"%s\" is not %s; correct it", path, text,
 				     what[s->kind]);
 	if (value < s->min || value > s->max) {
@@ -123,10 +153,10 @@ static int set_quantity(struct config_job *job, const struct setting *s, const c
 				     config_quantity_text(s->min * scale, units, least),
 				     config_quantity_text(s->max * scale, units, most));
 	}
-	if (s->kind == NUMBER)
-		memcpy(to, &value, sizeof(value));
-	else
+	if (whole)
 		store_number(to, s->bytes, value);
+	else
+		memcpy(to, &value, sizeof(value));
 	return 0;
 }
 

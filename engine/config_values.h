@@ -15,6 +15,7 @@
 
 #define MIB (1024.0 * 1024)
 #define DAY_MS (24 * 3600 * 1000.0)
+#define CONFIG_MONTH (-1) /* detect/detector.h: DETECTOR_MONTH */
 
 enum kind {
 	TEXT,      /* char *, as written */
@@ -28,7 +29,9 @@ enum kind {
 	MS,        /* uint32_t or int64_t, "10s" */
 	SECONDS,   /* uint64_t, "7d" */
 	INTERVALS, /* uint32_t: a number of intervals, or a duration */
-	NUMBER,    /* double */
+	PERIOD,    /* int64_t: as MS, or "1mo": CONFIG_MONTH */
+	NUMBER,    /* double; with a sign where `min` is below 0 */
+	PERCENT,   /* double, "25%" or 25 */
 };
 
 struct setting {
@@ -55,6 +58,7 @@ struct config_job {
 	const char *name; /* of the file */
 	char *why;
 	size_t why_bytes;
+	double step_ms; /* what INTERVALS counts: intervals, or a detector's periods */
 };
 
 /* -EINVAL, and why: "name: what is wrong". */

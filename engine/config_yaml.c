@@ -107,6 +107,16 @@ static const cyaml_schema_field_t detector_fields[] = {
 	TEXT("window", struct yaml_detector, window),
 	TEXT("learn", struct yaml_detector, learn),
 	TEXT("absent", struct yaml_detector, absent),
+	TEXT("frequency", struct yaml_detector, frequency),
+	TEXT("baseline", struct yaml_detector, baseline),
+	TEXT("versus", struct yaml_detector, versus),
+	TEXT("up", struct yaml_detector, up),
+	TEXT("down", struct yaml_detector, down),
+	TEXT("above", struct yaml_detector, above),
+	TEXT("below", struct yaml_detector, below),
+	TEXT("growth_drop", struct yaml_detector, growth_drop),
+	TEXT("min_delta", struct yaml_detector, min_delta),
+	TEXT("cooldown", struct yaml_detector, cooldown),
 	CYAML_FIELD_END,
 };
 

@@ -41,7 +41,8 @@ struct yaml_metric {
 
 struct yaml_detector {
 	char *name, *metric, *kind, *direction, *severity, *min_volume, *k, *consecutive, *recover,
-		*window, *learn, *absent;
+		*window, *learn, *absent, *frequency, *baseline, *versus, *up, *down, *above,
+		*below, *growth_drop, *min_delta, *cooldown;
 };
 
 /* The groups are NULL where absent or empty. */

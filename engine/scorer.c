@@ -270,15 +270,39 @@ static struct rollup *make_rollup(const struct scorer *scorer, const struct conf
 			     lookup, scorer->registry);
 }
 
+static enum detector_kind detector_kind_of(const char *name)
+{
+	static const char *const names[] = {
+		[DETECTOR_WINDOW] = "window",
+		[DETECTOR_ABSENCE] = "absence",
+		[DETECTOR_PROFILE] = "profile",
+		[DETECTOR_RULE] = "rule",
+	};
+
+	for (uint32_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(name, names[i]) == 0)
+			return (enum detector_kind)i;
+	check(!"configuration has checked the kind");
+	return DETECTOR_PROFILE;
+}
+
+/* NULL: a kind without one. */
+static enum detector_baseline baseline_of(const char *name)
+{
+	if (name && strcmp(name, "last_week") == 0)
+		return BASELINE_LAST_WEEK;
+	if (name && strcmp(name, "last_year") == 0)
+		return BASELINE_LAST_YEAR;
+	return BASELINE_RECENT;
+}
+
 /* Padding is zeroed too: specifications are compared as bytes. */
 static void detector_spec_of(const struct config_detector *detector, struct detector_spec *spec)
 {
 	memset(spec, 0, sizeof(*spec));
 	strncpy(spec->name, detector->name, sizeof(spec->name) - 1);
 	strncpy(spec->metric, detector->metric, sizeof(spec->metric) - 1);
-	spec->kind = strcmp(detector->kind, "window") == 0    ? DETECTOR_WINDOW
-		     : strcmp(detector->kind, "absence") == 0 ? DETECTOR_ABSENCE
-							      : DETECTOR_PROFILE;
+	spec->kind = detector_kind_of(detector->kind);
 	spec->direction = strcmp(detector->direction, "up") == 0     ? DIRECTION_UP
 			  : strcmp(detector->direction, "down") == 0 ? DIRECTION_DOWN
 								     : DIRECTION_BOTH;
@@ -290,6 +314,15 @@ static void detector_spec_of(const struct config_detector *detector, struct dete
 	spec->k = detector->k;
 	spec->learn_intervals = detector->learn_intervals;
 	spec->absent_intervals = detector->absent_intervals;
+	spec->cooldown_intervals = detector->cooldown_intervals;
+	spec->min_delta = detector->min_delta;
+	spec->frequency_ms = detector->frequency_ms;
+	spec->baseline = baseline_of(detector->baseline);
+	spec->up_percent = detector->up_percent;
+	spec->down_percent = detector->down_percent;
+	spec->above = detector->above;
+	spec->below = detector->below;
+	spec->growth_drop = detector->growth_drop;
 }
 
 /* The key of a bank: all of its specification, zero-padded, so equal bytes mean equal detectors. */

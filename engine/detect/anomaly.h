@@ -45,12 +45,14 @@ struct anomaly {
 	char source[32];
 	char metric[65];
 	char detector[65];
-	char kind[16];                   /* detector kind: window, absence, profile */
+	char kind[16];                   /* detector kind: window, rule, absence, profile */
 	char slice[ANOMALY_LABEL_BYTES]; /* "" total, "country=DE,device=mobile" */
 	int direction;                   /* -1 lower than expected, +1 higher */
 	int64_t interval_ms;
-	int64_t start;    /* first interval of the run */
-	int64_t interval; /* this revision speaks of */
+	int64_t frequency_ms; /* of the period that `observed` and `expected` speak of; 0: one
+				 interval; -1: a calendar month */
+	int64_t start;        /* first interval of the run */
+	int64_t interval;     /* this revision speaks of */
 	int64_t peak_interval;
 	double observed, expected, lower, upper; /* of `interval`; observed 0: no data */
 	double log10_p; /* of the tail probability, negative; 0: not said */

@@ -46,11 +46,11 @@ struct step {
 /* Take over what the observations say of themselves, and their new slices. */
 static int adopt(struct bank *bank, const struct observations *observations)
 {
+	if (bank->interval_ms != observations->interval_ms)
+		bank_interval(bank, observations->interval_ms);
 	uint32_t slices = bank->slices;
 
 	check(observations->count >= slices);
-	if (bank->interval_ms != observations->interval_ms)
-		bank_interval(bank, observations->interval_ms);
 	snprintf(bank->source, sizeof(bank->source), "%s", observations->source);
 	snprintf(bank->metric, sizeof(bank->metric), "%s", observations->metric);
 	if (observations->count == slices)
@@ -64,7 +64,7 @@ static int adopt(struct bank *bank, const struct observations *observations)
 /* Intervals that a firing slice is not learned from. */
 static int64_t freeze_intervals(const struct bank *bank)
 {
-	int64_t day = (int64_t)math_max(86400000.0 / (double)bank->interval_ms, 3);
+	int64_t day = (int64_t)math_max(86400000.0 / (double)bank->step_ms, 3);
 	if (bank->spec.kind == DETECTOR_WINDOW && bank->spec.window < day)
 		return bank->spec.window;
 	return day;
@@ -93,7 +93,8 @@ static void learn_volume(struct bank *bank, const struct observations *observati
 static bool too_few(const struct step *step, uint32_t i)
 {
 	const struct bank *bank = step->bank;
-	bool count = step->observations->aggregation == AGGREGATE_COUNT;
+	enum aggregation aggregation = step->observations->aggregation;
+	bool count = aggregation == AGGREGATE_COUNT || aggregation == AGGREGATE_DISTINCT;
 	double expected = count ? bank->verdicts.expected[i] : bank->volume[i];
 	return math_max(expected, step->observations->events[i]) < bank->spec.min_volume;
 }
@@ -102,16 +103,21 @@ static bool too_few(const struct step *step, uint32_t i)
 static void weigh(struct step *step)
 {
 	struct bank *bank = step->bank;
+	bool rated = bank->spec.kind == DETECTOR_RULE; /* it has written its severities itself */
 	uint32_t watched = 0;
 
 	for (uint32_t i = 0; i < bank->slices; i++) {
 		double log10_p = bank->verdicts.log10_p[i];
 		bool said = log10_p < 0 && !too_few(step, i);
 		bool alive = bank->volume[i] > 0 || step->observations->events[i] > 0;
-		bank->raw[i] = said ? severity_raw(log10_p, bank->log10_intervals) : -INFINITY;
+		if (!said)
+			bank->raw[i] = -INFINITY;
+		else if (!rated)
+			bank->raw[i] = severity_raw(log10_p, bank->log10_intervals);
 		watched += said && alive;
 	}
-	step->threshold = severity_budget(bank->spec.severity, watched);
+	step->threshold = rated ? bank->spec.severity
+				: severity_budget(bank->spec.severity, watched);
 }
 
 static bool outside_band(const struct step *step, uint32_t i)
@@ -124,6 +130,14 @@ static bool outside_band(const struct step *step, uint32_t i)
 	return value < verdicts->lower[i] || value > verdicts->upper[i];
 }
 
+/* So small a deviation is of no interest, however unlikely it is. */
+static bool too_small(const struct step *step, uint32_t i)
+{
+	double value = step->observations->value[i];
+	double gap = (isfinite(value) ? value : 0) - step->bank->verdicts.expected[i];
+	return fabs(gap) < step->bank->spec.min_delta;
+}
+
 static enum judgement judge(const struct step *step, uint32_t i)
 {
 	const struct bank *bank = step->bank;
@@ -131,14 +145,17 @@ static enum judgement judge(const struct step *step, uint32_t i)
 	enum detector_direction wanted = bank->spec.direction;
 	int direction = bank->verdicts.direction[i];
 	bool goes_on = life->status == LIFE_FIRING && life->direction == direction;
-	double threshold = goes_on ? bank->spec.severity - HYSTERESIS : step->threshold;
+	/* A static threshold is where it is. */
+	double less = bank->spec.kind == DETECTOR_RULE ? 0 : HYSTERESIS;
+	double threshold = goes_on ? bank->spec.severity - less : step->threshold;
 	bool unwanted = (wanted == DIRECTION_UP && direction < 0) ||
 			(wanted == DIRECTION_DOWN && direction > 0);
 
 	/* What is missing may have been lost on the way: only a surplus is sure. */
 	if (step->incomplete && direction <= 0)
 		return JUDGED_UNKNOWN;
-	if (direction != 0 && !unwanted && bank->raw[i] >= threshold && outside_band(step, i))
+	if (direction != 0 && !unwanted && bank->raw[i] >= threshold && outside_band(step, i) &&
+	    !too_small(step, i))
 		return JUDGED_ANOMALOUS;
 	return step->incomplete ? JUDGED_UNKNOWN : JUDGED_NORMAL;
 }
@@ -166,6 +183,19 @@ static uint64_t top_hash(const struct step *step, int direction)
 	return contribution_hash(&step->bank->contribution[direction > 0][0]);
 }
 
+/* Intervals at the ends of a step of the detector. */
+static int64_t first_of(const struct bank *bank, int64_t step)
+{
+	return bank->periodic ? period_first(step, bank->interval_ms, bank->spec.frequency_ms)
+			      : step;
+}
+
+static int64_t last_of(const struct bank *bank, int64_t step)
+{
+	return bank->periodic ? period_last(step, bank->interval_ms, bank->spec.frequency_ms)
+			      : step;
+}
+
 /* Everything that an anomaly says but its contributions. */
 static void describe(struct bank *bank, uint32_t i, int64_t interval, enum anomaly_state state)
 {
@@ -178,23 +208,24 @@ static void describe(struct bank *bank, uint32_t i, int64_t interval, enum anoma
 	snprintf(anomaly->detector, sizeof(anomaly->detector), "%s", bank->spec.name);
 	snprintf(anomaly->kind, sizeof(anomaly->kind), "%s", bank->ops->kind);
 	snprintf(anomaly->slice, sizeof(anomaly->slice), "%s", bank->labels[i]);
-	anomaly_id(anomaly->detector, anomaly->source, anomaly->metric, anomaly->slice, life->start,
-		   anomaly->id);
-	group_id(anomaly->source, anomaly->metric, life->group, anomaly->group);
+	anomaly->interval_ms = bank->interval_ms;
+	anomaly->frequency_ms = bank->periodic ? bank->spec.frequency_ms : 0;
+	anomaly->start = first_of(bank, life->start);
+	anomaly->interval = last_of(bank, interval);
+	anomaly->peak_interval = last_of(bank, life->peak_interval);
+	anomaly_id(anomaly->detector, anomaly->source, anomaly->metric, anomaly->slice,
+		   anomaly->start, anomaly->id);
+	group_id(anomaly->source, anomaly->metric, first_of(bank, life->group), anomaly->group);
 	anomaly->fired = true; /* nothing is said of what is pending */
 	anomaly->revision = life->revision;
 	anomaly->state = state;
 	anomaly->direction = life->direction;
-	anomaly->interval_ms = bank->interval_ms;
-	anomaly->start = life->start;
-	anomaly->interval = interval;
 	anomaly->severity_peak = severity_clamp(life->peak);
-	anomaly->peak_interval = life->peak_interval;
 	anomaly->observed = life->observed;
 	anomaly->expected = life->expected;
 	anomaly->lower = life->lower;
 	anomaly->upper = life->upper;
-	anomaly->log10_p = life->log10_p;
+	anomaly->log10_p = bank->spec.kind == DETECTOR_RULE ? 0 : life->log10_p;
 }
 
 static void speak(const struct step *step, uint32_t i, enum anomaly_state state)
@@ -237,6 +268,7 @@ static void begin(struct step *step, uint32_t i)
 		.status = LIFE_PENDING,
 		.direction = bank->verdicts.direction[i],
 		.start = interval,
+		.quiet = life->quiet,
 		.peak_interval = interval,
 		.observed = life->observed,
 		.expected = life->expected,
@@ -302,6 +334,7 @@ static void live_firing(struct step *step, uint32_t i, enum judgement judgement)
 			return;
 		speak(step, i, ANOMALY_RESOLVED);
 		life->status = LIFE_NORMAL;
+		life->quiet = interval + bank->spec.cooldown_intervals + 1;
 		return;
 	}
 	double severity = severity_clamp(bank->raw[i]);
@@ -321,7 +354,9 @@ static void live(struct step *step, uint32_t i)
 	enum judgement judgement = judge(step, i);
 	double value = step->observations->value[i];
 
-	if (life->status == LIFE_NORMAL && judgement != JUDGED_ANOMALOUS)
+	bool quiet = step->observations->interval < life->quiet;
+
+	if (life->status == LIFE_NORMAL && (judgement != JUDGED_ANOMALOUS || quiet))
 		return;
 	life->observed = isfinite(value) ? value : 0;
 	life->expected = bank->verdicts.expected[i];
@@ -336,8 +371,9 @@ static void live(struct step *step, uint32_t i)
 		live_firing(step, i, judgement);
 }
 
-int bank_step(struct bank *bank, const struct observations *observations, bank_each *each,
-	      void *self)
+/* An interval, or the period that has ended. */
+static void step_slices(struct bank *bank, const struct observations *observations, bank_each *each,
+			void *self)
 {
 	struct step step = {
 		.bank = bank,
@@ -346,11 +382,6 @@ int bank_step(struct bank *bank, const struct observations *observations, bank_e
 		.each = each,
 		.self = self,
 	};
-	int result = adopt(bank, observations);
-	if (result < 0)
-		return result;
-	if (observations->count == 0)
-		return 0;
 	bank->seen++;
 	bank->diagnosed[0] = bank->diagnosed[1] = false;
 	choose_learners(bank, observations->interval);
@@ -367,6 +398,21 @@ int bank_step(struct bank *bank, const struct observations *observations, bank_e
 	bank->running = busy;
 	if (!step.incomplete)
 		learn_volume(bank, observations);
+}
+
+int bank_step(struct bank *bank, const struct observations *observations, bank_each *each,
+	      void *self)
+{
+	int result = adopt(bank, observations);
+
+	if (result < 0)
+		return result;
+	if (observations->count == 0)
+		return 0;
+	if (bank->periodic)
+		observations = period_add(&bank->period, observations);
+	if (observations)
+		step_slices(bank, observations, each, self);
 	return 0;
 }
 
@@ -385,7 +431,8 @@ void bank_end(struct bank *bank, int64_t interval, bank_each *each, void *self)
 		if (!firing)
 			continue;
 		life->revision++;
-		describe(bank, i, interval, ANOMALY_RESOLVED);
+		describe(bank, i, life->start, ANOMALY_RESOLVED);
+		bank->anomaly.interval = interval;
 		each(self, &bank->anomaly);
 	}
 	bank->running = false;

@@ -16,7 +16,7 @@
 #include "detect/math.h"
 #include "detect/severity.h"
 
-#define BANK_MAGIC UINT32_C(0x314b4e42) /* "BNK1" */
+#define BANK_MAGIC UINT32_C(0x324b4e42) /* "BNK2" */
 
 struct hash {
 	uint64_t low, high;
@@ -94,14 +94,23 @@ static uint64_t spec_hash(const struct detector_spec *spec)
 {
 	struct hash hash = hash_begin();
 	uint64_t id[2];
-	const uint32_t words[] = {
-		spec->kind,   spec->direction,       spec->for_intervals,   spec->recover_intervals,
-		spec->window, spec->learn_intervals, spec->absent_intervals};
-	const double numbers[] = {spec->severity, spec->min_volume, spec->k};
+	const uint32_t words[] = {spec->kind,
+				  spec->direction,
+				  spec->for_intervals,
+				  spec->recover_intervals,
+				  spec->window,
+				  spec->learn_intervals,
+				  spec->absent_intervals,
+				  spec->cooldown_intervals,
+				  spec->baseline};
+	const double numbers[] = {spec->severity,  spec->min_volume, spec->k,
+				  spec->min_delta, spec->up_percent, spec->down_percent,
+				  spec->above,     spec->below,      spec->growth_drop};
 	hash_text(&hash, spec->name);
 	hash_text(&hash, spec->metric);
 	hash_add(&hash, words, sizeof(words));
 	hash_add(&hash, numbers, sizeof(numbers));
+	hash_add(&hash, &spec->frequency_ms, sizeof(spec->frequency_ms));
 	hash_end(&hash, id);
 	return id[0];
 }
@@ -113,37 +122,29 @@ uint64_t bank_wanted(const struct detector_spec *spec)
 		return (uint64_t)math_max(3, ceil(0.5 * spec->window));
 	case DETECTOR_ABSENCE:
 		return 20 + 2 * (uint64_t)spec->absent_intervals;
+	case DETECTOR_RULE:
+		if (!isnan(spec->growth_drop))
+			return (uint64_t)spec->year_periods + 2;
+		return isnan(spec->up_percent) && isnan(spec->down_percent)
+			       ? 1
+			       : (uint64_t)spec->back_periods + 1;
 	default:
 		return (uint64_t)math_max(spec->learn_intervals, 8);
 	}
 }
 
-void bank_interval(struct bank *bank, int64_t interval_ms)
+/* Standard deviations from the expectation to the edge of the band; 0: the band knows nothing of
+ * chance. */
+static double edge_of(const struct bank *bank)
 {
 	const struct detector_spec *spec = &bank->spec;
 
-	bank->interval_ms = interval_ms;
-	bank->log10_intervals = severity_log10_intervals(interval_ms);
+	if (spec->kind == DETECTOR_RULE)
+		return 0;
 	double log10_p = severity_log10_p(spec->severity, bank->log10_intervals);
-	bank->edge = spec->kind == DETECTOR_WINDOW ? spec->k
-						   : math_tail_quantile(math_min(log10_p, -1));
-	bank->edge = math_max(bank->edge, 0.5);
-}
-
-struct bank *bank_create(const struct detector_spec *spec)
-{
-	static const struct detector_ops *const ops[] = {
-		[DETECTOR_WINDOW] = &detector_window,
-		[DETECTOR_ABSENCE] = &detector_absence,
-		[DETECTOR_PROFILE] = &detector_profile,
-	};
-	struct bank *bank = calloc(1, sizeof(*bank));
-	if (!bank)
-		return NULL;
-	check((size_t)spec->kind < sizeof(ops) / sizeof(ops[0]));
-	bank->spec = *spec;
-	bank->ops = ops[spec->kind];
-	return bank;
+	double edge = spec->kind == DETECTOR_WINDOW ? spec->k
+						    : math_tail_quantile(math_min(log10_p, -1));
+	return math_max(edge, 0.5);
 }
 
 static void free_slices(struct bank *bank)
@@ -156,12 +157,47 @@ static void free_slices(struct bank *bank)
 	free(bank->learn);
 	free(bank->lives);
 	free(bank->labels);
+	period_fini(&bank->period);
 	bank->state = NULL;
 	bank->verdicts = (struct verdicts){0};
 	bank->learn = NULL;
 	bank->lives = NULL;
 	bank->labels = NULL;
 	bank->slices = bank->capacity = 0;
+}
+
+void bank_interval(struct bank *bank, int64_t interval_ms)
+{
+	struct detector_spec *spec = &bank->spec;
+	int64_t frequency_ms = spec->frequency_ms;
+
+	/* How much past there is depends on the interval: with another one it begins anew. */
+	free_slices(bank);
+	bank->interval_ms = interval_ms;
+	bank->periodic = frequency_ms != 0 && frequency_ms != interval_ms;
+	period_init(&bank->period, frequency_ms);
+	bank->step_ms = period_ms(interval_ms, frequency_ms);
+	spec->back_periods = (uint32_t)period_back(interval_ms, frequency_ms, spec->baseline);
+	spec->year_periods = (uint32_t)period_back(interval_ms, frequency_ms, BASELINE_LAST_YEAR);
+	bank->log10_intervals = severity_log10_intervals(bank->step_ms);
+	bank->edge = edge_of(bank);
+}
+
+struct bank *bank_create(const struct detector_spec *spec)
+{
+	static const struct detector_ops *const ops[] = {
+		[DETECTOR_WINDOW] = &detector_window,
+		[DETECTOR_ABSENCE] = &detector_absence,
+		[DETECTOR_PROFILE] = &detector_profile,
+		[DETECTOR_RULE] = &detector_rule,
+	};
+	struct bank *bank = calloc(1, sizeof(*bank));
+	if (!bank)
+		return NULL;
+	check((size_t)spec->kind < sizeof(ops) / sizeof(ops[0]));
+	bank->spec = *spec;
+	bank->ops = ops[spec->kind];
+	return bank;
 }
 
 void bank_destroy(struct bank *bank)
@@ -191,6 +227,8 @@ static void place_doubles(struct bank *bank, double *block, uint32_t capacity)
 	};
 	for (uint32_t row = 0; row < DOUBLE_ROWS; row++)
 		*rows[row] = block + (size_t)row * capacity;
+	/* A detector that rates itself writes where the bank would. */
+	bank->verdicts.severity = bank->raw;
 }
 
 /* Zeroed, `old` bytes of `from` copied to its beginning. NULL: no memory. */
@@ -223,6 +261,8 @@ int bank_grow(struct bank *bank, uint32_t slices)
 	uint32_t capacity = bank->capacity ? bank->capacity : 16;
 	while (capacity < slices)
 		capacity *= 2;
+	if (bank->periodic && period_grow(&bank->period, slices) < 0)
+		return -ENOMEM;
 	if (capacity != bank->capacity) {
 		uint32_t old = bank->slices;
 		void *state = aligned_alloc(64, state_bytes(bank, capacity));
@@ -272,7 +312,7 @@ uint64_t bank_bytes(const struct bank *bank)
 {
 	if (!bank->capacity)
 		return sizeof(*bank);
-	return sizeof(*bank) + state_bytes(bank, bank->capacity) +
+	return sizeof(*bank) + state_bytes(bank, bank->capacity) + period_bytes(&bank->period) +
 	       bank->capacity *
 		       (DOUBLE_ROWS * sizeof(double) + 2 + sizeof(struct life) + sizeof(char *));
 }
@@ -299,6 +339,8 @@ void bank_save(const struct bank *bank, struct bytes *out)
 	}
 	if (bank->slices)
 		bank->ops->save(bank->state, &bank->spec, bank->capacity, bank->slices, out);
+	if (bank->slices && bank->periodic)
+		period_save(&bank->period, out);
 }
 
 static int load_slice(struct bank *bank, uint32_t i, struct bytes_reader *in)
@@ -332,6 +374,8 @@ static int load_slices(struct bank *bank, uint32_t slices, struct bytes_reader *
 		result = load_slice(bank, i, in);
 	if (result == 0 && slices)
 		result = bank->ops->load(bank->state, &bank->spec, bank->capacity, slices, in);
+	if (result == 0 && slices && bank->periodic)
+		result = period_load(&bank->period, slices, in);
 	return result;
 }
 

@@ -28,8 +28,13 @@ enum detector_baseline {
 			     * the same month */
 };
 
-/* Periods longer than an interval: a multiple of intervals that divides a day, 1 d, 7 d (from
- * Monday), or a calendar month, all in UTC. */
+/*
+ * Periods longer than an interval: a multiple of intervals that divides a day, 1 d, 7 d (from
+ * Monday), or a calendar month, all in UTC. To a detector that has them a period is what an
+ * interval is to the others: the bank adds intervals up and steps the detector when a period has
+ * ended, with the period's number as interval; `for`, `recover`, `cooldown` and `window` count
+ * periods.
+ */
 #define DETECTOR_MONTH (-1)
 
 enum detector_direction { DIRECTION_BOTH, DIRECTION_UP, DIRECTION_DOWN };
@@ -42,8 +47,8 @@ struct detector_spec {
 	enum detector_direction direction;
 	double severity;   /* fires at this severity or above (plus the alarm budget), 0..100 */
 	double min_volume; /* fewer events (expected and observed) than this say nothing */
-	uint32_t for_intervals;     /* consecutive anomalous intervals before firing, >= 1 */
-	uint32_t recover_intervals; /* consecutive normal ones before it is resolved, >= 1 */
+	uint32_t for_intervals;      /* consecutive anomalous intervals before firing, >= 1 */
+	uint32_t recover_intervals;  /* consecutive normal ones before it is resolved, >= 1 */
 	double min_delta;            /* |observed - expected| below this is never anomalous */
 	uint32_t cooldown_intervals; /* after `resolved` nothing fires for this many intervals */
 	/* window, rule */
@@ -61,6 +66,9 @@ struct detector_spec {
 	/* absence */
 	uint32_t absent_intervals; /* this many intervals without an event where some were expected
 				    */
+	/* Filled in by the bank, which knows the interval: periods back to the baseline, and to the
+	 * same period a year before. */
+	uint32_t back_periods, year_periods;
 };
 
 /* One step's answers, arrays of `count` slices owned by the bank; filled by the detector. */
@@ -70,9 +78,8 @@ struct verdicts {
 	double *upper;
 	double *log10_p;   /* of the two-sided tail probability, <= 0; 0: nothing can be said */
 	int8_t *direction; /* sign of the deviation */
-	/* Did a period end with this interval? false: nothing is said of any slice, and `for`,
-	 * `recover` and lives stand still. Set to true before each step. */
-	bool due;
+	double *severity;  /* raw, by detectors whose answer is no probability (kind rule); the
+			    * others  leave it alone */
 };
 
 struct detector_ops {
@@ -84,8 +91,8 @@ struct detector_ops {
 	void (*init)(void *state, const struct detector_spec *spec, uint32_t capacity);
 	void (*move)(void *to, uint32_t to_capacity, const void *from, uint32_t from_capacity,
 		     const struct detector_spec *spec);
-	/* Score the interval with what is known before it, then learn it (unless incomplete, or
-	 * learn[i] is 0: the slice is in a firing anomaly). */
+	/* Score the interval (or period: bank.h) with what is known before it, then learn it
+	 * (unless incomplete, or learn[i] is 0: the slice is in a firing anomaly). */
 	void (*step)(void *state, const struct detector_spec *spec, uint32_t capacity,
 		     const struct observations *observations, const uint8_t *learn,
 		     struct verdicts *verdicts);
@@ -95,6 +102,6 @@ struct detector_ops {
 		    uint32_t slices, struct bytes_reader *in);
 };
 
-extern const struct detector_ops detector_window, detector_absence, detector_profile;
+extern const struct detector_ops detector_window, detector_absence, detector_profile, detector_rule;
 
 #endif

@@ -7,8 +7,9 @@
  *	X_S ln(X_S/M_S) + X_R ln(X_R/M_R) - (X_S+X_R) ln((X_S+X_R)/(M_S+M_R))
  *
  * the log-likelihood ratio of "S and R are off by factors of their own" to "by the same factor"
- * (Kulldorff's scan statistic). For means the squared difference of the deviations of S and R over
- *twice its variance; minima and maxima have no rest, each stands for itself.
+ * (Kulldorff's scan statistic). For means and ratios the squared difference of the deviations of S
+ * and R over twice its variance, each weighed with its events or its denominator; minima, maxima and
+ * percentiles have no rest, each stands for itself.
  */
 #include "detect/diagnose.h"
 
@@ -30,23 +31,49 @@ struct candidate {
 	double evidence;
 };
 
+/* Where no band says how a value scatters: counts like Poisson's, sums like a Poisson number of
+ * such events, means like their events, ratios like so many tosses; twice, since the baseline is a
+ * value of the same kind. */
+static double plain_variance(const struct observations *observations, uint32_t i, double value)
+{
+	double events = observations->events[i], squares = observations->sum_squares[i];
+	double weight = value_weight(observations, i);
+
+	switch (observations->aggregation) {
+	case AGGREGATE_COUNT:
+	case AGGREGATE_DISTINCT:
+		return 2 * math_max(value, 1);
+	case AGGREGATE_SUM:
+		return 2 * math_max(squares, 0);
+	case AGGREGATE_MEAN:
+		return events > 0 ? 2 * math_max(squares / events - value * value, 0) / events : 0;
+	case AGGREGATE_RATIO:
+		return weight > 0 ? 2 * math_max(fabs(value) * math_max(1 - value, 0.1), 0) / weight
+				  : 0;
+	default:
+		return 0;
+	}
+}
+
 void diagnose_add(const struct diagnosis *diagnosis, const struct observations *observations,
 		  const struct verdicts *verdicts, double keep, double edge)
 {
-	bool mean = observations->aggregation == AGGREGATE_MEAN;
+	bool quotient = observations->aggregation == AGGREGATE_MEAN ||
+			observations->aggregation == AGGREGATE_RATIO;
 
 	for (uint32_t i = 0; i < observations->count; i++) {
 		double value = value_of(observations, i);
 		bool said = verdicts->log10_p[i] < 0 && isfinite(value);
-		double weight = !said ? 0 : mean ? observations->events[i] : 1;
+		double weight = !said ? 0 : quotient ? value_weight(observations, i) : 1;
 		double expected = said ? verdicts->expected[i] : 0;
-		double deviation = said ? 0.5 * (verdicts->upper[i] - verdicts->lower[i]) / edge
-					: 0;
+		double half = 0.5 * (verdicts->upper[i] - verdicts->lower[i]);
+		double variance = edge > 0 ? half / edge * (half / edge)
+					   : plain_variance(observations, i, value);
 		diagnosis->observed[i] = keep * diagnosis->observed[i] +
 					 (said ? weight * value : 0);
 		diagnosis->expected[i] = keep * diagnosis->expected[i] + weight * expected;
 		diagnosis->variance[i] = keep * diagnosis->variance[i] +
-					 weight * weight * deviation * deviation;
+					 (said ? weight * weight * variance : 0);
 		diagnosis->weight[i] = keep * diagnosis->weight[i] + weight;
 	}
 }
@@ -103,8 +130,10 @@ static double evidence(const struct diagnosis *d, const struct observations *obs
 	switch (observations->aggregation) {
 	case AGGREGATE_COUNT:
 	case AGGREGATE_SUM:
+	case AGGREGATE_DISTINCT:
 		return evidence_lumps(d, i, direction);
 	case AGGREGATE_MEAN:
+	case AGGREGATE_RATIO:
 		return evidence_mean(d, i, direction);
 	default:
 		return d->variance[i] > 0 ? 0.5 * gap * gap / d->variance[i] : 0;

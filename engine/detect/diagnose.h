@@ -31,7 +31,8 @@ struct diagnosis {
 };
 
 /* Take in an interval. keep: how much of the past stays, 0..1. edge: standard deviations from the
- * expectation to the edge of the band. Slices without a verdict add nothing. */
+ * expectation to the edge of the band; 0: the band knows nothing of chance. Slices without a
+ * verdict add nothing. */
 void diagnose_add(const struct diagnosis *diagnosis, const struct observations *observations,
 		  const struct verdicts *verdicts, double keep, double edge);
 

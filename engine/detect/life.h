@@ -16,10 +16,11 @@
 
 #include "detect/bank.h"
 #include "detect/diagnose.h"
+#include "detect/period.h"
 
 enum life_status { LIFE_NORMAL, LIFE_PENDING, LIFE_FIRING };
 
-/* The life of one slice's anomaly. */
+/* The life of one slice's anomaly. Intervals are the detector's: numbers of its periods. */
 struct life {
 	uint8_t status; /* enum life_status */
 	int8_t direction;
@@ -30,6 +31,7 @@ struct life {
 	uint32_t spare;
 	int64_t start; /* first interval of the run */
 	int64_t fired;
+	int64_t quiet; /* nothing begins before this one: the last anomaly's cooldown */
 	int64_t group; /* start of the metric's run when it fired */
 	int64_t peak_interval;
 	double peak;            /* raw severity */
@@ -46,7 +48,10 @@ struct bank {
 	char source[32];
 	char metric[65];
 	int64_t interval_ms;
-	double log10_intervals; /* of a week */
+	bool periodic;          /* the detector's periods are longer than the interval */
+	struct period period;   /* if so: the one we are in */
+	int64_t step_ms;        /* of a period or interval: between two steps of the detector */
+	double log10_intervals; /* of these in a week */
 	double edge;            /* standard deviations from expectation to the band's edge */
 
 	uint64_t seen;

@@ -21,4 +21,25 @@ static inline double value_of(const struct observations *observations, uint32_t 
 	return sane ? value : (double)NAN;
 }
 
+/* How many events stand behind a quotient: its variance is that of one event over them. */
+static inline double value_weight(const struct observations *observations, uint32_t i)
+{
+	switch (observations->aggregation) {
+	case AGGREGATE_MEAN:
+	case AGGREGATE_PERCENTILE:
+		return observations->events[i];
+	case AGGREGATE_RATIO:
+		return observations->weight[i] <= VALUE_MAX ? observations->weight[i] : 0;
+	default:
+		return 1;
+	}
+}
+
+/* Do values of slices add up to the total's? (Distinct visitors nearly do.) */
+static inline bool value_adds(enum aggregation aggregation)
+{
+	return aggregation == AGGREGATE_COUNT || aggregation == AGGREGATE_SUM ||
+	       aggregation == AGGREGATE_DISTINCT;
+}
+
 #endif

@@ -121,6 +121,37 @@ Test(bank, for_and_recover_count_consecutive_intervals)
 	bank_destroy(bank);
 }
 
+Test(bank, nothing_fires_during_the_cooldown_of_the_last_anomaly)
+{
+	struct detector_spec spec = window_spec();
+	spec.cooldown_intervals = 3;
+	struct bank *bank = quiet_bank(&spec, 2);
+
+	cr_assert_eq(step(bank, 1, 20), 1);
+	cr_assert_eq(step(bank, 1, 100), 1);
+	cr_assert_eq(last()->state, ANOMALY_RESOLVED);
+	cr_assert_eq(step(bank, 0, 20), 1, "another slice has not resolved anything");
+	for (int k = 0; k < 2; k++)
+		cr_assert_leq(step(bank, 1, 20), k == 0, "interval %d of the cooldown", k);
+	cr_assert_eq(last()->state, ANOMALY_RESOLVED, "of the total");
+	cr_assert_eq(step(bank, 1, 1), 1);
+	cr_assert_eq(last()->state, ANOMALY_FIRING);
+	bank_destroy(bank);
+}
+
+Test(bank, a_deviation_below_min_delta_is_none)
+{
+	struct detector_spec spec = window_spec();
+	spec.min_delta = 60;
+	struct bank *bank = quiet_bank(&spec, 1);
+
+	cr_assert_eq(step(bank, 0, 45), 0, "55 less are many deviations, but less than 60");
+	cr_assert_eq(step(bank, 0, 35), 1);
+	cr_assert_eq(step(bank, 0, 45), 1, "nor does it go on");
+	cr_assert_eq(last()->state, ANOMALY_RESOLVED);
+	bank_destroy(bank);
+}
+
 Test(bank, direction_filters)
 {
 	struct detector_spec spec = window_spec();

@@ -1,0 +1,287 @@
+/*
+ * period: the calendar, and sums over it. See period.h.
+ *
+ * Runs on: the shard that owns the metric. Allocates when slices are added and nowhere else.
+ */
+#include "detect/period.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "detect/math.h"
+#include "detect/values.h"
+
+#define DAY_MS INT64_C(86400000)
+#define WEEK_MS (7 * DAY_MS)
+/* 52 weeks, so that weekdays agree. */
+#define YEAR_MS (52 * WEEK_MS)
+/* 1970 began on a Thursday; its first Monday was the 5th. */
+#define MONDAY_MS (4 * DAY_MS)
+/* A twelfth of 365.2425 days. */
+#define MONTH_MS INT64_C(2629746000)
+
+enum { ROWS = 5 };
+
+static int64_t floor_divide(int64_t a, int64_t b)
+{
+	return a / b - (a % b < 0);
+}
+
+/* Months since January 1970 of a day since 1970-01-01; years of the Gregorian calendar are counted
+ * from March on, so that the leap day is the last one. */
+static int64_t month_of_day(int64_t day)
+{
+	int64_t shifted = day + 719468; /* from 0000-03-01 */
+	int64_t era = floor_divide(shifted, 146097);
+	int64_t of_era = shifted - era * 146097;
+	int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
+	int64_t month = (5 * of_year + 2) / 153; /* from March: 0 .. 11 */
+	return (era * 400 + year - 1970) * 12 + month + 2;
+}
+
+static int64_t day_of_month(int64_t month)
+{
+	int64_t from_march = month - 2 + 1970 * 12;
+	int64_t year = floor_divide(from_march, 12), of_year = from_march - year * 12;
+	int64_t era = floor_divide(year, 400), of_era = year - era * 400;
+	int64_t day = (153 * of_year + 2) / 5;
+	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + day - 719468;
+}
+
+/* Where periods of this length are counted from. */
+static int64_t origin_ms(int64_t frequency_ms)
+{
+	return frequency_ms == WEEK_MS ? MONDAY_MS : 0;
+}
+
+int64_t period_of(int64_t interval, int64_t interval_ms, int64_t frequency_ms)
+{
+	int64_t start_ms = interval * interval_ms;
+
+	if (frequency_ms == 0)
+		return interval;
+	if (frequency_ms == DETECTOR_MONTH)
+		return month_of_day(floor_divide(start_ms, DAY_MS));
+	return floor_divide(start_ms - origin_ms(frequency_ms), frequency_ms);
+}
+
+int64_t period_first(int64_t period, int64_t interval_ms, int64_t frequency_ms)
+{
+	if (frequency_ms == 0)
+		return period;
+	if (frequency_ms == DETECTOR_MONTH)
+		return floor_divide(day_of_month(period) * DAY_MS, interval_ms);
+	return floor_divide(period * frequency_ms + origin_ms(frequency_ms), interval_ms);
+}
+
+int64_t period_last(int64_t period, int64_t interval_ms, int64_t frequency_ms)
+{
+	return period_first(period + 1, interval_ms, frequency_ms) - 1;
+}
+
+int64_t period_ms(int64_t interval_ms, int64_t frequency_ms)
+{
+	if (frequency_ms == 0)
+		return interval_ms;
+	return frequency_ms == DETECTOR_MONTH ? MONTH_MS : frequency_ms;
+}
+
+int64_t period_back(int64_t interval_ms, int64_t frequency_ms, enum detector_baseline baseline)
+{
+	if (baseline == BASELINE_RECENT)
+		return 1;
+	if (frequency_ms == DETECTOR_MONTH)
+		return 12;
+	int64_t back_ms = baseline == BASELINE_LAST_WEEK ? WEEK_MS : YEAR_MS;
+	int64_t back = back_ms / period_ms(interval_ms, frequency_ms);
+	return back > 1 ? back : 1;
+}
+
+void period_init(struct period *period, int64_t frequency_ms)
+{
+	*period = (struct period){.frequency_ms = frequency_ms};
+}
+
+void period_fini(struct period *period)
+{
+	free(period->block);
+	period_init(period, period->frequency_ms);
+}
+
+static void place_rows(struct period *period)
+{
+	double **rows[ROWS] = {&period->top, &period->weight, &period->events, &period->squares,
+			       &period->value};
+	for (uint32_t row = 0; row < ROWS; row++)
+		*rows[row] = period->block + (size_t)row * period->capacity;
+}
+
+int period_grow(struct period *period, uint32_t slices)
+{
+	if (slices > period->capacity) {
+		uint32_t capacity = period->capacity ? period->capacity : 16;
+		while (capacity < slices)
+			capacity *= 2;
+		double *block = calloc((size_t)ROWS * capacity, sizeof(double));
+		if (!block)
+			return -ENOMEM;
+		for (uint32_t row = 0; row < ROWS && period->block; row++)
+			memcpy(block + (size_t)row * capacity,
+			       period->block + (size_t)row * period->capacity,
+			       period->slices * sizeof(double));
+		free(period->block);
+		period->block = block;
+		period->capacity = capacity;
+		place_rows(period);
+	}
+	if (slices > period->slices)
+		period->slices = slices;
+	return 0;
+}
+
+uint64_t period_bytes(const struct period *period)
+{
+	return (uint64_t)ROWS * period->capacity * sizeof(double);
+}
+
+/* The halves may come in different intervals: a bounce later than its visit. */
+static void add_ratio(struct period *period, double numerator, double weight, uint32_t i)
+{
+	if (!(fabs(numerator) <= VALUE_MAX && fabs(weight) <= VALUE_MAX))
+		return;
+	period->top[i] += numerator;
+	period->weight[i] += weight;
+}
+
+/* Sums add up; of means and ratios both halves do; of extremes the extreme stays. What has no
+ * value (NaN) brings nothing. */
+static void add_slice(struct period *period, const struct observations *observations, uint32_t i)
+{
+	double value = value_of(observations, i);
+	bool first = period->weight[i] == 0;
+
+	period->events[i] += observations->events[i];
+	if (observations->aggregation == AGGREGATE_RATIO) {
+		add_ratio(period, observations->numerator[i], observations->weight[i], i);
+		return;
+	}
+	if (!isfinite(value))
+		return;
+	period->squares[i] += observations->sum_squares[i];
+	switch (observations->aggregation) {
+	case AGGREGATE_MEAN:
+		period->top[i] += value * observations->events[i];
+		period->weight[i] += observations->events[i];
+		break;
+	case AGGREGATE_MIN:
+		period->top[i] = first ? value : math_min(period->top[i], value);
+		period->weight[i] = 1;
+		break;
+	case AGGREGATE_MAX:
+		period->top[i] = first ? value : math_max(period->top[i], value);
+		period->weight[i] = 1;
+		break;
+	default:
+		period->top[i] += value;
+		period->weight[i] = 1;
+		break;
+	}
+}
+
+/* What the sums come to. Distinct values and percentiles do not add up: configuration refuses
+ * them here, and nothing is said of them. */
+static void conclude(struct period *period, const struct observations *observations)
+{
+	enum aggregation aggregation = observations->aggregation;
+	bool quotient = aggregation == AGGREGATE_MEAN || aggregation == AGGREGATE_RATIO;
+	bool none = aggregation == AGGREGATE_DISTINCT || aggregation == AGGREGATE_PERCENTILE;
+
+	for (uint32_t i = 0; i < observations->count; i++) {
+		double weight = period->weight[i];
+		double value = quotient ? period->top[i] / weight : period->top[i];
+		period->value[i] = none || weight == 0 ? (double)NAN : value;
+	}
+}
+
+static void begin(struct period *period, int64_t number)
+{
+	for (uint32_t i = 0; i < period->slices; i++)
+		period->top[i] = period->weight[i] = period->events[i] = period->squares[i] = 0;
+	period->number = number;
+	period->intervals = period->incomplete = 0;
+}
+
+/* Whether enough of the period was seen in full. */
+static bool whole(const struct period *period, int64_t interval_ms)
+{
+	int64_t first = period_first(period->number, interval_ms, period->frequency_ms);
+	int64_t length = period_last(period->number, interval_ms, period->frequency_ms) - first + 1;
+	return 20 * (period->intervals - period->incomplete) >= 19 * length;
+}
+
+const struct observations *period_add(struct period *period,
+				      const struct observations *observations)
+{
+	int64_t interval_ms = observations->interval_ms;
+	int64_t number = period_of(observations->interval, interval_ms, period->frequency_ms);
+	int64_t next = period_of(observations->interval + 1, interval_ms, period->frequency_ms);
+
+	check(period->slices == observations->count);
+	/* A new period; what the last one's end would have been was jumped over. */
+	if (period->intervals == 0 || number != period->number)
+		begin(period, number);
+	period->intervals++;
+	period->incomplete += observations->flags & OBSERVATION_INCOMPLETE ? 1 : 0;
+	for (uint32_t i = 0; i < observations->count; i++)
+		add_slice(period, observations, i);
+	if (next == number)
+		return NULL;
+	conclude(period, observations);
+	period->observations = *observations;
+	period->observations.interval = number;
+	period->observations.interval_ms = period_ms(interval_ms, period->frequency_ms);
+	period->observations.flags = whole(period, interval_ms) ? 0 : OBSERVATION_INCOMPLETE;
+	period->observations.value = period->value;
+	period->observations.events = period->events;
+	period->observations.sum_squares = period->squares;
+	if (observations->aggregation == AGGREGATE_RATIO) {
+		period->observations.numerator = period->top;
+		period->observations.weight = period->weight;
+	}
+	period->intervals = 0;
+	return &period->observations;
+}
+
+void period_save(const struct period *period, struct bytes *out)
+{
+	bytes_put_u64(out, (uint64_t)period->number);
+	bytes_put_u64(out, (uint64_t)period->intervals);
+	bytes_put_u64(out, (uint64_t)period->incomplete);
+	for (uint32_t i = 0; i < period->slices; i++) {
+		bytes_put_f64(out, period->top[i]);
+		bytes_put_f64(out, period->weight[i]);
+		bytes_put_f64(out, period->events[i]);
+		bytes_put_f64(out, period->squares[i]);
+	}
+}
+
+int period_load(struct period *period, uint32_t slices, struct bytes_reader *in)
+{
+	period->number = (int64_t)bytes_get_u64(in);
+	period->intervals = (int64_t)bytes_get_u64(in);
+	period->incomplete = (int64_t)bytes_get_u64(in);
+	for (uint32_t i = 0; i < slices; i++) {
+		double *numbers[] = {&period->top[i], &period->weight[i], &period->events[i],
+				     &period->squares[i]};
+		for (uint32_t n = 0; n < 4; n++) {
+			*numbers[n] = bytes_get_f64(in);
+			if (!isfinite(*numbers[n]))
+				return -EPROTO;
+		}
+	}
+	return in->failed || period->intervals < 0 || period->incomplete < 0 ? -EPROTO : 0;
+}

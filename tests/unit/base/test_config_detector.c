@@ -1,0 +1,144 @@
+/* The keys of detectors: what they mean, by kind, and what is said where they mean nothing. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config.h"
+
+#define DAY_MS 86400000
+
+static char why[512];
+
+/* One detector of a metric `orders`, in a file with intervals of ten seconds. */
+static int try(const char *detector, struct config **ret_config)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		 "metrics:\n  - {name: orders, event: purchase}\n"
+		 "detectors:\n  - {metric: orders, %s}\n",
+		 detector);
+	why[0] = '\0';
+	*ret_config = NULL;
+	return config_parse(text, strlen(text), "w.yaml", ret_config, why, sizeof(why));
+}
+
+static struct config *parse(const char *detector)
+{
+	struct config *config;
+
+	cr_assert_eq(try(detector, &config), 0, "%s: %s", detector, why);
+	return config;
+}
+
+static void refused(const char *detector, const char *expected)
+{
+	struct config *config;
+
+	cr_assert_eq(try(detector, &config), -EINVAL, "%s", detector);
+	cr_assert_str_eq(why, expected);
+}
+
+Test(config_detector, a_rule_has_thresholds_in_per_cent_and_limits)
+{
+	struct config *c = parse("kind: rule, up: 50%, down: 25, above: 1000, below: -2.5, "
+				 "frequency: 1d, versus: last_week");
+	const struct config_detector *d = &c->detectors[0];
+
+	cr_assert_str_eq(d->name, "orders-rule");
+	cr_assert(d->up_percent == 50 && d->down_percent == 25);
+	cr_assert(d->above == 1000 && d->below == -2.5);
+	cr_assert(isnan(d->growth_drop));
+	cr_assert_str_eq(d->baseline, "last_week");
+	cr_assert_eq(d->frequency_ms, DAY_MS);
+	cr_assert_eq(d->severity, 50, "50 is at the threshold");
+	cr_assert_eq(d->min_volume, 0, "an absolute limit holds however little comes");
+	config_free(c);
+	c = parse("kind: rule, down: 33%, min_delta: 4.5, cooldown: 1h");
+	d = &c->detectors[0];
+	cr_assert_str_eq(d->baseline, "previous");
+	cr_assert(d->frequency_ms == 0 && d->min_volume == 10);
+	cr_assert(isnan(d->up_percent) && isnan(d->above) && isnan(d->below));
+	cr_assert(d->min_delta == 4.5 && d->cooldown_intervals == 360);
+	config_free(c);
+	c = parse("kind: rule, frequency: 1mo, growth_drop: 15");
+	cr_assert(c->detectors[0].growth_drop == 15 && c->detectors[0].frequency_ms == -1);
+	config_free(c);
+}
+
+Test(config_detector, numbers_count_the_periods_of_the_detector)
+{
+	struct config *c = parse("kind: window, frequency: 1d, window: 28d, for: 2, recover: 3d");
+	const struct config_detector *d = &c->detectors[0];
+
+	cr_assert(d->window_intervals == 28 && d->for_intervals == 2);
+	cr_assert_eq(d->recover_intervals, 3);
+	config_free(c);
+	c = parse("kind: window, frequency: 10s, window: 28h");
+	cr_assert_eq(c->detectors[0].window_intervals, 28 * 360);
+	cr_assert_eq(c->detectors[0].frequency_ms, 0, "the interval's own");
+	config_free(c);
+	c = parse("kind: window, frequency: 1mo, window: 365d");
+	cr_assert_eq(c->detectors[0].window_intervals, 12);
+	config_free(c);
+}
+
+Test(config_detector, a_rule_without_a_threshold_is_none)
+{
+	refused("kind: rule", "w.yaml: detectors[0].up: missing; a rule has one of up, down, "
+			      "above, below and growth_drop");
+	refused("kind: rule, above: 5, versus: last_week",
+		"w.yaml: detectors[0].versus: only up and down compare with it; remove it");
+	refused("kind: rule, down: 120%",
+		"w.yaml: detectors[0].down: 120% is out of bounds; write 0.001% to 100%");
+	refused("kind: rule, up: much",
+		"w.yaml: detectors[0].up: \"much\" is not a percentage, as 25%; correct it");
+	refused("kind: rule, below: 1-2",
+		"w.yaml: detectors[0].below: \"1-2\" is not a number; correct it");
+}
+
+Test(config_detector, a_key_of_another_kind_is_refused)
+{
+	refused("up: 5%",
+		"w.yaml: detectors[0].up: only kind rule has it, this is profile; remove it");
+	refused("kind: absence, frequency: 1d", "w.yaml: detectors[0].frequency: only kind rule or "
+						"window has it, this is absence; remove it");
+	refused("kind: rule, up: 5%, baseline: recent",
+		"w.yaml: detectors[0].baseline: only kind window has it, this is rule; remove it");
+	refused("kind: window, versus: previous",
+		"w.yaml: detectors[0].versus: only kind rule has it, this is window; remove it");
+}
+
+Test(config_detector, a_period_is_made_of_intervals_and_makes_up_days)
+{
+	refused("kind: rule, up: 5%, frequency: 15s",
+		"w.yaml: detectors[0].frequency: not a multiple of the interval, 10s; make it one");
+	refused("kind: rule, up: 5%, frequency: 7h",
+		"w.yaml: detectors[0].frequency: 7h does not divide a day; write a part of it as "
+		"10m, 1h or 6h, or 1d, 7d or 1mo");
+	refused("kind: rule, up: 5%, frequency: 2d",
+		"w.yaml: detectors[0].frequency: 2d does not divide a day; write a part of it as "
+		"10m, 1h or 6h, or 1d, 7d or 1mo");
+	refused("kind: rule, up: 5%, frequency: 30d",
+		"w.yaml: detectors[0].frequency: 30d is out of bounds; write 1s to 7d");
+	refused("kind: rule, up: 5%, frequency: monthly",
+		"w.yaml: detectors[0].frequency: \"monthly\" is not a period, as 1h, 1d, 7d or 1mo; "
+		"correct it");
+}
+
+Test(config_detector, the_past_that_a_rule_keeps_is_bounded)
+{
+	refused("kind: rule, up: 5%, versus: last_week",
+		"w.yaml: detectors[0].versus: last_week is 60480 periods back, of which a detector "
+		"keeps 10080 at most; make the frequency longer");
+	refused("kind: rule, growth_drop: 5, frequency: 10m",
+		"w.yaml: detectors[0].growth_drop: last_year is 52416 periods back, of which a "
+		"detector keeps 10080 at most; make the frequency longer");
+	refused("kind: rule, up: 5%, versus: last_week, frequency: 1mo",
+		"w.yaml: detectors[0].versus: last_week has no whole number of periods; choose "
+		"another frequency");
+	config_free(parse("kind: rule, up: 5%, versus: last_week, frequency: 1m"));
+	config_free(parse("kind: rule, up: 5%, versus: last_year, frequency: 1h"));
+}
