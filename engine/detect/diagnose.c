@@ -7,9 +7,9 @@
  *	X_S ln(X_S/M_S) + X_R ln(X_R/M_R) - (X_S+X_R) ln((X_S+X_R)/(M_S+M_R))
  *
  * the log-likelihood ratio of "S and R are off by factors of their own" to "by the same factor"
- * (Kulldorff's scan statistic). For means and ratios the squared difference of the deviations of S
- * and R over twice its variance, each weighed with its events or its denominator; minima, maxima and
- * percentiles have no rest, each stands for itself.
+ * (Kulldorff's scan statistic). For means and ratios the squared difference of the deviations of
+ * S and R over twice its variance, each weighed with its events or its denominator; minima, maxima
+ * and percentiles have no rest, each stands for itself.
  */
 #include "detect/diagnose.h"
 
