@@ -265,6 +265,17 @@ int engine_crank(struct engine *engine, uint64_t now_ns)
 	return work + storing_step(&engine->storing, now_ns);
 }
 
+const char *engine_stuck(struct engine *engine, uint64_t limit_ns)
+{
+	uint64_t now_ns = clock_monotonic_ns(engine->options.clock);
+	const char *stuck = NULL;
+
+	for (uint32_t i = 0; i < engine->agents_count; i++)
+		if (!agent_moves(&engine->agents[i], &engine->watches[i], now_ns, limit_ns))
+			stuck = engine->agent_names[i];
+	return stuck;
+}
+
 static void stop_agents(struct engine *engine)
 {
 	for (uint32_t i = 0; i < engine->agents_count; i++)

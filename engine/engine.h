@@ -41,6 +41,9 @@ int engine_open(const struct engine_options *options, struct engine **ret_engine
 		size_t why_bytes);
 /* A thread for every stage. */
 int engine_start(struct engine *engine);
+/* The name of a thread that has finished no step for limit_ns, as far as the calls of this tell;
+ * NULL: all move. From the thread that started the engine. */
+const char *engine_stuck(struct engine *engine, uint64_t limit_ns);
 /* One step of every stage, in this thread. Work done. */
 int engine_crank(struct engine *engine, uint64_t now_ns);
 /* Stop the threads (if started), finish what is under way, close files. */

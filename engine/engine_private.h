@@ -70,6 +70,7 @@ struct engine {
 
 	struct agent agents[ENGINE_AGENTS_MAX];
 	char agent_names[ENGINE_AGENTS_MAX][16];
+	struct agent_watch watches[ENGINE_AGENTS_MAX]; /* the main thread's */
 	uint32_t agents_count;
 };
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,12 +84,29 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 	return 0;
 }
 
-/* Until SIGTERM or SIGINT; the service manager's watchdog is told at half its time. SIGHUP reads
- * the configuration again. */
+/* The service manager hears of us as long as every thread makes steps: one that hangs for as long
+ * as the watchdog waits is a reason to be started again. */
+static void tell_watchdog(struct engine *engine, struct fdstore *fdstore, bool *stuck)
+{
+	if (!fdstore->watchdog_ns)
+		return;
+	const char *name = engine_stuck(engine, fdstore->watchdog_ns);
+	if (!name)
+		fdstore_notify(fdstore, "WATCHDOG=1");
+	else if (!*stuck)
+		log_error("main",
+			  "thread %s has finished no step for %llu s: the watchdog is not told any "
+			  "more that the engine is well",
+			  name, (unsigned long long)(fdstore->watchdog_ns / 1000000000));
+	*stuck = name != NULL;
+}
+
+/* Until SIGTERM or SIGINT. SIGHUP reads the configuration again. */
 static void wait_for_end(struct engine *engine, struct fdstore *fdstore)
 {
 	struct timespec pause = {.tv_sec = 1};
 	sigset_t signals;
+	bool stuck = false;
 
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
@@ -100,8 +118,7 @@ static void wait_for_end(struct engine *engine, struct fdstore *fdstore)
 			engine_reload(engine);
 		else if (signal > 0 || (errno != EAGAIN && errno != EINTR))
 			break;
-		if (fdstore->watchdog_ns)
-			fdstore_notify(fdstore, "WATCHDOG=1");
+		tell_watchdog(engine, fdstore, &stuck);
 	}
 	log_info("main", "stopping");
 }

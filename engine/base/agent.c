@@ -115,3 +115,15 @@ void agent_join(struct agent *agent)
 {
 	check(pthread_join(agent->thread, NULL) == 0);
 }
+
+bool agent_moves(const struct agent *agent, struct agent_watch *watch, uint64_t now_ns,
+		 uint64_t limit_ns)
+{
+	uint64_t steps = weir_load_relaxed_64(&agent->steps);
+
+	if (steps != watch->steps || watch->since_ns == 0) {
+		watch->steps = steps;
+		watch->since_ns = now_ns;
+	}
+	return now_ns - watch->since_ns <= limit_ns;
+}

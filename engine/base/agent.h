@@ -5,6 +5,7 @@
 #define BASE_AGENT_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Does what there is to do at `now_ns` (monotonic) without blocking; returns how much it was,
@@ -34,5 +35,14 @@ int agent_start(struct agent *agent, const char *name, agent_step *step, void *s
 /* Ask the loop to end after its current step. */
 void agent_stop(struct agent *agent);
 void agent_join(struct agent *agent);
+
+/* What somebody who looks now and then remembers of an agent; starts as zero. */
+struct agent_watch {
+	uint64_t steps;
+	uint64_t since_ns; /* of the look at which `steps` was new */
+};
+/* Has it finished a step within limit_ns, as far as the looks tell? From one thread, any. */
+bool agent_moves(const struct agent *agent, struct agent_watch *watch, uint64_t now_ns,
+		 uint64_t limit_ns);
 
 #endif

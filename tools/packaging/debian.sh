@@ -7,7 +7,7 @@ packages_build=(gcc libc6-dev pkg-config meson ninja-build libck-dev liburing-de
 	libsqlite3-dev libjansson-dev libcyaml-dev libyaml-dev libmicrohttpd-dev)
 packages_demo=(redis-server redis-tools jq)
 packages_check=(clang libclang-rt-14-dev libcriterion-dev valgrind strace python3 git
-	universal-ctags shellcheck g++ gawk mandoc zsh prometheus curl)
+	universal-ctags shellcheck g++ gawk mandoc zsh prometheus curl systemd)
 
 # packages_need PACKAGE...: install those that are missing; without root or sudo say what to do.
 packages_need() {

@@ -115,3 +115,20 @@ Test(agent, stops_when_another_thread_says_so, .timeout = 10)
 	agent_join(&agent);
 	cr_assert_geq(agent.steps, 3);
 }
+
+Test(agent, moves_while_its_steps_go_on_and_not_for_longer_than_the_limit_after)
+{
+	struct agent agent = {.steps = 5};
+	struct agent_watch watch = {0};
+
+	cr_expect(agent_moves(&agent, &watch, 1000, 100));
+	cr_expect(agent_moves(&agent, &watch, 1100, 100));
+	cr_expect_not(agent_moves(&agent, &watch, 1101, 100));
+	agent.steps = 6;
+	cr_expect(agent_moves(&agent, &watch, 2000, 100));
+	cr_expect(agent_moves(&agent, &watch, 2050, 100));
+	agent.steps = 7;
+	cr_expect(agent_moves(&agent, &watch, 2140, 100));
+	cr_expect(agent_moves(&agent, &watch, 2240, 100));
+	cr_expect_not(agent_moves(&agent, &watch, 2241, 100));
+}
