@@ -243,6 +243,77 @@ static void operated(uint32_t lanes, uint32_t shards, int crashes)
 	story_end(&story);
 }
 
+/* A metric of which nothing was ever found would prove nothing. */
+static void expect_anomalies_of(struct story *story, const char *const *metrics, const char *name)
+{
+	uint32_t count;
+	char **lines = story_stored(story, &count), text[64], what[96];
+
+	for (; *metrics; metrics++) {
+		bool found = false;
+		snprintf(text, sizeof(text), "\"metric\":\"%s\"", *metrics);
+		for (uint32_t i = 0; i < count && !found; i++)
+			found = strstr(lines[i], text);
+		snprintf(what, sizeof(what), "%s has anomalies", *metrics);
+		expect(found, what, name);
+	}
+	story_free_lines(lines, count);
+}
+
+/* Every aggregation, with crashes and a reload that changes what is sketched. */
+static void every_aggregation(uint32_t lanes, uint32_t shards, int crashes)
+{
+#define METRICS_BUT_PERCENTILES                                                                    \
+	"  - {name: page_views, event: page_view, by: [country]}\n"                                \
+	"  - {name: orders, event: purchase, by: [country, country*device]}\n"                     \
+	"  - {name: revenue, event: purchase, agg: sum, where: ['country=DE|IT']}\n"               \
+	"  - {name: basket, event: purchase, agg: mean, where: ['device!=mobile']}\n"              \
+	"  - {name: least, event: purchase, agg: min}\n"                                           \
+	"  - {name: most, event: purchase, agg: max, by: [device]}\n"                              \
+	"  - {name: conversion, ratio: orders / page_views, by: [country]}\n"                      \
+	"  - {name: visitors, event: page_view, field: visitor, agg: distinct, by: [country]}\n"
+#define WINDOW(metric)                                                                             \
+	"  - {metric: " metric ", kind: window, window: 30, k: 2, severity: 3, min_volume: 1}\n"
+	static const char *const watched[] = {"orders",     "revenue",  "basket",  "least", "most",
+					      "conversion", "visitors", "typical", "dear",  NULL};
+	struct story story;
+	char name[64];
+
+	snprintf(name, sizeof(name), "%u lanes, %u shards, every aggregation%s", lanes, shards,
+		 crashes ? ", crashes" : "");
+	story_begin(&story, lanes, shards, lanes * 5000 + shards);
+	story.hashes = true;
+	story.metrics = METRICS_BUT_PERCENTILES
+		"  - {name: typical, event: purchase, agg: p50, by: [country]}\n";
+	story.detectors = WINDOW("orders") WINDOW("revenue") WINDOW("basket") WINDOW("least")
+		WINDOW("most") WINDOW("conversion") WINDOW("visitors") WINDOW("typical");
+	story_start(&story);
+	for (int part = 0; part < 4; part++) {
+		story_play(&story, 100, 0);
+		story_play(&story, 10, 0.9);
+		if (crashes) {
+			story_crash(&story);
+			story_play(&story, 2, 0);
+			story_start(&story);
+		}
+		if (part == 1) {
+			story.metrics = METRICS_BUT_PERCENTILES
+				"  - {name: dear, event: purchase, agg: p95, by: [device]}\n"
+				"  - {name: long, event: page_view, agg: p99.9}\n";
+			story.detectors = WINDOW("orders") WINDOW("revenue") WINDOW("conversion")
+				WINDOW("visitors") WINDOW("dear") WINDOW("long");
+			story_reload(&story);
+		}
+	}
+	story_play(&story, 30, 0);
+	story_end_producers(&story);
+	story_stop(&story);
+	check_log(&story, name);
+	expect_anomalies_of(&story, watched, name);
+	compare(&story, name, false);
+	story_end(&story);
+}
+
 /* interrupt: 0 none, 1 stops, 2 crashes, 3 crashes and a change of configuration. */
 static void scenario(uint32_t lanes, uint32_t shards, int interrupt, uint64_t retain_bytes)
 {
@@ -294,6 +365,11 @@ int main(int argc, char **argv)
 		operated(2, 5, 1);
 		return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 	}
+	if (argc == 2 && strcmp(argv[1], "aggregations") == 0) {
+		every_aggregation(1, 1, 0);
+		every_aggregation(3, 2, 1);
+		return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	}
 	if (argc == 5) { /* one scenario: lanes shards interrupt retain_bytes */
 		scenario((uint32_t)atoi(argv[1]), (uint32_t)atoi(argv[2]), atoi(argv[3]),
 			 strtoull(argv[4], NULL, 10));
@@ -312,6 +388,9 @@ int main(int argc, char **argv)
 		operated(3, 2, crashes);
 		operated(2, 5, crashes);
 	}
+	every_aggregation(1, 1, 0);
+	every_aggregation(3, 2, 1);
+	every_aggregation(2, 5, 1);
 	scenario(1, 2, 0, 8u << 20);
 	scenario(3, 1, 2, 8u << 20);
 	small_blocks();

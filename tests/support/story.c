@@ -81,6 +81,11 @@ static void open_producers(struct story *story, uint32_t ring_events)
 			story->series[p][s] = weir_series(story->producers[p], events[s / 3],
 							  WEIR_VALUE, WEIR_KIND_NUMBER, by, 2);
 			must(story->series[p][s] > 0);
+			if (s >= 3)
+				continue;
+			story->visitors[p][s] = weir_series(story->producers[p], events[0],
+							    "visitor", WEIR_KIND_HASH, by, 2);
+			must(story->visitors[p][s] > 0);
 		}
 	}
 }
@@ -302,6 +307,10 @@ void story_play(struct story *story, uint32_t minutes, double broken)
 				       (double)(next_random(story) % 1000) < 1000 * broken;
 			if (!missing)
 				emit(story, producer, story->series[producer][series], value,
+				     start_ms + i * (MINUTE_MS / 100));
+			if (!missing && series < 3 && story->hashes)
+				emit(story, producer, story->visitors[producer][series],
+				     weir_hash_value(next_random(story) % 500),
 				     start_ms + i * (MINUTE_MS / 100));
 		}
 		if (story->engine)

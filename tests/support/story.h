@@ -33,6 +33,8 @@ struct story {
 	struct engine *engine;
 	weir *producers[STORY_PRODUCERS];
 	int series[STORY_PRODUCERS][6];
+	int visitors[STORY_PRODUCERS][3]; /* of kind hash, by country; used where `hashes` */
+	bool hashes;                      /* page views say who came */
 	uint64_t random;
 	uint64_t emitted;
 	double emitted_sum;
