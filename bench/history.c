@@ -78,7 +78,7 @@ static void fill(struct history_rows *rows, const struct options *options,
 		row.words[0] = count_of(s, interval);
 		row.words[1] = history_word((double)row.words[0] * 2);
 		row.words[2] = history_word((double)row.words[0] * 4);
-		history_rows_add(rows, &row, NULL, 0);
+		history_rows_add(rows, &row, NULL);
 		snprintf(label, sizeof(label), s ? "slice=%u" : "", s);
 		if (first)
 			history_rows_name(rows, 0, metric, s, label);

@@ -144,12 +144,15 @@ static int make_delivery(struct engine *engine, char *why, size_t why_bytes)
 	if (error < 0)
 		return error;
 	struct storing *storing = &engine->storing;
+	engine->keeping.history = engine->history;
+	engine->keeping.closes = queue_create(KEEPING_QUEUE);
+	storing->keeping = &engine->keeping;
 	storing->store = engine->store;
 	storing->publisher = engine->publisher;
 	storing->io = engine->checkpoint_io;
 	storing->buffer = engine->checkpoint_io->ops->buffers(engine->checkpoint_io, 1,
 							      CHECKPOINT_BUFFER_BYTES);
-	if (!storing->buffer) {
+	if (!storing->buffer || !engine->keeping.closes) {
 		snprintf(why, why_bytes, "not enough memory to start");
 		return -ENOMEM;
 	}

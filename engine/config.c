@@ -71,7 +71,13 @@ static const struct setting config_settings[] = {
 	{"log.block_bytes", BYTES, IN(log, block_bytes, block_bytes),
 		4 * WEIR_BLOCK_ALIGN, WEIR_BLOCK_BYTES_MAX, "256KiB"},
 	{"log.retain_bytes", BYTES, IN(log, retain_bytes, retain_bytes), 0, 1e15, "0"},
-	{"log.retain_age", SECONDS, IN(log, retain_age, retain_s), 0, 36600 * DAY_MS / 1000, "0"},
+	{"log.retain_age", SECONDS, IN(log, retain_age, retain_s), 0, 36600 * DAY_S, "0"},
+
+	{"history.base", SECONDS, IN(history, base, history_base_s), 3600, 36600 * DAY_S, "35d"},
+	{"history.minute", SECONDS, IN(history, minute, history_minute_s),
+		3600, 36600 * DAY_S, "14d"},
+	{"history.hour", SECONDS, IN(history, hour, history_hour_s), 3600, 36600 * DAY_S, "730d"},
+	{"history.day", SECONDS, IN(history, day, history_day_s), 3600, 36600 * DAY_S, "1826d"},
 
 	{"redis.url", TEXT, IN(redis, url, redis_url)},
 	{"redis.user", LABEL, IN(redis, user, redis_user)},

@@ -16,6 +16,7 @@
 #define MIB (1024.0 * 1024)
 #define DAY_MS (24 * 3600 * 1000.0)
 #define CONFIG_MONTH (-1) /* detect/detector.h: DETECTOR_MONTH */
+#define DAY_S (24 * 3600.0)
 
 enum kind {
 	TEXT,      /* char *, as written */

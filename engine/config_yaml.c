@@ -61,6 +61,14 @@ static const cyaml_schema_field_t log_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t history_fields[] = {
+	TEXT("base", struct yaml_history, base),
+	TEXT("minute", struct yaml_history, minute),
+	TEXT("hour", struct yaml_history, hour),
+	TEXT("day", struct yaml_history, day),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t redis_fields[] = {
 	TEXT("url", struct yaml_redis, url),
 	TEXT("user", struct yaml_redis, user),
@@ -136,6 +144,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	GROUP("lateness", struct yaml_config, lateness, lateness_fields),
 	GROUP("limits", struct yaml_config, limits, limits_fields),
 	GROUP("log", struct yaml_config, log, log_fields),
+	GROUP("history", struct yaml_config, history, history_fields),
 	GROUP("redis", struct yaml_config, redis, redis_fields),
 	GROUP("prometheus", struct yaml_config, prometheus, prometheus_fields),
 	LIST("metrics", struct yaml_config, metrics, &metric_value, LIST_MAX),

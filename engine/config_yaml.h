@@ -27,6 +27,10 @@ struct yaml_prometheus {
 	char *listen, *network;
 };
 
+struct yaml_history {
+	char *base, *minute, *hour, *day;
+};
+
 struct yaml_redis {
 	char *url, *user, *password_file, *stream_max;
 };
@@ -52,6 +56,7 @@ struct yaml_config {
 	struct yaml_lateness *lateness;
 	struct yaml_limits *limits;
 	struct yaml_log *log;
+	struct yaml_history *history;
 	struct yaml_redis *redis;
 	struct yaml_prometheus *prometheus;
 	struct yaml_metric *metrics;

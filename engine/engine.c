@@ -58,12 +58,72 @@ static void store_missed_release(void *self, uint64_t sequence, uint64_t number,
 		engine->store_error = store_release(engine->store, sequence, number, id);
 }
 
+/* The same for the history, which ignores what it has, too. */
+static void keep_missed(void *self, const struct close_job *job, const struct history_rows *rows)
+{
+	struct engine *engine = self;
+	struct history_close close = {
+		.sequence = job->sequence,
+		.source = job->source_name,
+		.through = job->through,
+		.rows = rows,
+		.shards = engine->config->shards,
+	};
+
+	/* A commit that fails is tried again by the agent. */
+	if (history_pending_bytes(engine->history) >= KEEPING_COMMIT_BYTES)
+		history_commit(engine->history);
+	history_add(engine->history, &close);
+}
+
+static int open_history(struct engine *engine, char *why, size_t why_bytes)
+{
+	const struct config *config = engine->config;
+	char store[33];
+	bool moved;
+	struct history_options options = {
+		.path = engine->history_path,
+		.store = store,
+		.interval_ms = config->interval_ms,
+		.keep = keeping_keep(config),
+		.pending_bytes_max = KEEPING_PENDING_BYTES,
+	};
+
+	for (int i = 0; i < 16; i++)
+		snprintf(store + 2 * i, 3, "%02x", engine->datadir.uuid[i]);
+	snprintf(engine->history_path, sizeof(engine->history_path), "%s/%s",
+		 config->data_directory, HISTORY_FILE);
+	int error = history_open(&options, &engine->history, &moved, why, why_bytes);
+	if (!error && moved)
+		log_warning("history", "%s was damaged, or of another store; rebuilding it from as "
+				       "much of the log as there is",
+			    engine->history_path);
+	return error;
+}
+
+/* A log that has lost its end gives numbers to other closes: the history goes on from there. */
+static void settle_history(struct engine *engine)
+{
+	uint64_t sequence = engine->recovered.sequence;
+
+	if (history_commit(engine->history) < 0)
+		return;
+	if (history_through(engine->history) > sequence) {
+		log_warning("recovery",
+			    "history.db knows closes up to %" PRIu64 ", the log up to %" PRIu64
+			    " only: it has lost its end; going on from the log",
+			    history_through(engine->history), sequence);
+		history_rewind(engine->history, sequence);
+	}
+}
+
 /* Replay the logs, and store what they hold and the store does not: one transaction. */
 static int recover_into_store(struct engine *engine, struct replay_options *options)
 {
 	options->each = store_missed;
 	options->each_input = store_missed_input;
 	options->each_release = store_missed_release;
+	options->each_close = keep_missed;
 	options->self = engine;
 	engine->store_error = store_begin(engine->store);
 	int error = replay_run(options, &engine->recovered);
@@ -99,6 +159,9 @@ static int recover(struct engine *engine, char *why, size_t why_bytes)
 		.stored_through = store_scored_through(engine->store),
 	};
 	struct replay *replay = &engine->recovered;
+	/* A store or a history that is behind is caught up with. */
+	if (history_through(engine->history) < options.stored_through)
+		options.stored_through = history_through(engine->history);
 	int error = recover_into_store(engine, &options);
 
 	if (error < 0) {
@@ -114,6 +177,7 @@ static int recover(struct engine *engine, char *why, size_t why_bytes)
 			 config->data_directory, replay->interval_ms, config->interval_ms);
 		return -EINVAL;
 	}
+	settle_history(engine);
 	/* A power cut can take the control log's last records, at level none, and leave the lanes'
 	 * blocks: their epoch is used up all the same. */
 	uint32_t last = replay->epoch > replay->epoch_seen ? replay->epoch : replay->epoch_seen;
@@ -200,6 +264,8 @@ int engine_open(const struct engine_options *options, struct engine **ret_engine
 	if (!error)
 		error = store_open(engine->store_path, &engine->store, why, why_bytes);
 	if (!error)
+		error = open_history(engine, why, why_bytes);
+	if (!error)
 		error = recover(engine, why, why_bytes);
 	if (!error)
 		error = engine_assemble(engine, why, why_bytes);
@@ -233,6 +299,8 @@ int engine_start(struct engine *engine)
 	if (engine->publisher)
 		error = start(engine, "publisher", publisher_step, engine->publisher, slow_idle);
 	if (!error)
+		error = start(engine, "history", keeping_step, &engine->keeping, slow_idle);
+	if (!error)
 		error = start(engine, "storing", storing_step, &engine->storing, stage_idle);
 	for (uint32_t i = 0; i < engine->config->shards && !error; i++) {
 		snprintf(name, sizeof(name), "shard-%02u", i % 100);
@@ -262,7 +330,8 @@ int engine_crank(struct engine *engine, uint64_t now_ns)
 	work += closing_step(engine->closing, now_ns);
 	for (uint32_t i = 0; i < engine->config->shards; i++)
 		work += shard_step(&engine->shards[i], now_ns);
-	return work + storing_step(&engine->storing, now_ns);
+	work += storing_step(&engine->storing, now_ns);
+	return work + keeping_step(&engine->keeping, now_ns);
 }
 
 const char *engine_stuck(struct engine *engine, uint64_t limit_ns)
@@ -300,12 +369,14 @@ static void finish(struct engine *engine)
 	uint64_t end_ns = monotonic_ns() + STOP_MS * UINT64_C(1000000);
 	int idle = 0;
 
+	engine->keeping.hurry = true;
 	while (idle < 20 && monotonic_ns() < end_ns) {
 		uint64_t now_ns = monotonic_ns();
 		int work = closing_step(engine->closing, now_ns);
 		for (uint32_t i = 0; i < engine->config->shards; i++)
 			work += shard_step(&engine->shards[i], now_ns);
 		work += storing_step(&engine->storing, now_ns);
+		work += keeping_step(&engine->keeping, now_ns);
 		idle = work ? 0 : idle + 1;
 		if (!work)
 			nanosleep(&pause, NULL);
@@ -335,12 +406,14 @@ static void tear_down(struct engine *engine, bool kept)
 	if (engine->intake)
 		intake_close(engine->intake);
 	storing_fini(&engine->storing);
+	keeping_fini(&engine->keeping);
 	for (uint32_t i = 0; i < engine->config->shards; i++)
 		shard_fini(&engine->shards[i], i == 0);
 	if (engine->publisher)
 		publisher_destroy(engine->publisher);
 	if (engine->store)
 		store_close(engine->store);
+	history_close(engine->history);
 	release(engine);
 }
 

@@ -15,6 +15,7 @@
 #include "deliver/store.h"
 #include "engine.h"
 #include "intake/attach.h"
+#include "keeping.h"
 #include "lane.h"
 #include "replay.h"
 #include "shard.h"
@@ -29,6 +30,7 @@ struct engine {
 	struct replay recovered; /* registry, sources, closer, scorers: used on from here */
 	char recovery_text[256];
 	char store_path[4096];
+	char history_path[4096];
 	uint32_t epoch;
 	uint64_t started_ms;  /* unix */
 	uint64_t opened_ns;   /* monotonic */
@@ -55,6 +57,8 @@ struct engine {
 	struct closing *closing;
 	struct shard shards[WEIR_SHARDS_MAX];
 	struct storing storing;
+	struct keeping keeping;
+	struct history *history;
 	struct store *store;
 	int store_error; /* the first of the recovery's transaction */
 	struct publisher *publisher; /* NULL: no Redis configured */

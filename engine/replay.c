@@ -20,6 +20,7 @@ struct replay_state {
 	struct checkpoint checkpoint;
 	bool resumed;   /* at `checkpoint` */
 	bool truncated; /* retention took the beginning of a lane */
+	struct history_rows rows[WEIR_SHARDS_MAX]; /* of a close, where they are wanted */
 };
 
 static int fail(struct replay *replay, int error, const char *what)
@@ -144,7 +145,12 @@ static int score(struct replay *replay, struct close_job *job)
 	scored_list_init(&all);
 	scored_list_init(&one);
 	for (uint32_t i = 0; i < replay->options.shards; i++) {
+		struct history_rows *rows = &replay->state->rows[i];
+		scorer_record(replay->scorers[i], replay->options.each_close ? rows : NULL);
 		int error = scorer_close(replay->scorers[i], job, &one);
+		scorer_record(replay->scorers[i], NULL);
+		if (error >= 0 && history_rows_failed(rows))
+			error = -ENOMEM;
 		if (error < 0)
 			return fail(replay, error, "scoring a close");
 		scored_list_merge(&all, &one);
@@ -157,6 +163,10 @@ static int score(struct replay *replay, struct close_job *job)
 	scored_list_free(&all);
 	inputs_close(&replay->inputs, job->source, job->closed_ms);
 	inputs_release(&replay->inputs, release, replay);
+	if (replay->options.each_close)
+		replay->options.each_close(replay->options.self, job, replay->state->rows);
+	for (uint32_t i = 0; i < replay->options.shards; i++)
+		history_rows_clear(&replay->state->rows[i]);
 	return 0;
 }
 
@@ -476,6 +486,8 @@ void replay_fini(struct replay *replay)
 {
 	for (uint32_t i = 0; replay->state && i < WEIR_LANES_MAX; i++)
 		replay_lane_close(replay->state->lanes[i]);
+	for (uint32_t i = 0; replay->state && i < WEIR_SHARDS_MAX; i++)
+		history_rows_fini(&replay->state->rows[i]);
 	if (replay->state)
 		checkpoint_fini(&replay->state->checkpoint);
 	free(replay->state);

@@ -40,13 +40,16 @@ struct replay_options {
 	uint32_t shards;
 	uint32_t series_max;
 	enum replay_start start;
-	uint64_t stored_through; /* STORED: of the store's last close */
+	uint64_t stored_through; /* STORED: of the last close that store and history have */
 	/* Every revision, in order, with the number of its close. May be NULL. */
 	void (*each)(void *self, uint64_t sequence, const struct anomaly *anomaly);
 	/* What operators said, and whose last revision was published after all (input.h), in order
 	 * with the revisions. May be NULL. */
 	void (*each_input)(void *self, const struct operator_input *input);
 	void (*each_release)(void *self, uint64_t sequence, uint64_t number, const uint64_t id[2]);
+	/* What each close brings to the history: rows of each shard. May be NULL. */
+	void (*each_close)(void *self, const struct close_job *job,
+			   const struct history_rows *rows);
 	void *self;
 };
 
@@ -63,17 +66,17 @@ struct replay {
 	struct closer closer;
 	struct scorer *scorers[WEIR_SHARDS_MAX];
 	struct inputs inputs;
-	struct config *config;       /* in force at the end; NULL in a new store */
-	int64_t interval_ms;         /* 0 in a new store */
-	uint32_t epoch;              /* last one, 0 in a new store */
-	uint32_t epoch_seen;         /* highest in a lane; above `epoch`: control log torn */
-	uint64_t started_at;         /* close after which replay began: 0, or a checkpoint's */
-	uint64_t sequence;           /* of the last close */
-	uint64_t events, blocks;     /* read */
+	struct config *config;   /* in force at the end; NULL in a new store */
+	int64_t interval_ms;     /* 0 in a new store */
+	uint32_t epoch;          /* last one, 0 in a new store */
+	uint32_t epoch_seen;     /* highest in a lane; above `epoch`: control log torn */
+	uint64_t started_at;     /* close after which replay began: 0, or a checkpoint's */
+	uint64_t sequence;       /* of the last close */
+	uint64_t events, blocks; /* read */
 	uint64_t closes;
 	struct weir_ring_record *rings; /* every ring the logs still name */
 	uint32_t rings_count, rings_capacity;
-	uint32_t *rings_index;       /* [2 * rings_capacity]: place + 1 by hash, or 0 */
+	uint32_t *rings_index; /* [2 * rings_capacity]: place + 1 by hash, or 0 */
 	struct reader_report control;
 	struct replay_lane_end *lanes; /* all lane directories */
 	uint32_t lanes_count;

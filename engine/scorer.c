@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "detect/bank.h"
 #include "interval/rollup.h"
+#include "recorder.h"
 #include "weir/segment.h"
 
 /* Intervals without any event that are scored after one with events: two weeks of minutes. What a
@@ -26,6 +27,7 @@ struct metric_state {
 	uint32_t source;
 	char *key; /* text of the metric's configuration: equal text, equal meaning */
 	struct rollup *rollup;
+	struct recorder recorder;
 	struct bank_state {
 		struct bank *bank;
 		char *key;
@@ -49,6 +51,8 @@ struct scorer {
 	struct source_state sources[WEIR_SOURCES_MAX];
 	struct metric_state *metrics; /* by source, then index */
 	struct scored_list carried;   /* what a configuration resolved, until the next close */
+	struct history_rows *rows;    /* of the close in hand, for the history; NULL: not wanted */
+	uint32_t recorders;
 };
 
 /* Where the revisions of one bank go while it steps. */
@@ -210,6 +214,28 @@ static uint32_t terms_of(const struct config *config, const struct config_metric
 	ret_terms[0] = &config->metrics[metric->numerator];
 	ret_terms[1] = &config->metrics[metric->denominator];
 	return 2;
+}
+
+/* FNV-1a over what the metric's values follow from; not by what they are rolled up. */
+static void recorder_begin(struct scorer *scorer, const struct config_metric *metric,
+			   struct recorder *recorder)
+{
+	const struct config_metric *terms[2];
+	uint32_t count = terms_of(scorer->config, metric, terms);
+	struct bytes text = {0};
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (uint32_t i = 0; i < count; i++) {
+		put_term(&text, terms[i]);
+		if (count == 2 && strcmp(terms[i]->agg, "sum") == 0)
+			recorder->sums |= 1u << i;
+	}
+	check(!text.failed);
+	for (size_t i = 0; i < text.used; i++)
+		hash = (hash ^ text.data[i]) * UINT64_C(0x100000001b3);
+	bytes_fini(&text);
+	recorder->spec = hash;
+	recorder->number = scorer->recorders++ * scorer->shards + scorer->shard;
 }
 
 static void put_spec(struct bytes *key, const struct config *config,
@@ -408,10 +434,12 @@ static struct metric_state *make_metric(struct scorer *scorer, uint32_t index, u
 	struct metric_state *old = metric->key ? find(olds, source, metric->key) : NULL;
 	if (old) {
 		metric->rollup = old->rollup;
+		metric->recorder = old->recorder;
 		metric->last = old->last;
 		metric->scored = old->scored;
 		old->rollup = NULL;
 	} else if (metric->key) {
+		recorder_begin(scorer, config, &metric->recorder);
 		metric->rollup = make_rollup(scorer, config, source);
 	}
 	if (!metric->rollup || fill_banks(metric, scorer->config, config->name, old) < 0) {
@@ -494,8 +522,9 @@ int scorer_source(struct scorer *scorer, uint32_t number, const char *name)
 }
 
 /* One interval of one metric, whose partials (if any) are first..until. */
-static int score(struct metric_state *metric, int64_t interval, uint32_t flags,
-		 const struct partial *first, const struct partial *until, struct scored_list *out)
+static int score(const struct scorer *scorer, struct metric_state *metric, int64_t interval,
+		 uint32_t flags, const struct partial *first, const struct partial *until,
+		 struct scored_list *out)
 {
 	struct collector collector = {.out = out, .interval = interval, .metric = metric->index};
 	uint32_t observation_flags = flags & WEIR_CLOSE_INCOMPLETE ? OBSERVATION_INCOMPLETE : 0;
@@ -509,9 +538,16 @@ static int score(struct metric_state *metric, int64_t interval, uint32_t flags,
 		if (error < 0)
 			return error;
 	}
+	if (scorer->rows)
+		recorder_close(&metric->recorder, metric->rollup, observations, scorer->rows);
 	metric->last = interval;
 	metric->scored = true;
 	return collector.failed ? -ENOMEM : 0;
+}
+
+void scorer_record(struct scorer *scorer, struct history_rows *rows)
+{
+	scorer->rows = rows;
 }
 
 int scorer_close(struct scorer *scorer, const struct close_job *job, struct scored_list *out)
@@ -534,10 +570,13 @@ int scorer_close(struct scorer *scorer, const struct close_job *job, struct scor
 			interval = at->interval;
 			continue;
 		}
+		if (scorer->rows)
+			history_rows_interval(scorer->rows, interval,
+					      job->flags & WEIR_CLOSE_INCOMPLETE);
 		for (struct metric_state *m = scorer->metrics; m; m = m->next) {
 			if (m->source != job->source)
 				continue;
-			int error = score(m, interval, job->flags, first, at, out);
+			int error = score(scorer, m, interval, job->flags, first, at, out);
 			if (error < 0)
 				return error;
 		}

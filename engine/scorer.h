@@ -18,6 +18,7 @@
 #include "detect/anomaly.h"
 #include "intake/series.h"
 #include "interval/close.h"
+#include "interval/history_rows.h"
 #include "weir/segment.h"
 
 /* A record of the control log on its way through the shards: a closed run of intervals of one
@@ -74,6 +75,9 @@ void scored_list_merge(struct scored_list *into, struct scored_list *from);
  * were is kept; what fires in the others is resolved as of its last interval, with the next close.
  * The configuration is borrowed until the next call. */
 int scorer_configure(struct scorer *scorer, const struct config *config);
+/* Where the rows of closes go from here on, for the history; NULL (at first): nowhere. What is
+ * scored does not depend on it. */
+void scorer_record(struct scorer *scorer, struct history_rows *rows);
 /* Score a close. */
 int scorer_close(struct scorer *scorer, const struct close_job *job, struct scored_list *out);
 

@@ -49,6 +49,7 @@ int shard_step(void *self, uint64_t now_ns)
 	check(result);
 	result->job = job;
 	scored_list_init(&result->revisions);
+	scorer_record(shard->scorer, &result->rows);
 	int error = 0;
 	if (job->kind == WEIR_CONTROL_CONFIG)
 		error = scorer_configure(shard->scorer, job->config);
@@ -58,7 +59,7 @@ int shard_step(void *self, uint64_t now_ns)
 		log_error("shard", "scoring a close: %s", strerror(-error));
 	/* Without memory to score, going on would give other alerts than a replay: stop here, the
 	 * log has everything. */
-	check(error >= 0);
+	check(error >= 0 && !history_rows_failed(&result->rows));
 	if (job->checkpoint)
 		scorer_save(shard->scorer, &result->sections);
 	show(shard);
@@ -94,6 +95,7 @@ void shard_fini(struct shard *shard, bool with_jobs)
 void shard_result_free(struct shard_result *result)
 {
 	scored_list_free(&result->revisions);
+	history_rows_fini(&result->rows);
 	bytes_fini(&result->sections);
 	free(result);
 }

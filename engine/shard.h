@@ -14,6 +14,7 @@
 struct shard_result {
 	struct close_job *job;
 	struct scored_list revisions;
+	struct history_rows rows;
 	struct bytes sections; /* of the checkpoint, when the job asks for one */
 };
 

@@ -37,15 +37,20 @@ void storing_init(struct storing *storing)
 	storing->last = &storing->first;
 }
 
+static void free_request(struct checkpoint_request *request)
+{
+	if (!request)
+		return;
+	bytes_fini(&request->positions);
+	free(request);
+}
+
 void close_job_free(struct close_job *job)
 {
 	partials_free(job->partials);
 	config_free(job->config);
 	free(job->input);
-	if (job->checkpoint) {
-		bytes_fini(&job->checkpoint->positions);
-		free(job->checkpoint);
-	}
+	free_request(job->checkpoint);
 	free(job);
 }
 
@@ -101,6 +106,7 @@ static void take_job(struct storing *storing, struct close_job *job, struct scor
 		config_free(storing->config);
 		storing->config = job->config;
 		job->config = NULL;
+		keeping_config(storing->keeping, storing->config);
 		break;
 	case WEIR_CONTROL_INPUT:
 		inputs_apply(&storing->inputs, job->input);
@@ -116,12 +122,38 @@ static void take_job(struct storing *storing, struct close_job *job, struct scor
 	}
 }
 
+/* A checkpoint that still waits for the history is the one that is written: another one meanwhile
+ * would only wait longer. */
+static void choose_checkpoint(struct storing *storing, struct close_job *job)
+{
+	if (!job->checkpoint || !storing->checkpoint)
+		return;
+	free_request(job->checkpoint);
+	job->checkpoint = NULL;
+}
+
+/* The rows of all shards go on to the history, with their close. */
+static void keep_rows(struct storing *storing, const struct close_job *job)
+{
+	if (job->kind != WEIR_CONTROL_CLOSE)
+		return;
+	struct kept_close *kept = kept_close_make(job->sequence, job->source_name, job->through,
+						  storing->shards);
+
+	check(kept);
+	for (uint32_t i = 0; i < storing->shards; i++) {
+		kept->rows[i] = storing->heads[i]->rows;
+		storing->heads[i]->rows = (struct history_rows){0};
+	}
+	keeping_give(storing->keeping, kept);
+}
+
 /* The next close that all shards have answered. */
 static bool join(struct storing *storing, uint64_t now_ns)
 {
 	struct scored_list all;
 
-	if (storing->checkpoint || storing->batch_closes >= COMMIT_CLOSES_MAX)
+	if (storing->batch_closes >= COMMIT_CLOSES_MAX || !keeping_room(storing->keeping))
 		return false;
 	for (uint32_t i = 0; i < storing->shards; i++) {
 		if (!storing->heads[i])
@@ -131,6 +163,8 @@ static bool join(struct storing *storing, uint64_t now_ns)
 	}
 	struct close_job *job = storing->heads[0]->job;
 	scored_list_init(&all);
+	choose_checkpoint(storing, job);
+	keep_rows(storing, job);
 	for (uint32_t i = 0; i < storing->shards; i++) {
 		struct shard_result *head = storing->heads[i];
 		check(head->job == job);
@@ -141,10 +175,12 @@ static bool join(struct storing *storing, uint64_t now_ns)
 		storing->heads[i] = NULL;
 	}
 	take_job(storing, job, &all);
-	if (job->checkpoint)
+	if (job->checkpoint) {
 		inputs_save(&storing->inputs, &storing->sections);
-	storing->checkpoint = job->checkpoint;
-	job->checkpoint = NULL;
+		storing->checkpoint = job->checkpoint;
+		storing->checkpoint_sequence = job->sequence;
+		job->checkpoint = NULL;
+	}
 	if (storing->batch_closes++ == 0)
 		storing->batch_since_ns = now_ns;
 	account_freed(storing, job);
@@ -211,14 +247,16 @@ static int commit(struct storing *storing, uint64_t now_ns)
 	return 1;
 }
 
-/* The checkpoint's close is stored: write it, and let the past go that the older one covers. */
+/* The checkpoint's close is stored, and in the history: what recovery begins behind must be in
+ * both. Write it, and let the past go that the older one covers. */
 static int write_checkpoint(struct storing *storing)
 {
 	struct checkpoint_request *request = storing->checkpoint;
 
-	if (!request || storing->batch_closes)
+	if (!request || storing->stored_through < storing->checkpoint_sequence ||
+	    !keeping_through(storing->keeping, storing->checkpoint_sequence))
 		return 0;
-	int error = checkpoint_write(storing->io, storing->buffer, storing->batch_sequence,
+	int error = checkpoint_write(storing->io, storing->buffer, storing->checkpoint_sequence,
 				     &request->positions, &storing->sections);
 	if (error < 0)
 		log_warning("store", "no checkpoint: %s; recovery will read more of the log",
@@ -230,8 +268,7 @@ static int write_checkpoint(struct storing *storing)
 		storing->previous_keep[lane] = request->resume_lsn[lane];
 	}
 	weir_store_relaxed_64(&storing->checkpoints, storing->checkpoints + (error == 0));
-	bytes_fini(&request->positions);
-	free(request);
+	free_request(request);
 	storing->checkpoint = NULL;
 	bytes_clear(&storing->sections);
 	return 1;
@@ -272,10 +309,7 @@ void storing_fini(struct storing *storing)
 	for (uint32_t i = 0; i < storing->shards; i++)
 		if (storing->heads[i])
 			shard_result_free(storing->heads[i]);
-	if (storing->checkpoint) {
-		bytes_fini(&storing->checkpoint->positions);
-		free(storing->checkpoint);
-	}
+	free_request(storing->checkpoint);
 	bytes_fini(&storing->sections);
 	inputs_fini(&storing->inputs);
 	config_free(storing->config);

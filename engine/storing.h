@@ -13,6 +13,7 @@
 #include "deliver/publisher.h"
 #include "deliver/store.h"
 #include "input.h"
+#include "keeping.h"
 #include "log/io.h"
 #include "shard.h"
 #include "weir/limits.h"
@@ -20,6 +21,7 @@
 struct storing {
 	struct store *store;
 	struct publisher *publisher; /* NULL: no Redis configured */
+	struct keeping *keeping;     /* of the history */
 	struct io *io;               /* for checkpoints */
 	void *buffer;                /* CHECKPOINT_BUFFER_BYTES of it */
 	struct queue *results[WEIR_SHARDS_MAX];
@@ -33,7 +35,8 @@ struct storing {
 	struct stored_item *first, **last; /* of those jobs, in order */
 	struct inputs inputs;              /* what operators said, as of the last job joined */
 	struct config *config;             /* in force since a reload; NULL: that of the start */
-	struct checkpoint_request *checkpoint; /* to write once its close is committed */
+	struct checkpoint_request *checkpoint; /* to write once its close is stored and kept */
+	uint64_t checkpoint_sequence;
 	struct bytes sections;
 	uint64_t previous_keep[WEIR_LANES_MAX]; /* of the newest checkpoint */
 	uint64_t *keep_lsn;                     /* [lanes], of the older one; lanes acquire */

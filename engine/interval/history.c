@@ -56,6 +56,7 @@ static int load_sources(struct history *history)
 		struct history_source *source = &history->sources[history->sources_count++];
 		const char *name = (const char *)sqlite3_column_text(statement, 1);
 		source->id = sqlite3_column_int64(statement, 0);
+		source->kept = true;
 		snprintf(source->name, sizeof(source->name), "%s", name ? name : "");
 		source->through = sqlite3_column_type(statement, 2) == SQLITE_NULL
 					  ? INT64_MIN
@@ -319,23 +320,27 @@ static bool lose(struct history *history, const char *why)
 
 bool history_add(struct history *history, const struct history_close *close)
 {
-	if (close->sequence <= history->added)
-		return false;
-	history->added = close->sequence;
+	bool known = close->sequence <= history->added;
+	struct history_source *source = find_source(history, close->source);
 	size_t bytes = close_bytes(close);
+
+	if (!known)
+		history->added = close->sequence;
 	if (history->damaged)
-		return lose(history, "its file is damaged; start again to rebuild it from the log");
+		return !known && lose(history, "its file is damaged; start again to rebuild it");
+	if (!source)
+		return !known && lose(history, "there are too many sources in it");
+	/* Names are given once: they are taken whatever becomes of the rows. */
+	for (uint32_t i = 0; i < close->shards; i++)
+		take_names(history, (uint32_t)(source - history->sources), &close->rows[i]);
+	if (known)
+		return false;
 	if (history->pending_bytes &&
 	    history->pending_bytes + bytes > history->options.pending_bytes_max)
 		return lose(history, "it cannot be written; see the data directory's disk");
-	struct history_source *source = find_source(history, close->source);
-	if (!source)
-		return lose(history, "there are too many sources in it");
 	int64_t through = source->through;
-	for (uint32_t i = 0; i < close->shards; i++) {
-		take_names(history, (uint32_t)(source - history->sources), &close->rows[i]);
+	for (uint32_t i = 0; i < close->shards; i++)
 		take_rows(history, source, &close->rows[i], through);
-	}
 	if (close->shards)
 		take_intervals(history, source, &close->rows[0], through);
 	if (close->through > source->through)

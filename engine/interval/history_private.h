@@ -21,7 +21,8 @@ struct history_table {
 
 struct history_source {
 	char name[WEIR_SOURCE_NAME_BYTES];
-	int64_t id;        /* in the database */
+	int64_t id;        /* in the database; 0: none yet */
+	bool kept;         /* its row there is committed */
 	int64_t through;   /* last closed interval, pending ones included; INT64_MIN: none */
 	int64_t committed; /* the same as committed */
 	uint32_t coverage; /* series of the source's own rows; 0: not known yet */

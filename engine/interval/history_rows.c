@@ -11,6 +11,14 @@ void history_rows_fini(struct history_rows *rows)
 	bytes_fini(&rows->names);
 }
 
+void history_rows_clear(struct history_rows *rows)
+{
+	bytes_clear(&rows->intervals);
+	bytes_clear(&rows->rows);
+	bytes_clear(&rows->sketches);
+	bytes_clear(&rows->names);
+}
+
 size_t history_rows_bytes(const struct history_rows *rows)
 {
 	return rows->intervals.capacity + rows->rows.capacity + rows->sketches.capacity +
@@ -40,17 +48,17 @@ void history_rows_name(struct history_rows *rows, uint32_t number,
 	bytes_put_text(names, label);
 }
 
-void history_rows_add(struct history_rows *rows, const struct history_row *row, const void *sketch,
-		      size_t sketch_bytes)
+void history_rows_add(struct history_rows *rows, const struct history_row *row,
+		      const struct sketch *sketch)
 {
 	struct history_row *kept = bytes_put(&rows->rows, row, sizeof(*row));
 
-	if (!kept || !sketch_bytes)
+	if (!kept || !sketch)
 		return;
 	kept->sketch = 1;
 	kept->words[1] = rows->sketches.used;
-	kept->words[2] = sketch_bytes;
-	bytes_put(&rows->sketches, sketch, sketch_bytes);
+	sketch_save(sketch, &rows->sketches);
+	kept->words[2] = rows->sketches.used - kept->words[1];
 }
 
 bool history_rows_failed(const struct history_rows *rows)

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "interval/history_chunk.h"
 #include "interval/observation.h"
+#include "interval/sketch.h"
 
 /* Numbers of metrics: bounded by what the row has room for. */
 #define HISTORY_METRICS_MAX ((1u << 30) - 1)
@@ -52,13 +53,14 @@ struct history_rows {
 };
 
 void history_rows_fini(struct history_rows *rows);
+void history_rows_clear(struct history_rows *rows); /* memory is kept */
 size_t history_rows_bytes(const struct history_rows *rows);
 void history_rows_interval(struct history_rows *rows, int64_t interval, bool incomplete);
 void history_rows_name(struct history_rows *rows, uint32_t number,
 		       const struct history_metric *metric, uint32_t slice, const char *label);
-/* `row` is copied; sketch_bytes of it are kept with it (0: none). */
-void history_rows_add(struct history_rows *rows, const struct history_row *row, const void *sketch,
-		      size_t sketch_bytes);
+/* `row` is copied, its sketch (NULL: it has none) saved beside it. */
+void history_rows_add(struct history_rows *rows, const struct history_row *row,
+		      const struct sketch *sketch);
 bool history_rows_failed(const struct history_rows *rows); /* without memory */
 
 #endif

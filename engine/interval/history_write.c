@@ -500,7 +500,7 @@ static void roll_back(struct history *history)
 		sqlite3_exec(history->db, "ROLLBACK", NULL, NULL, NULL);
 	history->series = history->series_committed;
 	for (uint32_t s = 0; s < history->sources_count; s++)
-		if (history->sources[s].committed == INT64_MIN)
+		if (!history->sources[s].kept)
 			history->sources[s].id = history->sources[s].coverage = 0;
 }
 
@@ -520,6 +520,8 @@ int history_write(struct history *history)
 	sqlite3_finalize(history->find);
 	sqlite3_finalize(history->name);
 	history->find = history->name = NULL;
+	for (uint32_t s = 0; s < history->sources_count; s++)
+		history->sources[s].kept = true;
 	history->series_committed = history->series;
 	count(&history->counters.commits, 1);
 	if (history_sql_number(history->db, "PRAGMA page_count", &pages, NULL) == 0)
