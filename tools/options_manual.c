@@ -25,6 +25,8 @@ static const struct {
 			 "both it is /run/weir/control.sock."},
 	{"WEIR_SOCKET", "The socket for producers, where --socket does not say it. Without both it "
 			"is /run/weir/weir.sock."},
+	{"WEIR_CONFIG", "The engine's configuration, where --config does not say it. Without both "
+			"it is /etc/weir/weir.yaml."},
 	{"NO_COLOR", "If set and not empty, nothing is coloured."},
 };
 

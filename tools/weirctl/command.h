@@ -33,6 +33,7 @@ struct command {
 	ROW(emit)                                                                                  \
 	ROW(import)                                                                                \
 	ROW(config)                                                                                \
+	ROW(doctor)                                                                                \
 	ROW(completion)
 
 #define COMMAND_DECLARE(name) extern const struct command command_##name;
