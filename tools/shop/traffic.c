@@ -10,6 +10,7 @@
 
 #define BUFFER_MIN 4096
 #define THINNING (UINT64_C(1) << 32) /* the incident's streams, beside the series' own */
+#define BOUNCING (UINT64_C(1) << 33) /* which visits are one page long */
 
 void traffic_init(struct traffic *traffic, uint64_t seed, double page_views_min, uint64_t step_ms)
 {
@@ -46,9 +47,40 @@ static int make_room(struct traffic_buffer *buffer, uint64_t count)
 	return 0;
 }
 
+/* The series whose events these are: a bounce is a visit that was one page long. */
+static uint32_t drawn_from(uint32_t series)
+{
+	if (market_series_event(series) != MARKET_BOUNCE)
+		return series;
+	return series + (MARKET_SESSION_START - MARKET_BOUNCE) * MARKET_CELLS;
+}
+
+/* Of the events from `from` on, those that are kept: visits that bounce. */
+static void keep_bounces(const struct traffic *traffic, uint64_t step, uint32_t series,
+			 struct traffic_buffer *buffer, size_t from)
+{
+	struct random random = random_keyed(traffic->seed, step, BOUNCING + series);
+	double chance = traffic->step_mean[series] / traffic->step_mean[drawn_from(series)];
+	size_t kept = from;
+	for (size_t i = from; i < buffer->used; i++) {
+		if (random_unit(&random) >= chance)
+			continue;
+		buffer->samples[kept] = buffer->samples[i];
+		buffer->samples[kept++].series = (int)series;
+	}
+	buffer->used = kept;
+}
+
 int traffic_step(const struct traffic *traffic, uint64_t step, uint32_t series,
 		 struct traffic_buffer *buffer)
 {
+	if (drawn_from(series) != series) {
+		size_t from = buffer->used;
+		int ret = traffic_step(traffic, step, drawn_from(series), buffer);
+		if (ret == 0)
+			keep_bounces(traffic, step, series, buffer, from);
+		return ret;
+	}
 	const uint64_t start_ms = step * traffic->step_ms;
 	const int32_t *cents = traffic->prices.cents[market_series_event(series)];
 	const struct incident *incident = traffic->incident;

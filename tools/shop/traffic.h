@@ -5,6 +5,7 @@
  *        of events at uniform times, drawn from a random stream keyed by (seed, step, series). So
  *        the traffic does not depend on who draws it, or in which order. The incident thins the
  *        events it touches with a stream of its own: everything else is the same without it.
+ *        Bounces are visits, drawn once more and thinned: there are never more of them.
  * Never: looks at a clock, or knows weir's series ids.
  */
 #ifndef SHOP_TRAFFIC_H

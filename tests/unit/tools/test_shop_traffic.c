@@ -211,6 +211,36 @@ Test(shop_traffic, a_day_has_as_many_events_as_its_rates_say)
 	free(buffer.samples);
 }
 
+Test(shop_traffic, every_bounce_is_a_visit)
+{
+	const uint64_t from_ms = MONDAY_MS + 15 * 60 * MINUTE_MS;
+	struct incident incident = {.event = MARKET_PAGE_VIEW,
+				    .size = -0.4,
+				    .onset_ms = from_ms + MINUTE_MS / 2,
+				    .end_ms = from_ms + 5 * MINUTE_MS};
+	struct traffic_buffer buffer;
+	size_t visits = 0, bounces = 0;
+	traffic_init(&traffic, 15, 24000.0, MINUTE_MS);
+	traffic.incident = &incident;
+	draw(&buffer, from_ms, 3, 1);
+	for (size_t i = 0; i < buffer.used; i++) {
+		const struct weir_sample *one = &buffer.samples[i];
+		visits += market_series_event((uint32_t)one->series) == MARKET_SESSION_START;
+		if (market_series_event((uint32_t)one->series) != MARKET_BOUNCE)
+			continue;
+		bounces++;
+		bool found = false;
+		for (size_t j = i; !found && buffer.samples[j].time_ms == one->time_ms; j--) {
+			found = buffer.samples[j].series == one->series - MARKET_CELLS;
+			if (j == 0)
+				break;
+		}
+		cr_assert(found, "a bounce without a visit");
+	}
+	cr_expect(bounces > visits / 3 && bounces < visits / 2, "%zu of %zu", bounces, visits);
+	free(buffer.samples);
+}
+
 Test(shop_traffic, the_incident_takes_its_share_there_and_leaves_everything_else_alone)
 {
 	const uint64_t from_ms = MONDAY_MS + 18 * 60 * MINUTE_MS;
