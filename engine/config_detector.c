@@ -27,7 +27,7 @@
 
 static const char *const detector_kinds[] = {"profile", "window", "rule", "absence", NULL};
 static const char *const directions[] = {"both", "up", "down", NULL};
-static const char *const baselines[] = {"recent", NULL};
+static const char *const baselines[] = {"recent", "last_year", NULL};
 static const char *const versus[] = {"previous", "last_week", "last_year", NULL};
 
 /* clang-format off */

@@ -216,7 +216,7 @@ static void describe(struct bank *bank, uint32_t i, int64_t interval, enum anoma
 	anomaly_id(anomaly->detector, anomaly->source, anomaly->metric, anomaly->slice,
 		   anomaly->start, anomaly->id);
 	group_id(anomaly->source, anomaly->metric, first_of(bank, life->group), anomaly->group);
-	anomaly->fired = true; /* nothing is said of what is pending */
+	anomaly->fired = life->status == LIFE_FIRING;
 	anomaly->revision = life->revision;
 	anomaly->state = state;
 	anomaly->direction = life->direction;
@@ -257,18 +257,23 @@ static void note_peak(struct life *life, double raw, int64_t interval)
 	}
 }
 
-/* Pending, or a pending one whose direction turned. */
+/* What happens to a slice begins with this interval. */
 static void begin(struct step *step, uint32_t i)
 {
 	struct bank *bank = step->bank;
 	struct life *life = &bank->lives[i];
 	int64_t interval = step->observations->interval;
 
+	if (!bank->running) {
+		bank->running = true;
+		bank->run = interval;
+	}
 	*life = (struct life){
 		.status = LIFE_PENDING,
 		.direction = bank->verdicts.direction[i],
 		.start = interval,
 		.quiet = life->quiet,
+		.group = bank->run,
 		.peak_interval = interval,
 		.observed = life->observed,
 		.expected = life->expected,
@@ -276,34 +281,36 @@ static void begin(struct step *step, uint32_t i)
 		.upper = life->upper,
 		.log10_p = life->log10_p,
 	};
-	if (!bank->running) {
-		bank->running = true;
-		bank->run = interval;
-	}
 }
 
+/* One that turns is another one: the first is over before it fired. */
 static void live_pending(struct step *step, uint32_t i, enum judgement judgement)
 {
 	struct bank *bank = step->bank;
 	struct life *life = &bank->lives[i];
 	int64_t interval = step->observations->interval;
+	bool turned = life->direction != bank->verdicts.direction[i];
 
 	if (judgement == JUDGED_UNKNOWN)
 		return;
+	if (life->revision > 0 && (judgement == JUDGED_NORMAL || turned))
+		speak(step, i, ANOMALY_RESOLVED);
 	if (judgement == JUDGED_NORMAL) {
 		life->status = LIFE_NORMAL;
 		return;
 	}
-	if (life->direction != bank->verdicts.direction[i])
+	if (turned)
 		begin(step, i);
 	life->count++;
 	note_peak(life, bank->raw[i], interval);
-	if (life->count < bank->spec.for_intervals)
+	if (life->count < bank->spec.for_intervals) {
+		if (life->count == 1)
+			speak(step, i, ANOMALY_PENDING);
 		return;
+	}
 	life->status = LIFE_FIRING;
 	life->count = 0;
 	life->fired = interval;
-	life->group = bank->run;
 	speak(step, i, ANOMALY_FIRING);
 }
 
@@ -426,14 +433,14 @@ void bank_end(struct bank *bank, int64_t interval, bank_each *each, void *self)
 {
 	for (uint32_t i = 0; i < bank->slices; i++) {
 		struct life *life = &bank->lives[i];
-		bool firing = life->status == LIFE_FIRING;
+		bool told = life->status != LIFE_NORMAL && life->revision > 0;
+		if (told) {
+			life->revision++;
+			describe(bank, i, life->start, ANOMALY_RESOLVED);
+			bank->anomaly.interval = interval;
+			each(self, &bank->anomaly);
+		}
 		life->status = LIFE_NORMAL;
-		if (!firing)
-			continue;
-		life->revision++;
-		describe(bank, i, life->start, ANOMALY_RESOLVED);
-		bank->anomaly.interval = interval;
-		each(self, &bank->anomaly);
 	}
 	bank->running = false;
 }

@@ -119,6 +119,8 @@ uint64_t bank_wanted(const struct detector_spec *spec)
 {
 	switch (spec->kind) {
 	case DETECTOR_WINDOW:
+		if (spec->baseline == BASELINE_LAST_YEAR)
+			return (uint64_t)spec->year_periods + 1;
 		return (uint64_t)math_max(3, ceil(0.5 * spec->window));
 	case DETECTOR_ABSENCE:
 		return 20 + 2 * (uint64_t)spec->absent_intervals;
@@ -197,6 +199,8 @@ struct bank *bank_create(const struct detector_spec *spec)
 	check((size_t)spec->kind < sizeof(ops) / sizeof(ops[0]));
 	bank->spec = *spec;
 	bank->ops = ops[spec->kind];
+	if (spec->kind == DETECTOR_WINDOW && spec->baseline == BASELINE_LAST_YEAR)
+		bank->ops = &detector_window_year;
 	return bank;
 }
 

@@ -102,6 +102,7 @@ struct detector_ops {
 		    uint32_t slices, struct bytes_reader *in);
 };
 
-extern const struct detector_ops detector_window, detector_absence, detector_profile, detector_rule;
+extern const struct detector_ops detector_window, detector_window_year, detector_absence,
+	detector_profile, detector_rule;
 
 #endif

@@ -10,6 +10,9 @@
  *        +--------------------+                                 | +---+ updated
  *        +------------------------------------------------------+
  *                        `recover` normal ones: resolved
+ *
+ * Each arrow is a revision. One that was only pending is resolved without having fired; what fires
+ * at once (`for` is 1) was never pending. After one that fired, nothing begins for `cooldown`.
  */
 #ifndef DETECT_LIFE_H
 #define DETECT_LIFE_H

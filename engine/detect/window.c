@@ -18,16 +18,15 @@
 #include "detect/math.h"
 #include "detect/rows.h"
 #include "detect/values.h"
+#include "detect/window.h"
 
 /* 240 buckets of 16 bytes: a slice stays below 4 KiB. */
 #define WINDOW_BUCKETS 240
-/* Deviations beyond which a value is learned as if it were there (k, if that is more). */
-#define WINDOW_CLIP 5.0
 
 enum window_row {
 	ROW_HEAD,    /* bucket being filled */
 	ROW_FILL,    /* intervals in it */
-	ROW_SQUARES, /* mean over intervals of the sum of squares of their events' values */
+	ROW_SQUARES, /* mean over intervals of window_squares() */
 	ROW_SEEN,    /* intervals learned */
 	ROW_COUNT,   /* scratch: values in the ring, their mean, squared deviations */
 	ROW_MEAN,
@@ -118,58 +117,6 @@ static void window_sums(void *state, const struct detector_spec *spec, uint32_t 
 			      rows_float(state, &shape, capacity, buckets + b), mean, deviation);
 }
 
-struct window_fit {
-	double n, mean, variance;
-	double squares; /* per interval, of the events' values */
-	bool lumps;     /* count or sum: Poisson is the least variance */
-	double step;
-};
-
-static struct window_fit window_fit(const struct observations *observations, double n, double mean,
-				    double deviation, double squares)
-{
-	struct window_fit fit = {.n = n, .mean = mean, .step = 1};
-	fit.variance = deviation / math_max(n - 1, 1);
-	switch (observations->aggregation) {
-	case AGGREGATE_COUNT:
-		/* Half an event more than was seen: an empty window is not proof of a zero rate. */
-		fit.lumps = true;
-		fit.variance = math_max(fit.variance, mean + 0.5 / n);
-		break;
-	case AGGREGATE_SUM:
-		fit.lumps = mean > 0;
-		fit.variance = math_max(fit.variance, squares);
-		fit.step = mean > 0 ? squares / mean : 0;
-		break;
-	default:
-		/* Constant so far: a hundredth of the mean is no deviation. */
-		fit.variance = math_max(fit.variance, 1e-4 * mean * mean);
-		break;
-	}
-	fit.variance = math_max(fit.variance, 1e-300);
-	return fit;
-}
-
-static void window_score(const struct window_fit *fit, const struct detector_spec *spec,
-			 double value, uint32_t i, struct verdicts *verdicts)
-{
-	double spread = spec->k * sqrt(fit->variance);
-	/* The next value's variance includes that of the mean. */
-	double variance = fit->variance * (1 + 1 / fit->n);
-	double z = (value - fit->mean) / sqrt(variance);
-	if (fit->lumps && value >= 0) {
-		double mean = fit->mean + 0.5 * fit->step / fit->n;
-		double scale = math_max(variance / mean, fit->step);
-		z = math_poisson_score(value, mean, fit->step, scale);
-	}
-	z = math_student_score(z, fit->n - 1);
-	verdicts->expected[i] = fit->mean;
-	verdicts->lower[i] = fit->lumps ? math_max(fit->mean - spread, 0) : fit->mean - spread;
-	verdicts->upper[i] = fit->mean + spread;
-	verdicts->log10_p[i] = math_clamp(math_log10_tail(z), -300.0, -1e-12);
-	verdicts->direction[i] = value < fit->mean ? -1 : 1;
-}
-
 /* A value (or its absence) takes the next place in slice i's ring. */
 static void window_learn(void *state, const struct detector_spec *spec, uint32_t capacity,
 			 uint32_t i, double value, double squares)
@@ -204,13 +151,6 @@ static void window_learn(void *state, const struct detector_spec *spec, uint32_t
 	*square += (squares - *square) / math_min(*seen, math_max(spec->window, 2));
 }
 
-/* What a value far outside teaches: as much as the edge of a wide band. */
-static double clipped(const struct window_fit *fit, const struct detector_spec *spec, double value)
-{
-	double reach = math_max(spec->k, WINDOW_CLIP) * sqrt(fit->variance);
-	return math_clamp(value, fit->mean - reach, fit->mean + reach);
-}
-
 static void window_step(void *state, const struct detector_spec *spec, uint32_t capacity,
 			const struct observations *observations, const uint8_t *learn,
 			struct verdicts *verdicts)
@@ -232,11 +172,12 @@ static void window_step(void *state, const struct detector_spec *spec, uint32_t 
 		if (count[i] >= wanted && isfinite(value)) {
 			struct window_fit fit = window_fit(observations, count[i], mean[i],
 							   deviation[i], squares[i]);
-			window_score(&fit, spec, value, i, verdicts);
-			value = clipped(&fit, spec, value);
+			window_score(&fit, spec, observations, value, i, verdicts);
+			value = window_clipped(&fit, spec, value);
 		}
 		if (learn[i] && !incomplete)
-			window_learn(state, spec, capacity, i, value, observations->sum_squares[i]);
+			window_learn(state, spec, capacity, i, value,
+				     window_squares(observations, i));
 	}
 }
 

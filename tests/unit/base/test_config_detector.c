@@ -141,4 +141,8 @@ Test(config_detector, the_past_that_a_rule_keeps_is_bounded)
 		"another frequency");
 	config_free(parse("kind: rule, up: 5%, versus: last_week, frequency: 1m"));
 	config_free(parse("kind: rule, up: 5%, versus: last_year, frequency: 1h"));
+	config_free(parse("kind: window, baseline: last_year, frequency: 1h, window: 7d"));
+	refused("kind: window, baseline: last_year, frequency: 1d, window: 800",
+		"w.yaml: detectors[0].window: as long as the year that it looks back; make it "
+		"shorter");
 }

@@ -104,12 +104,18 @@ Test(bank, for_and_recover_count_consecutive_intervals)
 	spec.recover_intervals = 2;
 	struct bank *bank = quiet_bank(&spec, 2);
 
+	cr_assert_eq(step(bank, 1, 20), 1);
+	cr_assert(last()->state == ANOMALY_PENDING && !last()->fired && last()->revision == 1);
+	uint64_t first = last()->id[0];
 	cr_assert_eq(step(bank, 1, 20), 0);
-	cr_assert_eq(step(bank, 1, 20), 0);
-	cr_assert_eq(step(bank, 1, 100), 0, "two are not three");
-	cr_assert_eq(step(bank, 1, 20), 0);
+	cr_assert_eq(step(bank, 1, 100), 1, "two are not three");
+	cr_assert(last()->state == ANOMALY_RESOLVED && !last()->fired && last()->revision == 2);
+	cr_assert_eq(last()->id[0], first);
+	cr_assert_eq(step(bank, 1, 20), 1);
+	cr_assert_neq(last()->id[0], first);
 	cr_assert_eq(step(bank, 1, 10), 0);
 	cr_assert_eq(step(bank, 1, 20), 1);
+	cr_assert(last()->state == ANOMALY_FIRING && last()->fired && last()->revision == 2);
 	cr_assert_eq(last()->start, 63, "the run began with the first of three");
 	cr_assert_eq(last()->interval, 65);
 	cr_assert_eq(last()->peak_interval, 64);
@@ -117,7 +123,33 @@ Test(bank, for_and_recover_count_consecutive_intervals)
 	cr_assert_eq(step(bank, 1, 20), 0);
 	cr_assert_eq(step(bank, 1, 100), 0);
 	cr_assert_eq(step(bank, 1, 100), 1);
-	cr_assert_eq(last()->state, ANOMALY_RESOLVED);
+	cr_assert(last()->state == ANOMALY_RESOLVED && last()->fired);
+	bank_destroy(bank);
+}
+
+Test(bank, a_pending_one_that_turns_is_another_one)
+{
+	struct detector_spec spec = window_spec();
+	spec.for_intervals = 2;
+	struct bank *bank = quiet_bank(&spec, 1);
+
+	cr_assert_eq(step(bank, 0, 20), 1);
+	uint64_t low = last()->id[0];
+	cr_assert_eq(step(bank, 0, 300), 2);
+	const struct anomaly *over = &heard.anomaly[heard.count - 2];
+	cr_assert(over->state == ANOMALY_RESOLVED && over->id[0] == low && over->direction < 0);
+	cr_assert(last()->state == ANOMALY_PENDING && last()->id[0] != low);
+	cr_assert_eq(last()->direction, 1);
+	cr_assert_eq(step(bank, 0, 300), 1);
+	cr_assert_eq(last()->state, ANOMALY_FIRING);
+	cr_assert_eq(last()->start, 61);
+	/* What is pending when its detector goes is over too. */
+	cr_assert_eq(step(bank, 0, 100), 1);
+	cr_assert_eq(step(bank, 0, 20), 1);
+	heard.count = 0;
+	bank_end(bank, 70, heard_each, &heard);
+	cr_assert_eq(heard.count, 1);
+	cr_assert(last()->state == ANOMALY_RESOLVED && !last()->fired && last()->interval == 70);
 	bank_destroy(bank);
 }
 

@@ -178,3 +178,107 @@ Test(window, stands_still_while_it_may_not_learn)
 	cr_assert_float_eq(probe.expected[0], 100, 1e-9, "an incomplete interval was learned");
 	probe_fini(&probe);
 }
+
+Test(window, of_last_year_is_mean_and_k_deviations_around_the_same_day_then)
+{
+	struct detector_spec spec = window_spec(29, 2.5);
+	struct shop shop;
+	struct heard heard = {0};
+	static double values[800];
+
+	spec.baseline = BASELINE_LAST_YEAR;
+	spec.severity = 0;
+	spec.for_intervals = spec.recover_intervals = 1;
+	shop_init(&shop, 8, 1, 86400000, AGGREGATE_COUNT);
+	struct bank *bank = bank_create(&spec);
+	for (int k = 0; k < 800; k++) {
+		/* Summer is twice winter, and one day of the second year is half of what it was. */
+		double season = 1000 - 300 * cos(2 * M_PI * k / 364);
+		values[k] = floor(season + 20 * chance_normal(&shop.chance));
+		if (k == 600)
+			values[k] = floor(values[k] / 2);
+		shop.observations.interval++;
+		shop.value[0] = shop.events[0] = shop.squares[0] = values[k];
+		heard.count = 0;
+		cr_assert_eq(bank_step(bank, &shop.observations, heard_each, &heard), 0);
+		if (k != 600) {
+			cr_assert_leq(heard.count, k == 601, "day %d", k);
+			continue;
+		}
+		double mean = 0, square = 0;
+		for (int i = 600 - 364 - 14; i < 600 - 364 + 15; i++)
+			mean += values[i] / 29;
+		for (int i = 600 - 364 - 14; i < 600 - 364 + 15; i++)
+			square += (values[i] - mean) * (values[i] - mean) / 28;
+		cr_assert_eq(heard.count, 1);
+		cr_assert_float_eq(heard.anomaly[0].expected, mean, 1e-6);
+		cr_assert_float_eq(heard.anomaly[0].upper - mean, 2.5 * sqrt(fmax(square, mean)),
+				   1e-6);
+	}
+	bank_destroy(bank);
+}
+
+Test(window, of_last_year_says_nothing_of_a_past_nobody_saw)
+{
+	struct detector_spec spec = window_spec(10, 2);
+	struct shop shop;
+	struct heard heard = {0};
+
+	spec.baseline = BASELINE_LAST_YEAR;
+	spec.severity = 0;
+	spec.for_intervals = spec.recover_intervals = 1;
+	shop_init(&shop, 9, 1, 86400000, AGGREGATE_MEAN);
+	struct bank *bank = bank_create(&spec);
+	for (int k = 0; k < 900; k++) {
+		shop.observations.interval++;
+		shop.events[0] = 5;
+		/* Wild, and without data for most of the first autumn. */
+		shop.value[0] = k > 250 && k < 330 ? (double)NAN : k % 2 ? 10 : 50;
+		shop.observations.flags = k > 100 && k < 110 ? OBSERVATION_INCOMPLETE : 0;
+		if (k == 364 + 105 || k == 364 + 290)
+			shop.value[0] = 1e6;
+		cr_assert_eq(bank_step(bank, &shop.observations, heard_each, &heard), 0);
+	}
+	cr_assert_eq(heard.count, 0);
+	shop.observations.interval++;
+	shop.value[0] = 1e6;
+	cr_assert_eq(bank_step(bank, &shop.observations, heard_each, &heard), 0);
+	cr_assert_eq(heard.count, 1);
+	bank_destroy(bank);
+}
+
+Test(window, a_share_of_few_is_no_surer_than_few_tosses)
+{
+	const double shares[] = {0.02, 0.4, 0.97};
+	struct detector_spec spec = window_spec(60, 0);
+	double per_week = severity_log10_intervals(60000);
+	static double numerator[SHOP_SLICES_MAX], weight[SHOP_SLICES_MAX];
+	struct shop shop;
+	struct probe probe;
+	uint32_t fifty[3] = {0};
+
+	shop_init(&shop, 10, 12, 60000, AGGREGATE_RATIO);
+	shop.observations.numerator = numerator;
+	shop.observations.weight = weight;
+	probe_init(&probe, &detector_window, &spec, 12);
+	for (int k = 0; k < 2 * 10080; k++) {
+		shop.observations.interval++;
+		for (uint32_t i = 0; i < 12; i++) {
+			/* From three visits at night to thirty. */
+			double visits = chance_poisson(&shop.chance, 3 + 27 * (k % 1440 / 1440.0));
+			double hits = 0;
+			for (double v = 0; v < visits; v++)
+				hits += chance_uniform(&shop.chance) < shares[i % 3];
+			numerator[i] = hits, weight[i] = shop.events[i] = visits;
+			shop.value[i] = visits > 0 ? hits / visits : (double)NAN;
+		}
+		probe_step(&probe, &shop);
+		for (uint32_t i = 0; i < 12; i++)
+			fifty[i % 3] += probe.log10_p[i] < 0 &&
+					severity_raw(probe.log10_p[i], per_week) >= 50;
+	}
+	/* Eight series-weeks each: about eight. */
+	for (uint32_t i = 0; i < 3; i++)
+		cr_assert_leq(fifty[i], 24, "share %g: %u of 50", shares[i], fifty[i]);
+	probe_fini(&probe);
+}
