@@ -27,7 +27,8 @@ uint64_t bank_bytes(const struct bank *bank); /* of state, for status */
 /* Checkpoint; load into a bank of an equal spec: 0 or -EPROTO. */
 void bank_save(const struct bank *bank, struct bytes *out);
 int bank_load(struct bank *bank, struct bytes_reader *in);
-/* A revision of `resolved` for everything that fires or is pending (the detector is removed by configuration). */
+/* A revision of `resolved` for everything that fires or is pending (the detector is removed by
+ * configuration). */
 void bank_end(struct bank *bank, int64_t interval, bank_each *each, void *self);
 /* 128-bit id of an anomaly. Exposed for tests and tools. */
 void anomaly_id(const char *detector, const char *source, const char *metric, const char *slice,
