@@ -12,8 +12,7 @@
  *        -2^64 ..... -2^-64   zero  2^-64 ................... 2^64
  *         page -128 .. -1     page 0   page 1 .. 128, one for each power of two
  *
- *        A page of counts is made when its first value comes; `directory` names the pages in use,
- *        sorted.
+ *        A page of counts is made when its first value comes; `places` says where it lies.
  *
  * Runs on: lanes and shards, each with sketches of their own.
  * Never:   depends on the order of what is added, so that merging is exact and bytes are canonical.
@@ -46,11 +45,6 @@ struct page {
 	uint64_t counts[PAGE_BUCKETS];
 };
 
-struct directory {
-	int32_t number; /* of the page: -128 .. 128 */
-	uint32_t page;  /* index into pages */
-};
-
 struct sketch {
 	enum sketch_kind kind;
 	/* distinct */
@@ -62,14 +56,14 @@ struct sketch {
 	uint32_t pages_count, pages_capacity;
 	uint64_t count;
 	struct page *pages;
-	struct directory *directory; /* [pages_count], by number */
-	uint32_t last;               /* place in the directory where the last value fell */
+	uint16_t places[PAGES_MAX]; /* of page number + PAGE_MAX: 1 + index into pages; 0: none */
+	uint16_t first, end;        /* of the places in use; what is outside is 0 */
 };
 
 _Static_assert(SKETCH_DISTINCT_BITS == 12, "four registers of six bits are three bytes");
 
-_Static_assert(PAGES_MAX *(sizeof(struct page) + sizeof(struct directory)) + 1024 <=
-		       SKETCH_BYTES_MAX,
+#define PAGES_BYTES_MAX (PAGES_MAX * sizeof(struct page))
+_Static_assert(PAGES_BYTES_MAX + sizeof(struct sketch) <= SKETCH_BYTES_MAX,
 	       "no sketch is greater than it says");
 
 struct sketch *sketch_create(enum sketch_kind kind)
@@ -88,7 +82,6 @@ void sketch_destroy(struct sketch *sketch)
 	free(sketch->list);
 	free(sketch->registers);
 	free(sketch->pages);
-	free(sketch->directory);
 	free(sketch);
 }
 
@@ -100,8 +93,7 @@ enum sketch_kind sketch_kind(const struct sketch *sketch)
 uint64_t sketch_bytes(const struct sketch *sketch)
 {
 	return sizeof(*sketch) + sketch->list_capacity * sizeof(uint32_t) +
-	       (sketch->registers ? REGISTERS : 0) +
-	       sketch->pages_capacity * (sizeof(struct page) + sizeof(struct directory));
+	       (sketch->registers ? REGISTERS : 0) + sketch->pages_capacity * sizeof(struct page);
 }
 
 void sketch_reset(struct sketch *sketch)
@@ -110,11 +102,13 @@ void sketch_reset(struct sketch *sketch)
 		memset(sketch->registers, 0, REGISTERS);
 	if (sketch->pages_count)
 		memset(sketch->pages, 0, sketch->pages_count * sizeof(struct page));
+	memset(&sketch->places[sketch->first], 0,
+	       (uint32_t)(sketch->end - sketch->first) * sizeof(sketch->places[0]));
 	sketch->dense = false;
 	sketch->list_count = 0;
 	sketch->pages_count = 0;
 	sketch->count = 0;
-	sketch->last = 0;
+	sketch->first = sketch->end = 0;
 }
 
 uint64_t sketch_count(const struct sketch *sketch)
@@ -325,10 +319,6 @@ static int pages_reserve(struct sketch *sketch, uint32_t more)
 	while (capacity < sketch->pages_count + more)
 		capacity *= 2;
 	capacity = capacity < PAGES_MAX ? capacity : PAGES_MAX;
-	struct directory *directory = realloc(sketch->directory, capacity * sizeof(*directory));
-	if (!directory)
-		return -ENOMEM;
-	sketch->directory = directory;
 	struct page *pages = realloc(sketch->pages, capacity * sizeof(*pages));
 	if (!pages)
 		return -ENOMEM;
@@ -338,36 +328,25 @@ static int pages_reserve(struct sketch *sketch, uint32_t more)
 	return 0;
 }
 
-/* The first place in the directory whose number is at least this. */
-static uint32_t directory_place(const struct sketch *sketch, int32_t number)
+/* Memory for it there must be: pages_reserve(). */
+static void page_make(struct sketch *sketch, uint32_t place)
 {
-	uint32_t from = 0, to = sketch->pages_count;
-	while (from < to) {
-		uint32_t middle = (from + to) / 2;
-		if (sketch->directory[middle].number < number)
-			from = middle + 1;
-		else
-			to = middle;
-	}
-	return from;
+	bool none = sketch->first == sketch->end;
+	sketch->places[place] = (uint16_t)++sketch->pages_count;
+	sketch->first = (uint16_t)(none || place < sketch->first ? place : sketch->first);
+	sketch->end = (uint16_t)(none || place >= sketch->end ? place + 1 : sketch->end);
 }
 
 /* The counts of a page, made if it is new; NULL: no memory. */
-static uint64_t *page_of(struct sketch *sketch, int32_t number)
+static inline uint64_t *page_of(struct sketch *sketch, int32_t number)
 {
-	uint32_t place = sketch->last;
-	if (place < sketch->pages_count && sketch->directory[place].number == number)
-		return sketch->pages[sketch->directory[place].page].counts;
-	place = directory_place(sketch, number);
-	if (place == sketch->pages_count || sketch->directory[place].number != number) {
+	uint32_t place = (uint32_t)(number + PAGE_MAX);
+	if (__builtin_expect(!sketch->places[place], 0)) {
 		if (pages_reserve(sketch, 1) < 0)
 			return NULL;
-		memmove(&sketch->directory[place + 1], &sketch->directory[place],
-			(sketch->pages_count - place) * sizeof(*sketch->directory));
-		sketch->directory[place] = (struct directory){number, sketch->pages_count++};
+		page_make(sketch, place);
 	}
-	sketch->last = place;
-	return sketch->pages[sketch->directory[place].page].counts;
+	return sketch->pages[sketch->places[place] - 1].counts;
 }
 
 static int bucket_add(struct sketch *sketch, int32_t bucket, uint64_t count)
@@ -385,16 +364,17 @@ static int quantile_merge(struct sketch *into, const struct sketch *from)
 {
 	/* All memory first, so that a failure leaves `into` as it was. */
 	uint32_t more = 0;
-	for (uint32_t i = 0; i < from->pages_count; i++) {
-		uint32_t place = directory_place(into, from->directory[i].number);
-		more += place == into->pages_count ||
-			into->directory[place].number != from->directory[i].number;
-	}
+	for (uint32_t i = from->first; i < from->end; i++)
+		more += from->places[i] && !into->places[i];
 	if (pages_reserve(into, more) < 0)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < from->pages_count; i++) {
-		const uint64_t *counts = from->pages[from->directory[i].page].counts;
-		uint64_t *to = page_of(into, from->directory[i].number);
+	for (uint32_t i = from->first; i < from->end; i++) {
+		if (!from->places[i])
+			continue;
+		if (!into->places[i])
+			page_make(into, i);
+		const uint64_t *counts = from->pages[from->places[i] - 1].counts;
+		uint64_t *to = into->pages[into->places[i] - 1].counts;
 		for (uint32_t j = 0; j < PAGE_BUCKETS; j++)
 			to[j] += counts[j];
 	}
@@ -409,12 +389,14 @@ double sketch_quantile(const struct sketch *sketch, double q)
 	double rank = ceil(q * (double)sketch->count), seen = 0;
 	int32_t bucket = 0;
 	rank = rank < 1 ? 1 : rank;
-	for (uint32_t i = 0; i < sketch->pages_count; i++) {
-		const uint64_t *counts = sketch->pages[sketch->directory[i].page].counts;
+	for (int32_t i = sketch->first; i < sketch->end; i++) {
+		if (!sketch->places[i])
+			continue;
+		const uint64_t *counts = sketch->pages[sketch->places[i] - 1].counts;
 		for (int32_t j = 0; j < PAGE_BUCKETS; j++) {
 			if (!counts[j])
 				continue;
-			bucket = sketch->directory[i].number * PAGE_BUCKETS + j;
+			bucket = (i - PAGE_MAX) * PAGE_BUCKETS + j;
 			seen += (double)counts[j];
 			if (seen >= rank)
 				return bucket_value(bucket);
@@ -486,12 +468,14 @@ static void save_registers(const struct sketch *sketch, struct bytes *out)
 static void save_buckets(const struct sketch *sketch, struct bytes *out)
 {
 	int32_t before = BUCKET_MIN - 1;
-	for (uint32_t i = 0; i < sketch->pages_count; i++) {
-		const uint64_t *counts = sketch->pages[sketch->directory[i].page].counts;
+	for (int32_t i = sketch->first; i < sketch->end; i++) {
+		if (!sketch->places[i])
+			continue;
+		const uint64_t *counts = sketch->pages[sketch->places[i] - 1].counts;
 		for (int32_t j = 0; j < PAGE_BUCKETS; j++) {
 			if (!counts[j])
 				continue;
-			int32_t bucket = sketch->directory[i].number * PAGE_BUCKETS + j;
+			int32_t bucket = (i - PAGE_MAX) * PAGE_BUCKETS + j;
 			put_varint(out, (uint64_t)(bucket - before - 1));
 			put_varint(out, counts[j]);
 			before = bucket;
