@@ -69,6 +69,7 @@ static const struct field config_fields[] = {
 	TOP("redis.password_file", TEXT, redis_password_file, true),
 	TOP("redis.stream_max", U64, redis_stream_max, true),
 	TOP("prometheus.listen", TEXT, prometheus_listen, true),
+	TOP("prometheus.network", TEXT, prometheus_network, true),
 };
 
 static const struct field metric_fields[] = {

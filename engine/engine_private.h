@@ -82,6 +82,8 @@ struct engine {
 int engine_assemble(struct engine *engine, char *why, size_t why_bytes);
 int engine_intake_step(void *engine, uint64_t now_ns);
 /* status.c */
+/* detectors.c: the answer to "detectors", a json_t; name: NULL for all. Control agent. */
+void *detectors_json(struct engine *engine, const char *name);
 char *engine_answer(void *engine, const char *command, const void *request);
 /* request.c: what changes something. */
 int engine_control_step(void *engine, uint64_t now_ns);

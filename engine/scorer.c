@@ -653,3 +653,23 @@ void scorer_status(const struct scorer *scorer, struct scorer_status *ret_status
 	}
 	*ret_status = status;
 }
+
+void scorer_details(const struct scorer *scorer, scorer_each *each, void *self)
+{
+	for (const struct metric_state *m = scorer->metrics; m; m = m->next) {
+		const struct config_metric *metric = &scorer->config->metrics[m->index];
+		struct scorer_detail detail = {
+			.metric = metric,
+			.source = scorer->sources[m->source].name,
+			.through_ms = m->scored ? (m->last + 1) * scorer->interval_ms : 0,
+		};
+		/* The banks are in the order in which fill_banks() met the metric's detectors. */
+		for (uint32_t i = 0, d = 0; i < m->banks_count; i++, d++) {
+			while (strcmp(scorer->config->detectors[d].metric, metric->name) != 0)
+				d++;
+			detail.detector = &scorer->config->detectors[d];
+			detail.bank = m->banks[i].bank;
+			each(self, &detail);
+		}
+	}
+}

@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "config.h"
 #include "detect/anomaly.h"
+#include "detect/bank.h"
 #include "intake/series.h"
 #include "interval/close.h"
 #include "interval/history_rows.h"
@@ -92,5 +93,16 @@ struct scorer_status {
 	uint64_t learning, banks;
 };
 void scorer_status(const struct scorer *scorer, struct scorer_status *ret_status);
+
+/* A detector at work on one source, in the order of the configuration. */
+struct scorer_detail {
+	const struct config_metric *metric;
+	const struct config_detector *detector;
+	const char *source;
+	const struct bank *bank;
+	int64_t through_ms; /* unix, the end of the interval last scored; 0: none yet */
+};
+typedef void scorer_each(void *self, const struct scorer_detail *detail);
+void scorer_details(const struct scorer *scorer, scorer_each *each, void *self);
 
 #endif

@@ -271,6 +271,9 @@ char *engine_answer(void *self, const char *command, const void *request)
 		return answer_text(anomalies_json(engine, request));
 	if (strcmp(command, "stat") == 0)
 		return answer_text(stat_answer(engine));
+	if (strcmp(command, "detectors") == 0)
+		return answer_text(detectors_json(
+			engine, json_string_value(json_object_get(request, "name"))));
 	if (strcmp(command, "prometheus") == 0)
 		return answer_text(prometheus_answer(engine));
 	return answer_text(json_pack("{sb ss}", "ok", 0, "error",

@@ -429,6 +429,27 @@ void bank_learning(const struct bank *bank, uint64_t *ret_seen, uint64_t *ret_wa
 	*ret_wanted = bank_wanted(&bank->spec);
 }
 
+uint32_t bank_slices(const struct bank *bank)
+{
+	return bank->slices;
+}
+
+void bank_slice(const struct bank *bank, uint32_t slice, struct bank_slice *ret_slice)
+{
+	const struct verdicts *verdicts = &bank->verdicts;
+	const struct life *life = &bank->lives[slice];
+
+	*ret_slice = (struct bank_slice){
+		.label = bank->labels[slice],
+		.expected = verdicts->expected[slice],
+		.lower = verdicts->lower[slice],
+		.upper = verdicts->upper[slice],
+		.severity = severity_clamp(math_max(bank->raw[slice], 0)),
+		.pending = life->status == LIFE_PENDING,
+		.firing = life->status == LIFE_FIRING,
+	};
+}
+
 void bank_end(struct bank *bank, int64_t interval, bank_each *each, void *self)
 {
 	for (uint32_t i = 0; i < bank->slices; i++) {

@@ -24,6 +24,15 @@ int bank_step(struct bank *bank, const struct observations *observations, bank_e
 /* Intervals seen, and how many the detector wants before it says anything ("learning, n of m"). */
 void bank_learning(const struct bank *bank, uint64_t *ret_seen, uint64_t *ret_wanted);
 uint64_t bank_bytes(const struct bank *bank); /* of state, for status */
+/* One slice as of the last step, for people. */
+struct bank_slice {
+	const char *label;
+	double expected, lower, upper;
+	double severity;
+	bool pending, firing;
+};
+uint32_t bank_slices(const struct bank *bank);
+void bank_slice(const struct bank *bank, uint32_t slice, struct bank_slice *ret_slice);
 /* Checkpoint; load into a bank of an equal spec: 0 or -EPROTO. */
 void bank_save(const struct bank *bank, struct bytes *out);
 int bank_load(struct bank *bank, struct bytes_reader *in);

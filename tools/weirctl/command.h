@@ -25,7 +25,9 @@ struct command {
 #define COMMANDS(ROW)                                                                              \
 	ROW(status)                                                                                \
 	ROW(stat)                                                                                  \
+	ROW(top)                                                                                   \
 	ROW(anomalies)                                                                             \
+	ROW(detectors)                                                                             \
 	ROW(tail)                                                                                  \
 	ROW(dump)                                                                                  \
 	ROW(verify)                                                                                \

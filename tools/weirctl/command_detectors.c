@@ -1,0 +1,181 @@
+/*
+ * detectors: what the detectors are, and how far each has come.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ask.h"
+#include "command.h"
+#include "text.h"
+
+#define WHY_BYTES 320
+
+struct detectors {
+	const char *socket;
+	bool json;
+};
+
+static const struct option_row rows[] = {
+	ROW_CONTROL(struct detectors),
+	ROW_JSON(struct detectors, "one JSON object per line"),
+};
+
+static const char *text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+	return text ? text : "-";
+}
+
+static int64_t integer_of(const json_t *object, const char *name)
+{
+	return json_integer_value(json_object_get(object, name));
+}
+
+/* "3 of 60", "yes" once it has seen enough, "-" where no source has come. */
+static void learning(const json_t *detector, char text[48])
+{
+	int64_t seen = integer_of(detector, "learned"), wanted = integer_of(detector, "learn");
+	if (!json_is_string(json_object_get(detector, "source")))
+		snprintf(text, 48, "-");
+	else if (seen >= wanted)
+		snprintf(text, 48, "yes");
+	else
+		snprintf(text, 48, "%" PRId64 " of %" PRId64, seen, wanted);
+}
+
+static void print_line(const json_t *detector)
+{
+	char learnt[48];
+	learning(detector, learnt);
+	printf("%-24s %-16s %-10s %-8s %-14s %6" PRId64 " %6" PRId64 " %8.1f %9" PRId64 "\n",
+	       text_of(detector, "name"), text_of(detector, "metric"), text_of(detector, "source"),
+	       text_of(detector, "kind"), learnt, integer_of(detector, "slices"),
+	       integer_of(detector, "firing"),
+	       json_number_value(json_object_get(detector, "severity")),
+	       integer_of(detector, "state_bytes") >> 10);
+}
+
+static void print_value(const char *name, json_t *value)
+{
+	char number[TEXT_NUMBER_BYTES];
+	if (json_is_string(value)) {
+		printf("  %-12s %s\n", name, json_string_value(value));
+		return;
+	}
+	text_double(number, json_number_value(value));
+	printf("  %-12s %s\n", name, number);
+}
+
+static void print_slices(const json_t *detector)
+{
+	const json_t *slice;
+	size_t i;
+	json_array_foreach(json_object_get(detector, "top_slices"), i, slice)
+	{
+		char band[3][TEXT_NUMBER_BYTES];
+		static const char *const of[] = {"expected", "lower", "upper"};
+		for (int n = 0; n < 3; n++) {
+			json_t *value = json_object_get(slice, of[n]);
+			snprintf(band[n], sizeof(band[n]), "%.6g",
+				 json_is_number(value) ? json_number_value(value) : NAN);
+		}
+		printf("  %-8s %5.1f  %s to %s, expected %s  %s\n", text_of(slice, "state"),
+		       json_number_value(json_object_get(slice, "severity")), band[1], band[2],
+		       band[0], text_of(slice, "slice")[0] ? text_of(slice, "slice") : "(total)");
+	}
+}
+
+static void print_whole(json_t *detector, bool first)
+{
+	char learnt[48], time[TEXT_TIME_BYTES] = "nothing yet";
+	const char *key;
+	json_t *value, *through = json_object_get(detector, "through_ms");
+	if (first) {
+		printf("%s: %s of %s\n", text_of(detector, "name"), text_of(detector, "kind"),
+		       text_of(detector, "metric"));
+		json_object_foreach(json_object_get(detector, "spec"), key, value)
+			print_value(key, value);
+	}
+	if (!json_is_string(json_object_get(detector, "source"))) {
+		puts("no source has come yet");
+		return;
+	}
+	learning(detector, learnt);
+	if (json_is_integer(through))
+		text_time(time, json_integer_value(through));
+	printf("source %s: scored up to %s, learned enough: %s, %" PRId64 " slices, %" PRId64
+	       " firing, %" PRId64 " KiB\n",
+	       text_of(detector, "source"), time, learnt, integer_of(detector, "slices"),
+	       integer_of(detector, "firing"), integer_of(detector, "state_bytes") >> 10);
+	print_slices(detector);
+}
+
+static void print_all(const struct detectors *given, json_t *list, bool whole)
+{
+	json_t *detector;
+	size_t i;
+	if (!given->json && !whole)
+		printf("%-24s %-16s %-10s %-8s %-14s %6s %6s %8s %9s\n", "NAME", "METRIC", "SOURCE",
+		       "KIND", "LEARNED", "SLICES", "FIRING", "SEVERITY", "STATE KiB");
+	json_array_foreach(list, i, detector)
+	{
+		if (given->json) {
+			json_dumpf(detector, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+			putchar('\n');
+		} else if (whole) {
+			print_whole(detector, i == 0);
+		} else {
+			print_line(detector);
+		}
+	}
+}
+
+static int run(void *self, int count, char **operands)
+{
+	const struct detectors *given = self;
+	bool whole = strcmp(operands[0], "show") == 0;
+	char why[WHY_BYTES];
+	json_t *request = json_pack("{ss}", "command", "detectors");
+	(void)count;
+	if (whole)
+		json_object_set_new(request, "name", json_string(operands[1]));
+	json_t *answer = ask(ask_socket(given->socket), request, why, sizeof(why));
+	if (!answer) {
+		fprintf(stderr, "weirctl: %s\n", why);
+		return strstr(why, "no such detector") ? TOOL_NO : TOOL_IO;
+	}
+	print_all(given, json_object_get(answer, "detectors"), whole);
+	json_decref(answer);
+	return TOOL_OK;
+}
+
+static const struct option_action actions[] = {
+	{"list", "",
+	 "all of them: how far each has learned, how many slices, how severe it is now"},
+	{"show", "NAME", "one of them: its settings, and its most severe slices"},
+};
+
+static const struct option_example examples[] = {
+	{"weirctl detectors list", "All of them"},
+	{"weirctl detectors show orders", "One of them, with its slices and their bands"},
+};
+
+const struct command command_detectors = {
+	.options = {.program = "weirctl detectors",
+		    .operands = "",
+		    .summary = "what the detectors are, and how far they have learned",
+		    .description =
+			    "What the running engine's detectors are and how far each has come. A "
+			    "detector works on each source by itself. LEARNED is how many "
+			    "intervals it has seen of how many it wants before it speaks; SEVERITY "
+			    "is that of its most severe slice in the last interval.",
+		    COMMAND_ROWS(rows),
+		    COMMAND_ACTIONS(actions),
+		    COMMAND_EXAMPLES(examples),
+		    .exits = {[TOOL_NO] = "there is no such detector"},
+		    .environment = "WEIR_CONTROL"},
+	.bytes = sizeof(struct detectors),
+	.run = run,
+};

@@ -1,0 +1,351 @@
+/*
+ * top: the engine at a glance, again and again: rates, lanes, sources, threads.
+ *
+ * Idea:  two answers to "stat" and the time between them give rates. On a terminal the table is
+ *        drawn over the last one; elsewhere, or with --once, it is printed once.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ask.h"
+#include "command.h"
+#include "text.h"
+
+#define WHY_BYTES 320
+#define MEMBERS_MAX 64
+#define NAME_BYTES 64
+
+struct top {
+	const char *socket;
+	uint64_t every_ms, count;
+	bool once, json;
+};
+
+static const struct option_row rows[] = {
+	ROW_CONTROL(struct top),
+	{.name = "interval",
+	 .argument = "TIME",
+	 .help = "between two looks; default 1s",
+	 .kind = OPTION_DURATION,
+	 .min = 100,
+	 .max = 3600000,
+	 .at = offsetof(struct top, every_ms)},
+	{.id = 'n',
+	 .name = "count",
+	 .argument = "N",
+	 .help = "leave after N tables",
+	 .kind = OPTION_U64,
+	 .min = 1,
+	 .max = 1e18,
+	 .at = offsetof(struct top, count)},
+	{.name = "once",
+	 .help = "one table, and no terminal is needed",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct top, once)},
+	ROW_JSON(struct top, "each look as one JSON object"),
+};
+
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	stopped = 1;
+}
+
+/* One look at the engine: the list of "stat", and when. */
+struct look {
+	json_t *answer;
+	double at_s;
+};
+
+static double now_s(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static int look_at(const struct top *top, struct look *look, char why[WHY_BYTES])
+{
+	look->answer = ask(ask_socket(top->socket), json_pack("{ss}", "command", "stat"), why,
+			   WHY_BYTES);
+	look->at_s = now_s();
+	return look->answer ? 0 : -1;
+}
+
+/* The label's value of a number: "0" of {lane=0}; "" if it has none. */
+static const char *member_of(const json_t *stat)
+{
+	json_t *labels = json_object_get(stat, "labels"), *value;
+	const char *name;
+	json_object_foreach(labels, name, value) return json_string_value(value);
+	return "";
+}
+
+/* The value of a number; `member` NULL: the sum over all. */
+static double value_of(const struct look *look, const char *name, const char *member)
+{
+	const json_t *stat;
+	double sum = 0;
+	size_t i;
+	json_array_foreach(json_object_get(look->answer, "stats"), i,
+			   stat) if (strcmp(json_string_value(json_object_get(stat, "name")),
+					    name) == 0 &&
+				     (!member || strcmp(member_of(stat), member) == 0))
+		sum += json_number_value(json_object_get(stat, "value"));
+	return sum;
+}
+
+/* How much it has grown a second. */
+static double rate_of(const struct look *from, const struct look *to, const char *name,
+		      const char *member)
+{
+	double seconds = to->at_s - from->at_s;
+	double grown = value_of(to, name, member) - value_of(from, name, member);
+	return seconds > 0 && grown > 0 ? grown / seconds : 0;
+}
+
+/* 1234567 as "1.23 M". */
+static const char *scaled(double value, char text[24])
+{
+	static const char *const units[] = {"", " k", " M", " G", " T"};
+	int unit = 0;
+	while (value >= 999.5 && unit < 4) {
+		value /= 1000;
+		unit++;
+	}
+	snprintf(text, 24, unit && value < 99.95 ? "%.3g%s" : "%.0f%s", value, units[unit]);
+	return text;
+}
+
+/* The members of a group, from the number that each of them has. */
+static uint32_t members(const struct look *look, const char *name, char list[][NAME_BYTES])
+{
+	const json_t *stat;
+	uint32_t count = 0;
+	size_t i;
+	json_array_foreach(json_object_get(look->answer, "stats"), i,
+			   stat) if (strcmp(json_string_value(json_object_get(stat, "name")),
+					    name) == 0 &&
+				     count < MEMBERS_MAX)
+		snprintf(list[count++], NAME_BYTES, "%s", member_of(stat));
+	return count;
+}
+
+struct screen {
+	FILE *to;
+	const struct look *from, *now;
+};
+
+static void draw_head(const struct screen *s)
+{
+	char a[24], b[24], c[24], d[24];
+	double up = value_of(s->now, "up_seconds", NULL);
+	fprintf(s->to, "weird up %.0f:%02d:%02d, %s producers, %s series, %.1f %% of a core, %sB\n",
+		floor(up / 3600), (int)fmod(up / 60, 60), (int)fmod(up, 60),
+		scaled(value_of(s->now, "producers", NULL), a),
+		scaled(value_of(s->now, "series", NULL), b),
+		100 * rate_of(s->from, s->now, "cpu_seconds_total", NULL),
+		scaled(value_of(s->now, "resident_memory_bytes", NULL), c));
+	fprintf(s->to, "%s events/s kept, %s dropped, %s rejected, %sB/s to the disk, ",
+		scaled(rate_of(s->from, s->now, "events_persisted_total", NULL), a),
+		scaled(value_of(s->now, "events_dropped_total", NULL), b),
+		scaled(value_of(s->now, "events_rejected_total", NULL), c),
+		scaled(rate_of(s->from, s->now, "log_bytes_total", NULL), d));
+	fprintf(s->to, "%sB free\n", scaled(value_of(s->now, "disk_free_bytes", NULL), a));
+	fprintf(s->to, "%s detectors, %s learning; %s revisions stored, %s wait for Redis%s\n",
+		scaled(value_of(s->now, "detectors", NULL), a),
+		scaled(value_of(s->now, "detectors_learning", NULL), b),
+		scaled(value_of(s->now, "revisions_total", NULL), c),
+		scaled(value_of(s->now, "outbox", NULL), d),
+		value_of(s->now, "redis_configured", NULL) > 0 &&
+				value_of(s->now, "redis_connected", NULL) <= 0
+			? " (NOT CONNECTED)"
+			: "");
+}
+
+static void draw_lanes(const struct screen *s)
+{
+	char list[MEMBERS_MAX][NAME_BYTES], a[24], b[24], c[24], d[24], e[24];
+	uint32_t count = members(s->now, "rings", list);
+	fprintf(s->to, "\n%-12s %8s %12s %12s %12s %12s %8s\n", "LANE", "RINGS", "EVENTS/S",
+		"IN RINGS", "BYTES/S", "UNSYNCED", "LATE/S");
+	for (uint32_t i = 0; i < count; i++) {
+		const char *m = list[i];
+		fprintf(s->to, "%-12s %8.0f %12s %12s %12s %12s %8s%s\n", m,
+			value_of(s->now, "rings", m),
+			scaled(rate_of(s->from, s->now, "events_persisted_total", m), a),
+			scaled(value_of(s->now, "events_in_ring", m), b),
+			scaled(rate_of(s->from, s->now, "log_bytes_total", m), c),
+			scaled(value_of(s->now, "log_unsynced_bytes", m), d),
+			scaled(rate_of(s->from, s->now, "events_late_total", m), e),
+			value_of(s->now, "log_failing", m) > 0 ? "  CANNOT WRITE" : "");
+	}
+}
+
+static void draw_sources(const struct screen *s)
+{
+	char list[MEMBERS_MAX][NAME_BYTES];
+	uint32_t count = members(s->now, "source_clock_seconds", list);
+	fprintf(s->to, "\n%-12s %-26s %-26s %10s\n", "SOURCE", "CLOCK", "CLOSED UP TO", "BEHIND");
+	for (uint32_t i = 0; i < count; i++) {
+		char clock[TEXT_TIME_BYTES] = "-", closed[TEXT_TIME_BYTES] = "-";
+		double at = value_of(s->now, "source_clock_seconds", list[i]);
+		double through = value_of(s->now, "source_closed_seconds", list[i]);
+		if (at > 0)
+			text_time(clock, (int64_t)(at * 1000));
+		if (through > 0)
+			text_time(closed, (int64_t)(through * 1000));
+		fprintf(s->to, "%-12s %-26s %-26s %8.1f s\n", list[i], clock, closed,
+			value_of(s->now, "source_lag_seconds", list[i]));
+	}
+}
+
+static void draw_threads(const struct screen *s)
+{
+	char list[MEMBERS_MAX][NAME_BYTES], a[24];
+	uint32_t count = members(s->now, "agent_steps_total", list);
+	fprintf(s->to, "\n%-12s %12s %8s\n", "THREAD", "STEPS/S", "AWAKE");
+	for (uint32_t i = 0; i < count; i++) {
+		double steps = rate_of(s->from, s->now, "agent_steps_total", list[i]);
+		double sleeps = rate_of(s->from, s->now, "agent_sleeps_total", list[i]);
+		fprintf(s->to, "%-12s %12s %6.0f %%\n", list[i], scaled(steps, a),
+			steps > 0 ? 100 * (steps - fmin(sleeps, steps)) / steps : 0);
+	}
+}
+
+static void print_json(const struct look *from, const struct look *now)
+{
+	printf("{\"seconds\":%.3f,\"events_per_second\":%.1f,\"bytes_per_second\":%.1f,"
+	       "\"cores\":%.3f,\"stats\":",
+	       now->at_s - from->at_s, rate_of(from, now, "events_persisted_total", NULL),
+	       rate_of(from, now, "log_bytes_total", NULL),
+	       rate_of(from, now, "cpu_seconds_total", NULL));
+	json_dumpf(json_object_get(now->answer, "stats"), stdout,
+		   JSON_COMPACT | JSON_PRESERVE_ORDER);
+	puts("}");
+	fflush(stdout);
+}
+
+static void draw(const struct top *top, const struct look *from, const struct look *now, bool live)
+{
+	char *text = NULL;
+	size_t bytes;
+	struct screen screen = {.from = from, .now = now};
+	if (top->json) {
+		print_json(from, now);
+		return;
+	}
+	screen.to = open_memstream(&text, &bytes);
+	if (!screen.to)
+		return;
+	draw_head(&screen);
+	draw_lanes(&screen);
+	draw_sources(&screen);
+	draw_threads(&screen);
+	fclose(screen.to);
+	/* Home, each line cleared behind its end, what is below cleared: nothing flickers. */
+	if (live)
+		fputs("\033[H", stdout);
+	for (const char *line = text; *line;) {
+		size_t length = strcspn(line, "\n");
+		printf("%.*s%s\n", (int)length, line, live ? "\033[K" : "");
+		line += length + (line[length] == '\n');
+	}
+	fputs(live ? "\033[J" : "", stdout);
+	fflush(stdout);
+	free(text);
+}
+
+/* Wait for the next look; false: the operator has seen enough (q, Ctrl-C). */
+static bool wait_for(uint64_t ms, bool live)
+{
+	struct pollfd key = {.fd = live ? STDIN_FILENO : -1, .events = POLLIN};
+	char pressed = '\0';
+	if (poll(&key, 1, (int)ms) > 0 && read(STDIN_FILENO, &pressed, 1) != 1)
+		return false;
+	return !stopped && pressed != 'q';
+}
+
+/* What went wrong is in `why`: a screen of its own has to be left before it is said. */
+static int watch(const struct top *top, bool live, char why[WHY_BYTES])
+{
+	struct look from, now;
+	uint64_t left = top->once ? 1 : top->count;
+	if (look_at(top, &from, why) < 0)
+		return TOOL_IO;
+	while (left-- > 0 && wait_for(top->every_ms, live)) {
+		if (look_at(top, &now, why) < 0) {
+			json_decref(from.answer);
+			return TOOL_IO;
+		}
+		draw(top, &from, &now, live);
+		json_decref(from.answer);
+		from = now;
+	}
+	json_decref(from.answer);
+	return TOOL_OK;
+}
+
+static int run(void *self, int count, char **operands)
+{
+	const struct top *top = self;
+	bool live = !top->once && !top->json && isatty(STDOUT_FILENO) && isatty(STDIN_FILENO);
+	struct sigaction action = {.sa_handler = on_signal};
+	struct termios before, raw;
+	char why[WHY_BYTES] = "";
+	(void)count;
+	(void)operands;
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	if (live) {
+		tcgetattr(STDIN_FILENO, &before);
+		raw = before;
+		raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+		fputs("\033[?1049h\033[?25l\033[2J", stdout); /* a screen of its own, no cursor */
+	}
+	int code = watch(top, live, why);
+	if (live) {
+		fputs("\033[?25h\033[?1049l", stdout);
+		fflush(stdout);
+		tcsetattr(STDIN_FILENO, TCSANOW, &before);
+	}
+	if (why[0])
+		fprintf(stderr, "weirctl: %s\n", why);
+	return code;
+}
+
+static const struct top defaults = {.every_ms = 1000, .count = UINT64_MAX};
+
+static const struct option_example examples[] = {
+	{"weirctl top", "Until q is pressed"},
+	{"weirctl top --once", "One table"},
+	{"weirctl top --json --interval 10s | jq .events_per_second",
+	 "The rate, every ten seconds"},
+};
+
+const struct command command_top = {
+	.options = {.program = "weirctl top",
+		    .operands = "",
+		    .summary = "rates, lanes, sources and threads, live",
+		    .description =
+			    "The running engine at a glance: what it keeps a second, its lanes, "
+			    "how far each source is behind, how busy each thread is. On a terminal "
+			    "the table is drawn again and again until q or Ctrl-C; elsewhere one "
+			    "follows the other.",
+		    COMMAND_ROWS(rows),
+		    COMMAND_EXAMPLES(examples),
+		    .environment = "WEIR_CONTROL"},
+	.bytes = sizeof(struct top),
+	.defaults = &defaults,
+	.run = run,
+};
