@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "detect.h"
 #include "history.h"
 #include "ingest.h"
 #include "options.h"
@@ -18,6 +19,8 @@ static const struct question {
 	{"ingest", "events/s from emit to a durable file, every one checked", ingest_main},
 	{"history", "bytes of a year of intervals, and how long a chart's data takes to read",
 	 history_main},
+	{"detect", "closing an interval: its roll-up and its detectors, series by series",
+	 detect_main},
 };
 
 static void print_usage(FILE *out)
