@@ -19,7 +19,7 @@
 /* An --event, and the options behind it. */
 struct described {
 	const char *event; /* NULL: from the event column */
-	const char *field, *value, *aggregate;
+	const char *field, *value, *aggregate, *distinct;
 };
 
 struct descriptions {
@@ -125,6 +125,11 @@ static int take_aggregate(void *field, const char *argument)
 	return take_once(&last_of(field)->aggregate, argument);
 }
 
+static int take_distinct(void *field, const char *argument)
+{
+	return take_once(&last_of(field)->distinct, argument);
+}
+
 static int take_source(void *field, const char *argument)
 {
 	if (!argument[0] || strlen(argument) >= WEIR_SOURCE_NAME_BYTES)
@@ -179,6 +184,9 @@ static const struct option_row rows[] = {
 	ROW_TAKE("aggregate", "STAT=COLUMN,...",
 		 "rows are sums: count, sum, sum_squares, min, max of many events", descriptions,
 		 take_aggregate),
+	ROW_TAKE("distinct", "[FIELD=]COLUMN",
+		 "a text of which different ones are counted, as a visitor's; it is hashed",
+		 descriptions, take_distinct),
 	ROW_TAKE("source", "NAME", "stream of the events; default import", target.source,
 		 take_source),
 	ROW_CHOICE("clock", "event|wall",
@@ -241,12 +249,31 @@ static int add_aggregate(struct import_command *command, const struct described 
 	return copy ? 0 : -ENOMEM;
 }
 
+/* "COLUMN" or "FIELD=COLUMN": a series of hashes beside the event's own. */
+static int add_distinct(struct import_command *command, const struct described *described)
+{
+	const char *equals = strchr(described->distinct, '=');
+	size_t bytes = equals ? (size_t)(equals - described->distinct)
+			      : strlen(described->distinct);
+	struct import_map *map = &command->map;
+	if (map->measures_count == IMPORT_MEASURES_MAX || bytes == 0 ||
+	    bytes > WEIR_NAME_BYTES_MAX || (equals && !equals[1]))
+		return -EINVAL;
+	struct import_measure *measure = &map->measures[map->measures_count++];
+	memcpy(measure->field, described->distinct, bytes);
+	measure->event = described->event;
+	measure->column = equals ? equals + 1 : described->distinct;
+	measure->optional = true;
+	measure->distinct = true;
+	return 0;
+}
+
 static int make_measures(struct import_command *command)
 {
 	if (command->descriptions.orphan)
 		return options_wrong(&command_import.options,
-				     "--field, --value and --aggregate come behind the --event "
-				     "they describe");
+				     "--field, --value, --aggregate and --distinct come behind "
+				     "the --event they describe");
 	if (command->descriptions.count == 0)
 		return options_wrong(&command_import.options,
 				     "which event? --event NAME or --event-column "
@@ -267,6 +294,11 @@ static int make_measures(struct import_command *command)
 					     described->aggregate);
 		if (ret < 0)
 			return options_wrong(&command_import.options, "--field: too long");
+		if (described->distinct && add_distinct(command, described) < 0)
+			return options_wrong(&command_import.options,
+					     "--distinct cannot be \"%s\": it is a column, or "
+					     "FIELD=COLUMN",
+					     described->distinct);
 	}
 	return TOOL_OK;
 }

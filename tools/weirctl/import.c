@@ -282,6 +282,12 @@ static int measure_of(struct reading *reading, const struct import_row *row, uin
 	const struct import_field *field = &row->fields[reading->places.measures[m]];
 	if (field->bytes == 0 && measure->optional)
 		return 0;
+	if (measure->distinct) {
+		/* As weir_hash_value(): with bit 62 cleared it never looks like a NaN. */
+		*ret_value = weir_bits_value(hash_of(field->text, field->bytes) &
+					     ~(UINT64_C(1) << 62));
+		return 1;
+	}
 	if (field->is_number) {
 		*ret_value = field->number;
 		return 1;

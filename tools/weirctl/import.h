@@ -37,6 +37,7 @@ struct import_measure {
 	char field[WEIR_NAME_BYTES_MAX + 1];
 	const char *column; /* NULL: each row is an event of value 1 */
 	bool optional;      /* an empty field is no event, not a broken row */
+	bool distinct;      /* a text, of which a hash is taken: a series of kind hash */
 };
 
 /* What the columns mean. */

@@ -104,7 +104,9 @@ static int define(struct sending *sending)
 		import_series(import, s, &event, &field, values);
 		for (uint32_t i = 0; i < map->dimensions_count; i++)
 			by[i] = (struct weir_dimension){map->dimensions[i].name, values[i]};
-		int id = weir_series(sending->weir, event, field, WEIR_KIND_NUMBER, by,
+		bool distinct = map->measures[s % map->measures_count].distinct;
+		int id = weir_series(sending->weir, event, field,
+				     distinct ? WEIR_KIND_HASH : WEIR_KIND_NUMBER, by,
 				     map->dimensions_count);
 		if (id < 0) {
 			snprintf(sending->why, sending->why_bytes,
