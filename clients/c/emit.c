@@ -300,3 +300,12 @@ double weir_hash_value(uint64_t hash)
 	/* Bit 62 is the highest of the exponent: cleared, the value is finite whatever the rest. */
 	return weir_bits_value(hash & ~(UINT64_C(1) << 62));
 }
+
+/* FNV-1a (Fowler, Noll, Vo). Its weak high bits do no harm: what counts mixes them again. */
+double weir_hash_text(const char *text)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	for (; text && *text; text++)
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	return weir_hash_value(hash);
+}

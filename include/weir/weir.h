@@ -65,7 +65,7 @@ typedef struct weir weir;
 
 enum weir_series_kind {
 	WEIR_KIND_NUMBER = 0, /* the value takes part in sums */
-	WEIR_KIND_HASH = 1    /* the value is a hash (weir_hash_value), for distinct counts */
+	WEIR_KIND_HASH = 1    /* the value is a hash (weir_hash_text), for distinct counts */
 };
 
 struct weir_dimension {
@@ -117,6 +117,9 @@ size_t weir_emit_many(weir *w, const struct weir_sample *samples, size_t count);
 
 /* A 64-bit hash as a value of a WEIR_KIND_HASH series. */
 double weir_hash_value(uint64_t hash);
+/* The same of a text, as a visitor's id (FNV-1a, 64 bits): equal texts are counted once, whoever
+ * emits them. NULL is "". */
+double weir_hash_text(const char *text);
 
 /* Connect, offer new rings, read answers; never blocks. emit does this about once a second; call
  * it where an application is idle for long. 1: attached to an engine, 0: not, or a negative errno:

@@ -428,6 +428,24 @@ Test(emit, a_storm_of_signals_does_not_keep_a_handle_from_opening)
 	timer_stop();
 }
 
+Test(emit, a_text_has_the_same_hash_in_every_process)
+{
+	/* The published test vectors of FNV-1a, without bit 62. */
+	const struct {
+		const char *text;
+		uint64_t hash;
+	} known[] = {{"", UINT64_C(0xcbf29ce484222325)},
+		     {NULL, UINT64_C(0xcbf29ce484222325)},
+		     {"a", UINT64_C(0xaf63dc4c8601ec8c)},
+		     {"foobar", UINT64_C(0x85944171f73967e8)}};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		cr_expect_eq(weir_value_bits(weir_hash_text(known[i].text)),
+			     known[i].hash & ~(UINT64_C(1) << 62));
+	cr_expect_neq(weir_value_bits(weir_hash_text("ab")),
+		      weir_value_bits(weir_hash_text("ba")));
+}
+
 Test(emit, a_hash_is_always_a_value)
 {
 	uint64_t state = 1;
