@@ -368,16 +368,6 @@ void backlog_fail(struct writer *writer, struct slot *slot, uint64_t bad_lsn, in
 	writer_backoff(writer);
 }
 
-static void replaced(struct writer *writer, const struct slot *slot, uint64_t needed_lsn)
-{
-	for (uint32_t i = 0; i < writer->kept_count; i++) {
-		if (writer->kept[i].id != slot->id)
-			continue;
-		writer->kept[i].replaced = true;
-		writer->kept[i].last_lsn = needed_lsn;
-	}
-}
-
 int backlog_again(struct writer *writer)
 {
 	uint64_t from = writer->rewrite_lsn, end = writer->placed;
@@ -402,8 +392,9 @@ int backlog_again(struct writer *writer)
 			continue;
 		/* Until they are written again, those that are in the file serve a reader. */
 		if (slot->base_lsn >= from)
-			replaced(writer, slot, slot->last_lsn < writer->written ? slot->last_lsn
-									       : writer->written);
+			kept_replace(writer, slot->id,
+				     slot->last_lsn < writer->written ? slot->last_lsn
+								      : writer->written);
 		slot->last_lsn = from - 1;
 	}
 	if (writer->placed > from - 1)

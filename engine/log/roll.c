@@ -298,10 +298,8 @@ static void close_slot(struct writer *writer, struct slot *slot)
 	check(kept != NULL);
 	kept->busy = false;
 	/* Nothing in it that anybody needs: refused from its first block on, or never used. */
-	if (slot->last_lsn < slot->base_lsn && !kept->replaced) {
-		kept->replaced = true;
-		kept->last_lsn = 0;
-	}
+	if (slot->last_lsn < slot->base_lsn && !kept->replaced)
+		kept_replace(writer, slot->id, 0);
 }
 
 static int closing_step(struct writer *writer, struct slot *slot)
@@ -343,7 +341,7 @@ static int remove_replaced(struct writer *writer)
 {
 	int work = 0;
 
-	for (uint32_t i = 0; i < writer->kept_count; i++) {
+	for (uint32_t i = 0; i < writer->kept_count && writer->replaced_count; i++) {
 		const struct kept *kept = &writer->kept[i];
 		if (!kept->replaced || kept->busy || kept->last_lsn > writer->written)
 			continue;
@@ -351,6 +349,7 @@ static int remove_replaced(struct writer *writer)
 		writer_path(writer, path, SEGMENT_FILE_SEGMENT, kept->id);
 		ops_of(writer)->unlink(writer->options.io, path);
 		kept_drop(writer, i--, 1);
+		writer->replaced_count--;
 		work++;
 	}
 	return work;

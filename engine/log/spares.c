@@ -266,6 +266,18 @@ struct kept *kept_find(struct writer *writer, uint64_t id)
 	return NULL;
 }
 
+void kept_replace(struct writer *writer, uint64_t id, uint64_t needed_lsn)
+{
+	struct kept *kept = kept_find(writer, id);
+
+	check(kept != NULL);
+	if (kept->replaced)
+		return; /* an older file failed as well, meanwhile */
+	kept->replaced = true;
+	kept->last_lsn = needed_lsn;
+	writer->replaced_count++;
+}
+
 /* The snapshot that would then be the lane's first must be on stable storage. */
 static bool snapshot_safe(const struct writer *writer, const struct kept *kept)
 {

@@ -146,6 +146,7 @@ struct writer {
 	uint32_t spares_count;
 	struct kept *kept;
 	uint32_t kept_count, kept_capacity;
+	uint32_t replaced_count; /* of these, to be removed */
 
 	uint64_t now_ns;
 	uint64_t retry_ns;   /* no new file before this */
@@ -218,6 +219,8 @@ void spares_written(struct writer *writer, struct slot *slot, int64_t result);
 bool kept_add(struct writer *writer, const struct kept *kept);
 void kept_drop(struct writer *writer, uint32_t first, uint32_t count);
 struct kept *kept_find(struct writer *writer, uint64_t id);
+/* A newer file has, or is to have, all its blocks: remove it once needed_lsn is written there. */
+void kept_replace(struct writer *writer, uint64_t id, uint64_t needed_lsn);
 
 /* roll.c: files that are being filled. */
 void roll_seed(struct writer *writer);
