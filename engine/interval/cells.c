@@ -36,6 +36,9 @@
 /* Events between the prefetch of a cell and its use: about 200 ns of work, one miss to memory. */
 #define PREFETCH_EVENTS 32u
 
+/* In a cell's count, while its table is open: it has a sketch. */
+#define SKETCHED (UINT64_C(1) << 63)
+
 _Static_assert((UINT64_C(1) * WEIR_SKETCHES_MAX + WEIR_LATE_SKETCHES_MAX) * SKETCH_BYTES_MAX <
 		       UINT32_MAX,
 	       "offsets of saved sketches have 32 bits");
@@ -243,11 +246,25 @@ static void use_huge_pages(struct cells *cells, struct table *table)
 		(void)madvise(table->cells, bytes, MADV_COLLAPSE);
 }
 
-/* The first event of a series in the interval. */
-static __attribute__((noinline)) void cell_begin(struct cells *cells, struct table *table,
-						 uint32_t series, double value)
+static void cell_add(struct cell *cell, double value)
+{
+	cell->count++;
+	cell->sum += value;
+	cell->sum_squares += value * value;
+	cell->min = value < cell->min ? value : cell->min;
+	cell->max = value > cell->max ? value : cell->max;
+}
+
+/* The first event of a series in the interval, or any of a cell with a sketch. */
+static __attribute__((noinline)) void cell_special(struct cells *cells, struct table *table,
+						   uint32_t series, double value)
 {
 	struct cell *cell = &table->cells[series];
+	if (cell->count) {
+		cell_add(cell, value);
+		set_add(&table->sketches, cell->sketch, value);
+		return;
+	}
 	cell->count = 1;
 	cell->sum = value;
 	cell->sum_squares = value * value;
@@ -257,10 +274,12 @@ static __attribute__((noinline)) void cell_begin(struct cells *cells, struct tab
 	enum sketch_kind kind = kind_of(cells, series);
 	if (kind) {
 		cell->sketch = pool_open(&cells->pool, &table->sketches, kind, WEIR_SKETCHES_MAX);
-		if (cell->sketch)
+		if (cell->sketch) {
 			set_add(&table->sketches, cell->sketch, value);
-		else
+			cell->count |= SKETCHED;
+		} else {
 			cells->counters.unsketched++;
+		}
 	}
 	table->used[series / 64] |= UINT64_C(1) << series % 64;
 	if (table->used_words <= series / 64)
@@ -288,17 +307,11 @@ static const struct weir_event *add_run(struct cells *cells, const struct weir_e
 			break;
 		double value = weir_bits_value(event->value);
 		struct cell *cell = &table_cells[weir_event_series(word)];
-		if (__builtin_expect(cell->count == 0, 0)) {
-			cell_begin(cells, table, weir_event_series(word), value);
-			continue;
-		}
-		cell->count++;
-		cell->sum += value;
-		cell->sum_squares += value * value;
-		cell->min = value < cell->min ? value : cell->min;
-		cell->max = value > cell->max ? value : cell->max;
-		if (__builtin_expect(cell->sketch != 0, 0))
-			set_add(&table->sketches, cell->sketch, value);
+		/* One branch for both, on the sign: 0 wraps around to it, SKETCHED is it. */
+		if (__builtin_expect((int64_t)(cell->count - 1) < 0, 0))
+			cell_special(cells, table, weir_event_series(word), value);
+		else
+			cell_add(cell, value);
 	}
 	return event;
 }
@@ -339,7 +352,7 @@ static void table_drain(struct table *table, struct sketch_pool *pool, struct pa
 					.series = series,
 					.sketch = set_save(&table->sketches, cell->sketch,
 							   sketches),
-					.count = cell->count,
+					.count = cell->count & ~SKETCHED,
 					.sum = cell->sum,
 					.sum_squares = cell->sum_squares,
 					.min = cell->min,
