@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "engine_private.h"
+#include "named.h"
 
 /* A lane looks away after work, so that it does not chase the producers' tails; idle agents sleep
  * in the kernel, longer each time: all of them together cost about a percent of a core. */
@@ -167,6 +168,12 @@ static int recover(struct engine *engine, char *why, size_t why_bytes)
 	if (error < 0) {
 		snprintf(why, why_bytes, "cannot recover from %s: %s", config->data_directory,
 			 replay->why);
+		return error;
+	}
+	error = named_restore(engine->read_io, replay->registry);
+	if (error < 0) {
+		snprintf(why, why_bytes, "cannot read the series of old segments in %s: %s",
+			 config->data_directory, strerror(-error));
 		return error;
 	}
 	if (replay->interval_ms && replay->interval_ms != config->interval_ms) {

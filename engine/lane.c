@@ -36,18 +36,20 @@ int lane_create(const struct lane_options *options, struct lane **ret_lane)
 	lane->rings = calloc(LANE_RINGS_MAX, sizeof(lane->rings[0]));
 	lane->positions = calloc(LANE_POSITIONS_MAX, sizeof(lane->positions[0]));
 	lane->series_known = calloc(options->series_max / 8 + 1, 1);
+	lane->series_fresh = calloc(options->series_max / 8 + 1, 1);
 	lane->series_sketch = calloc(options->series_max + 1, 1);
 	lane->records = calloc(LANE_RINGS_MAX + options->orphans_count, sizeof(lane->records[0]));
 	lane->options.writer.snapshot = lane_snapshot;
 	lane->options.writer.self = lane;
-	int error = lane->rings && lane->positions && lane->series_known && lane->series_sketch &&
-				    lane->records
+	int error = lane->rings && lane->positions && lane->series_known && lane->series_fresh &&
+				    lane->series_sketch && lane->records
 			    ? writer_open(&lane->options.writer, &lane->writer)
 			    : -ENOMEM;
 	if (error < 0) {
 		free(lane->rings);
 		free(lane->positions);
 		free(lane->series_known);
+		free(lane->series_fresh);
 		free(lane->series_sketch);
 		free(lane->records);
 		free(lane);
@@ -538,6 +540,7 @@ static void destroy(struct lane *lane)
 	free(lane->rings);
 	free(lane->positions);
 	free(lane->series_known);
+	free(lane->series_fresh);
 	free(lane->series_sketch);
 	free(lane->records);
 	free(lane);

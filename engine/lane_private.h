@@ -51,7 +51,10 @@ struct lane {
 	struct intake_ring *adopting; /* taken from the queue, waits for room in the log */
 	struct lane_source sources[WEIR_SOURCES_MAX];
 	uint32_t sources_count;
-	uint8_t *series_known; /* bit per series id: defined in this lane's log */
+	/* Bit per series id: a segment's snapshot names it, or the log does behind it. With the
+	 * next snapshot those go that no ring has and that were not defined since. */
+	uint8_t *series_known;
+	uint8_t *series_fresh; /* defined since the last snapshot */
 	uint32_t series_known_max;
 	uint8_t *series_sketch; /* [series_max + 1] enum weir_sketch: as it is defined there */
 	uint32_t wants;         /* of the registry, as far as the log has it */
@@ -74,7 +77,9 @@ struct lane {
 	uint64_t retain_ns;
 	uint64_t count_ns;
 	struct weir_ring_record *records; /* scratch for ledgers and snapshots */
-	uint32_t snapshot_rings, snapshot_series; /* a snapshot that is under way goes on here */
+	uint32_t snapshots;  /* begun */
+	bool snapshot_begun; /* ... and is not complete: */
+	uint32_t snapshot_rings, snapshot_series; /* goes on here */
 	uint64_t finished_attempted, finished_persisted, finished_rejected, finished_dropped,
 		finished_lost; /* of rings that are gone */
 	struct lane_totals totals;

@@ -88,6 +88,13 @@ static bool known(const struct lane *lane, uint32_t id)
 	return lane->series_known[id / 8] >> (id % 8) & 1;
 }
 
+static void set_known(struct lane *lane, uint32_t id)
+{
+	lane->series_known[id / 8] |= (uint8_t)(1u << (id % 8));
+	if (id > lane->series_known_max)
+		lane->series_known_max = id;
+}
+
 /* A record of a definition. false: the block is full. */
 static bool put_series(struct bytes *block, const struct lane *lane, uint32_t id,
 		       enum weir_sketch sketch)
@@ -113,8 +120,9 @@ static enum weir_sketch wanted(const struct lane *lane, uint32_t id)
 	return series_sketch(registry, series_get(registry, id));
 }
 
-/* What the block that was just written says of its series holds from here on. */
-static void note_sketches(struct lane *lane, const struct bytes *block)
+/* What the block that was just written says of its series holds from here on. Making room for it
+ * may have begun a segment, whose snapshot did not know it. */
+static void note_series(struct lane *lane, const struct bytes *block)
 {
 	for (size_t at = 0; at < block->used;) {
 		const struct weir_definition *definition = (const void *)(block->data + at + 8);
@@ -122,6 +130,8 @@ static void note_sketches(struct lane *lane, const struct bytes *block)
 		memcpy(&id, block->data + at, sizeof(id));
 		memcpy(&sketch, block->data + at + 4, sizeof(sketch));
 		lane->series_sketch[id] = (uint8_t)sketch;
+		lane->series_fresh[id / 8] |= (uint8_t)(1u << (id % 8));
+		set_known(lane, id);
 		at += 8 + definition->bytes;
 	}
 }
@@ -135,7 +145,7 @@ static bool write_series(struct lane *lane, struct bytes *block, uint32_t count)
 		written = writer_records(lane->writer, WEIR_BLOCK_SERIES, block->data,
 					 (uint32_t)block->used, count) > 0;
 	if (written)
-		note_sketches(lane, block);
+		note_series(lane, block);
 	bytes_fini(block);
 	if (written && count)
 		lane->pending_since_ns = 0;
@@ -155,15 +165,14 @@ bool lane_define_series(struct lane *lane, struct lane_ring *ring)
 		struct bytes block = {0};
 		uint32_t count = 0;
 		uint32_t local = drain->mapped;
+		uint32_t snapshots = lane->snapshots;
 		for (; local < mapped; local++) {
 			uint32_t id = drain->map->ids[local];
 			if (!id || known(lane, id))
 				continue;
 			if (!put_series(&block, lane, id, wanted(lane, id)))
 				break;
-			lane->series_known[id / 8] |= (uint8_t)(1u << (id % 8));
-			if (id > lane->series_known_max)
-				lane->series_known_max = id;
+			set_known(lane, id);
 			count++;
 		}
 		if (!write_series(lane, &block, count)) {
@@ -173,7 +182,10 @@ bool lane_define_series(struct lane *lane, struct lane_ring *ring)
 			}
 			return false;
 		}
-		drain->mapped = local;
+		/* The block has begun a segment: what this ring was not yet seen to use and is not
+		 * in the block is to be defined again. */
+		if (lane->snapshots == snapshots)
+			drain->mapped = local;
 	}
 	return true;
 }
@@ -437,17 +449,59 @@ static int snapshot_series(struct lane *lane, struct writer *writer)
 	return id <= lane->series_known_max;
 }
 
+/* Has a ring before this one the same series, and as many of them? */
+static bool mapped_before(const struct lane *lane, uint32_t ring)
+{
+	const struct drain_ring *drain = &lane->rings[ring]->intake->drain;
+
+	for (uint32_t i = 0; i < ring; i++) {
+		const struct drain_ring *other = &lane->rings[i]->intake->drain;
+		if (other->map == drain->map && other->mapped >= drain->mapped)
+			return true;
+	}
+	return false;
+}
+
+/* Which series stay in the log: those that a ring may use, and what the last segment has defined.
+ * The latter so that who reads the snapshots, and of each epoch the last segment as well, knows all
+ * ids that there are. The others are defined again when a ring comes that has them. */
+static void retire_series(struct lane *lane)
+{
+	uint8_t *kept = lane->series_fresh;
+
+	lane->snapshots++;
+	for (uint32_t i = 0; i < lane->rings_count; i++) {
+		const struct drain_ring *drain = &lane->rings[i]->intake->drain;
+		if (mapped_before(lane, i))
+			continue;
+		for (uint32_t local = 0; local < drain->mapped; local++) {
+			uint32_t id = drain->map->ids[local];
+			kept[id / 8] |= (uint8_t)(1u << (id % 8));
+		}
+	}
+	kept[0] &= (uint8_t)~1u; /* refused definitions have id 0 */
+	lane->series_fresh = lane->series_known;
+	lane->series_known = kept;
+	memset(lane->series_fresh, 0, lane->series_known_max / 8 + 1);
+	while (lane->series_known_max && !known(lane, lane->series_known_max))
+		lane->series_known_max--;
+}
+
 /* What makes a segment readable on its own: the rings, where they stand, and every series that
- * this lane's log has defined. Goes on where it was when the writer has no room. */
+ * they use. Goes on where it was when the writer has no room. */
 int lane_snapshot(void *self, struct writer *writer)
 {
 	struct lane *lane = self;
-	int more = snapshot_rings(lane, writer);
 
+	if (!lane->snapshot_begun)
+		retire_series(lane);
+	lane->snapshot_begun = true;
+	int more = snapshot_rings(lane, writer);
 	while (more >= 0 && (more = snapshot_series(lane, writer)) > 0)
 		;
 	if (more < 0)
 		return more;
+	lane->snapshot_begun = false;
 	lane->snapshot_rings = 0;
 	lane->snapshot_series = 0;
 	return 0;

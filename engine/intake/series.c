@@ -4,7 +4,8 @@
  * Idea:  definitions are copied once into chunks that never move and are never freed while the
  *        registry lives; an array that was reserved at start points to them by id. Only the writer
  *        looks definitions up by content, so the hash table is plain private memory and may grow.
- *        Ids are handed out in order; a few at the end are kept back for `__overflow__` series, so
+ *        Ids are handed out in order, those first that a recovery found in no segment and no
+ *        checkpoint any more; a few at the end are kept back for `__overflow__` series, so
  *        that what is over the bound still counts under its event's name.
  *
  *   by_id: [0: never][1][2][3]..[count-1] | not yet          slots: {hash, id} open addressing
@@ -17,7 +18,7 @@
  *   whoever configures: want   |      yes       |    yes    |    yes
  *
  * Runs on:  one writer (the intake agent); any number of readers.
- * Never:    moves or frees a definition; reuses an id; takes a lock.
+ * Never:    moves or frees a definition; reuses an id that has one; takes a lock.
  * Costs:    a series takes its definition's bytes, 8 for its place by id and 16 to 32 in the table.
  */
 #include <errno.h>
@@ -58,7 +59,8 @@ struct wish_list {
 };
 
 struct series_registry {
-	const struct weir_definition **by_id; /* [series_max + 1]; untouched pages cost nothing */
+	uint64_t *by_id; /* [series_max + 1] of struct weir_definition *; lazily touched */
+	uint32_t free_at; /* ids below have a definition: where to look for one that is free */
 	uint32_t series_max;
 	uint32_t ordinary_max; /* ids up to here are for definitions, the rest for overflow */
 	uint64_t seed;         /* of the table's hash: a producer cannot aim for one bucket */
@@ -88,6 +90,7 @@ struct series_registry *series_create(uint32_t series_max)
 	/* Without entropy the seed is a constant: slower under attack, never wrong. */
 	if (getrandom(&registry->seed, sizeof(registry->seed), GRND_NONBLOCK) < 0)
 		registry->seed = UINT64_C(0x9e3779b97f4a7c15);
+	registry->free_at = 1;
 	registry->by_id = calloc((size_t)series_max + 1, sizeof(*registry->by_id));
 	registry->slots = calloc(SLOTS_MIN, sizeof(*registry->slots));
 	registry->slots_mask = SLOTS_MIN - 1;
@@ -142,6 +145,13 @@ static bool same_definition(const struct weir_definition *a, const struct weir_d
 	return a->bytes == b->bytes && !memcmp(a, b, a->bytes);
 }
 
+/* The writer's look. */
+static const struct weir_definition *definition_of(const struct series_registry *registry,
+						   uint32_t id)
+{
+	return (const void *)(uintptr_t)registry->by_id[id];
+}
+
 /* The slot that holds an equal definition, or the free one where it would go. */
 static struct slot *find_slot(struct series_registry *registry,
 			      const struct weir_definition *definition, uint64_t hash)
@@ -150,7 +160,8 @@ static struct slot *find_slot(struct series_registry *registry,
 	for (uint64_t at = hash;; at++) {
 		struct slot *slot = &registry->slots[at & registry->slots_mask];
 		if (!slot->id ||
-		    (slot->hash == hash && same_definition(registry->by_id[slot->id], definition)))
+		    (slot->hash == hash &&
+		     same_definition(definition_of(registry, slot->id), definition)))
 			return slot;
 	}
 }
@@ -211,10 +222,10 @@ static int insert(struct series_registry *registry, uint32_t id,
 	check(!slot->id);
 	*slot = (struct slot){.hash = hash, .id = id};
 	registry->slots_used++;
-	registry->by_id[id] = copy;
-	/* Orders: the definition's bytes and its place by id before the count that covers them.
-	 * Seen by: series_count() and series_get() of every other thread. Without it a lane could
-	 * log a half-copied definition. */
+	/* Orders: the definition's bytes before its place by id, and that before the count that
+	 * covers it. Seen by: series_get() and series_count() of every other thread. Without it a
+	 * lane could log a half-copied definition. */
+	weir_store_release_64(&registry->by_id[id], (uintptr_t)copy);
 	if (id >= registry->count)
 		weir_store_release_32(&registry->count, id + 1);
 	return 0;
@@ -228,7 +239,9 @@ static uint32_t intern_within(struct series_registry *registry,
 	struct slot *slot = find_slot(registry, definition, hash);
 	if (slot->id)
 		return slot->id;
-	uint32_t id = registry->count;
+	while (registry->free_at < registry->count && registry->by_id[registry->free_at])
+		registry->free_at++;
+	uint32_t id = registry->free_at;
 	if (id > max || insert(registry, id, definition, hash) < 0)
 		return 0;
 	return id;
@@ -266,7 +279,7 @@ int series_restore(struct series_registry *registry, uint32_t id,
 	if (id < 1 || id > registry->series_max)
 		return -ENOSPC;
 	if (registry->by_id[id])
-		return same_definition(registry->by_id[id], definition) ? 0 : -EEXIST;
+		return same_definition(definition_of(registry, id), definition) ? 0 : -EEXIST;
 	uint64_t hash = table_hash(registry, definition);
 	if (find_slot(registry, definition, hash)->id)
 		return -EEXIST; /* one definition under two ids */
@@ -281,7 +294,11 @@ uint32_t series_count(const struct series_registry *registry)
 
 const struct weir_definition *series_get(const struct series_registry *registry, uint32_t id)
 {
-	return id < series_count(registry) ? registry->by_id[id] : NULL;
+	if (id >= series_count(registry))
+		return NULL;
+	/* Orders: the place before what it points to; partner: insert(). Places that a recovery
+	 * left free are filled below the count. */
+	return (const void *)(uintptr_t)weir_load_acquire_64(&registry->by_id[id]);
 }
 
 uint64_t series_overflowed(const struct series_registry *registry)

@@ -319,7 +319,27 @@ Test(series, recovery_restores_ids_with_holes_and_refuses_contradictions)
 	cr_expect_eq(series_count(registry), 8);
 	cr_expect_null(series_get(registry, 5));
 	cr_expect_eq(series_intern(registry, (void *)b), 3);
-	cr_expect_eq(series_intern(registry, (void *)c), 8);
+	cr_expect_eq(series_intern(registry, (void *)c), 1);
+	series_destroy(registry);
+}
+
+Test(series, ids_that_recovery_found_nowhere_are_given_again_before_new_ones)
+{
+	_Alignas(8) char record[64];
+	static const char *const events[] = {"d", "e", "f", "g", "h", "i"};
+	static const uint32_t ids[] = {1, 2, 4, 6, 7, 8};
+	struct series_registry *registry = series_create(100);
+
+	build(record, "a", "", 0, NULL, NULL);
+	cr_expect_eq(series_restore(registry, 5, (void *)record), 0);
+	build(record, "b", "", 0, NULL, NULL);
+	cr_expect_eq(series_restore(registry, 3, (void *)record), 0);
+	for (int i = 0; i < 6; i++) {
+		build(record, events[i], "", 0, NULL, NULL);
+		cr_expect_eq(series_intern(registry, (void *)record), ids[i]);
+		cr_expect(text_is(series_event(series_get(registry, ids[i])), events[i]));
+	}
+	cr_expect_eq(series_count(registry), 9);
 	series_destroy(registry);
 }
 

@@ -1,0 +1,116 @@
+/*
+ * named: which series the segments of a lane name, without reading their events.
+ *
+ * Idea:  a segment's snapshot names what the segment before has defined, so the snapshots alone
+ *        name everything but what each epoch's last segment has. Of that one the headers are read,
+ *        one by one, and the payloads of SERIES blocks; so are they of a file whose snapshot does
+ *        not come first.
+ *
+ * Runs on: who recovers. Never believes a length before the CRC over it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crc32c.h"
+#include "log/block.h"
+#include "log/segments.h"
+
+/* So much without a good header is the end of a file: more than all blocks in flight. */
+#define BAD_BYTES_MAX (16u << 20)
+
+struct naming {
+	struct io *io;
+	uint16_t lane;
+	uint8_t *buffer; /* a block */
+	int (*take)(void *self, const void *payload, uint32_t bytes);
+	void *self;
+};
+
+/* A block of definitions whose header is good. */
+static int take_block(const struct naming *naming, int file, uint64_t offset,
+		      const struct weir_block_header *header)
+{
+	size_t bytes = sizeof(*header) + header->payload_bytes;
+	int64_t got = naming->io->ops->read(naming->io, file, offset, naming->buffer, bytes);
+	const uint8_t *payload = naming->buffer + sizeof(*header);
+
+	if (got < 0)
+		return (int)got;
+	if (got < (int64_t)bytes ||
+	    crc32c(0, payload, header->payload_bytes) != header->payload_crc)
+		return 0;
+	return naming->take(naming->self, payload, header->payload_bytes);
+}
+
+/* all: not only what the file begins with. */
+static int walk(const struct naming *naming, const struct segment_entry *entry, int file, bool all)
+{
+	_Alignas(8) uint8_t page[WEIR_BLOCK_ALIGN];
+	struct weir_block_header header;
+	uint64_t offset = 0, bad_bytes = 0;
+
+	while (bad_bytes < BAD_BYTES_MAX) {
+		int64_t got = naming->io->ops->read(naming->io, file, offset, page, sizeof(page));
+		if (got < (int64_t)sizeof(page))
+			return got < 0 ? (int)got : 0;
+		memcpy(&header, page, sizeof(header));
+		if (!block_header_good(&header, entry->id) || header.lane != naming->lane ||
+		    header.payload_bytes > WEIR_BLOCK_BYTES_MAX - sizeof(header)) {
+			offset += WEIR_BLOCK_ALIGN;
+			bad_bytes += WEIR_BLOCK_ALIGN;
+			continue;
+		}
+		bad_bytes = 0;
+		if (header.type == WEIR_BLOCK_FOOTER || header.lsn >= entry->void_lsn)
+			return 0;
+		int error = 0;
+		if (header.type == WEIR_BLOCK_SERIES)
+			error = take_block(naming, file, offset, &header);
+		else if (header.type != WEIR_BLOCK_SEGMENT && header.type != WEIR_BLOCK_RINGS &&
+			 !all)
+			return 0;
+		if (error < 0)
+			return error;
+		offset += weir_block_disk_bytes(header.payload_bytes);
+	}
+	return 0;
+}
+
+static int walk_segment(const struct naming *naming, const char *directory,
+			const struct segment_entry *entry, bool last)
+{
+	char path[SEGMENT_PATH_BYTES];
+
+	segment_path(path, directory, SEGMENT_FILE_SEGMENT, entry->id);
+	int file = naming->io->ops->open_read(naming->io, path);
+	if (file < 0)
+		return file;
+	bool all = last || entry->continues || entry->again || entry->headless;
+	int error = walk(naming, entry, file, all);
+	naming->io->ops->close(naming->io, file);
+	return error;
+}
+
+int segments_series(struct io *io, const char *directory, uint16_t lane,
+		    int (*take)(void *self, const void *payload, uint32_t bytes), void *self)
+{
+	struct naming naming = {.io = io, .lane = lane, .take = take, .self = self};
+	struct segment_list list;
+	char why[256];
+	int error = segments_list(io, directory, lane, true, &list, why, sizeof(why));
+
+	if (error < 0)
+		return error;
+	naming.buffer = malloc(WEIR_BLOCK_BYTES_MAX);
+	if (!naming.buffer)
+		error = -ENOMEM;
+	for (uint32_t i = 0; i < list.count && !error; i++) {
+		bool last = i + 1 == list.count ||
+			    list.entries[i + 1].epoch != list.entries[i].epoch;
+		error = walk_segment(&naming, directory, &list.entries[i], last);
+	}
+	free(naming.buffer);
+	segments_free(&list);
+	return error;
+}
