@@ -509,6 +509,18 @@ static struct correction *sort_corrections(struct rollup *rollup, uint32_t *ret_
 	return corrections;
 }
 
+/* How many of the events it does not cover. */
+static uint64_t add_late_sketch(const struct rollup *rollup, const struct late *late,
+				struct sketch *sketch)
+{
+	if (!late->sketch)
+		return late->cell.count;
+	struct bytes_reader in = {.data = rollup->late_sketches.data + (late->sketch - 1),
+				  .left = rollup->late_sketches.used - (late->sketch - 1)};
+	check(sketch_merge_saved(sketch, &in) == 0);
+	return 0;
+}
+
 static void give_corrections(struct rollup *rollup, rollup_each *each, void *self)
 {
 	uint32_t count, next;
@@ -529,13 +541,8 @@ static void give_corrections(struct rollup *rollup, rollup_each *each, void *sel
 			for (uint32_t j = 0; j < 2; j++)
 				if (all[next].takes[j])
 					sum_add(&sums[j], all[next].takes[j], &late->cell);
-			if (!sketch)
-				continue;
-			size_t at = late->sketch;
-			struct bytes_reader in = {.data = rollup->late_sketches.data + at - 1,
-						  .left = rollup->late_sketches.used - at + 1};
-			sums[0].unsketched += at ? 0 : late->cell.count;
-			check(!at || sketch_merge_saved(sketch, &in) == 0);
+			if (sketch)
+				sums[0].unsketched += add_late_sketch(rollup, late, sketch);
 		}
 		struct rollup_row row = {
 			.slice = all[i].slice, .late = true, .interval = all[i].interval};
