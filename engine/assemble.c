@@ -165,7 +165,7 @@ static int make_delivery(struct engine *engine, char *why, size_t why_bytes)
 	storing->stored_through = store_scored_through(engine->store);
 	memcpy(storing->results, engine->result_queues, sizeof(storing->results));
 	storing->inputs = engine->recovered.inputs;
-	engine->inputs_submitted = storing->inputs.count;
+	engine->inputs_submitted = storing->inputs_stored = storing->inputs.count;
 	memset(&engine->recovered.inputs, 0, sizeof(engine->recovered.inputs));
 	storing_init(storing);
 	return 0;

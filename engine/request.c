@@ -23,17 +23,20 @@
 #include "config_diff.h"
 #include "deliver/payload.h"
 #include "engine_private.h"
+#include "wishes.h"
 
 /* A disk that has not taken a record after this long: the operator is told so. */
 #define KEEP_NS UINT64_C(8000000000)
+/* A durable one is answered for after this long, whether it can be listed already or not. */
+#define SHOW_NS UINT64_C(2000000000)
 #define WHY_BYTES 1024
-#define INPUTS_MAX 1000
 
 struct pending {
 	struct control_later later;
 	struct engine *engine;
 	uint64_t ticket; /* records that must be kept */
-	uint64_t deadline_ns;
+	uint64_t number; /* of an input: it should be in the store too, so that who asks sees it */
+	uint64_t shown_ns, deadline_ns; /* that is not waited for beyond; neither is the disk */
 	char *answer;
 };
 
@@ -53,13 +56,19 @@ static char *refusal(const char *why)
 static char *poll_pending(struct control_later *later)
 {
 	struct pending *pending = (struct pending *)later;
+	struct engine *engine = pending->engine;
 	char *answer = pending->answer;
+	uint64_t now_ns = clock_monotonic_ns(engine->options.clock);
 
-	if (closing_records_kept(pending->engine->closing) >= pending->ticket) {
+	if (closing_records_kept(engine->closing) >= pending->ticket) {
+		/* Relaxed: a commit is seen by other connections as soon as it is done. */
+		if (weir_load_relaxed_64(&engine->storing.inputs_stored) < pending->number &&
+		    now_ns < pending->shown_ns)
+			return NULL;
 		pending->answer = NULL;
 		return answer;
 	}
-	if (clock_monotonic_ns(pending->engine->options.clock) < pending->deadline_ns)
+	if (now_ns < pending->deadline_ns)
 		return NULL;
 	return refusal("the disk of the data directory does not answer; what was asked is in force "
 		       "as soon as it does: see weirctl status");
@@ -77,6 +86,7 @@ static void forget_pending(struct control_later *later)
 static char *answer_later(struct engine *engine, json_t *answer, bool *ret_later)
 {
 	struct pending *pending = calloc(1, sizeof(*pending));
+	uint64_t now_ns = clock_monotonic_ns(engine->options.clock);
 	char *text = take_text(answer);
 
 	if (!pending || !text) {
@@ -88,7 +98,9 @@ static char *answer_later(struct engine *engine, json_t *answer, bool *ret_later
 		.later = {.poll = poll_pending, .forget = forget_pending},
 		.engine = engine,
 		.ticket = engine->records_submitted,
-		.deadline_ns = clock_monotonic_ns(engine->options.clock) + KEEP_NS,
+		.number = engine->inputs_submitted,
+		.shown_ns = now_ns + SHOW_NS,
+		.deadline_ns = now_ns + KEEP_NS,
 		.answer = text,
 	};
 	control_later(engine->control, &pending->later);
@@ -204,6 +216,9 @@ static int configure(struct engine *engine, struct config *config, const char *n
 	config_free(engine->running);
 	engine->running = own;
 	engine_use_lateness(engine, own);
+	if (wishes_apply(engine->recovered.registry, own) < 0)
+		log_warning("reload", "not enough memory to sketch what new percentiles need; they "
+				      "have no values until the next start");
 	for (uint32_t i = 0; i < engine->config->lanes; i++)
 		lane_retain(engine->lanes[i], own->retain_bytes / engine->config->lanes,
 			    own->retain_s);
@@ -347,6 +362,34 @@ int engine_input(struct engine *engine, const char *json, char *why, size_t why_
 	return error;
 }
 
+/* The first digits of an id stand for it. false: why. */
+static bool complete_id(const struct engine *engine, json_t *record, char *why, size_t why_bytes)
+{
+	const char *digits = json_string_value(json_object_get(record, "id"));
+	struct store_reader *reader;
+	uint64_t id[2];
+	char text[33];
+
+	if (!digits || strlen(digits) >= 32)
+		return true;
+	int found = store_reader_open(engine->store_path, &reader);
+	if (!found) {
+		found = store_match(reader, digits, id);
+		store_reader_close(reader);
+	}
+	if (found != 1) {
+		snprintf(why, why_bytes, "%s",
+			 found < 0    ? strerror(-found)
+			 : found == 0 ? "there is no anomaly with this id: weirctl anomalies shows "
+					"them"
+				      : "several anomalies' ids begin so: give more of its digits");
+		return false;
+	}
+	anomaly_id_text(id, text);
+	json_object_set_new(record, "id", json_string(text));
+	return true;
+}
+
 /* The request without its command is the record; a duration from now becomes a time. */
 static char *answer_input(struct engine *engine, const char *command, const json_t *request,
 			  bool *ret_later)
@@ -365,8 +408,10 @@ static char *answer_input(struct engine *engine, const char *command, const json
 		json_object_del(record, "for_ms");
 	}
 	json_t *until_ms = json_incref(json_object_get(record, "until_ms"));
+	int error = complete_id(engine, record, why, sizeof(why)) ? 0 : -EINVAL;
 	char *text = json_dumps(record, JSON_COMPACT | JSON_SORT_KEYS);
-	int error = text ? engine_input(engine, text, why, sizeof(why)) : -ENOMEM;
+	if (!error)
+		error = text ? engine_input(engine, text, why, sizeof(why)) : -ENOMEM;
 	json_decref(record);
 	free(text);
 	if (error < 0) {

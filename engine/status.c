@@ -12,12 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "deliver/payload.h"
 #include "engine_private.h"
+#include "listing.h"
 #include "stat.h"
-
-/* Anomalies in one answer at most: a page, not a dump. */
-#define ANOMALIES_MAX 1000
 
 static json_t *number(uint64_t value)
 {
@@ -191,53 +188,6 @@ char *engine_status(struct engine *engine)
 	return answer_text(status_json(engine));
 }
 
-struct page {
-	json_t *list;
-	const char *environment;
-};
-
-static int each_anomaly(void *self, const struct anomaly *anomaly)
-{
-	struct page *page = self;
-	char *text = payload_json(anomaly, page->environment);
-	json_t *event = text ? json_loads(text, 0, NULL) : NULL;
-
-	free(text);
-	if (!event)
-		return -ENOMEM;
-	json_array_append_new(page->list, event);
-	return 0;
-}
-
-static json_t *anomalies_json(struct engine *engine, const json_t *request)
-{
-	struct store_reader *reader;
-	struct store_query query = {.limit = 100};
-	struct page page = {.list = json_array(), .environment = engine->config->environment};
-	const json_t *field;
-
-	if (json_is_number(field = json_object_get(request, "severity")))
-		query.severity_min = json_number_value(field);
-	if (json_is_integer(field = json_object_get(request, "since_ms")))
-		query.since_ms = json_integer_value(field);
-	if (json_is_string(field = json_object_get(request, "metric")))
-		query.metric = json_string_value(field);
-	if (json_is_integer(field = json_object_get(request, "limit")) &&
-	    json_integer_value(field) > 0 && json_integer_value(field) <= ANOMALIES_MAX)
-		query.limit = (uint32_t)json_integer_value(field);
-	query.revisions = json_is_true(json_object_get(request, "revisions"));
-	int error = store_reader_open(engine->store_path, &reader);
-	if (!error) {
-		error = store_anomalies(reader, &query, each_anomaly, &page);
-		store_reader_close(reader);
-	}
-	if (error < 0) {
-		json_decref(page.list);
-		return json_pack("{sb ss}", "ok", 0, "error", strerror(-error));
-	}
-	return json_pack("{sb so}", "ok", 1, "anomalies", page.list);
-}
-
 static json_t *stat_answer(struct engine *engine)
 {
 	json_t *list = stat_json(engine);
@@ -268,7 +218,9 @@ char *engine_answer(void *self, const char *command, const void *request)
 	if (strcmp(command, "status") == 0)
 		return answer_text(json_pack("{sb so}", "ok", 1, "status", status_json(engine)));
 	if (strcmp(command, "anomalies") == 0)
-		return answer_text(anomalies_json(engine, request));
+		return listing_anomalies(engine->store_path, engine->config->environment, request);
+	if (strcmp(command, "inputs") == 0)
+		return listing_inputs(engine->store_path, request);
 	if (strcmp(command, "stat") == 0)
 		return answer_text(stat_answer(engine));
 	if (strcmp(command, "detectors") == 0)

@@ -243,6 +243,7 @@ static int commit(struct storing *storing, uint64_t now_ns)
 		log_info("store", "storing again");
 	weir_store_relaxed_32((uint32_t *)&storing->failing, 0);
 	weir_store_relaxed_64(&storing->stored_through, storing->batch_sequence);
+	weir_store_relaxed_64(&storing->inputs_stored, storing->inputs.count);
 	forget_batch(storing);
 	return 1;
 }

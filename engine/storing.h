@@ -43,6 +43,7 @@ struct storing {
 	uint64_t *partial_bytes_freed;          /* [lanes]; lanes read it */
 	uint64_t acknowledged;
 	/* For people: stored relaxed. */
+	uint64_t inputs_stored; /* number of the last one */
 	uint64_t stored_through, revisions, checkpoints, outbox;
 	int32_t failing;
 };

@@ -43,8 +43,10 @@
 #define BACKOFF_MAX_MS 5000
 /* Rows of one step at most; it also ends when it has taken CALL_TIMEOUT_MS. */
 #define STEP_ROWS 64
-/* MULTI, XADD, HSET, ZADD or ZREM, PUBLISH twice, EXEC. */
-#define REPLIES_PER_ROW 7
+/* MULTI, XADD, HSET, EXPIRE or PERSIST, ZADD or ZREM, PUBLISH twice, EXEC. */
+#define REPLIES_PER_ROW 8
+/* A resolved anomaly's hash is forgotten after this long: 30 d. */
+#define RESOLVED_KEPT_S 2592000
 #define PASSWORD_BYTES_MAX 512
 
 struct publisher {
@@ -316,9 +318,14 @@ static int append_row(struct publisher *publisher, const struct anomaly *anomaly
 	bad |= redisAppendCommand(
 		redis,
 		"HSET weir:%s:anomaly:%s state %s severity %s metric %s slice %s revision %u "
-		"payload %s",
+		"acknowledged %d payload %s",
 		env, id, anomaly_state_name(anomaly->state), severity, anomaly->metric,
-		anomaly->slice, anomaly->revision, json);
+		anomaly->slice, anomaly->revision, anomaly->acknowledged, json);
+	if (anomaly->state == ANOMALY_RESOLVED)
+		bad |= redisAppendCommand(redis, "EXPIRE weir:%s:anomaly:%s %d", env, id,
+					  RESOLVED_KEPT_S);
+	else
+		bad |= redisAppendCommand(redis, "PERSIST weir:%s:anomaly:%s", env, id);
 	if (anomaly->state == ANOMALY_RESOLVED)
 		bad |= redisAppendCommand(redis, "ZREM weir:%s:open %s", env, id);
 	else

@@ -1,8 +1,9 @@
 /*
  * publisher: from the outbox to Redis. The only user of hiredis.
  *
- * One MULTI per revision: XADD weir:<env>:anomalies MAXLEN ~, HSET weir:<env>:anomaly:<id>,
- * ZADD or ZREM weir:<env>:open, PUBLISH weir.<env>.anomaly and weir.<env>.anomaly.<band>.<metric>.
+ * One MULTI per revision: XADD weir:<env>:anomalies MAXLEN ~, HSET weir:<env>:anomaly:<id> (EXPIRE
+ * after 30 days once it is resolved), ZADD or ZREM weir:<env>:open, PUBLISH weir.<env>.anomaly and
+ * weir.<env>.anomaly.<band>.<metric>.
  * A row is acknowledged when EXEC has answered. At least once, in order, same ids.
  * The channel's band is that of the severity; of a resolved anomaly that of its peak, so that who
  * has heard the alarm in a band hears its end there.

@@ -20,6 +20,7 @@ enum statement {
 	STATEMENT_REVISIONS,
 	STATEMENT_LATEST,
 	STATEMENT_FIND,
+	STATEMENT_MATCH,
 	STATEMENT_INPUTS,
 	STATEMENTS
 };
@@ -45,6 +46,8 @@ static const char *const statements[STATEMENTS] = {
 			     "AND (?7 OR r.fired OR r.state <> 2) ORDER BY row DESC LIMIT ?4",
 	[STATEMENT_FIND] = "SELECT row, " STORE_COLUMNS " FROM revision WHERE id = ? "
 			   "ORDER BY revision DESC LIMIT 1",
+	[STATEMENT_MATCH] = "SELECT DISTINCT id FROM revision WHERE id >= ?1 AND id < ?1 || 'g' "
+			    "LIMIT 2",
 	[STATEMENT_INPUTS] = "SELECT " STORE_INPUT_COLUMNS ", ended FROM input "
 			     "WHERE (?1 < 0 OR kind = ?1) AND (?2 IS NULL OR id = ?2) "
 			     "ORDER BY number DESC LIMIT ?3",
@@ -186,6 +189,22 @@ int store_find(struct store_reader *reader, const uint64_t id[2], struct anomaly
 	}
 	sqlite3_reset(statement);
 	return answer;
+}
+
+int store_match(struct store_reader *reader, const char *digits, uint64_t ret_id[2])
+{
+	sqlite3_stmt *statement = reader->statement[STATEMENT_MATCH];
+	int result, count = 0, error = 0;
+	if (strlen(digits) > 32 || strspn(digits, "0123456789abcdef") != strlen(digits))
+		return 0;
+	sqlite3_bind_text(statement, 1, digits, -1, SQLITE_STATIC);
+	while (!error && (result = sqlite3_step(statement)) == SQLITE_ROW)
+		if (count++ == 0)
+			error = store_column_id(statement, 0, ret_id);
+	if (!error)
+		error = store_sql_errno(reader->db, result);
+	sqlite3_reset(statement);
+	return error ? error : count;
 }
 
 int store_inputs(struct store_reader *reader, int kind, const uint64_t *id, uint32_t limit,

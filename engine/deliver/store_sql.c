@@ -304,7 +304,7 @@ void store_bind_revision(sqlite3_stmt *statement, uint64_t sequence, const struc
 	sqlite3_bind_int(statement, i++, anomaly->acknowledged);
 }
 
-static int read_id(sqlite3_stmt *statement, int column, uint64_t ret_id[2])
+int store_column_id(sqlite3_stmt *statement, int column, uint64_t ret_id[2])
 {
 	char text[33], again[33];
 	if (store_column_text(statement, column, text, sizeof(text)) < 0 ||
@@ -319,10 +319,10 @@ int store_read_revision(sqlite3_stmt *statement, int first, struct anomaly *ret_
 	struct anomaly *to = ret_anomaly;
 	int i = first, error = 0;
 	memset(to, 0, sizeof(*to));
-	error |= read_id(statement, i++, to->id);
+	error |= store_column_id(statement, i++, to->id);
 	to->revision = (uint32_t)sqlite3_column_int64(statement, i++);
 	i++; /* sequence: of the close, which a reader does not need */
-	error |= read_id(statement, i++, to->group);
+	error |= store_column_id(statement, i++, to->group);
 	int state = sqlite3_column_int(statement, i++);
 	if (state < ANOMALY_FIRING || state > ANOMALY_PENDING)
 		return -EBADMSG;
@@ -390,7 +390,7 @@ int store_read_input(sqlite3_stmt *statement, int first, struct operator_input *
 	error |= store_column_text(statement, i++, to->text, sizeof(to->text));
 	to->has_id = sqlite3_column_type(statement, i) != SQLITE_NULL;
 	if (to->has_id)
-		error |= read_id(statement, i, to->id);
+		error |= store_column_id(statement, i, to->id);
 	i++;
 	error |= store_column_text(statement, i++, to->source, sizeof(to->source));
 	error |= store_column_text(statement, i++, to->metric, sizeof(to->metric));

@@ -53,6 +53,8 @@ void store_bind_double(sqlite3_stmt *statement, int index, double value);
 double store_column_double(sqlite3_stmt *statement, int column);
 /* Copies a text column into a field of `size` bytes. 0, or -EBADMSG if it does not fit. */
 int store_column_text(sqlite3_stmt *statement, int column, char *text, size_t size);
+/* 32 hexadecimal digits. 0 or -EBADMSG. */
+int store_column_id(sqlite3_stmt *statement, int column, uint64_t ret_id[2]);
 
 void store_bind_revision(sqlite3_stmt *statement, uint64_t sequence, const struct anomaly *anomaly);
 /* From column `first` on. 0, or -EBADMSG: somebody changed the file. No contributions. */

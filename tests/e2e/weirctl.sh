@@ -27,10 +27,10 @@ is() { jq -e "$1" "$E2E/out" >/dev/null || fail "$1 does not hold of $(cat "$E2E
 
 # Usage, and nobody there.
 code 0 "$WEIRCTL" --help
-for command in status anomalies tail dump verify replay emit config; do
+for command in status anomalies tail dump verify replay emit mute unmute ack annotate config reload; do
 	grep -q "^  $command " "$E2E/out" || fail "--help does not know $command"
 done
-for command in status anomalies tail dump verify replay emit config; do
+for command in status anomalies tail dump verify replay emit mute unmute ack annotate config reload; do
 	"$WEIRCTL" "$command" --help | grep -q "^Usage: weirctl $command" || fail "$command --help"
 	"$WEIRCTL" "$command" --help | grep -q -- '--json' || fail "$command has no --json"
 	code 2 "$WEIRCTL" "$command" --nonsense

@@ -112,7 +112,7 @@ static char *request_line(json_t *request)
 	return line;
 }
 
-json_t *ask(const char *socket_path, json_t *request, char *why, size_t why_bytes)
+json_t *ask_raw(const char *socket_path, json_t *request, char *why, size_t why_bytes)
 {
 	char *line = request_line(request);
 	if (!line) {
@@ -137,13 +137,19 @@ json_t *ask(const char *socket_path, json_t *request, char *why, size_t why_byte
 	json_error_t where;
 	json_t *answer = json_loadb(answer_text, bytes, 0, &where);
 	free(answer_text);
-	if (!answer) {
+	if (!answer)
 		snprintf(why, why_bytes,
 			 "the answer at %s is no JSON (%s): is this weird's control "
 			 "socket?",
 			 socket_path, where.text);
+	return answer;
+}
+
+json_t *ask(const char *socket_path, json_t *request, char *why, size_t why_bytes)
+{
+	json_t *answer = ask_raw(socket_path, request, why, why_bytes);
+	if (!answer)
 		return NULL;
-	}
 	if (json_is_true(json_object_get(answer, "ok")))
 		return answer;
 	const char *said = json_string_value(json_object_get(answer, "error"));

@@ -14,6 +14,9 @@ const char *ask_socket(const char *given);
  * and what to do in `why`. */
 json_t *ask(const char *socket_path, json_t *request, char *why, size_t why_bytes);
 
+/* The same, but an answer that says no is an answer too. */
+json_t *ask_raw(const char *socket_path, json_t *request, char *why, size_t why_bytes);
+
 /* The data directory given, else that of the running engine, as this process can open it; to be
  * freed. NULL: why. */
 char *ask_directory(const char *given, const char *socket_path, char *why, size_t why_bytes);

@@ -34,7 +34,12 @@ struct command {
 	ROW(replay)                                                                                \
 	ROW(emit)                                                                                  \
 	ROW(import)                                                                                \
+	ROW(mute)                                                                                  \
+	ROW(unmute)                                                                                \
+	ROW(ack)                                                                                   \
+	ROW(annotate)                                                                              \
 	ROW(config)                                                                                \
+	ROW(reload)                                                                                \
 	ROW(doctor)                                                                                \
 	ROW(completion)
 

@@ -8,8 +8,8 @@
 
 #include "ask.h"
 #include "command.h"
-#include "deliver/payload.h"
 #include "deliver/store.h"
+#include "listing.h"
 #include "options.h"
 #include "text.h"
 
@@ -17,12 +17,22 @@
 #define LIMIT_MAX 1000 /* what the engine answers at once; a directory has no such bound */
 
 struct anomalies {
-	const char *socket, *metric;
+	const char *socket, *metric, *state;
 	double severity;
 	int64_t since_ms;
 	uint64_t limit;
-	bool revisions, json;
+	bool revisions, pending, json;
+	struct store_reader *reader; /* of a directory */
 };
+
+static int take_state(void *field, const char *argument)
+{
+	const char **state = field;
+	if (!listing_states(argument))
+		return -1;
+	*state = argument;
+	return 0;
+}
 
 static const struct option_row rows[] = {
 	ROW_CONTROL(struct anomalies),
@@ -37,6 +47,13 @@ static const struct option_row rows[] = {
 	 .help = "only those of this metric",
 	 .kind = OPTION_TEXT,
 	 .at = offsetof(struct anomalies, metric)},
+	{.name = "state",
+	 .argument = "STATE[,...]",
+	 .help = "only those in this state: pending, firing, updated, resolved; open is firing and "
+		 "updated",
+	 .kind = OPTION_TAKE,
+	 .take = take_state,
+	 .at = offsetof(struct anomalies, state)},
 	{.name = "since",
 	 .argument = "TIME",
 	 .help = "that ended later: unix seconds, or 2011-01-04[T10:00] UTC",
@@ -50,6 +67,10 @@ static const struct option_row rows[] = {
 	 .min = 1,
 	 .max = UINT32_MAX,
 	 .at = offsetof(struct anomalies, limit)},
+	{.name = "pending",
+	 .help = "also what went before it fired",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct anomalies, pending)},
 	{.name = "revisions",
 	 .help = "every revision, oldest first",
 	 .kind = OPTION_SWITCH,
@@ -69,6 +90,24 @@ static double number_of(const json_t *data, const char *name)
 	return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
+static void print_remark(const char *what, const json_t *remark)
+{
+	char time[TEXT_TIME_BYTES];
+	text_time(time, json_integer_value(json_object_get(remark, "time_ms")));
+	printf("          %.19sZ  %s %s%s%s\n", time, what, text_of(remark, "author"),
+	       text_of(remark, "text")[0] ? ": " : "", text_of(remark, "text"));
+}
+
+/* What operators said of it. */
+static void print_remarks(const json_t *said)
+{
+	const json_t *note;
+	size_t i;
+	if (json_object_get(said, "ack"))
+		print_remark("acknowledged by", json_object_get(said, "ack"));
+	json_array_foreach(json_object_get(said, "notes"), i, note) print_remark("note by", note);
+}
+
 /* One CloudEvent as a line. */
 static void print_people(const json_t *event)
 {
@@ -76,12 +115,15 @@ static void print_people(const json_t *event)
 	char observed[TEXT_NUMBER_BYTES], expected[24];
 	text_double(observed, number_of(data, "observed"));
 	snprintf(expected, sizeof(expected), "%.6g", number_of(data, "expected"));
-	printf("%-20s  %-8s %5.1f %-8s  %-34s %s instead of %s", text_of(data, "interval_start"),
-	       text_of(data, "state"), number_of(data, "peak"), text_of(data, "direction"),
-	       text_of(event, "subject"), observed, expected);
+	printf("%.8s  %-20s  %-8s %5.1f %-8s  %-34s %s instead of %s", text_of(data, "id"),
+	       text_of(data, "interval_start"), text_of(data, "state"), number_of(data, "peak"),
+	       text_of(data, "direction"), text_of(event, "subject"), observed, expected);
 	if (text_of(data, "top_contribution")[0])
 		printf("  (%s)", text_of(data, "top_contribution"));
+	if (json_is_true(json_object_get(data, "muted")))
+		printf("  [muted]");
 	putchar('\n');
+	print_remarks(json_object_get(event, "operator"));
 }
 
 static void print_event(const struct anomalies *anomalies, const json_t *event)
@@ -97,10 +139,13 @@ static void print_event(const struct anomalies *anomalies, const json_t *event)
 static int ask_engine(const struct anomalies *anomalies)
 {
 	char why[WHY_BYTES];
-	json_t *request =
-		json_pack("{ss sf sI sI sb}", "command", "anomalies", "severity",
-			  anomalies->severity, "since_ms", (json_int_t)anomalies->since_ms, "limit",
-			  (json_int_t)anomalies->limit, "revisions", anomalies->revisions);
+	json_t *request = json_pack("{ss sf sI sI sb sb}", "command", "anomalies", "severity",
+				    anomalies->severity, "since_ms",
+				    (json_int_t)anomalies->since_ms, "limit",
+				    (json_int_t)anomalies->limit, "revisions", anomalies->revisions,
+				    "pending", anomalies->pending);
+	if (anomalies->state)
+		json_object_set_new(request, "state", json_string(anomalies->state));
 	if (anomalies->metric)
 		json_object_set_new(request, "metric", json_string(anomalies->metric));
 	json_t *answer = ask(ask_socket(anomalies->socket), request, why, sizeof(why));
@@ -118,13 +163,12 @@ static int ask_engine(const struct anomalies *anomalies)
 
 static int each(void *self, const struct anomaly *anomaly)
 {
+	const struct anomalies *anomalies = self;
 	/* The environment stands in the configuration; the store does not know it. */
-	char *text = payload_json(anomaly, "-");
-	json_t *event = text ? json_loads(text, 0, NULL) : NULL;
-	free(text);
+	json_t *event = listing_event(anomalies->reader, anomaly, "-");
 	if (!event)
 		return 1;
-	print_event(self, event);
+	print_event(anomalies, event);
 	json_decref(event);
 	return 0;
 }
@@ -135,15 +179,17 @@ static int read_directory(struct anomalies *anomalies, const char *directory)
 				    .since_ms = anomalies->since_ms,
 				    .metric = anomalies->metric,
 				    .limit = (uint32_t)anomalies->limit,
+				    .states = anomalies->state ? listing_states(anomalies->state)
+							       : 0,
+				    .pending = anomalies->pending,
 				    .revisions = anomalies->revisions};
-	struct store_reader *reader;
 	char *path;
 	if (asprintf(&path, "%s/weir.db", directory) < 0)
 		return TOOL_IO;
-	int error = store_reader_open(path, &reader);
+	int error = store_reader_open(path, &anomalies->reader);
 	if (!error) {
-		error = store_anomalies(reader, &query, each, anomalies);
-		store_reader_close(reader);
+		error = store_anomalies(anomalies->reader, &query, each, anomalies);
+		store_reader_close(anomalies->reader);
 	}
 	if (error < 0)
 		fprintf(stderr, "weirctl: %s: %s\n", path, strerror(-error));
@@ -166,6 +212,7 @@ static const struct anomalies defaults = {.limit = 100};
 
 static const struct option_example examples[] = {
 	{"weirctl anomalies --severity 50", "What was at least major"},
+	{"weirctl anomalies --state open", "What goes on now"},
 	{"weirctl anomalies --metric revenue --revisions --json",
 	 "Every revision of one metric's anomalies"},
 	{"weirctl anomalies /var/lib/weir", "The same without the engine"},
@@ -176,7 +223,8 @@ const struct command command_anomalies = {
 		    .operands = "[DIR]",
 		    .summary = "what it found, newest first",
 		    .description = "What was found, newest first: by the running engine, or, with "
-				   "DIR, in a data directory.",
+				   "DIR, in a data directory; with what operators said of it. What "
+				   "was pending and went before it fired is left out.",
 		    COMMAND_ROWS(rows),
 		    COMMAND_EXAMPLES(examples),
 		    .environment = "WEIR_CONTROL"},

@@ -1,0 +1,219 @@
+#!/usr/bin/env bash
+# operator-life: what an operator does with anomalies and with a running engine, each as the README
+# has it: acknowledge, mute, annotate, reload, config show and diff. What is muted is stored and not
+# published, what still fires at its end is published then; a wrong configuration changes nothing;
+# all of it outlives kill -9, and a replay is bit for bit.
+# shellcheck disable=SC2119,SC2317
+# shellcheck source=../support/e2e.sh
+. "$(dirname "$0")/../support/e2e.sh"
+need jq python3
+
+# minutes FROM UNTIL PER_MINUTE: purchases of these minutes of the story, at the end of a CSV file.
+minutes() {
+	python3 - "$@" >>"$E2E/orders.csv" <<'END'
+import sys
+from datetime import datetime, timedelta
+first, last, count = map(int, sys.argv[1:])
+begin = datetime(2026, 1, 5)
+for minute in range(first, last):
+    for i in range(count + minute % 3):
+        at = begin + timedelta(minutes=minute, milliseconds=i * 60000 // (count + 3))
+        print(f"{at.isoformat()},{'IT' if i % 4 else 'DE'},1.25")
+END
+}
+
+# play: what minutes has collected, through the engine, until it is scored and stored.
+play() {
+	sed -i '1i time,country,value' "$E2E/orders.csv"
+	"$WEIRCTL" import "$E2E/orders.csv" --socket "$E2E/weir.sock" --source shop --event purchase \
+		--value value --dimension country --quiet >"$E2E/out" 2>&1 || fail "import: $(cat "$E2E/out")"
+	local until
+	until=$(date -u -d "$(tail -n 1 "$E2E/orders.csv" | cut -c1-16)Z" +%s000)
+	rm "$E2E/orders.csv"
+	wait_for 20 "minute $until to be closed" closed "$until"
+	wait_for 20 "what was found to be told" at_rest
+}
+status() { ctl status --json | jq -er "(.status // .) | $1"; }
+closed() { [ "$(status "[.sources[] | select(.name == \"shop\").closed_through_ms][0] > $1")" = true ]; }
+at_rest() { [ "$(status '.events_in_ring + .store.outbox + .store.closes - .store.stored_through')" = 0 ]; }
+
+# code WANTED COMMAND...: its exit code; what it says is in $E2E/out and $E2E/err.
+code() {
+	local wanted=$1
+	shift
+	timeout 30 "$@" >"$E2E/out" 2>"$E2E/err"
+	expect "exit code of ${*##*/}" $? "$wanted"
+}
+operate() {
+	local wanted=$1 command=$2
+	shift 2
+	code "$wanted" "$WEIRCTL" "$command" --socket "$E2E/control.sock" "$@"
+}
+says() { grep -q -- "$1" "$E2E/out" "$E2E/err" || fail "no \"$1\" in $(cat "$E2E/out" "$E2E/err")"; }
+# The id of the only open anomaly of the total.
+open_id() {
+	ctl anomalies --state open --json | jq -ers 'map(select(.data.slice == "" and .data.metric == "orders")
+		| .data.id) | if length == 1 then .[0] else error("\(length) are open") end'
+}
+# states ID: of its revisions in Redis, in their order.
+states() {
+	redis xrange weir:test:anomalies - + | grep '^{' |
+		jq -rs --arg id "$1" 'map(select(.data.id == $id).data.state) | join(" ")'
+}
+listed() { ctl anomalies --revisions --json --limit 1000 | jq -rs --arg id "$1" "map(select(.data.id == \$id)) | $2"; }
+
+redis_start
+config() {
+	config_write <<END
+interval: 60s
+lateness: {event: ${LATENESS:-60s}}
+lanes: ${LANES:-1}
+checkpoint_intervals: 50
+metrics:
+  - {name: orders, event: purchase, by: [country]}
+$METRICS
+detectors:
+  - {name: orders-window, metric: orders, kind: window, window: 30, k: 4, severity: 10, direction: up}
+$DETECTORS
+END
+}
+METRICS='' DETECTORS=''
+config
+weird_start
+
+# Something is wrong, and somebody looks after it.
+minutes 0 100 40
+minutes 100 104 200
+play
+id=$(open_id) || fail "nothing is open: $(ctl anomalies)"
+expect "what Redis heard" "$(states "$id")" "firing"
+operate 1 ack ffff0000ffff0000
+says 'no anomaly with this id'
+operate 1 ack "${id:0:12}0000" --json
+jq -e '.ok == false and (.error | length > 0)' "$E2E/out" >/dev/null || fail "ack --json: $(cat "$E2E/out")"
+operate 0 ack "${id:0:12}" 'calling the warehouse' --author ann
+operate 0 annotate 'a wholesaler' --id "${id:0:12}" --author bob
+operate 0 anomalies
+says 'acknowledged by ann: calling the warehouse'
+says 'note by bob: a wholesaler'
+operate 0 annotate 'spring sale' --from 2026-01-05 --until 2026-01-06 --metric orders
+operate 0 annotate --list
+says 'spring sale'
+expect "who remarked that" "$(ctl annotate --list --json | jq -r 'select(.text == "spring sale").author')" "$(id -un)"
+
+# A mute; what was told before it is resolved for all to hear, what comes within it is not told.
+operate 2 mute --metric orders
+operate 2 mute --for 2h
+operate 0 mute --metric 'ord*' --until 2026-01-05T03:20 --text 'stock-taking' --json
+jq -e '.ok and .number > 0' "$E2E/out" >/dev/null || fail "mute --json: $(cat "$E2E/out")"
+operate 0 mute --list --all
+says 'metric=ord\* until 2026-01-05T03:20:00Z  stock-taking'
+minutes 104 150 40
+minutes 150 154 200
+minutes 154 195 40
+minutes 195 198 200
+play
+expect "the end of what was told" "$(states "$id")" "firing resolved"
+expect "it was acknowledged" "$(listed "$id" '.[-1].data | [.state, .acknowledged, .muted] | join(" ")')" \
+	"resolved true false"
+second=$(open_id) || fail "nothing fires within the mute"
+expect "what Redis heard of it" "$(states "$second")" ""
+expect "it is stored as muted" "$(listed "$second" 'map(.data.muted) | unique | .[0]')" true
+operate 0 anomalies
+says '\[muted\]'
+within=$(ctl anomalies --json | jq -rs 'map(select(.data.start == "2026-01-05T02:30:00Z" and .data.slice == "").data.id)[0]')
+expect "what began and ended within the mute" "$(states "$within")" ""
+# It ends at minute 200, and what fires then is told.
+minutes 198 203 200
+play
+expect "what fires at the end of the mute" "$(states "$second")" "firing"
+[ -n "$(redis zscore weir:test:open "$second")" ] || fail "what was released is not in the set of open ones"
+minutes 203 240 40
+play
+expect "and its end" "$(states "$second")" "firing resolved"
+[ "$(redis ttl "weir:test:anomaly:$second")" -gt 2500000 ] || fail "a resolved anomaly's hash stays for ever"
+
+# Until somebody ends it.
+operate 0 mute --slice country=DE --until 2099-01-01
+operate 0 mute --metric '*' --severity-below 101 --until 2099-01-01 --json
+number=$(jq .number "$E2E/out")
+minutes 240 245 200
+play
+third=$(open_id) || fail "nothing fires within the second mute"
+expect "what Redis heard of the third" "$(states "$third")" ""
+weird_kill
+weird_start
+operate 1 unmute 100
+operate 2 unmute everything
+operate 0 unmute "$number"
+told() { [ -n "$(states "$third")" ]; }
+wait_for 5 "what the mute withheld" told
+expect "what is still muted" "$(ctl mute --list --json | jq -r .slice)" "country=DE"
+
+# Reload: wrong, too much, and right.
+cp "$E2E/weir.yaml" "$E2E/before.yaml"
+METRICS='  - {name: revenue, event: purchase, agg: bake}'
+config
+operate 1 reload
+says 'agg'
+operate 1 config diff "$E2E/weir.yaml"
+METRICS='' LANES=2
+config
+operate 1 config diff "$E2E/weir.yaml"
+says 'lanes: 1 -> 2  (needs a restart)'
+operate 1 reload
+says 'lanes'
+operate 0 config show
+cmp -s "$E2E/out" "$E2E/before.yaml" || fail "a refused configuration is in force"
+operate 0 config diff "$E2E/before.yaml"
+LANES=1 LATENESS=2m
+METRICS='  - {name: revenue, event: purchase, agg: sum, by: [country]}'
+DETECTORS='  - {name: revenue-window, metric: revenue, kind: window, window: 30, k: 4, severity: 10}'
+config
+operate 1 config diff "$E2E/weir.yaml" --json
+expect "what would change" "$(jq -r .key "$E2E/out" | sort | paste -sd ' ')" \
+	"detectors.revenue-window lateness.event metrics.revenue"
+operate 0 reload
+says 'metrics.revenue: (none) -> sum'
+says 'in force behind'
+operate 0 reload
+says 'nothing has changed'
+operate 0 config show
+cmp -s "$E2E/out" "$E2E/weir.yaml" || fail "config show is not what was loaded"
+minutes 245 300 40
+minutes 300 304 200
+minutes 304 330 40
+play
+[ -n "$(ctl anomalies --metric revenue --json)" ] || fail "nothing of the metric that reload brought"
+# The first detector went on with what it had learned.
+[ -n "$(ctl anomalies --metric orders --since 2026-01-05T05:00 --json)" ] || fail "orders are not watched any more"
+# By signal, and wrong.
+DETECTORS=''
+config
+kill -HUP "$WEIRD_PID"
+in_force() { ctl config show >"$E2E/out" && cmp -s "$E2E/out" "$E2E/weir.yaml"; }
+wait_for 5 "SIGHUP" in_force
+echo 'nonsense' >>"$E2E/weir.yaml"
+kill -HUP "$WEIRD_PID"
+refused() { grep -q 'the configuration stays as it was' "$WEIRD_LOG"; }
+wait_for 5 "a word on the wrong configuration" refused
+config
+
+# Everything again, from the logs.
+weird_kill
+weird_start
+minutes 330 340 40
+play
+weird_stop
+code 0 "$WEIRCTL" replay "$E2E/data" --compare --json
+jq -e '.ok and .same > 8' "$E2E/out" >/dev/null || fail "replay: $(cat "$E2E/out")"
+code 0 "$WEIRCTL" verify "$E2E/data" --json
+code 0 "$WEIRCTL" anomalies "$E2E/data"
+says 'acknowledged by ann: calling the warehouse'
+rm "$E2E/data/weir.db"*
+weird_start
+weird_stop
+code 0 "$WEIRCTL" replay "$E2E/data" --compare --json
+code 0 "$WEIRCTL" anomalies "$E2E/data"
+says 'acknowledged by ann: calling the warehouse'
+pass

@@ -1,0 +1,74 @@
+/*
+ * reload: the engine reads its configuration again.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "changes.h"
+#include "command.h"
+#include "operate.h"
+#include "options.h"
+#include "text.h"
+
+struct given {
+	const char *socket;
+	bool json;
+};
+
+static const struct option_row rows[] = {
+	ROW_CONTROL(struct given),
+	ROW_JSON(struct given, "one JSON object, as the engine answers"),
+};
+
+static int run(void *self, int count, char **operands)
+{
+	const struct given *given = self;
+	int code;
+	(void)count;
+	(void)operands;
+	json_t *answer = operate(given->socket, "", given->json,
+				 json_pack("{ss}", "command", "reload"), &code);
+	if (!answer)
+		return code;
+	const json_t *list = json_object_get(answer, "changes"), *change;
+	const json_t *behind = json_object_get(answer, "behind_ms");
+	size_t i;
+	json_array_foreach(list, i, change) change_print(change);
+	if (json_array_size(list) == 0) {
+		printf("nothing has changed\n");
+	} else if (behind) {
+		char time[TEXT_TIME_BYTES];
+		text_time(time, json_integer_value(behind));
+		printf("in force behind %.19sZ\n", time);
+	} else {
+		printf("in force\n");
+	}
+	json_decref(answer);
+	return code;
+}
+
+static const struct option_example examples[] = {
+	{"weirctl config diff /etc/weir/weir.yaml && weirctl reload", "Look first"},
+};
+
+const struct command command_reload = {
+	.options = {.program = "weirctl reload",
+		    .operands = "",
+		    .summary = "let the engine read its configuration again",
+		    .description =
+			    "Metrics, detectors, lateness, retention and how long the history is "
+			    "kept come into force without a restart, between two intervals; "
+			    "detectors that did not change keep what they have learned. SIGHUP to "
+			    "weird does the same.\n"
+			    "\n"
+			    "A configuration that is wrong, or that changes what an engine takes "
+			    "only when it starts (paths, sockets, lanes, shards, interval, limits, "
+			    "log, redis), is refused as a whole, and the one in force stays.",
+		    COMMAND_ROWS(rows),
+		    COMMAND_EXAMPLES(examples),
+		    .exits = {[TOOL_NO] =
+				      "the engine keeps the configuration it has, and says why"},
+		    .environment = "WEIR_CONTROL"},
+	.bytes = sizeof(struct given),
+	.run = run,
+};

@@ -1,0 +1,129 @@
+/*
+ * operate: see operate.h.
+ */
+#include "operate.h"
+
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ask.h"
+#include "options.h"
+#include "text.h"
+
+#define WHY_BYTES 1280
+
+int64_t operate_now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void operate_set(json_t *request, const char *name, const char *text)
+{
+	if (text)
+		json_object_set_new(request, name, json_string(text));
+}
+
+/* Who runs this, not who a variable says. */
+static const char *login(void)
+{
+	const struct passwd *user = getpwuid(getuid());
+	return user ? user->pw_name : NULL;
+}
+
+json_t *operate(const char *socket, const char *author, bool json, json_t *request, int *ret_code)
+{
+	char why[WHY_BYTES] = "";
+	if (!author)
+		author = login();
+	if (author && author[0])
+		operate_set(request, "author", author);
+	json_t *answer = ask_raw(ask_socket(socket), request, why, sizeof(why));
+	if (!answer) {
+		fprintf(stderr, "weirctl: %s\n", why);
+		*ret_code = TOOL_IO;
+		return NULL;
+	}
+	bool ok = json_is_true(json_object_get(answer, "ok"));
+	*ret_code = ok ? TOOL_OK : TOOL_NO;
+	if (ok && !json)
+		return answer;
+	if (json) {
+		json_dumpf(answer, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+		putchar('\n');
+	} else {
+		const char *said = json_string_value(json_object_get(answer, "error"));
+		fprintf(stderr, "weirctl: %s\n", said ? said : "the engine says no");
+	}
+	json_decref(answer);
+	return NULL;
+}
+
+static const char *text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+	return text ? text : "";
+}
+
+static void print_time(const json_t *object, const char *before, const char *name)
+{
+	const json_t *value = json_object_get(object, name);
+	char time[TEXT_TIME_BYTES];
+	if (!json_is_integer(value))
+		return;
+	text_time(time, json_integer_value(value));
+	printf("%s%.19sZ", before, time);
+}
+
+static void print_input(const json_t *input)
+{
+	static const char *const about[] = {"source", "metric", "detector", "slice"};
+	printf("%4lld ", (long long)json_integer_value(json_object_get(input, "number")));
+	print_time(input, "", "time_ms");
+	printf(" %-10s", text_of(input, "author"));
+	if (text_of(input, "id")[0])
+		printf(" %.12s", text_of(input, "id"));
+	for (size_t i = 0; i < sizeof(about) / sizeof(about[0]); i++)
+		if (text_of(input, about[i])[0])
+			printf(" %s=%s", about[i], text_of(input, about[i]));
+	const json_t *below = json_object_get(input, "severity_below");
+	if (below)
+		printf(" severity below %g", json_number_value(below));
+	print_time(input, " from ", "from_ms");
+	print_time(input, " until ", "until_ms");
+	if (json_object_get(input, "ended"))
+		printf(" (ended)");
+	if (text_of(input, "text")[0])
+		printf("  %s", text_of(input, "text"));
+	putchar('\n');
+}
+
+int operate_list(const char *socket, bool json, const char *kind, int64_t active_ms)
+{
+	char why[WHY_BYTES] = "";
+	json_t *request = json_pack("{ss ss si}", "command", "inputs", "kind", kind, "limit", 1000);
+	if (active_ms)
+		json_object_set_new(request, "active_ms", json_integer(active_ms));
+	json_t *answer = ask(ask_socket(socket), request, why, sizeof(why));
+	if (!answer) {
+		fprintf(stderr, "weirctl: %s\n", why);
+		return TOOL_IO;
+	}
+	const json_t *input;
+	size_t i;
+	json_array_foreach(json_object_get(answer, "inputs"), i, input)
+	{
+		if (json) {
+			json_dumpf(input, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+			putchar('\n');
+		} else {
+			print_input(input);
+		}
+	}
+	json_decref(answer);
+	return TOOL_OK;
+}

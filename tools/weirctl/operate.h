@@ -1,0 +1,32 @@
+/*
+ * operate: what the commands share that change something: mute, unmute, ack, annotate, reload.
+ */
+#ifndef WEIRCTL_OPERATE_H
+#define WEIRCTL_OPERATE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The rows that these commands have: --socket, --author, --json. */
+#define ROWS_OPERATE(type)                                                                         \
+	ROW_CONTROL(type),                                                                         \
+		{.name = "author",                                                                 \
+		 .argument = "NAME",                                                               \
+		 .help = "who says so; default: your login name",                                  \
+		 .kind = OPTION_TEXT,                                                              \
+		 .at = offsetof(type, author)},                                                    \
+		ROW_JSON(type, "one JSON object, as the engine answers")
+
+/* Ask the engine; steals `request`, adds the author (NULL: the login name; "": none). With `json`
+ * the answer is printed as it is and NULL is returned with *ret_code; else it is the caller's to
+ * print and release. Where the engine refuses, that is said. */
+json_t *operate(const char *socket, const char *author, bool json, json_t *request, int *ret_code);
+/* A list of inputs of one kind for people, or one JSON object per line. An exit code. */
+int operate_list(const char *socket, bool json, const char *kind, int64_t active_ms);
+/* Unix ms, now. */
+int64_t operate_now_ms(void);
+/* A member only where there is something to say. */
+void operate_set(json_t *request, const char *name, const char *text);
+
+#endif
