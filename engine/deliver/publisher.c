@@ -43,8 +43,8 @@
 #define BACKOFF_MAX_MS 5000
 /* Rows of one step at most; it also ends when it has taken CALL_TIMEOUT_MS. */
 #define STEP_ROWS 64
-/* MULTI, XADD, HSET, EXPIRE or PERSIST, ZADD or ZREM, PUBLISH twice, EXEC. */
-#define REPLIES_PER_ROW 8
+/* MULTI, XADD, HSET, ZADD or ZREM, PUBLISH twice, EXEC; of a resolved one EXPIRE too. */
+#define REPLIES_PER_ROW 7
 /* A resolved anomaly's hash is forgotten after this long: 30 d. */
 #define RESOLVED_KEPT_S 2592000
 #define PASSWORD_BYTES_MAX 512
@@ -321,15 +321,13 @@ static int append_row(struct publisher *publisher, const struct anomaly *anomaly
 		"acknowledged %d payload %s",
 		env, id, anomaly_state_name(anomaly->state), severity, anomaly->metric,
 		anomaly->slice, anomaly->revision, anomaly->acknowledged, json);
-	if (anomaly->state == ANOMALY_RESOLVED)
+	if (anomaly->state == ANOMALY_RESOLVED) {
 		bad |= redisAppendCommand(redis, "EXPIRE weir:%s:anomaly:%s %d", env, id,
 					  RESOLVED_KEPT_S);
-	else
-		bad |= redisAppendCommand(redis, "PERSIST weir:%s:anomaly:%s", env, id);
-	if (anomaly->state == ANOMALY_RESOLVED)
 		bad |= redisAppendCommand(redis, "ZREM weir:%s:open %s", env, id);
-	else
+	} else {
 		bad |= redisAppendCommand(redis, "ZADD weir:%s:open %s %s", env, severity, id);
+	}
 	bad |= redisAppendCommand(redis, "PUBLISH weir.%s.anomaly %s", env, json);
 	bad |= redisAppendCommand(redis, "PUBLISH weir.%s.anomaly.%s.%s %s", env,
 				  severity_band_name(channel_severity(anomaly)), anomaly->metric,
@@ -353,7 +351,8 @@ static int receive_row(struct publisher *publisher, uint64_t deadline_ms)
 {
 	char text[128] = "";
 	bool executed = false;
-	for (int i = 0; i < REPLIES_PER_ROW; i++) {
+	int replies = REPLIES_PER_ROW + (publisher->anomaly.state == ANOMALY_RESOLVED);
+	for (int i = 0; i < replies; i++) {
 		redisReply *reply = receive(publisher, deadline_ms);
 		if (!reply)
 			return -EIO;

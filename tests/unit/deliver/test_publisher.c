@@ -358,7 +358,7 @@ Test(publisher, never_says_a_password_and_reads_it_at_each_connect)
 	bench_init(&bench);
 	redis_server_start(&bench.server,
 			   "--requirepass opensesame --user weir on '>hunter2' '~weir:*' "
-			   "'&weir.*' -@all +multi +exec +xadd +hset +zadd +zrem +publish");
+			   "'&weir.*' -@all +multi +exec +xadd +hset +expire +zadd +zrem +publish");
 	bench_publisher(&bench, (struct publisher_options){.url = bench.server.url,
 							   .user = "weir",
 							   .password_file = bench.password_path});
