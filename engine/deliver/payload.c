@@ -329,6 +329,7 @@ static void put_data(struct bytes *out, const struct anomaly *anomaly, const cha
 		   : anomaly->direction > 0 ? "up"
 					    : "none");
 	put_integer(out, "interval_ms", anomaly->interval_ms);
+	put_integer(out, "frequency_ms", anomaly->frequency_ms);
 	put_time(out, "start", anomaly_time_ms(anomaly, anomaly->start, false));
 	put_time(out, "interval_start", anomaly_time_ms(anomaly, anomaly->interval, false));
 	put_time(out, "peak_start", anomaly_time_ms(anomaly, anomaly->peak_interval, false));

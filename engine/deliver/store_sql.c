@@ -54,6 +54,7 @@ static const char schema_2[] =
 	"ALTER TABLE revision ADD COLUMN fired INTEGER NOT NULL DEFAULT 1;"
 	"ALTER TABLE revision ADD COLUMN muted INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE revision ADD COLUMN acknowledged INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE revision ADD COLUMN frequency_ms INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE outbox RENAME TO outbox_1;"
 	"CREATE TABLE outbox ("
 	"  row INTEGER PRIMARY KEY AUTOINCREMENT, of_row INTEGER NOT NULL UNIQUE);"
@@ -302,6 +303,7 @@ void store_bind_revision(sqlite3_stmt *statement, uint64_t sequence, const struc
 	sqlite3_bind_int(statement, i++, anomaly->fired);
 	sqlite3_bind_int(statement, i++, anomaly->muted);
 	sqlite3_bind_int(statement, i++, anomaly->acknowledged);
+	sqlite3_bind_int64(statement, i++, anomaly->frequency_ms);
 }
 
 int store_column_id(sqlite3_stmt *statement, int column, uint64_t ret_id[2])
@@ -349,6 +351,7 @@ int store_read_revision(sqlite3_stmt *statement, int first, struct anomaly *ret_
 	to->fired = sqlite3_column_int(statement, i++) != 0;
 	to->muted = sqlite3_column_int(statement, i++) != 0;
 	to->acknowledged = sqlite3_column_int(statement, i++) != 0;
+	to->frequency_ms = sqlite3_column_int64(statement, i++);
 	return error ? -EBADMSG : 0;
 }
 

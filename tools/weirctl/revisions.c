@@ -41,6 +41,7 @@ static uint64_t fingerprint(const struct anomaly *anomaly)
 	hash = MIX_TEXT(hash, anomaly->slice);
 	hash = MIX(hash, anomaly->direction);
 	hash = MIX(hash, anomaly->interval_ms);
+	hash = MIX(hash, anomaly->frequency_ms);
 	hash = MIX(hash, anomaly->start);
 	hash = MIX(hash, anomaly->interval);
 	hash = MIX(hash, anomaly->peak_interval);

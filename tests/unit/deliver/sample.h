@@ -132,6 +132,7 @@ static inline void sample_any(struct anomaly *anomaly, uint64_t *state)
 	sample_text(state, anomaly->slice, sizeof(anomaly->slice));
 	anomaly->direction = (int)(sample_random(state) % 3) - 1;
 	anomaly->interval_ms = (int64_t)(sample_random(state) % 86400000);
+	anomaly->frequency_ms = (int64_t)(sample_random(state) % 86400000) - 1;
 	anomaly->start = (int64_t)sample_random(state);
 	anomaly->interval = (int64_t)sample_random(state);
 	anomaly->peak_interval = (int64_t)sample_random(state);

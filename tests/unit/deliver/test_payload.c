@@ -181,6 +181,7 @@ static void make_pending(struct anomaly *anomaly)
 	sample_anomaly(anomaly);
 	anomaly->state = ANOMALY_PENDING;
 	anomaly->fired = false;
+	anomaly->frequency_ms = -1;
 	anomaly->severity = 30;
 }
 
