@@ -368,6 +368,8 @@ int engine_intake_step(void *self, uint64_t now_ns)
 	struct engine *engine = self;
 	int work = intake_step(engine->intake, now_ns);
 
+	work += question_answer(&engine->intake_questions, engine->intake);
+
 	/* Relaxed: the flag only delays marks; what they cover follows from the tails. */
 	if (weir_load_relaxed_32(&engine->hold_marks) &&
 	    (intake_awaited(engine->intake) == 0 ||

@@ -143,7 +143,7 @@ static void each(void *self, const struct scorer_detail *detail)
 	json_array_append_new(list->detectors, object);
 }
 
-static void look(void *self, const struct scorer *scorer)
+static void look(void *self, const void *scorer)
 {
 	scorer_details(scorer, each, self);
 }
@@ -175,7 +175,7 @@ void *detectors_json(struct engine *engine, const char *name)
 	struct list list = {.detectors = json_array(), .name = name};
 
 	for (uint32_t i = 0; i < engine->config->shards; i++)
-		if (shard_ask(&engine->shards[i], look, &list, PATIENCE_MS) < 0) {
+		if (question_ask(&engine->shards[i].questions, look, &list, PATIENCE_MS) < 0) {
 			json_decref(list.detectors);
 			return json_pack("{sb ss}", "ok", 0, "error",
 					 "a shard is busy with a large close; ask again");

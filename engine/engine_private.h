@@ -6,6 +6,7 @@
 #define ENGINE_ENGINE_PRIVATE_H
 
 #include "base/agent.h"
+#include "base/question.h"
 #include "base/queue.h"
 #include "closing.h"
 #include "datadir.h"
@@ -53,6 +54,7 @@ struct engine {
 	uint32_t lane_rings[WEIR_LANES_MAX]; /* offered so far; the intake agent's */
 
 	struct intake *intake;
+	struct question_box intake_questions; /* from the control agent */
 	struct lane *lanes[WEIR_LANES_MAX];
 	struct closing *closing;
 	struct shard shards[WEIR_SHARDS_MAX];
@@ -82,6 +84,8 @@ struct engine {
 int engine_assemble(struct engine *engine, char *why, size_t why_bytes);
 int engine_intake_step(void *engine, uint64_t now_ns);
 /* status.c */
+/* producers.c: the answer to "producers", a json_t. Control agent. */
+void *producers_json(struct engine *engine);
 /* detectors.c: the answer to "detectors", a json_t; name: NULL for all. Control agent. */
 void *detectors_json(struct engine *engine, const char *name);
 char *engine_answer(void *engine, const char *command, const void *request);

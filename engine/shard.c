@@ -3,10 +3,8 @@
  */
 #include "shard.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -34,51 +32,12 @@ void shard_status(const struct shard *shard, struct scorer_status *ret_status)
 		to[i] = weir_load_relaxed_64(&from[i]);
 }
 
-/* Whoever takes the question out of its place owns it: the shard answers it, or the asker has
- * waited long enough. */
-static bool claim(struct shard *shard, uint64_t address)
-{
-	return weir_cas_64(&shard->question, address, 0);
-}
-
-static int answer(struct shard *shard)
-{
-	/* Acquire: the question's members; partner: the release in shard_ask(). */
-	uint64_t address = weir_load_acquire_64(&shard->question);
-
-	if (!address || !claim(shard, address))
-		return 0;
-	struct shard_question *question = (void *)(uintptr_t)address;
-	question->look(question->self, shard->scorer);
-	/* Release: what look() wrote is there for the asker, whose question this is no more. */
-	weir_store_release_32(&question->done, 1);
-	return 1;
-}
-
-int shard_ask(struct shard *shard, void (*look)(void *self, const struct scorer *scorer),
-	      void *self, uint32_t timeout_ms)
-{
-	struct shard_question question = {.look = look, .self = self};
-	uint64_t address = (uint64_t)(uintptr_t)&question;
-	struct timespec pause = {.tv_nsec = 1000000};
-
-	/* Release: the question is whole for the shard that finds its address. */
-	weir_store_release_64(&shard->question, address);
-	/* Acquire: what look() wrote; partner: answer(). */
-	for (uint32_t ms = 0; !weir_load_acquire_32(&question.done); ms++) {
-		if (ms >= timeout_ms && claim(shard, address))
-			return -ETIMEDOUT;
-		nanosleep(&pause, NULL);
-	}
-	return 0;
-}
-
 int shard_step(void *self, uint64_t now_ns)
 {
 	struct shard *shard = self;
 
 	(void)now_ns;
-	if (answer(shard))
+	if (question_answer(&shard->questions, shard->scorer))
 		return 1;
 	if (shard->waiting) {
 		if (!queue_push(shard->results, shard->waiting))

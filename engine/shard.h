@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/question.h"
 #include "base/queue.h"
 #include "scorer.h"
 
@@ -18,13 +19,6 @@ struct shard_result {
 	struct bytes sections; /* of the checkpoint, when the job asks for one */
 };
 
-/* Something to be looked up in a scorer, by its own thread, between two closes. */
-struct shard_question {
-	void (*look)(void *self, const struct scorer *scorer);
-	void *self;
-	uint32_t done; /* release-stored by the shard */
-};
-
 struct shard {
 	struct scorer *scorer;
 	struct queue *jobs;     /* struct close_job, from the closing agent */
@@ -32,14 +26,10 @@ struct shard {
 	struct shard_result *waiting; /* made, but the queue was full */
 	uint64_t closes;        /* for people: stored relaxed */
 	struct scorer_status status; /* stored relaxed, word by word */
-	uint64_t question;           /* address of a struct shard_question; 0: nobody asks */
+	struct question_box questions; /* to the scorer, from the control agent */
 };
 
 int shard_step(void *shard, uint64_t now_ns); /* agent_step */
-/* Let the shard look; waits until it has. From one thread at a time (the control agent). 0, or
- * -ETIMEDOUT: it had no time within timeout_ms, and has not looked. */
-int shard_ask(struct shard *shard, void (*look)(void *self, const struct scorer *scorer),
-	      void *self, uint32_t timeout_ms);
 void shard_status(const struct shard *shard, struct scorer_status *ret_status); /* any thread */
 /* The agent has been joined. Frees what waits in its queues; with_jobs: the jobs too (they are
  * shared: for one shard only). The scorer is not its own. */

@@ -528,6 +528,47 @@ int intake_adopt(struct intake *intake, const char *name, int fd)
 	return r;
 }
 
+/* Cursors and drops are the producer's word: numbers for people, that decide nothing. */
+static void add_ring(const struct held_ring *held, struct intake_producer *to)
+{
+	const struct weir_ring_header *header = held->memory.at;
+	uint64_t tail = weir_load_relaxed_64(&header->tail);
+	uint64_t released = weir_load_relaxed_64(&held->ring.control->released);
+
+	to->emitted += tail;
+	to->in_ring += tail > released ? tail - released : 0;
+	to->dropped[WEIR_DROP_FULL] += weir_load_relaxed_64(&header->dropped_full);
+	to->dropped[WEIR_DROP_TIMEOUT] += weir_load_relaxed_64(&header->dropped_timeout);
+}
+
+void intake_producers(const struct intake *intake, intake_each *each, void *self)
+{
+	for (uint32_t i = 0; i < intake->options.producers_max; i++) {
+		const struct producer *producer = intake->producers[i];
+		if (!producer)
+			continue;
+		const struct weir_region_header *region = producer->memory.at;
+		struct intake_producer said = {
+			.program = producer->identity.program,
+			.source = producer->identity.source,
+			.pid = producer->process.pid,
+			.uid = producer->process.uid,
+			.rings = producer->rings_count - producer->rings_done,
+			.series = weir_load_relaxed_32(&region->series_count),
+			.connected = producer->connection != NULL,
+			.quarantined = producer->lied,
+		};
+		for (uint32_t r = 0; r < producer->identity.rings_max; r++)
+			if (producer->rings[r])
+				add_ring(producer->rings[r], &said);
+		said.dropped[WEIR_DROP_NO_RING] = weir_load_relaxed_64(&region->dropped_no_ring);
+		said.dropped[WEIR_DROP_REENTRANT] =
+			weir_load_relaxed_64(&region->dropped_reentrant);
+		said.dropped[WEIR_DROP_INVALID] = weir_load_relaxed_64(&region->dropped_invalid);
+		each(self, &said);
+	}
+}
+
 void intake_counters(const struct intake *intake, struct intake_counters *ret_counters)
 {
 	const struct intake_counters *counters = &intake->counters;

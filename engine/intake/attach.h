@@ -73,6 +73,18 @@ int intake_adopt(struct intake *intake, const char *name, int fd);
 int intake_step(void *intake, uint64_t now_ns);
 /* Any thread. */
 void intake_counters(const struct intake *intake, struct intake_counters *ret_counters);
+/* A producer as its shared memory says of itself, for people; of an intake whose agent looks. */
+struct intake_producer {
+	const char *program, *source;
+	pid_t pid; /* 0: in a namespace that we do not see into */
+	uid_t uid;
+	uint32_t rings, series;
+	uint64_t emitted, in_ring; /* events of its rings; in_ring: not yet in the log's files */
+	uint64_t dropped[WEIR_DROP_REASONS];
+	bool connected, quarantined;
+};
+typedef void intake_each(void *self, const struct intake_producer *producer);
+void intake_producers(const struct intake *intake, intake_each *each, void *self);
 /* Known producers that were attached in the last epoch and have not come back; before the first
  * step, at least as many. Any thread. */
 uint32_t intake_awaited(const struct intake *intake);

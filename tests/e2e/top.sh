@@ -56,14 +56,22 @@ ctl detectors show nobody 2>"$E2E/err"
 expect "exit code of no such detector" $? 1
 grep -q 'no such detector' "$E2E/err" || fail "it says $(cat "$E2E/err")"
 
+# A producer that stays, so that there is somebody to see.
+"$WEIR_SHOP" --socket "$E2E/weir.sock" --clock wall --days 0 --forever --processes 1 --no-incident \
+	>"$E2E/shop.log" 2>&1 &
+started $!
+attached() { ctl top --json -n 1 --interval 100ms | jq -e '.producers | any(.program == "weir-shop" and .emitted > 0)' >/dev/null; }
+wait_for 15 "a producer" attached
+
 # top: once, as JSON, and on a terminal until q.
 ctl top --once --interval 200ms >"$E2E/out" || fail "top --once"
-for text in 'events/s kept' '^LANE ' '^0  *[0-9]' '^SOURCE ' '^live ' '^THREAD ' '^lane-00 ' '^storing '; do
+for text in 'events/s kept' '^LANE ' '^0  *[0-9]' '^SOURCE ' '^live ' '^PRODUCER ' '^weir-shop  *[0-9]* *shop ' '^THREAD ' '^lane-00 ' '^storing '; do
 	grep -q -- "$text" "$E2E/out" || fail "no \"$text\" in $(cat "$E2E/out")"
 done
 ! grep -q $'\033' "$E2E/out" || fail "it draws where there is no terminal"
 ctl top --json -n 2 --interval 100ms >"$E2E/out" || fail "top --json"
-expect "looks" "$(jq -c '[.seconds > 0.05, (.stats | length) > 60]' "$E2E/out" | paste -sd ' ')" \
+expect "looks" "$(jq -c '[.seconds > 0.05, (.stats | length) > 60 and
+	(.producers | any(.rings == 1 and .dropped.full == 0 and .connected))]' "$E2E/out" | paste -sd ' ')" \
 	'[true,true] [true,true]'
 python3 - "$WEIRCTL" "$E2E/control.sock" >"$E2E/screen" <<'END' || fail "top on a terminal: $(cat "$E2E/screen")"
 import os, pty, select, sys, time

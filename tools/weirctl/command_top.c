@@ -21,6 +21,7 @@
 #define WHY_BYTES 320
 #define MEMBERS_MAX 64
 #define NAME_BYTES 64
+#define PRODUCERS_SHOWN 10 /* the busiest */
 
 struct top {
 	const char *socket;
@@ -60,11 +61,17 @@ static void on_signal(int signal)
 	stopped = 1;
 }
 
-/* One look at the engine: the list of "stat", and when. */
+/* One look at the engine: the answers to "stat" and "producers", and when. */
 struct look {
-	json_t *answer;
+	json_t *answer, *producers;
 	double at_s;
 };
+
+static void look_free(struct look *look)
+{
+	json_decref(look->answer);
+	json_decref(look->producers);
+}
 
 static double now_s(void)
 {
@@ -77,8 +84,15 @@ static int look_at(const struct top *top, struct look *look, char why[WHY_BYTES]
 {
 	look->answer = ask(ask_socket(top->socket), json_pack("{ss}", "command", "stat"), why,
 			   WHY_BYTES);
+	look->producers = look->answer
+				  ? ask(ask_socket(top->socket),
+					json_pack("{ss}", "command", "producers"), why, WHY_BYTES)
+				  : NULL;
 	look->at_s = now_s();
-	return look->answer ? 0 : -1;
+	if (look->producers)
+		return 0;
+	look_free(look);
+	return -1;
 }
 
 /* The label's value of a number: "0" of {lane=0}; "" if it has none. */
@@ -209,6 +223,85 @@ static void draw_sources(const struct screen *s)
 	}
 }
 
+struct producer_line {
+	const json_t *producer;
+	double rate;
+};
+
+/* The same producer in the look before; NULL: it has come since. */
+static const json_t *producer_before(const struct look *from, const json_t *producer)
+{
+	static const char *const keys[] = {"pid", "program", "source"};
+	const json_t *before;
+	size_t i;
+	json_array_foreach(json_object_get(from->producers, "producers"), i, before)
+	{
+		bool same = true;
+		for (int k = 0; k < 3; k++)
+			same = same && json_equal(json_object_get(before, keys[k]),
+						  json_object_get(producer, keys[k]));
+		if (same)
+			return before;
+	}
+	return NULL;
+}
+
+static double number_of(const json_t *producer, const char *name)
+{
+	return json_number_value(json_object_get(producer, name));
+}
+
+static double dropped_by(const json_t *producer)
+{
+	json_t *value;
+	const char *reason;
+	double sum = 0;
+	json_object_foreach(json_object_get(producer, "dropped"), reason, value)
+		sum += json_number_value(value);
+	return sum;
+}
+
+static int by_rate(const void *left, const void *right)
+{
+	double l = ((const struct producer_line *)left)->rate;
+	double r = ((const struct producer_line *)right)->rate;
+	return (l < r) - (l > r);
+}
+
+static void draw_producers(const struct screen *s)
+{
+	struct producer_line lines[MEMBERS_MAX];
+	char a[24], b[24], c[24];
+	size_t i, count = 0;
+	const json_t *producer;
+	double seconds = s->now->at_s - s->from->at_s;
+	json_array_foreach(json_object_get(s->now->producers, "producers"), i, producer)
+	{
+		const json_t *before = producer_before(s->from, producer);
+		double grown = number_of(producer, "emitted") -
+			       (before ? number_of(before, "emitted") : 0);
+		if (count < MEMBERS_MAX)
+			lines[count++] = (struct producer_line){
+				producer, seconds > 0 && grown > 0 ? grown / seconds : 0};
+	}
+	qsort(lines, count, sizeof(lines[0]), by_rate);
+	fprintf(s->to, "\n%-20s %8s %-12s %6s %12s %12s %12s\n", "PRODUCER", "PID", "SOURCE",
+		"RINGS", "EVENTS/S", "IN RINGS", "DROPPED");
+	for (i = 0; i < count && i < PRODUCERS_SHOWN; i++) {
+		producer = lines[i].producer;
+		fprintf(s->to, "%-20s %8.0f %-12s %6.0f %12s %12s %12s%s\n",
+			json_string_value(json_object_get(producer, "program")),
+			number_of(producer, "pid"),
+			json_string_value(json_object_get(producer, "source")),
+			number_of(producer, "rings"), scaled(lines[i].rate, a),
+			scaled(number_of(producer, "in_ring"), b), scaled(dropped_by(producer), c),
+			json_is_true(json_object_get(producer, "quarantined")) ? "  QUARANTINED"
+									       : "");
+	}
+	if (count > PRODUCERS_SHOWN)
+		fprintf(s->to, "and %zu more\n", count - PRODUCERS_SHOWN);
+}
+
 static void draw_threads(const struct screen *s)
 {
 	char list[MEMBERS_MAX][NAME_BYTES], a[24];
@@ -231,6 +324,9 @@ static void print_json(const struct look *from, const struct look *now)
 	       rate_of(from, now, "cpu_seconds_total", NULL));
 	json_dumpf(json_object_get(now->answer, "stats"), stdout,
 		   JSON_COMPACT | JSON_PRESERVE_ORDER);
+	fputs(",\"producers\":", stdout);
+	json_dumpf(json_object_get(now->producers, "producers"), stdout,
+		   JSON_COMPACT | JSON_PRESERVE_ORDER);
 	puts("}");
 	fflush(stdout);
 }
@@ -250,6 +346,7 @@ static void draw(const struct top *top, const struct look *from, const struct lo
 	draw_head(&screen);
 	draw_lanes(&screen);
 	draw_sources(&screen);
+	draw_producers(&screen);
 	draw_threads(&screen);
 	fclose(screen.to);
 	/* Home, each line cleared behind its end, what is below cleared: nothing flickers. */
@@ -284,14 +381,14 @@ static int watch(const struct top *top, bool live, char why[WHY_BYTES])
 		return TOOL_IO;
 	while (left-- > 0 && wait_for(top->every_ms, live)) {
 		if (look_at(top, &now, why) < 0) {
-			json_decref(from.answer);
+			look_free(&from);
 			return TOOL_IO;
 		}
 		draw(top, &from, &now, live);
-		json_decref(from.answer);
+		look_free(&from);
 		from = now;
 	}
-	json_decref(from.answer);
+	look_free(&from);
 	return TOOL_OK;
 }
 
@@ -334,17 +431,18 @@ static const struct option_example examples[] = {
 };
 
 const struct command command_top = {
-	.options = {.program = "weirctl top",
-		    .operands = "",
-		    .summary = "rates, lanes, sources and threads, live",
-		    .description =
-			    "The running engine at a glance: what it keeps a second, its lanes, "
-			    "how far each source is behind, how busy each thread is. On a terminal "
-			    "the table is drawn again and again until q or Ctrl-C; elsewhere one "
-			    "follows the other.",
-		    COMMAND_ROWS(rows),
-		    COMMAND_EXAMPLES(examples),
-		    .environment = "WEIR_CONTROL"},
+	.options =
+		{.program = "weirctl top",
+		 .operands = "",
+		 .summary = "rates, lanes, sources, producers and threads, live",
+		 .description =
+			 "The running engine at a glance: what it keeps a second, its lanes, "
+			 "how far each source is behind, which producers emit most, how busy each thread is. On a terminal "
+			 "the table is drawn again and again until q or Ctrl-C; elsewhere one "
+			 "follows the other.",
+		 COMMAND_ROWS(rows),
+		 COMMAND_EXAMPLES(examples),
+		 .environment = "WEIR_CONTROL"},
 	.bytes = sizeof(struct top),
 	.defaults = &defaults,
 	.run = run,
