@@ -27,19 +27,24 @@ is() { jq -e "$1" "$E2E/out" >/dev/null || fail "$1 does not hold of $(cat "$E2E
 
 # Usage, and nobody there.
 code 0 "$WEIRCTL" --help
-for command in status anomalies tail dump verify replay emit mute unmute ack annotate config reload; do
+for command in status anomalies tail dump verify replay emit mute unmute ack annotate config reload \
+	stat top detectors doctor import completion; do
 	grep -q "^  $command " "$E2E/out" || fail "--help does not know $command"
 done
-for command in status anomalies tail dump verify replay emit mute unmute ack annotate config reload; do
-	"$WEIRCTL" "$command" --help | grep -q "^Usage: weirctl $command" || fail "$command --help"
-	"$WEIRCTL" "$command" --help | grep -q -- '--json' || fail "$command has no --json"
+mapfile -t commands < <(sed -n 's/^  \([a-z]*\) .*/\1/p' "$E2E/out")
+for command in "${commands[@]}"; do
+	"$WEIRCTL" "$command" --help >"$E2E/help"
+	grep -q "^Usage: weirctl $command" "$E2E/help" || fail "$command --help"
+	grep -q '^Examples:' "$E2E/help" || fail "$command has no example"
+	[ "$command" = completion ] || grep -q -- '--json' "$E2E/help" || fail "$command has no --json"
 	code 2 "$WEIRCTL" "$command" --nonsense
 	says "Try 'weirctl $command --help'"
 done
 code 2 "$WEIRCTL"
 code 2 "$WEIRCTL" bake
-for command in status anomalies tail dump; do
-	code 3 "$WEIRCTL" "$command" --socket "$E2E/control.sock"
+for command in status anomalies tail dump stat top 'detectors list' reload 'config show'; do
+	# shellcheck disable=SC2086 # words
+	code 3 "$WEIRCTL" $command --socket "$E2E/control.sock"
 	says 'is weird running?'
 done
 code 3 "$WEIRCTL" emit --socket "$E2E/weir.sock" --timeout 100ms purchase
@@ -63,10 +68,12 @@ code 0 "$WEIRCTL" status --socket "$E2E/control.sock" --json
 is '.events_persisted == 0 and .redis.configured == false and .lanes[0].failing == 0'
 WEIR_CONTROL=$E2E/control.sock code 0 "$WEIRCTL" status
 says 'none configured'
-timeout 20 "$WEIRCTL" tail --socket "$E2E/control.sock" --event purchase --json -n 2 >"$E2E/tail" &
+"$WEIRCTL" tail --seconds 30 --socket "$E2E/control.sock" --event purchase --json -n 2 >"$E2E/tail" &
 tail=$!
 started "$tail"
-sleep 0.5
+follows() { find "/proc/$tail/fd" -lname '*/lane-00*' | grep -q .; }
+wait_for 20 "tail to follow the log" follows
+sleep 0.2
 code 0 "$WEIRCTL" emit --socket "$E2E/weir.sock" refund value=-1 country=IT
 code 0 "$WEIRCTL" emit --socket "$E2E/weir.sock" purchase value=49.99 'country=Côte d'"'"'Ivoire, "CI"'
 code 0 "$WEIRCTL" emit --socket "$E2E/weir.sock" --wait --json purchase value=5 country=IT device=mobile
