@@ -20,7 +20,6 @@
 #include "interval/rollup.h"
 
 #include <errno.h>
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,17 +27,7 @@
 #include "base/check.h"
 #include "interval/feeds.h"
 #include "interval/slices.h"
-
-/* What came for one slice and term; one cache line. */
-struct sum {
-	struct rollup_stats stats; /* min, max: NaN as long as there is none */
-	uint64_t unsketched;       /* events that the slice's sketch does not cover */
-	uint64_t touched;          /* anything came at all */
-	uint64_t spare;
-};
-_Static_assert(sizeof(struct sum) == 64, "a sum is one cache line");
-
-static const struct sum sum_nothing = {.stats = {.min = NAN, .max = NAN}};
+#include "interval/sums.h"
 
 /* A late cell, kept until the rows are asked for. */
 struct late {
@@ -204,70 +193,6 @@ static void begin_interval(struct rollup *rollup)
 	bytes_clear(&rollup->late_sketches);
 }
 
-static double least(double a, double b)
-{
-	return a <= b ? a : b; /* b where a is NaN */
-}
-
-static double greatest(double a, double b)
-{
-	return a >= b ? a : b;
-}
-
-/* A sum of counts as a count: one that was never one is none. */
-static uint64_t count_of(double sum)
-{
-	return sum >= 0.5 ? (uint64_t)(fmin(sum, 0x1p62) + 0.5) : 0;
-}
-
-static void sum_companion(struct rollup_stats *stats, uint32_t take,
-			  const struct partial_cell *cell)
-{
-	if (take & TAKE_AS_COUNT)
-		stats->count += count_of(cell->sum);
-	if (take & TAKE_AS_SUM)
-		stats->sum += cell->sum;
-	if (take & TAKE_AS_SQUARES)
-		stats->sum_squares += cell->sum;
-	if (take & TAKE_AS_MIN)
-		stats->min = least(stats->min, cell->min);
-	if (take & TAKE_AS_MAX)
-		stats->max = greatest(stats->max, cell->max);
-}
-
-static void sum_add(struct sum *sum, uint32_t take, const struct partial_cell *cell)
-{
-	struct rollup_stats *stats = &sum->stats;
-	sum->touched |= take;
-	if (take & TAKE_COUNT)
-		stats->count += cell->count;
-	if (take & TAKE_VALUES) {
-		stats->sum += cell->sum;
-		stats->sum_squares += cell->sum_squares;
-		stats->min = least(stats->min, cell->min);
-		stats->max = greatest(stats->max, cell->max);
-	}
-	if (__builtin_expect(take >= TAKE_AS_COUNT, 0))
-		sum_companion(stats, take, cell);
-}
-
-/* Read the sketch of a cell; how many of its events it does not cover. */
-static uint64_t read_sketch(struct sketch *sketch, const struct partial_cell *cell,
-			    const uint8_t *saved, size_t bytes, uint32_t at)
-{
-	sketch_reset(sketch);
-	if (!at || at > bytes)
-		return cell->count;
-	struct bytes_reader in = {.data = saved + at - 1, .left = bytes - at + 1};
-	int r = sketch_merge_saved(sketch, &in);
-	check(r != -ENOMEM);
-	if (r < 0)
-		return cell->count;
-	uint64_t covered = sketch_kind(sketch) == SKETCH_DISTINCT ? cell->count
-								  : sketch_count(sketch);
-	return covered < cell->count ? cell->count - covered : 0;
-}
-
 static void slice_sketch(struct rollup *rollup, uint32_t slice, uint64_t unsketched)
 {
 	struct sketch **sketch = &rollup->sketches[slice];
@@ -309,8 +234,8 @@ static void apply_cell(struct rollup *rollup, const struct partial *partial,
 	}
 	if (!(member[0] & TAKE_SKETCH))
 		return;
-	uint64_t unsketched = read_sketch(rollup->cell_sketch, cell, partial->sketches,
-					  partial->sketch_bytes, cell->sketch);
+	uint64_t unsketched = sum_sketch(rollup->cell_sketch, cell, partial->sketches,
+					 partial->sketch_bytes);
 	slice_sketch(rollup, 0, unsketched);
 	for (uint32_t i = 0; i < rollup->slices.rollups; i++)
 		slice_sketch(rollup, member[2 + i], unsketched);
@@ -333,9 +258,8 @@ static void keep_late(struct rollup *rollup, const struct partial *partial,
 	}
 	struct late *kept = &rollup->late[rollup->late_count++];
 	*kept = (struct late){.cell = late->cell, .interval = late->interval};
-	if (!(member[0] & TAKE_SKETCH) ||
-	    read_sketch(rollup->cell_sketch, &late->cell, partial->sketches, partial->sketch_bytes,
-			late->cell.sketch) > 0)
+	if (!(member[0] & TAKE_SKETCH) || sum_sketch(rollup->cell_sketch, &late->cell,
+						     partial->sketches, partial->sketch_bytes) > 0)
 		return;
 	kept->sketch = 1 + rollup->late_sketches.used;
 	sketch_save(rollup->cell_sketch, &rollup->late_sketches);
@@ -353,80 +277,24 @@ void rollup_apply(struct rollup *rollup, const struct partial *partial)
 		apply_cell(rollup, partial, &partial->cells[i]);
 }
 
-/* What is too large for a double is the largest one: no detector sees an infinity. A sum that was
- * too large in both directions is NaN: no data. */
-static double clamp(double value)
-{
-	return value > DBL_MAX ? DBL_MAX : value < -DBL_MAX ? -DBL_MAX : value;
-}
-
-static double quantile(const struct rollup *rollup, const struct sum *sum,
-		       const struct sketch *sketch)
-{
-	if (!sketch || sum->unsketched || sum->stats.count == 0)
-		return NAN;
-	/* The sketch knows a bucket, the cells know the ends. */
-	double value = sketch_quantile(sketch, rollup->quantile);
-	return value < sum->stats.min   ? sum->stats.min
-	       : value > sum->stats.max ? sum->stats.max
-					: value;
-}
-
-static double distinct(const struct sum *sum, const struct sketch *sketch)
-{
-	if (sum->stats.count == 0)
-		return 0;
-	return sum->unsketched || !sketch ? (double)NAN : floor(sketch_distinct(sketch) + 0.5);
-}
-
-/* Of one term. */
-static double aggregate(enum aggregation aggregation, const struct rollup_stats *stats)
-{
-	switch (aggregation) {
-	case AGGREGATE_COUNT:
-		return (double)stats->count;
-	case AGGREGATE_SUM:
-		return clamp(stats->sum);
-	case AGGREGATE_MEAN:
-		return stats->count ? clamp(stats->sum / (double)stats->count) : NAN;
-	case AGGREGATE_MIN:
-		return stats->min;
-	case AGGREGATE_MAX:
-		return stats->max;
-	case AGGREGATE_DISTINCT:
-	case AGGREGATE_PERCENTILE:
-	case AGGREGATE_RATIO:
-		break;
-	}
-	check_failed(__FILE__, __LINE__, "an aggregation of one term");
-}
-
-/* The squares of values that came as a sum alone are not known; they are at least this. */
-static double squares(const struct rollup_stats *stats)
-{
-	if (stats->sum_squares == 0 && stats->count && stats->sum != 0)
-		return clamp(stats->sum / (double)stats->count * stats->sum);
-	return clamp(stats->sum_squares);
-}
-
 static void observe(struct rollup *rollup, uint32_t slice)
 {
 	const struct sum *sums = &rollup->sums[(size_t)slice * rollup->terms];
 	const struct sketch *sketch = rollup->sketches ? rollup->sketches[slice] : NULL;
 	rollup->events[slice] = (double)sums[rollup->terms - 1].stats.count;
-	rollup->sum_squares[slice] = squares(&sums[0].stats);
+	rollup->sum_squares[slice] = sum_squares(&sums[0].stats);
 	if (rollup->aggregation == AGGREGATE_PERCENTILE) {
-		rollup->value[slice] = quantile(rollup, &sums[0], sketch);
+		rollup->value[slice] = sum_quantile(&sums[0], sketch, rollup->quantile);
 	} else if (rollup->aggregation == AGGREGATE_DISTINCT) {
-		rollup->value[slice] = distinct(&sums[0], sketch);
+		rollup->value[slice] = sum_distinct(&sums[0], sketch);
 	} else if (rollup->aggregation == AGGREGATE_RATIO) {
-		double numerator = aggregate(rollup->feeds.terms[0].aggregation, &sums[0].stats);
-		double weight = aggregate(rollup->feeds.terms[1].aggregation, &sums[1].stats);
+		double numerator = sum_value(rollup->feeds.terms[0].aggregation, &sums[0].stats);
+		double weight = sum_value(rollup->feeds.terms[1].aggregation, &sums[1].stats);
 		rollup->numerator[slice] = numerator;
 		rollup->weight[slice] = weight;
-		rollup->value[slice] = weight != 0 ? clamp(numerator / weight) : NAN;
+		rollup->value[slice] = weight != 0 ? sum_clamp(numerator / weight) : NAN;
 	} else {
-		rollup->value[slice] = aggregate(rollup->aggregation, &sums[0].stats);
+		rollup->value[slice] = sum_value(rollup->aggregation, &sums[0].stats);
 	}
 }
 
