@@ -11,7 +11,7 @@ struct collector {
 	struct recorder *recorder;
 	const struct observations *observations;
 	struct history_rows *rows;
-	enum history_kind kind;
+	struct history_metric metric;
 };
 
 static enum history_kind kind_of(enum aggregation aggregation, uint32_t sums)
@@ -38,6 +38,17 @@ static void put_sum(uint64_t *words, const struct rollup_stats *stats)
 	words[2] = history_word(stats->sum_squares);
 }
 
+/* A metric of which nothing ever came has no name here. */
+static void name_slices(const struct collector *collector)
+{
+	struct recorder *recorder = collector->recorder;
+	const struct observations *observations = collector->observations;
+
+	for (; recorder->named < observations->count; recorder->named++)
+		history_rows_name(collector->rows, recorder->number, &collector->metric,
+				  recorder->named, observations->slices[recorder->named].label);
+}
+
 static void collect(void *self, const struct rollup_row *from)
 {
 	const struct collector *collector = self;
@@ -50,7 +61,8 @@ static void collect(void *self, const struct rollup_row *from)
 		.words = {terms[0].count},
 	};
 
-	switch (collector->kind) {
+	name_slices(collector);
+	switch (collector->metric.kind) {
 	case HISTORY_SUM:
 		put_sum(row.words, &terms[0]);
 		break;
@@ -79,23 +91,20 @@ static void collect(void *self, const struct rollup_row *from)
 void recorder_close(struct recorder *recorder, struct rollup *rollup,
 		    const struct observations *observations, struct history_rows *rows)
 {
-	struct history_metric metric = {
-		.name = observations->metric,
-		.spec = recorder->spec,
-		.kind = kind_of(observations->aggregation, recorder->sums),
-		.aggregation = observations->aggregation,
-		.sums = recorder->sums,
-		.quantile = observations->quantile,
-	};
 	struct collector collector = {
 		.recorder = recorder,
 		.observations = observations,
 		.rows = rows,
-		.kind = metric.kind,
+		.metric =
+			{
+				.name = observations->metric,
+				.spec = recorder->spec,
+				.kind = kind_of(observations->aggregation, recorder->sums),
+				.aggregation = observations->aggregation,
+				.sums = recorder->sums,
+				.quantile = observations->quantile,
+			},
 	};
 
-	for (; recorder->named < observations->count; recorder->named++)
-		history_rows_name(rows, recorder->number, &metric, recorder->named,
-				  observations->slices[recorder->named].label);
 	rollup_rows(rollup, collect, &collector);
 }

@@ -37,6 +37,9 @@ struct shard_stats {
 struct store_stats {
 	uint64_t closes, stored_through, revisions, checkpoints, outbox, inputs;
 	int64_t failing, control_log_failing;
+	struct history_counters history;
+	uint64_t history_through;
+	int64_t history_failing;
 };
 
 struct redis_stats {
@@ -177,6 +180,24 @@ static const struct stat_row rows[] = {
 		  "Revisions of anomalies stored since the start."),
 	STORE_ROW(COUNTER, checkpoints, "checkpoints", "checkpoints",
 		  "Checkpoints written since the start."),
+	STORE_ROW(COUNTER, history_through, "history_closes", "closes",
+		  "Closes whose intervals are in history.db."),
+	STORE_ROW(GAUGE, history.series, "history_series", "series",
+		  "Series of the history: one for each slice of a metric."),
+	STORE_ROW(COUNTER, history.rows, "history_points", "points",
+		  "Points that were added to the history, corrections included."),
+	STORE_ROW(COUNTER, history.written_bytes, "history_written_bytes", "bytes",
+		  "Chunks written to history.db."),
+	STORE_ROW(COUNTER, history.pruned, "history_forgotten", "chunks",
+		  "Chunks of the history that were older than their tier is kept."),
+	STORE_ROW(COUNTER, history.lost_closes, "history_lost_closes", "closes",
+		  "Closes that are missing from the history because it could not be written."),
+	STORE_ROW(COUNTER, history.damaged_chunks, "history_damaged_chunks", "chunks",
+		  "Chunks that failed their checksum when more was to be added to them."),
+	STORE_ROW(GAUGE, history.file_bytes, "history_file_bytes", "bytes",
+		  "Bytes of history.db."),
+	ROW(STAT_STORE, struct store_stats, history_failing, "history_failing", "errno", STAT_GAUGE,
+	    -1.0, "0, or the error number with which the history cannot be written."),
 	STORE_ROW(GAUGE, outbox, "outbox", "revisions", "Revisions that wait for Redis."),
 	STORE_ROW(COUNTER, inputs, "inputs", "inputs",
 		  "Mutes, acknowledgements, notes and reloads that are kept."),
@@ -279,7 +300,11 @@ static void take_store(struct engine *engine, struct store_stats *to)
 		.inputs = closing_records_kept(engine->closing),
 		.failing = (int32_t)weir_load_relaxed_32((const uint32_t *)&storing->failing),
 		.control_log_failing = closing_failing(engine->closing),
+		.history_through = history_through(engine->history),
+		.history_failing = (int32_t)weir_load_relaxed_32(
+			(const uint32_t *)&engine->keeping.failing),
 	};
+	history_counters(engine->history, &to->history);
 }
 
 static void take_redis(struct engine *engine, struct redis_stats *to)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "chart.h"
 #include "engine_private.h"
 #include "listing.h"
 #include "stat.h"
@@ -221,6 +222,8 @@ char *engine_answer(void *self, const char *command, const void *request)
 		return listing_anomalies(engine->store_path, engine->config->environment, request);
 	if (strcmp(command, "inputs") == 0)
 		return listing_inputs(engine->store_path, request);
+	if (strcmp(command, "history") == 0)
+		return chart_answer(engine->history_path, request);
 	if (strcmp(command, "stat") == 0)
 		return answer_text(stat_answer(engine));
 	if (strcmp(command, "detectors") == 0)

@@ -146,6 +146,7 @@ int history_load_state(struct history *history)
 	if (!error)
 		error = load_kinds(history);
 	history->added = history->committed = (uint64_t)through;
+	history_count_file(history);
 	return error == -ENOENT ? -EBADMSG : error;
 }
 

@@ -91,11 +91,15 @@ struct history_reader;
 int history_reader_open(const char *path, struct history_reader **ret_reader);
 void history_reader_close(struct history_reader *reader);
 
+#define HISTORY_NEWEST INT64_MAX
+
 struct history_query {
 	const char *metric;
 	const char *source; /* NULL: the first that has the metric, wall sources' names first */
 	const char *slice;  /* "" or NULL: the total */
-	int64_t from_ms, to_ms;
+	int64_t from_ms;
+	int64_t to_ms;       /* HISTORY_NEWEST: the end of what is known */
+	int64_t back_ms;     /* not 0: from_ms is that long before the end */
 	int64_t step_ms;     /* 0: the finest that gives at most points_max */
 	uint32_t points_max; /* 0: 1000 */
 };

@@ -71,6 +71,8 @@ struct history {
 
 /* history_write.c: all that is pending, between BEGIN and COMMIT. */
 int history_write(struct history *history);
+/* Counters of what the file has. */
+void history_count_file(struct history *history);
 /* Statements are gone, tables are looked at afresh. */
 void history_forget_statements(struct history *history);
 /* history.c */

@@ -409,43 +409,62 @@ static int read_span(struct history_reader *reader, const struct found *found, i
 	return error;
 }
 
+/* The span that is asked for, once it is known where the series ends. */
+static int bound_query(const struct history_reader *reader, const struct found *found,
+		       struct history_query *query, char *why, size_t why_bytes)
+{
+	if (query->to_ms == HISTORY_NEWEST)
+		query->to_ms = (found->through + 1) * reader->interval_ms;
+	if (query->back_ms)
+		query->from_ms = query->to_ms - query->back_ms;
+	if (query->to_ms > query->from_ms && query->from_ms > -HISTORY_TIME_MAX_MS &&
+	    query->to_ms < HISTORY_TIME_MAX_MS && query->step_ms >= 0 && query->back_ms >= 0 &&
+	    query->step_ms <= HISTORY_TIME_MAX_MS)
+		return 0;
+	snprintf(why, why_bytes, "the span must end after it begins, its step be positive");
+	return -EINVAL;
+}
+
+static int read_bounded(struct history_reader *reader, const struct history_query *query,
+			const struct found *found, struct history_answer *answer, char *why,
+			size_t why_bytes)
+{
+	int error = choose(reader, query, found, answer);
+
+	if (error < 0)
+		return error;
+	int64_t first = history_floor_div(query->from_ms, answer->step_ms);
+	int64_t end = history_floor_div(query->to_ms - 1, answer->step_ms) + 1;
+	if (end - first <= POINTS_MAX)
+		return read_span(reader, found, first, (uint32_t)(end - first), answer);
+	snprintf(why, why_bytes,
+		 "%lld points are too many for one answer; ask for a longer step or a shorter span",
+		 (long long)(end - first));
+	return -E2BIG;
+}
+
 int history_read(struct history_reader *reader, const struct history_query *query,
 		 struct history_answer *ret_answer, char *why, size_t why_bytes)
 {
 	struct history_answer *answer = ret_answer;
+	struct history_query bounded = *query;
 	struct found found = {0};
 
 	memset(answer, 0, sizeof(*answer));
 	why[0] = '\0';
-	if (query->to_ms <= query->from_ms || query->from_ms <= -HISTORY_TIME_MAX_MS ||
-	    query->to_ms >= HISTORY_TIME_MAX_MS || query->step_ms < 0) {
-		snprintf(why, why_bytes, "the span must end after it begins, its step be positive");
-		return -EINVAL;
-	}
+	copy(answer->metric, sizeof(answer->metric), (const unsigned char *)query->metric);
+	copy(answer->slice, sizeof(answer->slice), (const unsigned char *)query->slice);
+	answer->interval_ms = reader->interval_ms;
 	/* One transaction: the series and its source's rows are of the same commit. */
 	int error = history_sql_exec(reader->db, "BEGIN");
 	if (!error)
 		error = find_series(reader, query, &found, answer);
 	if (error == -ENOENT)
 		list_metrics(reader, why, why_bytes, query);
-	copy(answer->metric, sizeof(answer->metric), (const unsigned char *)query->metric);
-	copy(answer->slice, sizeof(answer->slice), (const unsigned char *)query->slice);
-	answer->interval_ms = reader->interval_ms;
 	if (!error)
-		error = choose(reader, query, &found, answer);
-	if (!error) {
-		int64_t first = history_floor_div(query->from_ms, answer->step_ms);
-		int64_t end = history_floor_div(query->to_ms - 1, answer->step_ms) + 1;
-		if (end - first > POINTS_MAX) {
-			snprintf(why, why_bytes,
-				 "%lld points are too many for one answer; ask for "
-				 "a longer step or a shorter span",
-				 (long long)(end - first));
-			error = -E2BIG;
-		} else {
-			error = read_span(reader, &found, first, (uint32_t)(end - first), answer);
-		}
-	}
+		error = bound_query(reader, &found, &bounded, why, why_bytes);
+	if (!error)
+		error = read_bounded(reader, &bounded, &found, answer, why, why_bytes);
 	sqlite3_exec(reader->db, "COMMIT", NULL, NULL, NULL);
 	if (error < 0)
 		history_answer_fini(answer);

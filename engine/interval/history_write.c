@@ -504,9 +504,18 @@ static void roll_back(struct history *history)
 			history->sources[s].id = history->sources[s].coverage = 0;
 }
 
-int history_write(struct history *history)
+void history_count_file(struct history *history)
 {
 	int64_t pages = 0;
+
+	if (history_sql_number(history->db, "PRAGMA page_count", &pages, NULL) == 0)
+		weir_store_relaxed_64(&history->counters.file_bytes, /* for people */
+				      (uint64_t)pages * HISTORY_PAGE_BYTES);
+	weir_store_relaxed_64(&history->counters.series, history->series); /* the same */
+}
+
+int history_write(struct history *history)
+{
 	int error = history_sql_exec(history->db, "BEGIN IMMEDIATE");
 
 	if (!error)
@@ -524,9 +533,6 @@ int history_write(struct history *history)
 		history->sources[s].kept = true;
 	history->series_committed = history->series;
 	count(&history->counters.commits, 1);
-	if (history_sql_number(history->db, "PRAGMA page_count", &pages, NULL) == 0)
-		weir_store_relaxed_64(&history->counters.file_bytes, /* for people */
-				      (uint64_t)pages * HISTORY_PAGE_BYTES);
-	weir_store_relaxed_64(&history->counters.series, history->series); /* the same */
+	history_count_file(history);
 	return 0;
 }

@@ -28,6 +28,7 @@ struct command {
 	ROW(top)                                                                                   \
 	ROW(anomalies)                                                                             \
 	ROW(detectors)                                                                             \
+	ROW(history)                                                                               \
 	ROW(tail)                                                                                  \
 	ROW(dump)                                                                                  \
 	ROW(verify)                                                                                \
