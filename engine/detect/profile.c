@@ -75,6 +75,7 @@ static void forecast(const struct profile_step *step)
 	const double *restrict level_seen = profile_row(step, PROFILE_LEVEL_SEEN);
 	const double *restrict level_shape = profile_row(step, PROFILE_LEVEL_SHAPE);
 	const double *restrict unit = profile_row(step, PROFILE_UNIT);
+	const double *restrict rarity = profile_row(step, PROFILE_RARITY);
 	const double *restrict lump = profile_row(step, PROFILE_LUMP);
 	const double *restrict pseudo = profile_row(step, PROFILE_PSEUDO);
 	double *restrict shape_now = profile_row(step, PROFILE_SHAPE_NOW);
@@ -102,7 +103,8 @@ static void forecast(const struct profile_step *step)
 		double full = lumps > 0 ? math_max(mean, 0.0) + hidden : mean;
 		double variance = lumps > 0 ? full * lump[i] : unit[i];
 		double lag = drift * full;
-		double early = lag * lag + variance / math_min(seen[i] + 0.5, 2.0 * local_count);
+		double one = lumps > 0 ? variance : variance * rarity[i];
+		double early = lag * lag + one / math_min(seen[i] + 0.5, 2.0 * local_count);
 		shape_now[i] = seasonal;
 		ret_forecast[i] = mean;
 		ret_mean[i] = full;
@@ -215,9 +217,8 @@ static double freedom(const struct profile_step *step, uint32_t i)
 	double known = math_clamp(seen, 8.0, 2.0 * step->phi_memory);
 	if (step->lumps)
 		return known;
-	bool mean = step->observations->aggregation == AGGREGATE_MEAN;
-	double events = mean ? step->observations->events[i] : 0;
-	return math_min(known, GAUGE_FREEDOM + math_max(events, 0));
+	double weight = value_weight(step->observations, i);
+	return math_min(known, GAUGE_FREEDOM + math_max(weight > 1 ? weight : 0, 0));
 }
 
 /* What the bank is told; the band ends where the threshold's tail probability does. */
@@ -311,6 +312,8 @@ static void look(const struct profile_step *step)
 			for (uint32_t span = 0; span < PROFILE_SPANS; span++)
 				profile_row(step, PROFILE_PHI + span)[i] = 1;
 			profile_row(step, PROFILE_HOUR_PHI)[i] = 1;
+			profile_row(step, PROFILE_RARITY)[i] =
+				1 / math_max(value_weight(observations, i), 1);
 			for (uint32_t side = 0; side < 2; side++) {
 				profile_row(step, PROFILE_TAIL_RATE + side)[i] = TAIL_RATE;
 				profile_row(step, PROFILE_TAIL_EXCESS + side)[i] =
@@ -320,15 +323,23 @@ static void look(const struct profile_step *step)
 	}
 }
 
-/* Of a mean over more or fewer events than usual, the variance is that of one event over them. */
-static void weigh_means(const struct profile_step *step)
+/* Of a mean over more or fewer events than usual (a ratio's denominator) the variance is that of
+ * one event over them; a share's is at least that of so many tosses. */
+static void weigh_quotients(const struct profile_step *step)
 {
+	const struct observations *observations = step->observations;
 	double *variance = profile_row(step, PROFILE_VARIANCE);
+	const double *mean = profile_row(step, PROFILE_FORECAST);
+	bool ratio = observations->aggregation == AGGREGATE_RATIO;
 
-	if (step->observations->aggregation != AGGREGATE_MEAN)
+	if (step->lumps)
 		return;
-	for (uint32_t i = 0; i < step->slices; i++)
-		variance[i] /= math_max(step->observations->events[i], 1);
+	for (uint32_t i = 0; i < step->slices; i++) {
+		double share = math_clamp(mean[i], 0, 1);
+		double least = ratio ? share * (1 - share) : 0;
+		double weight = math_max(value_weight(observations, i), 1);
+		variance[i] = math_max(variance[i], least) / weight;
+	}
 }
 
 /* A new hour, or a gap: the season moves on, and sums over neighbouring intervals begin anew. */
@@ -364,7 +375,7 @@ static void profile_step(void *state, const struct detector_spec *spec, uint32_t
 		.capacity = capacity,
 		.slices = observations->count,
 		.observations = observations,
-		.lumps = aggregation == AGGREGATE_COUNT || aggregation == AGGREGATE_SUM,
+		.lumps = value_adds(aggregation),
 		.interval_hours = interval_hours,
 		.per_hour = math_max(1 / interval_hours, 1),
 		.offset = hours_offset(observations->interval, observations->interval_ms),
@@ -385,7 +396,7 @@ static void profile_step(void *state, const struct detector_spec *spec, uint32_t
 	look(&step);
 	move_on(&step, header);
 	forecast(&step);
-	weigh_means(&step);
+	weigh_quotients(&step);
 	for (uint32_t span = 1; span <= PROFILE_SPANS; span++) {
 		if (step.lumps)
 			score_lumps(&step, span);

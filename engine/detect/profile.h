@@ -29,6 +29,7 @@ enum profile_row {
 	PROFILE_SQUARES,     /* decayed sums of squares and of values (not in the mirror): the */
 	PROFILE_VALUES,      /* size of a lump */
 	PROFILE_FOURTHS, /* decayed squared deviations of the sums of squares: the skew of lumps */
+	PROFILE_RARITY,  /* quotients: one over the events behind one, on average; else 1 */
 	PROFILE_UNIT,    /* gauges: variance of one value (of one event, for means) */
 	PROFILE_PHI,     /* dispersion: actual over forecast variance, for 1..SPANS intervals */
 	PROFILE_PHI_END = PROFILE_PHI + PROFILE_SPANS - 1,
@@ -116,7 +117,9 @@ static inline float *profile_hour(const struct profile_step *step, uint32_t row)
 static inline double profile_variance(const struct profile_step *step, uint32_t i, double mean,
 				      double lump)
 {
-	return step->lumps ? mean * lump : profile_row(step, PROFILE_UNIT)[i];
+	if (step->lumps)
+		return mean * lump;
+	return profile_row(step, PROFILE_UNIT)[i] * profile_row(step, PROFILE_RARITY)[i];
 }
 
 /* Size of one lump: 1 for counts, for sums the mean of squares over the mean. */

@@ -11,6 +11,7 @@
 
 #include "detect/math.h"
 #include "detect/profile.h"
+#include "detect/values.h"
 
 #define CLIP 4.0
 /* Least dispersion, and so much more where the shape is that of any day. */
@@ -125,12 +126,12 @@ static void learn_unit(const struct profile_step *step, uint32_t i, double x, do
 	}
 	double *unit = profile_row(step, PROFILE_UNIT) + i;
 	double gap = profile_row(step, PROFILE_X)[i] - profile_row(step, PROFILE_FORECAST)[i];
-	double events = observations->aggregation == AGGREGATE_MEAN
-				? math_max(observations->events[i], 1)
-				: 1;
-	double square = gap * gap * events;
+	double weight = math_max(value_weight(observations, i), 1);
+	double *rarity = profile_row(step, PROFILE_RARITY) + i;
+	double square = gap * gap * weight;
 	double gain = math_max(1 / math_max(seen - 1, 1), step->phi_gain);
 	double floor = 4e-6 * x * x;
+	*rarity += math_max(1 / seen, step->day_gain) * (1 / weight - *rarity);
 	if (seen < 2)
 		return;
 	if (seen > 20)
