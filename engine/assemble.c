@@ -181,9 +181,9 @@ static int make_shards(struct engine *engine)
 	for (uint32_t i = 0; i < engine->config->shards; i++) {
 		struct shard *shard = &engine->shards[i];
 		if (!recovered->scorers[i])
-			recovered->scorers[i] =
-				scorer_create(i, engine->config->shards,
-					      engine->config->interval_ms, recovered->registry);
+			recovered->scorers[i] = scorer_create(i, engine->config->shards,
+							      engine->config->interval_ms,
+							      recovered->registry);
 		shard->scorer = recovered->scorers[i];
 		shard->jobs = engine->job_queues[i];
 		shard->results = engine->result_queues[i];
@@ -378,6 +378,26 @@ int engine_intake_step(void *self, uint64_t now_ns)
 	return work;
 }
 
+static int make_rebase(struct engine *engine, char *why, size_t why_bytes)
+{
+	struct rebase_options options = {
+		.closing = engine->closing,
+		.keeping = &engine->keeping,
+		.history_path = engine->history_path,
+		.io = engine->rebase_io,
+		.buffer = engine->rebase_io->ops->buffers(engine->rebase_io, 1,
+							  CHECKPOINT_BUFFER_BYTES),
+		.registry = engine->recovered.registry,
+		.sources = &engine->recovered.sources,
+		.interval_ms = engine->config->interval_ms,
+	};
+	int error = options.buffer ? rebase_create(&options, &engine->rebase) : -ENOMEM;
+
+	if (error < 0)
+		snprintf(why, why_bytes, "not enough memory to start");
+	return error;
+}
+
 static int make_ios(struct engine *engine, char *why, size_t why_bytes)
 {
 	int error = make_io(engine, 4, &engine->control_io, why, why_bytes);
@@ -386,6 +406,10 @@ static int make_ios(struct engine *engine, char *why, size_t why_bytes)
 		error = make_io(engine, 1, &engine->checkpoint_io, why, why_bytes);
 	else if (!error)
 		error = io_pwrite_create(engine->datadir.fd, 1, &engine->checkpoint_io);
+	if (!error && engine->options.make_io)
+		error = make_io(engine, 1, &engine->rebase_io, why, why_bytes);
+	else if (!error)
+		error = io_pwrite_create(engine->datadir.fd, 1, &engine->rebase_io);
 	for (uint32_t i = 0; i < engine->config->lanes && !error; i++)
 		error = make_io(engine, LANE_DEPTH, &engine->lane_io[i], why, why_bytes);
 	return error;
@@ -412,8 +436,8 @@ int engine_assemble(struct engine *engine, char *why, size_t why_bytes)
 {
 	int error = make_ios(engine, why, why_bytes);
 
-	if (!error && (make_queues(engine) < 0 || make_shards(engine) < 0 ||
-		       make_orphans(engine) < 0)) {
+	if (!error &&
+	    (make_queues(engine) < 0 || make_shards(engine) < 0 || make_orphans(engine) < 0)) {
 		snprintf(why, why_bytes, "not enough memory to start");
 		error = -ENOMEM;
 	}
@@ -421,6 +445,8 @@ int engine_assemble(struct engine *engine, char *why, size_t why_bytes)
 		error = make_delivery(engine, why, why_bytes);
 	if (!error)
 		error = make_closing(engine, why, why_bytes);
+	if (!error)
+		error = make_rebase(engine, why, why_bytes);
 	if (!error)
 		error = make_lanes(engine, why, why_bytes);
 	if (!error)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/crc32c.h"
+#include "rebase_file.h"
 
 #define MAGIC UINT64_C(0x54504b4352494557) /* "WEIRCKPT" */
 #define VERSION 2u
@@ -132,6 +133,23 @@ static int write_all(struct io *io, uint8_t *buffer, int file, const struct byte
 	return error < 0 ? error : (int)wait_one(io);
 }
 
+int checkpoint_put_file(struct io *io, void *buffer, const char *temporary, const char *path,
+			const struct bytes *whole)
+{
+	int error = io->ops->make_dir(io, CHECKPOINT_DIRECTORY);
+
+	io->ops->unlink(io, temporary);
+	int file = error < 0
+			   ? error
+			   : io->ops->create(io, temporary, (whole->used + 4095) & ~UINT64_C(4095));
+	error = file < 0 ? file : write_all(io, buffer, file, whole);
+	if (file >= 0)
+		io->ops->close(io, file);
+	if (!error)
+		error = io->ops->rename(io, temporary, path);
+	return error ? error : io->ops->sync_dir(io, CHECKPOINT_DIRECTORY);
+}
+
 static void forget_old(struct io *io)
 {
 	uint64_t sequences[64];
@@ -143,10 +161,13 @@ static void forget_old(struct io *io)
 			 sequences[i]);
 		io->ops->unlink(io, path);
 	}
+	if (count > 0)
+		rebase_file_forget(
+			io, sequences[count < CHECKPOINTS_KEPT ? count - 1 : CHECKPOINTS_KEPT - 1]);
 }
 
-int checkpoint_write(struct io *io, void *buffer, uint64_t sequence,
-		     const struct bytes *positions, const struct bytes *sections)
+int checkpoint_write(struct io *io, void *buffer, uint64_t sequence, const struct bytes *positions,
+		     const struct bytes *sections)
 {
 	struct file_header header = {
 		.magic = MAGIC,
@@ -168,19 +189,8 @@ int checkpoint_write(struct io *io, void *buffer, uint64_t sequence,
 		return -ENOMEM;
 	}
 	snprintf(path, sizeof(path), CHECKPOINT_DIRECTORY "/%016" PRIx64 ".wckp", sequence);
-	int error = io->ops->make_dir(io, CHECKPOINT_DIRECTORY);
-	io->ops->unlink(io, TEMPORARY);
-	int file = error < 0 ? error
-			     : io->ops->create(io, TEMPORARY,
-					       (whole.used + 4095) & ~UINT64_C(4095));
-	error = file < 0 ? file : write_all(io, buffer, file, &whole);
-	if (file >= 0)
-		io->ops->close(io, file);
+	int error = checkpoint_put_file(io, buffer, TEMPORARY, path, &whole);
 	bytes_fini(&whole);
-	if (!error)
-		error = io->ops->rename(io, TEMPORARY, path);
-	if (!error)
-		error = io->ops->sync_dir(io, CHECKPOINT_DIRECTORY);
 	if (!error)
 		forget_old(io);
 	return error;
@@ -242,21 +252,35 @@ static int parse(const uint8_t *data, size_t bytes, uint64_t sequence,
 	return error ? error : checkpoint->sections.failed ? -ENOMEM : 0;
 }
 
-int checkpoint_read(struct io *io, uint64_t sequence, struct checkpoint *ret_checkpoint)
+int64_t checkpoint_get_file(struct io *io, const char *path, uint8_t **ret_data)
 {
-	char path[64];
-
-	checkpoint_init(ret_checkpoint);
-	snprintf(path, sizeof(path), CHECKPOINT_DIRECTORY "/%016" PRIx64 ".wckp", sequence);
 	int file = io->ops->open_read(io, path);
+
 	if (file < 0)
 		return file;
 	int64_t size = io->ops->size(io, file);
 	uint8_t *data = size > 0 ? malloc((size_t)size) : NULL;
 	int64_t got = data ? io->ops->read(io, file, 0, data, (size_t)size) : -EPROTO;
 	io->ops->close(io, file);
-	int error = got == size ? parse(data, (size_t)size, sequence, ret_checkpoint)
-				: got < 0 ? (int)got : -EPROTO;
+	if (got == size) {
+		*ret_data = data;
+		return size;
+	}
+	free(data);
+	return got < 0 ? got : -EPROTO;
+}
+
+int checkpoint_read(struct io *io, uint64_t sequence, struct checkpoint *ret_checkpoint)
+{
+	char path[64];
+
+	checkpoint_init(ret_checkpoint);
+	snprintf(path, sizeof(path), CHECKPOINT_DIRECTORY "/%016" PRIx64 ".wckp", sequence);
+	uint8_t *data;
+	int64_t size = checkpoint_get_file(io, path, &data);
+	if (size < 0)
+		return (int)size;
+	int error = parse(data, (size_t)size, sequence, ret_checkpoint);
 	free(data);
 	if (error < 0)
 		checkpoint_fini(ret_checkpoint);

@@ -51,6 +51,12 @@ void checkpoint_put_positions(const struct checkpoint *checkpoint, struct bytes 
 #define CHECKPOINT_BUFFER_BYTES (256u << 10)
 int checkpoint_write(struct io *io, void *buffer, uint64_t sequence,
 		     const struct bytes *positions, const struct bytes *sections);
+/* Below both, and rebase_file.c: one file, whole and synced under `path`, or not at all;
+ * `temporary` is the writing thread's own name. And all of a file: its bytes, to be freed; negative
+ * errno. */
+int checkpoint_put_file(struct io *io, void *buffer, const char *temporary, const char *path,
+			const struct bytes *whole);
+int64_t checkpoint_get_file(struct io *io, const char *path, uint8_t **ret_data);
 /* Sequences of the files there, newest first; at most `max`. Count, or negative errno. */
 int checkpoint_list(struct io *io, uint64_t *sequences, uint32_t max);
 /* Negative errno: not there, or not whole (-EPROTO). */

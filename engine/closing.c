@@ -21,6 +21,8 @@
 /* Between two tries to read cells back from a log that does not give them. */
 #define REBUILD_EVERY_NS UINT64_C(1000000000)
 
+enum rebase_state { REBASE_NONE, REBASE_GIVEN, REBASE_LOGGED, REBASE_KEPT, REBASE_REFUSED };
+
 struct job_entry {
 	struct job_entry *next;
 	struct close_job *job;
@@ -48,6 +50,13 @@ struct closing {
 	int32_t failing;
 	char *config_text; /* in force behind the last record; NULL: options.config_text */
 	struct closing_record *held; /* taken, and no room for it yet */
+	/* A rebase: what its agent wants, and what was given. */
+	uint32_t hold_wanted; /* 1 + source; 0: none. Stored by the rebase agent, then by us */
+	uint32_t hold_given;  /* the same, when the source stands */
+	uint64_t hold_sequence;
+	int64_t hold_closed;
+	struct closing_record *rebase; /* the agent's until rebase_state says that it is given */
+	uint32_t rebase_state;         /* enum rebase_state */
 	uint64_t records_untold;
 	uint64_t records_kept; /* stored release */
 	uint64_t rebuild_ns;   /* when cells could not be read back from the log; 0: they could */
@@ -401,12 +410,78 @@ static int log_records(struct closing *closing)
 	return work;
 }
 
+/* The source that is to be held stands where it is now. */
+static void give_hold(struct closing *closing)
+{
+	/* Orders: nothing before it; partner: closing_hold(), closing_let_go(). */
+	uint32_t wanted = weir_load_acquire_32(&closing->hold_wanted);
+
+	if (wanted == weir_load_relaxed_32(&closing->hold_given))
+		return;
+	closing->hold_sequence = closing->sequence;
+	if (wanted)
+		closing->hold_closed = closing->options.closer->sources[wanted - 1].closed;
+	/* Orders: where it stands before the word that it stands; partner: closing_held(). */
+	weir_store_release_32(&closing->hold_given, wanted);
+}
+
+static void refuse_rebase(struct closing *closing)
+{
+	closing_record_free(closing->rebase);
+	closing->rebase = NULL;
+	/* Orders: we are done with the record before its agent goes on; partner:
+	 * closing_rebased(). */
+	weir_store_release_32(&closing->rebase_state, REBASE_REFUSED);
+}
+
+/* The rebuilt state goes into the log between two closes of its source, which stands. */
+static int log_rebase(struct closing *closing)
+{
+	/* Orders: the word before the record; partner: closing_rebase(). */
+	if (weir_load_acquire_32(&closing->rebase_state) != REBASE_GIVEN || closing->checkpoint)
+		return 0;
+	struct closing_record *record = closing->rebase;
+	const char *config = closing->config_text ? closing->config_text
+						  : closing->options.config_text;
+	if (strcmp(config, record->config_text) != 0 ||
+	    weir_load_relaxed_32(&closing->hold_given) != record->source + 1) {
+		refuse_rebase(closing);
+		return 1;
+	}
+	if (!room(closing, record->bytes))
+		return 0;
+	struct close_job *job = add_job(closing);
+	append(closing, WEIR_CONTROL_REBASE, record->source, closing->hold_closed, record->text,
+	       record->bytes);
+	*job = (struct close_job){
+		.kind = WEIR_CONTROL_REBASE,
+		.sequence = closing->sequence,
+		.source = record->source,
+		.source_name = closing->options.sources->sources[record->source].name,
+		.sections = record->sections,
+	};
+	record->sections = NULL;
+	closing_record_free(record);
+	closing->rebase = NULL;
+	/* Orders: as in refuse_rebase(). */
+	weir_store_release_32(&closing->rebase_state, REBASE_LOGGED);
+	weir_store_relaxed_32(&closing->hold_wanted, 0);
+	give_hold(closing);
+	return 1;
+}
+
 /* A record of somebody's is kept. */
 static void tell_kept(struct closing *closing, struct job_entry *entry)
 {
 	if (entry->told || entry->job->kind == WEIR_CONTROL_CLOSE)
 		return;
 	entry->told = true;
+	if (entry->job->kind == WEIR_CONTROL_REBASE) {
+		/* Orders: the sync of its block before the word that it is kept; partner:
+		 * closing_rebased(). */
+		weir_store_release_32(&closing->rebase_state, REBASE_KEPT);
+		return;
+	}
 	closing->records_untold--;
 	/* Orders: the sync of its block before the word that it is kept; partner:
 	 * closing_records_kept(). Without it an operator could be told too much. */
@@ -440,6 +515,8 @@ static bool close_source(struct closing *closing, uint32_t number)
 	int64_t from, through;
 	bool drops;
 
+	if (weir_load_relaxed_32(&closing->hold_given) == number + 1)
+		return false;
 	if (!closer_due(closer, number, &from, &through, &drops) || !room(closing, bytes))
 		return false;
 	if (from <= closing->down_through[number]) {
@@ -534,6 +611,8 @@ int closing_step(void *self, uint64_t now_ns)
 	work += take_marks(closing);
 	log_sources(closing);
 	work += log_records(closing);
+	give_hold(closing);
+	work += log_rebase(closing);
 	work += close_sources(closing);
 	write_block(closing);
 	ready_sources(closing);
@@ -582,10 +661,57 @@ uint64_t closing_records_kept(const struct closing *closing)
 	return weir_load_acquire_64(&closing->records_kept);
 }
 
+void closing_hold(struct closing *closing, uint32_t source)
+{
+	weir_store_relaxed_32(&closing->rebase_state, REBASE_NONE);
+	/* Orders: the state before the wish; partner: give_hold(). */
+	weir_store_release_32(&closing->hold_wanted, source + 1);
+}
+
+bool closing_held(struct closing *closing, uint64_t *ret_sequence, int64_t *ret_closed)
+{
+	uint32_t wanted = weir_load_relaxed_32(&closing->hold_wanted);
+
+	/* Orders: the word before where it stands; partner: give_hold(). */
+	if (!wanted || weir_load_acquire_32(&closing->hold_given) != wanted)
+		return false;
+	*ret_sequence = closing->hold_sequence;
+	*ret_closed = closing->hold_closed;
+	return true;
+}
+
+void closing_let_go(struct closing *closing)
+{
+	/* Orders: nothing; partner: give_hold(). */
+	weir_store_release_32(&closing->hold_wanted, 0);
+}
+
+void closing_rebase(struct closing *closing, struct closing_record *record)
+{
+	closing->rebase = record;
+	/* Orders: the record before the word that it is there; partner: log_rebase(). */
+	weir_store_release_32(&closing->rebase_state, REBASE_GIVEN);
+}
+
+enum closing_rebased closing_rebased(const struct closing *closing)
+{
+	/* Orders: the word before the agent makes another record; partners: refuse_rebase(),
+	 * tell_kept(). */
+	uint32_t state = weir_load_acquire_32(&closing->rebase_state);
+
+	return state == REBASE_KEPT      ? REBASED_KEPT
+	       : state == REBASE_REFUSED ? REBASED_REFUSED
+					 : REBASED_WAITING;
+}
+
 void closing_record_free(struct closing_record *record)
 {
 	if (!record)
 		return;
+	if (record->sections)
+		bytes_fini(record->sections);
+	free(record->sections);
+	free(record->config_text);
 	config_free(record->config);
 	free(record->input);
 	free(record->text);
@@ -594,6 +720,7 @@ void closing_record_free(struct closing_record *record)
 
 static void destroy(struct closing *closing)
 {
+	closing_record_free(closing->rebase);
 	if (closing->options.records) {
 		closing_record_free(closing->held);
 		while ((closing->held = queue_pop(closing->options.records)))

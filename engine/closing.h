@@ -32,11 +32,15 @@
 
 /* What somebody decides, for the control log. `text` is its data (malloc'd, no NUL counted). */
 struct closing_record {
-	enum weir_control_kind kind; /* CONFIG, INPUT */
+	enum weir_control_kind kind; /* CONFIG, INPUT, REBASE */
 	char *text;
 	size_t bytes;
 	struct config *config;        /* CONFIG: the text, parsed */
 	struct operator_input *input; /* INPUT: the text, parsed */
+	/* REBASE: `text` is a struct weir_control_rebase. */
+	uint32_t source;
+	struct bytes *sections; /* what stands in its file */
+	char *config_text;      /* under which it was made */
 };
 void closing_record_free(struct closing_record *record);
 
@@ -83,6 +87,19 @@ int closing_new_source(struct closing *closing, const char *name, enum weir_cloc
 uint64_t closing_sequence(const struct closing *closing); /* any thread */
 /* How many of the records that were submitted are kept, in their order. Any thread. */
 uint64_t closing_records_kept(const struct closing *closing);
+/*
+ * A rebase, by an agent of its own, one at a time. Hold the closes of a source back (other sources
+ * go on) until it is let go, or until the record that is submitted meanwhile is in the log.
+ */
+void closing_hold(struct closing *closing, uint32_t source);
+/* true: it stands, behind this close of the log, closed through this interval. */
+bool closing_held(struct closing *closing, uint64_t *ret_sequence, int64_t *ret_closed);
+void closing_let_go(struct closing *closing);
+enum closing_rebased { REBASED_WAITING, REBASED_KEPT, REBASED_REFUSED };
+/* Takes the record over. */
+void closing_rebase(struct closing *closing, struct closing_record *record);
+/* What became of it. Refused: another configuration is in force. */
+enum closing_rebased closing_rebased(const struct closing *closing);
 /* Does a record of so many bytes fit into a block at all? */
 bool closing_takes(const struct closing *closing, size_t bytes);
 int64_t closing_closed(const struct closing *closing, uint32_t source); /* any thread; INT64_MIN */

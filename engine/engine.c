@@ -96,8 +96,9 @@ static int open_history(struct engine *engine, char *why, size_t why_bytes)
 		 config->data_directory, HISTORY_FILE);
 	int error = history_open(&options, &engine->history, &moved, why, why_bytes);
 	if (!error && moved)
-		log_warning("history", "%s was damaged, or of another store; rebuilding it from as "
-				       "much of the log as there is",
+		log_warning("history",
+			    "%s was damaged, or of another store; rebuilding it from as "
+			    "much of the log as there is",
 			    engine->history_path);
 	return error;
 }
@@ -234,7 +235,8 @@ static void release(struct engine *engine)
 	}
 	queue_destroy(engine->record_queue);
 	config_free(engine->running);
-	struct io *ios[] = {engine->read_io, engine->control_io, engine->checkpoint_io};
+	struct io *ios[] = {engine->read_io, engine->control_io, engine->checkpoint_io,
+			    engine->rebase_io};
 	replay_fini(&engine->recovered);
 	for (size_t i = 0; i < sizeof(ios) / sizeof(ios[0]); i++)
 		if (ios[i])
@@ -320,6 +322,8 @@ int engine_start(struct engine *engine)
 		error = start(engine, name, lane_step, engine->lanes[i], lane_idle);
 	}
 	if (!error)
+		error = start(engine, "rebase", rebase_step, engine->rebase, slow_idle);
+	if (!error)
 		error = start(engine, "intake", engine_intake_step, engine, stage_idle);
 	if (!error && engine->metrics)
 		error = start(engine, "metrics", metrics_step, engine->metrics, poll_idle);
@@ -338,7 +342,8 @@ int engine_crank(struct engine *engine, uint64_t now_ns)
 	for (uint32_t i = 0; i < engine->config->shards; i++)
 		work += shard_step(&engine->shards[i], now_ns);
 	work += storing_step(&engine->storing, now_ns);
-	return work + keeping_step(&engine->keeping, now_ns);
+	work += keeping_step(&engine->keeping, now_ns);
+	return work + rebase_step(engine->rebase, now_ns);
 }
 
 const char *engine_stuck(struct engine *engine, uint64_t limit_ns)
@@ -404,6 +409,8 @@ static void tear_down(struct engine *engine, bool kept)
 		else if (engine->lanes[i])
 			lane_abandon(engine->lanes[i]);
 	}
+	/* Before the last closes: it may hold some of them back. */
+	rebase_destroy(engine->rebase);
 	if (kept)
 		finish(engine);
 	if (engine->closing && kept)

@@ -59,6 +59,9 @@ int engine_configure(struct engine *engine, const char *text, size_t bytes, cons
 		     char *why, size_t why_bytes);
 int engine_input(struct engine *engine, const char *json, char *why, size_t why_bytes);
 bool engine_kept(const struct engine *engine);
+/* Begin to rebuild the state of a source's detectors from its history (rebase.h). 0; -ENOENT,
+ * -EBUSY, -ENOMEM with why. */
+int engine_rebase(struct engine *engine, const char *source, char *why, size_t why_bytes);
 
 /* What recovery found, one line for the log. */
 const char *engine_recovery_text(const struct engine *engine);

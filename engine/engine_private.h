@@ -18,6 +18,7 @@
 #include "intake/attach.h"
 #include "keeping.h"
 #include "lane.h"
+#include "rebase.h"
 #include "replay.h"
 #include "shard.h"
 #include "storing.h"
@@ -65,6 +66,8 @@ struct engine {
 	int store_error; /* the first of the recovery's transaction */
 	struct publisher *publisher; /* NULL: no Redis configured */
 	struct control *control;
+	struct io *rebase_io;
+	struct rebase *rebase;
 	struct metrics *metrics; /* NULL: Prometheus asks at the control socket only */
 
 	/* request.c; the control agent's, but for the flag. */

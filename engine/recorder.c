@@ -3,6 +3,7 @@
  */
 #include "recorder.h"
 
+#include <errno.h>
 #include <math.h>
 
 #include "base/check.h"
@@ -107,4 +108,55 @@ void recorder_close(struct recorder *recorder, struct rollup *rollup,
 	};
 
 	rollup_rows(rollup, collect, &collector);
+}
+
+static void get_sum(struct rollup_stats *stats, const uint64_t *words)
+{
+	stats->count = words[0];
+	stats->sum = history_f64(words[1]);
+	stats->sum_squares = history_f64(words[2]);
+}
+
+int recorder_put(struct rollup *rollup, enum history_kind kind, const char *slice, int64_t interval,
+		 const uint64_t *words, const uint8_t *saved, size_t bytes)
+{
+	struct rollup_stats terms[2] = {{.min = NAN, .max = NAN}, {.min = NAN, .max = NAN}};
+	struct bytes_reader in = {.data = saved, .left = bytes};
+	struct sketch *sketch = NULL;
+
+	terms[0].count = words[0];
+	switch (kind) {
+	case HISTORY_SUM:
+		get_sum(&terms[0], words);
+		break;
+	case HISTORY_MIN:
+		terms[0].min = history_f64(words[1]);
+		break;
+	case HISTORY_MAX:
+		terms[0].max = history_f64(words[1]);
+		break;
+	case HISTORY_SHARE:
+		terms[1].count = words[1];
+		break;
+	case HISTORY_RATIO:
+		get_sum(&terms[0], words);
+		get_sum(&terms[1], words + 3);
+		break;
+	case HISTORY_COUNT:
+	case HISTORY_DISTINCT:
+	case HISTORY_QUANTILE:
+		break;
+	case HISTORY_COVERAGE:
+		return -ENOENT;
+	}
+	if (saved) {
+		sketch = sketch_create((enum sketch_kind)history_kind_sketch(kind));
+		if (!sketch)
+			return -ENOMEM;
+	}
+	int error = saved ? sketch_merge_saved(sketch, &in) : 0;
+	if (!error)
+		error = rollup_put(rollup, slice, interval, terms, sketch);
+	sketch_destroy(sketch);
+	return error;
 }

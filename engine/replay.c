@@ -12,14 +12,15 @@
 #include "base/check.h"
 #include "checkpoint.h"
 #include "definitions.h"
+#include "rebase_file.h"
 #include "rebuild.h"
 #include "replay_lane.h"
 
 struct replay_state {
 	struct replay_lane *lanes[WEIR_LANES_MAX];
 	struct checkpoint checkpoint;
-	bool resumed;   /* at `checkpoint` */
-	bool truncated; /* retention took the beginning of a lane */
+	bool resumed;                              /* at `checkpoint` */
+	bool truncated;                            /* retention took the beginning of a lane */
 	struct history_rows rows[WEIR_SHARDS_MAX]; /* of a close, where they are wanted */
 };
 
@@ -225,6 +226,28 @@ static int apply_close(struct replay *replay, const struct weir_control_record *
 	return error;
 }
 
+static int apply_rebase(struct replay *replay, const struct weir_control_record *record,
+			const void *data)
+{
+	struct weir_control_rebase rebase;
+	struct bytes sections = {0};
+
+	if (record->bytes < sizeof(rebase) || record->source >= replay->sources.count)
+		return fail(replay, -EPROTO, "a rebase of the control log");
+	memcpy(&rebase, data, sizeof(rebase));
+	int error = rebase_file_read(replay->options.io, &rebase, record->source, &sections);
+	if (error < 0)
+		snprintf(replay->why, sizeof(replay->why),
+			 "the state that the rebase behind close %" PRIu64
+			 " put in force (a file " CHECKPOINT_DIRECTORY
+			 "/rebase-*.wreb) cannot be read: %s",
+			 rebase.sequence, strerror(-error));
+	for (uint32_t i = 0; i < replay->options.shards && !error; i++)
+		error = scorer_rebase(replay->scorers[i], record->source, &sections);
+	bytes_fini(&sections);
+	return error < 0 ? fail(replay, error, "a rebase of the control log") : 0;
+}
+
 static int apply(struct replay *replay, const struct weir_control_record *record, const void *data)
 {
 	struct weir_control_source source;
@@ -245,6 +268,8 @@ static int apply(struct replay *replay, const struct weir_control_record *record
 		return apply_close(replay, record, data);
 	case WEIR_CONTROL_INPUT:
 		return apply_input(replay, data, record->bytes);
+	case WEIR_CONTROL_REBASE:
+		return apply_rebase(replay, record, data);
 	default:
 		if (record->kind >= 128)
 			return 0;

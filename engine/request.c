@@ -425,6 +425,50 @@ static char *answer_input(struct engine *engine, const char *command, const json
 	return answer_later(engine, answer, ret_later);
 }
 
+int engine_rebase(struct engine *engine, const char *source, char *why, size_t why_bytes)
+{
+	const struct source_table *table = &engine->recovered.sources;
+	/* Orders: the entries before their count; partner: closing_new_source(). */
+	uint32_t count = weir_load_acquire_32(&table->count);
+	uint32_t number = 0;
+
+	while (number < count && strcmp(table->sources[number].name, source) != 0)
+		number++;
+	int error = number < count ? rebase_ask(engine->rebase, number, running(engine)->text)
+				   : -ENOENT;
+	if (error < 0)
+		snprintf(why, why_bytes, "%s",
+			 error == -ENOENT  ? "there is no such source: see weirctl status"
+			 : error == -EBUSY ? "one is under way"
+					   : strerror(-error));
+	return error;
+}
+
+/* With a source: begin. In any case how it goes. */
+static char *answer_rebase(struct engine *engine, const void *request)
+{
+	const char *source = json_string_value(json_object_get(request, "source"));
+	struct rebase_look look;
+	char why[WHY_BYTES];
+
+	if (source && engine_rebase(engine, source, why, sizeof(why)) < 0)
+		return refusal(why);
+	rebase_look(engine->rebase, &look);
+	const char *name = look.phase == REBASE_IDLE
+				   ? ""
+				   : engine->recovered.sources.sources[look.source].name;
+	json_t *rebase = json_pack("{ss ss sI sf sI ss}", "phase", rebase_phase_name(look.phase),
+				   "source", name, "intervals", (json_int_t)look.intervals, "part",
+				   look.part, "damaged", (json_int_t)look.damaged, "error",
+				   look.why);
+	if (rebase && look.phase == REBASE_DONE) {
+		json_object_set_new(rebase, "close", json_integer((json_int_t)look.sequence));
+		json_object_set_new(rebase, "behind_ms",
+				    json_integer((look.closed + 1) * engine->config->interval_ms));
+	}
+	return take_text(json_pack("{sb so}", "ok", 1, "rebase", rebase));
+}
+
 char *engine_request(struct engine *engine, const char *command, const void *request,
 		     bool *ret_later)
 {
@@ -435,6 +479,8 @@ char *engine_request(struct engine *engine, const char *command, const void *req
 		return answer_reload(engine, ret_later);
 	if (strcmp(command, "config") == 0)
 		return answer_config(engine);
+	if (strcmp(command, "rebase") == 0)
+		return answer_rebase(engine, request);
 	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++)
 		if (strcmp(command, inputs[i]) == 0)
 			return answer_input(engine, command, request, ret_later);

@@ -451,18 +451,16 @@ static struct metric_state *make_metric(struct scorer *scorer, uint32_t index, u
 
 /* What was not claimed is over: its firing anomalies are resolved. Their place is before all that
  * the next close brings, whichever source it is of. */
-static void end_metrics(struct metric_state *olds, struct scored_list *out)
+static void end_metric(struct metric_state *old, struct scored_list *out)
 {
-	for (struct metric_state *old = olds; old; old = old->next) {
-		struct scored_list list;
-		struct collector collector = {
-			.out = &list, .interval = INT64_MIN, .metric = old->index};
-		scored_list_init(&list);
-		for (uint32_t i = 0; i < old->banks_count; i++)
-			if (old->banks[i].bank && old->scored)
-				bank_end(old->banks[i].bank, old->last, collect, &collector);
-		scored_list_merge(out, &list);
-	}
+	struct scored_list list;
+	struct collector collector = {.out = &list, .interval = INT64_MIN, .metric = old->index};
+
+	scored_list_init(&list);
+	for (uint32_t i = 0; i < old->banks_count; i++)
+		if (old->banks[i].bank && old->scored)
+			bank_end(old->banks[i].bank, old->last, collect, &collector);
+	scored_list_merge(out, &list);
 }
 
 /* By its name, so that its state stays in its shard whatever a configuration puts before it: a
@@ -505,10 +503,24 @@ int scorer_configure(struct scorer *scorer, const struct config *config)
 	for (uint32_t s = 0; s < WEIR_SOURCES_MAX && !error; s++)
 		if (scorer->sources[s].known)
 			error = make_metrics(scorer, s, olds);
-	if (!error)
-		end_metrics(olds, &scorer->carried);
+	for (struct metric_state *old = olds; old && !error; old = old->next)
+		end_metric(old, &scorer->carried);
 	metrics_destroy(olds);
 	return error;
+}
+
+int scorer_rebase(struct scorer *scorer, uint32_t source, const struct bytes *sections)
+{
+	struct bytes_reader in = {.data = sections->data, .left = sections->used};
+
+	for (struct metric_state *m = scorer->metrics; m; m = m->next) {
+		if (m->source != source)
+			continue;
+		end_metric(m, &scorer->carried);
+		/* Slices have other numbers from here on: the history hears of them anew. */
+		recorder_begin(scorer, &scorer->config->metrics[m->index], &m->recorder);
+	}
+	return scorer_load(scorer, &in);
 }
 
 int scorer_source(struct scorer *scorer, uint32_t number, const char *name)
@@ -583,6 +595,53 @@ int scorer_close(struct scorer *scorer, const struct close_job *job, struct scor
 		interval++;
 	}
 	return 0;
+}
+
+struct metric_state *scorer_metric(struct scorer *scorer, uint32_t source, const char *name,
+				   uint64_t spec)
+{
+	for (struct metric_state *m = scorer->metrics; m; m = m->next)
+		if (m->source == source && m->recorder.spec == spec &&
+		    strcmp(scorer->config->metrics[m->index].name, name) == 0)
+			return m;
+	return NULL;
+}
+
+int scorer_put(struct metric_state *metric, enum history_kind kind, const char *slice,
+	       int64_t interval, const uint64_t *words, const uint8_t *sketch, size_t bytes)
+{
+	return recorder_put(metric->rollup, kind, slice, interval, words, sketch, bytes);
+}
+
+static void let_pass(void *self, const struct anomaly *anomaly)
+{
+	(void)self;
+	(void)anomaly;
+}
+
+int scorer_step(struct scorer *scorer, uint32_t source, int64_t interval, bool incomplete)
+{
+	for (struct metric_state *m = scorer->metrics; m; m = m->next) {
+		if (m->source != source)
+			continue;
+		const struct observations *observations =
+			rollup_close(m->rollup, interval, incomplete ? OBSERVATION_INCOMPLETE : 0);
+		for (uint32_t i = 0; i < m->banks_count; i++) {
+			int error = bank_step(m->banks[i].bank, observations, let_pass, NULL);
+			if (error < 0)
+				return error;
+		}
+		m->last = interval;
+		m->scored = true;
+	}
+	return 0;
+}
+
+void scorer_settle(struct scorer *scorer)
+{
+	for (struct metric_state *m = scorer->metrics; m; m = m->next)
+		for (uint32_t i = 0; i < m->banks_count; i++)
+			bank_end(m->banks[i].bank, m->last, let_pass, NULL);
 }
 
 void scorer_save(const struct scorer *scorer, struct bytes *out)

@@ -31,7 +31,8 @@ struct close_job {
 	/* CONFIG: in force from here on; the storing agent's once all shards have it. INPUT. */
 	struct config *config;
 	struct operator_input *input;
-	/* CLOSE */
+	struct bytes *sections; /* REBASE: the source's state from here on */
+	/* CLOSE, REBASE */
 	uint32_t source;
 	uint32_t flags;          /* enum weir_close_flag */
 	const char *source_name; /* of the source table */
@@ -79,6 +80,9 @@ int scorer_configure(struct scorer *scorer, const struct config *config);
 /* Where the rows of closes go from here on, for the history; NULL (at first): nowhere. What is
  * scored does not depend on it. */
 void scorer_record(struct scorer *scorer, struct history_rows *rows);
+/* The state of a source is this one from here on (scorer_save() of any number of shards, under the
+ * same configuration); what fires is resolved with the next close. 0, -EPROTO, -ENOMEM. */
+int scorer_rebase(struct scorer *scorer, uint32_t source, const struct bytes *sections);
 /* Score a close. */
 int scorer_close(struct scorer *scorer, const struct close_job *job, struct scored_list *out);
 
@@ -86,6 +90,23 @@ int scorer_close(struct scorer *scorer, const struct close_job *job, struct scor
  * shard's sections; 0 or -EPROTO. Configure and name the sources first. */
 void scorer_save(const struct scorer *scorer, struct bytes *out);
 int scorer_load(struct scorer *scorer, struct bytes_reader *in);
+
+/*
+ * A state rebuilt from the history (rebase.h): what slices had in an interval comes row by row, in
+ * the place of cells. Revisions are forgotten.
+ */
+struct metric_state;
+/* The metric whose history has this name and meaning; NULL: it is not this scorer's. */
+struct metric_state *scorer_metric(struct scorer *scorer, uint32_t source, const char *name,
+				   uint64_t spec);
+/* A row of the interval to be lived through next. 0; -ENOENT: no such slice, no such kind; -EPROTO,
+ * -ENOMEM. */
+int scorer_put(struct metric_state *metric, enum history_kind kind, const char *slice,
+	       int64_t interval, const uint64_t *words, const uint8_t *sketch, size_t bytes);
+/* Live through the interval of all metrics of the source. */
+int scorer_step(struct scorer *scorer, uint32_t source, int64_t interval, bool incomplete);
+/* The end of it: nothing fires and nothing is pending. */
+void scorer_settle(struct scorer *scorer);
 
 /* For status: detectors that still learn, slices, bytes of state. */
 struct scorer_status {

@@ -51,6 +51,9 @@ void close_job_free(struct close_job *job)
 	config_free(job->config);
 	free(job->input);
 	free_request(job->checkpoint);
+	if (job->sections)
+		bytes_fini(job->sections);
+	free(job->sections);
 	free(job);
 }
 
@@ -113,6 +116,8 @@ static void take_job(struct storing *storing, struct close_job *job, struct scor
 		add_item(storing, job->sequence)->input = job->input;
 		job->input = NULL;
 		inputs_release(&storing->inputs, keep_release, storing);
+		break;
+	case WEIR_CONTROL_REBASE:
 		break;
 	default:
 		keep_revisions(storing, job, revisions);

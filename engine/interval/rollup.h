@@ -89,6 +89,11 @@ typedef void rollup_each(void *self, const struct rollup_row *row);
  * late cells corrected, by interval, then slice. */
 void rollup_rows(struct rollup *rollup, rollup_each *each, void *self);
 
+/* For a state rebuilt from the history: what a slice had in the interval to be closed next, in the
+ * place of partials. -ENOENT: the metric has no such slice. A sketch covers all events or none. */
+int rollup_put(struct rollup *rollup, const char *label, int64_t interval,
+	       const struct rollup_stats terms[2], const struct sketch *sketch);
+
 /* Events that went to overflow slices, once for each roll-up. */
 uint64_t rollup_overflowed(const struct rollup *rollup);
 /* Slices in order, for a checkpoint; load: 0 or -EPROTO. The accumulators are empty between

@@ -231,6 +231,58 @@ uint32_t slices_find(struct slices *slices, uint32_t rollup, const struct slices
 	return slice_add(slices, rollup, overflow, interval);
 }
 
+/* One escaped text up to `end` or the label's end, into `to`; what is behind it, or NULL. */
+static const char *take_escaped(const char *at, char end, char **to, struct slices_text *ret_text)
+{
+	ret_text->bytes = *to;
+	for (; *at && *at != end; at++) {
+		if (*at == '\\' && *++at == '\0')
+			return NULL;
+		*(*to)++ = *at;
+	}
+	ret_text->count = (uint32_t)(*to - ret_text->bytes);
+	*(*to)++ = '\0';
+	return at;
+}
+
+static bool rollup_has(const struct slices_rollup *by, const struct slices_text *names,
+		       uint32_t count)
+{
+	if (by->dimensions != count)
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		if (strcmp(by->names[i], names[i].bytes) != 0)
+			return false;
+	return true;
+}
+
+uint32_t slices_labelled(struct slices *slices, const char *label, int64_t interval)
+{
+	struct slices_text names[WEIR_DIMENSIONS_MAX], values[WEIR_DIMENSIONS_MAX];
+	uint32_t count = 0, found = UINT32_MAX;
+
+	if (!label[0])
+		return 0;
+	/* Each text loses a separator or more, and gains a NUL. */
+	char *texts = malloc(strlen(label) + 2);
+	check(texts);
+	char *to = texts;
+	const char *at = label;
+	while (at && count < WEIR_DIMENSIONS_MAX) {
+		at = take_escaped(at, '=', &to, &names[count]);
+		at = at && *at ? take_escaped(at + 1, ',', &to, &values[count]) : NULL;
+		count++;
+		if (!at || !*at)
+			break;
+		at++;
+	}
+	for (uint32_t i = 0; at && !*at && i < slices->rollups && found == UINT32_MAX; i++)
+		if (rollup_has(&slices->by[i], names, count))
+			found = slices_find(slices, i, values, interval);
+	free(texts);
+	return found;
+}
+
 void slices_save(const struct slices *slices, struct bytes *out)
 {
 	bytes_put_u32(out, slices->rollups);

@@ -56,6 +56,10 @@ void slices_reset(struct slices *slices);
 uint32_t slices_find(struct slices *slices, uint32_t rollup, const struct slices_text *values,
 		     int64_t interval);
 
+/* The slice that has this label, made if it is new, as slices_find() does. UINT32_MAX: no roll-up
+ * has these dimensions, or it is no label. */
+uint32_t slices_labelled(struct slices *slices, const char *label, int64_t interval);
+
 /* All but the total's birth. load: 0 or -EPROTO, which leaves the total alone. */
 void slices_save(const struct slices *slices, struct bytes *out);
 int slices_load(struct slices *slices, struct bytes_reader *in);

@@ -186,6 +186,15 @@ struct weir_control_close {
 	uint64_t mark_lsn[]; /* one per lane of the epoch */
 };
 
+/* The state of the source's detectors is from here on the one in this file, whatever it was:
+ * checkpoint/rebase-<sequence>-<crc>.wreb, both in hexadecimal. */
+struct weir_control_rebase {
+	uint64_t sequence; /* of the last close before the record */
+	uint64_t bytes;    /* of the sections in the file */
+	uint32_t crc;      /* CRC32C of them */
+	uint32_t spare;
+};
+
 static inline uint64_t weir_block_disk_bytes(uint32_t payload_bytes)
 {
 	const uint64_t bytes = sizeof(struct weir_block_header) + (uint64_t)payload_bytes;

@@ -35,6 +35,7 @@ struct command {
 	ROW(replay)                                                                                \
 	ROW(emit)                                                                                  \
 	ROW(import)                                                                                \
+	ROW(rebase)                                                                                \
 	ROW(mute)                                                                                  \
 	ROW(unmute)                                                                                \
 	ROW(ack)                                                                                   \

@@ -11,6 +11,7 @@
 #include "import.h"
 #include "options.h"
 #include "progress.h"
+#include "rebase.h"
 #include "text.h"
 #include "weir/weir.h"
 
@@ -36,7 +37,8 @@ struct import_command {
 	const char *path;
 	unsigned format; /* of `auto|csv|jsonl` */
 	unsigned clock, bad_rows;
-	bool dry_run, quiet, json;
+	const char *control;
+	bool dry_run, rebase, quiet, json;
 	struct progress progress;
 	uint64_t bad_shown;
 };
@@ -204,6 +206,13 @@ static const struct option_row rows[] = {
 	 .min = 1,
 	 .max = 86400000,
 	 .at = offsetof(struct import_command, target.patience_ms)},
+	ROW_SWITCH("rebase",
+		   "then let the source's detectors live through its history again; see "
+		   "weirctl-rebase(1)",
+		   rebase),
+	ROW_TEXT("control", "PATH",
+		 "for --rebase: control socket; default $WEIR_CONTROL, /run/weir/control.sock",
+		 control),
 	ROW_SWITCH("quiet", "no progress bar", quiet),
 	ROW_JSON(struct import_command, "one JSON object"),
 };
@@ -367,6 +376,26 @@ static void print_text(const struct import_command *command, const struct import
 	       seconds);
 }
 
+/* What came late is in the history once the source has closed; then its detectors may learn it. */
+static int rebase_after(const struct import_command *command)
+{
+	bool quiet = command->quiet || command->json;
+	const char *source = command->target.source;
+	char why[IMPORT_WHY_BYTES];
+	int code = command->target.wall
+			   ? rebase_await_closes(command->control, source, quiet, why, sizeof(why))
+			   : TOOL_OK;
+	json_t *rebase = code == TOOL_OK ? rebase_follow(command->control, source, quiet, &code,
+							 why, sizeof(why))
+					 : NULL;
+	if (rebase)
+		rebase_print(rebase, command->json);
+	else
+		fprintf(stderr, "weirctl: imported, but no rebase: %s\n", why);
+	json_decref(rebase);
+	return code;
+}
+
 static int import_file(struct import_command *command)
 {
 	char why[IMPORT_WHY_BYTES] = "";
@@ -396,7 +425,7 @@ static int import_file(struct import_command *command)
 		print_text(command, &import, now_s() - began_s);
 	import_fini(&import);
 	if (ret == 0)
-		return TOOL_OK;
+		return command->rebase && !command->dry_run ? rebase_after(command) : TOOL_OK;
 	return ret == -EBADMSG || ret == -EPROTO || ret == -ENOSPC ? TOOL_NO
 	       : ret == -EINVAL || ret == -ENOENT                  ? TOOL_USAGE
 								   : TOOL_IO;
@@ -464,7 +493,7 @@ const struct command command_import = {
 		 .exits = {[TOOL_NO] = "a broken row, or the engine refused events",
 			   [TOOL_IO] = "the file cannot be read, or no engine took an event "
 				       "within the timeout"},
-		 .environment = "WEIR_SOCKET"},
+		 .environment = "WEIR_SOCKET WEIR_CONTROL"},
 	.bytes = sizeof(struct import_command),
 	.defaults = &defaults,
 	.run = run,

@@ -5,9 +5,12 @@
  *        against the lanes' marks once those have been read. A close that names a mark which is
  *        not in its lane would make a replay differ from what was alerted.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "verify_private.h"
 
@@ -132,6 +135,66 @@ static int take_close(struct verify *verify, const struct verify_place *place,
 	return 0;
 }
 
+/* The file that a rebase names: 64 bytes, then sections. NULL, or what is wrong with it. */
+static const char *check_file(int fd, const struct weir_control_rebase *rebase)
+{
+	const size_t head = 64;
+	struct stat status;
+	const char *wrong = NULL;
+	uint8_t *data = NULL;
+	uint64_t sequence = 0;
+
+	if (fstat(fd, &status) < 0 || (uint64_t)status.st_size < head ||
+	    rebase->bytes > (uint64_t)status.st_size - head)
+		return "is too short";
+	data = malloc(head + rebase->bytes);
+	if (!data || pread(fd, data, head + rebase->bytes, 0) != (ssize_t)(head + rebase->bytes))
+		wrong = "cannot be read";
+	if (!wrong)
+		memcpy(&sequence, data + 24, sizeof(sequence));
+	if (!wrong && (memcmp(data, "WEIREBSE", 8) != 0 || sequence != rebase->sequence ||
+		       verify_crc32c(0, data + head, rebase->bytes) != rebase->crc))
+		wrong = "is not the one that the record speaks of";
+	free(data);
+	return wrong;
+}
+
+static void take_rebase(struct verify *verify, const struct verify_place *place,
+			const struct weir_control_record *record, const void *data)
+{
+	struct weir_control_rebase rebase;
+	uint32_t source = record->source;
+	char name[64];
+
+	if (record->bytes < sizeof(rebase)) {
+		SAY(place, "a rebase of %u bytes", record->bytes);
+		return;
+	}
+	memcpy(&rebase, data, sizeof(rebase));
+	if (source >= WEIR_SOURCES_MAX || !verify->source_closed[source] ||
+	    verify->closed_through[source] != record->interval) {
+		SAY(place, "a rebase of source %u behind %lld, where it is not closed", source,
+		    (long long)record->interval);
+		return;
+	}
+	if (rebase.sequence != verify->report->closes)
+		SAY(place, "a rebase behind close %llu, which is close %llu",
+		    (unsigned long long)rebase.sequence,
+		    (unsigned long long)verify->report->closes);
+	snprintf(name, sizeof(name), "checkpoint/rebase-%016llx-%08x.wreb",
+		 (unsigned long long)rebase.sequence, rebase.crc);
+	int fd = openat(verify->fd, name, O_RDONLY | O_CLOEXEC);
+	const char *wrong = fd < 0 ? NULL : check_file(fd, &rebase);
+	if (fd < 0)
+		verify_say(verify, VERIFY_NOTE,
+			   "control: %s is gone; a replay must begin behind close %llu", name,
+			   (unsigned long long)rebase.sequence);
+	else
+		close(fd);
+	if (wrong)
+		SAY(place, "%s %s", name, wrong);
+}
+
 static int take_record(struct verify *verify, const struct verify_place *place,
 		       const struct weir_control_record *record, const void *data)
 {
@@ -151,6 +214,9 @@ static int take_record(struct verify *verify, const struct verify_place *place,
 		if (record->bytes < 2 || ((const char *)data)[0] != '{' ||
 		    ((const char *)data)[record->bytes - 1] != '}')
 			SAY(place, "an input that is no JSON object");
+		return 0;
+	case WEIR_CONTROL_REBASE:
+		take_rebase(verify, place, record, data);
 		return 0;
 	case WEIR_CONTROL_CLOSE:
 		return take_close(verify, place, record, data);

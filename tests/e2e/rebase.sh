@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# rebase: a live source gets the past that it did not have, imported from a file; its detectors live
+# through it, and know at once what is usual; what fires is resolved; a replay finds the same bit for
+# bit, before and after a crash; a file that is lost is named.
+# shellcheck disable=SC2119
+# shellcheck source=../support/e2e.sh
+. "$(dirname "$0")/../support/e2e.sh"
+need jq python3
+
+config_write <<'END'
+interval: 1s
+metrics:
+  - {name: orders, event: purchase, by: [country]}
+  - {name: revenue, event: purchase, agg: sum, field: value}
+detectors:
+  - {metric: orders, kind: window, window: 60, k: 4, severity: 10}
+  - {metric: revenue, kind: window, window: 60, k: 4, severity: 10}
+END
+
+ends=(--socket "$E2E/weir.sock" --control "$E2E/control.sock")
+is() { jq -e "$1" "$E2E/out" >/dev/null || fail "$1 does not hold of $(cat "$E2E/out")"; }
+says() { grep -q -- "$1" "$E2E/out" "$E2E/err" || fail "no \"$1\" in $(cat "$E2E/out" "$E2E/err")"; }
+firing() { ctl anomalies --json | jq -s -e 'any(.data.state != "resolved")' >/dev/null; }
+replayed() {
+	"$WEIRCTL" verify "$E2E/data" --json >"$E2E/out" || fail "verify: $(cat "$E2E/out")"
+	"$WEIRCTL" replay "$E2E/data" --compare --json >"$E2E/out" 2>"$E2E/err" ||
+		fail "replay is not the same: $(cat "$E2E/out" "$E2E/err")"
+	is '.ok and .changed == 0 and .only_replayed == 0 and .only_stored == 0'
+}
+
+# Nothing is known of it yet.
+weird_start
+"$WEIRCTL" rebase nobody --socket "$E2E/control.sock" 2>"$E2E/err" && fail "a rebase of nobody"
+grep -q 'there is no such source' "$E2E/err" || fail "$(cat "$E2E/err")"
+
+# Two hours of the past, up to a minute ago: some twenty orders a second of 10 each.
+python3 - "$E2E/past.csv" <<'END'
+import random, sys, time
+random.seed(3)
+now = int(time.time())
+with open(sys.argv[1], 'w') as f:
+    f.write('time,country,value\n')
+    for second in range(now - 7200, now - 60):
+        for _ in range(random.randrange(15, 26)):
+            f.write('%d.%03d,%s,10\n' % (second, random.randrange(1000), random.choice(['DE', 'IT'])))
+END
+timeout 60 "$WEIRCTL" import "$E2E/past.csv" "${ends[@]}" --event purchase --value value \
+	--dimension country --source live --clock wall --rebase --json >"$E2E/out" 2>"$E2E/err" ||
+	fail "import: $(cat "$E2E/out" "$E2E/err")"
+head -n 1 "$E2E/out" | jq -e '.ok and .events > 100000' >/dev/null || fail "$(cat "$E2E/out")"
+tail -n 1 "$E2E/out" | jq -e '.phase == "done" and .intervals > 7000 and .damaged == 0' >/dev/null ||
+	fail "$(cat "$E2E/out")"
+grep -q 'rebase: live: 7[0-9]* intervals of history' "$WEIRD_LOG" || fail "the engine does not say so"
+
+# The detectors have just begun, and know what is usual all the same: nothing at all is an anomaly.
+wait_for 15 'an anomaly' firing
+ctl anomalies --json >"$E2E/anomalies"
+jq -s -e 'any(.data.metric == "orders" and .data.expected > 15 and .data.expected < 25)' \
+	"$E2E/anomalies" >/dev/null || fail "not what was expected: $(head -n 3 "$E2E/anomalies")"
+
+# Another one resolves what fires.
+ctl rebase --json >"$E2E/out" || fail "rebase: $(cat "$E2E/out")"
+is '.phase == "done" and .source == "live"'
+resolved() { ctl anomalies --json | jq -s -e 'any(.data.state == "resolved")' >/dev/null; }
+wait_for 10 'what fired to be resolved' resolved
+
+# Bit for bit, also after a crash, and from a checkpoint.
+weird_kill
+weird_start
+sleep 2
+weird_stop
+replayed
+[ "$(find "$E2E/data/checkpoint" -name 'rebase-*.wreb' | wc -l)" -eq 2 ] || fail "two files"
+
+# A state that is lost is named, and so is one that is another's.
+file=$(find "$E2E/data/checkpoint" -name 'rebase-*.wreb' | sort | head -n 1)
+mv "$file" "$E2E/kept"
+"$WEIRCTL" replay "$E2E/data" --compare >"$E2E/out" 2>"$E2E/err" && fail "a replay without its state"
+says 'cannot be read'
+"$WEIRCTL" verify "$E2E/data" >"$E2E/out" 2>&1 || fail "verify"
+says 'a replay must begin behind'
+printf 'x' | dd of="$E2E/kept" bs=1 seek=200 conv=notrunc status=none
+cp "$E2E/kept" "$file"
+"$WEIRCTL" verify "$E2E/data" >"$E2E/out" 2>&1 && fail "verify takes a changed state"
+says 'is not the one that the record speaks of'
+pass
