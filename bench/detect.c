@@ -9,9 +9,6 @@
  *        two to two thousand an interval, and scatter like counts. In the last interval some series
  *        stop, which the detectors must say, or no figure is to be believed.
  */
-#include "detect.h"
-
-#include <getopt.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,7 +20,7 @@
 #include "detect/bank.h"
 #include "figure.h"
 #include "interval/rollup.h"
-#include "status.h"
+#include "question.h"
 
 #define KINDS 4
 #define BROKEN 20 /* series that stop */
@@ -31,14 +28,14 @@
 #define WARM_HOURS (8 * 24)
 #define LIMIT_MS_PER_DETECTOR (100.0 / 300e3) /* 100,000 series x 3 detectors in 100 ms */
 
-struct options {
+struct settings {
 	uint32_t series, interval_s, closes;
 	const char *kinds;
 	bool json;
 };
 
 struct bench {
-	struct options options;
+	struct settings options;
 	struct weir_definition **definitions; /* [series + 1] */
 	struct partial *partial;
 	float *means;
@@ -62,13 +59,38 @@ static const struct kind {
 	{"rule", "detect_rule", DETECTOR_RULE, true},
 };
 
-static const char usage[] =
-	"usage: weir-bench detect [options]\n"
-	"  --series N        slices of the metric (default 100000)\n"
-	"  --detectors LIST  of profile, window, absence, rule (default profile,window,absence)\n"
-	"  --interval S      seconds; shorter ones take longer to warm up (default 900)\n"
-	"  --closes N        intervals that are measured (default 24)\n"
-	"  --json            one JSON object per figure\n";
+static const struct option_row rows[] = {
+	{.name = "series",
+	 .argument = "N",
+	 .help = "slices of the metric; default 100000",
+	 .kind = OPTION_U32,
+	 .min = BROKEN + 1,
+	 .max = 1000000,
+	 .at = offsetof(struct settings, series)},
+	{.name = "detectors",
+	 .argument = "LIST",
+	 .help = "of profile, window, absence, rule; default profile,window,absence",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct settings, kinds)},
+	{.name = "interval",
+	 .argument = "SECONDS",
+	 .help = "of which an hour is a multiple; shorter ones take longer to warm up; default 900",
+	 .kind = OPTION_U32,
+	 .min = 1,
+	 .max = 3600,
+	 .at = offsetof(struct settings, interval_s)},
+	{.name = "closes",
+	 .argument = "N",
+	 .help = "intervals that are measured; default 24",
+	 .kind = OPTION_U32,
+	 .min = 1,
+	 .max = FIGURE_RUNS_MAX,
+	 .at = offsetof(struct settings, closes)},
+	{.name = "json",
+	 .help = "one JSON object per figure",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct settings, json)},
+};
 
 /* Processor time of this thread: a shared machine's waits are not the detectors'. */
 static double now_ms(void)
@@ -355,58 +377,17 @@ static int measure(struct bench *bench)
 	return bench->right ? STATUS_GOOD : STATUS_LOSSY;
 }
 
-static bool parse(int argc, char **argv, struct options *options)
+static int run(void *self, int count, char **operands)
 {
-	static const struct option longs[] = {{"series", required_argument, NULL, 's'},
-					      {"detectors", required_argument, NULL, 'd'},
-					      {"interval", required_argument, NULL, 'i'},
-					      {"closes", required_argument, NULL, 'c'},
-					      {"json", no_argument, NULL, 'j'},
-					      {NULL, 0, NULL, 0}};
-	int id;
+	const struct settings *settings = self;
+	struct bench bench = {.options = *settings};
 
-	while ((id = getopt_long(argc, argv, "", longs, NULL)) >= 0) {
-		uint32_t number = optarg ? (uint32_t)strtoul(optarg, NULL, 10) : 1;
-		switch (id) {
-		case 's':
-			options->series = number;
-			break;
-		case 'd':
-			options->kinds = optarg;
-			break;
-		case 'i':
-			options->interval_s = number;
-			break;
-		case 'c':
-			options->closes = number;
-			break;
-		case 'j':
-			options->json = true;
-			break;
-		default:
-			return false;
-		}
-	}
-	return optind == argc && options->series > BROKEN && options->series <= 1000000 &&
-	       options->interval_s > 0 && 3600 % options->interval_s == 0 && options->closes > 0 &&
-	       options->closes <= FIGURE_RUNS_MAX;
-}
-
-int detect_main(int argc, char **argv)
-{
-	struct bench bench = {.options = {.series = 100000,
-					  .interval_s = 900,
-					  .closes = 24,
-					  .kinds = "profile,window,absence"}};
-
-	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-		fputs(usage, stdout);
-		return STATUS_GOOD;
-	}
-	if (!parse(argc, argv, &bench.options)) {
-		fputs(usage, stderr);
-		return STATUS_USAGE;
-	}
+	(void)count;
+	(void)operands;
+	if (3600 % settings->interval_s)
+		return options_wrong(&bench_detect.options,
+				     "--interval: an hour is no multiple of %u s",
+				     settings->interval_s);
 	int status = STATUS_UNABLE;
 	if (make(&bench))
 		status = measure(&bench);
@@ -416,3 +397,26 @@ int detect_main(int argc, char **argv)
 	destroy(&bench);
 	return status;
 }
+
+static const struct settings defaults = {
+	.series = 100000, .interval_s = 900, .closes = 24, .kinds = "profile,window,absence"};
+
+static const struct option_example examples[] = {
+	{"weir-bench detect", "100,000 slices with three detectors each"},
+};
+
+const struct command bench_detect = {
+	.options = {.program = "weir-bench detect",
+		    .operands = "",
+		    .summary = "closing an interval: its roll-up and its detectors",
+		    .description =
+			    "How long closing an interval takes, from the lanes' cells to the last "
+			    "verdict, series by series, in processor time of one thread. Some "
+			    "series stop in the last interval, which the detectors must say.",
+		    COMMAND_ROWS(rows),
+		    COMMAND_EXAMPLES(examples),
+		    QUESTION_EXITS},
+	.bytes = sizeof(struct settings),
+	.defaults = &defaults,
+	.run = run,
+};

@@ -7,11 +7,8 @@
  *        file is then compared with the arithmetic of engine/interval/README.md, and one series is
  *        read over 7, 30 and 400 days: first with the file put out of the page cache, then again.
  */
-#include "history.h"
-
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
@@ -24,29 +21,66 @@
 
 #include "figure.h"
 #include "interval/history.h"
-#include "status.h"
+#include "question.h"
 
 #define DAY_MS INT64_C(86400000)
 #define START_MS INT64_C(1735689600000) /* 2025-01-01 */
 #define READ_MS 20.0                    /* what a chart may wait */
 #define PENDING_BYTES (UINT64_C(64) << 20)
 
-struct options {
+struct settings {
 	const char *directory;
 	uint32_t days, series, interval_s, reads;
 	bool json, keep, sums;
 };
 
-static const char usage[] =
-	"usage: weir-bench history [options]\n"
-	"  --dir DIR         where the file is made, and removed (default: the current directory)\n"
-	"  --days N          of history that are written (default 365)\n"
-	"  --series N        (default 1000)\n"
-	"  --interval S      seconds (default 60)\n"
-	"  --sums            of a sum, not of a count: three words a point\n"
-	"  --reads N         of each span; the median is reported (default 15)\n"
-	"  --json            one JSON object per figure\n"
-	"  --keep            leave the file\n";
+static const struct option_row option_rows[] = {
+	{.name = "dir",
+	 .argument = "DIR",
+	 .help = "where the file is made, and removed; default the current directory",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct settings, directory)},
+	{.name = "days",
+	 .argument = "N",
+	 .help = "of history that are written; default 365",
+	 .kind = OPTION_U32,
+	 .min = 1,
+	 .max = 20000,
+	 .at = offsetof(struct settings, days)},
+	{.name = "series",
+	 .argument = "N",
+	 .help = "of which each has a value in each interval; default 1000",
+	 .kind = OPTION_U32,
+	 .min = 1,
+	 .max = 1000000,
+	 .at = offsetof(struct settings, series)},
+	{.name = "interval",
+	 .argument = "SECONDS",
+	 .help = "of an interval; default 60",
+	 .kind = OPTION_U32,
+	 .min = 1,
+	 .max = 86400,
+	 .at = offsetof(struct settings, interval_s)},
+	{.name = "sums",
+	 .help = "of a sum, not of a count: three words a point",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct settings, sums)},
+	{.name = "reads",
+	 .argument = "N",
+	 .help = "of each span; the median is reported; default 15",
+	 .kind = OPTION_U32,
+	 .min = 1,
+	 .max = FIGURE_RUNS_MAX,
+	 .at = offsetof(struct settings, reads)},
+	{.name = "json",
+	 .help = "one JSON object per figure",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct settings, json)},
+	{.name = "keep",
+	 .help = "leave the file",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct settings, keep)},
+};
 
 static double now_s(void)
 {
@@ -64,7 +98,7 @@ static uint64_t count_of(uint32_t series, int64_t interval)
 	return 1 + ((uint64_t)interval * 31 + series * UINT64_C(7)) % 97;
 }
 
-static void fill(struct history_rows *rows, const struct options *options,
+static void fill(struct history_rows *rows, const struct settings *options,
 		 const struct history_metric *metric, int64_t interval, bool first)
 {
 	char label[32];
@@ -85,7 +119,7 @@ static void fill(struct history_rows *rows, const struct options *options,
 	}
 }
 
-static int write_all(struct history *history, const struct options *options,
+static int write_all(struct history *history, const struct settings *options,
 		     const struct history_metric *metric)
 {
 	int64_t first = START_MS / 1000 / options->interval_s;
@@ -116,7 +150,7 @@ static int write_all(struct history *history, const struct options *options,
 }
 
 /* The arithmetic: points of a tier that are kept, in chunks, in pages. */
-static double expected_bytes(const struct options *options, enum history_kind kind)
+static double expected_bytes(const struct settings *options, enum history_kind kind)
 {
 	double bytes = 0;
 	int64_t span_s = (int64_t)options->days * 86400;
@@ -144,7 +178,7 @@ static void drop_cache(const char *path)
 	}
 }
 
-static bool right(const struct history_answer *answer, const struct options *options,
+static bool right(const struct history_answer *answer, const struct settings *options,
 		  uint32_t series)
 {
 	int64_t interval_ms = (int64_t)options->interval_s * 1000;
@@ -169,7 +203,7 @@ static bool right(const struct history_answer *answer, const struct options *opt
 }
 
 /* Read one series over `days` up to the newest. Seconds, or a negative errno. */
-static double read_once(const char *path, const struct options *options, uint32_t days,
+static double read_once(const char *path, const struct settings *options, uint32_t days,
 			int64_t step_ms, uint32_t series, bool *ret_right)
 {
 	struct history_reader *reader;
@@ -201,7 +235,7 @@ static double read_once(const char *path, const struct options *options, uint32_
 	return took;
 }
 
-static void print(struct figure *figure, const struct options *options, bool whole)
+static void print(struct figure *figure, const struct settings *options, bool whole)
 {
 	figure->lossless = whole;
 	if (options->json)
@@ -220,7 +254,7 @@ static const struct span {
 	     {"history_400d_cold", "history_400d", 400, false},
 	     {"history_7d_whole_cold", "history_7d_whole", 7, true}};
 
-static bool read_all(const char *path, const struct options *options)
+static bool read_all(const char *path, const struct settings *options)
 {
 	bool whole = true;
 
@@ -243,7 +277,7 @@ static bool read_all(const char *path, const struct options *options)
 	return whole;
 }
 
-static int measure(const struct options *options, const char *path)
+static int measure(const struct settings *options, const char *path)
 {
 	struct history_metric metric = {
 		.name = "orders",
@@ -287,77 +321,42 @@ static int measure(const struct options *options, const char *path)
 	return read_all(path, options) && whole ? STATUS_GOOD : STATUS_LOSSY;
 }
 
-static bool parse(int argc, char **argv, struct options *options)
+static int run(void *self, int count, char **operands)
 {
-	static const struct option longs[] = {{"dir", required_argument, NULL, 'd'},
-					      {"days", required_argument, NULL, 'n'},
-					      {"series", required_argument, NULL, 's'},
-					      {"interval", required_argument, NULL, 'i'},
-					      {"reads", required_argument, NULL, 'r'},
-					      {"sums", no_argument, NULL, 'S'},
-					      {"json", no_argument, NULL, 'j'},
-					      {"keep", no_argument, NULL, 'k'},
-					      {"help", no_argument, NULL, 'h'},
-					      {NULL, 0, NULL, 0}};
-	int id;
-
-	while ((id = getopt_long(argc, argv, "", longs, NULL)) >= 0) {
-		uint32_t number = optarg ? (uint32_t)strtoul(optarg, NULL, 10) : 1;
-		switch (id) {
-		case 'd':
-			options->directory = optarg;
-			break;
-		case 'n':
-			options->days = number;
-			break;
-		case 's':
-			options->series = number;
-			break;
-		case 'i':
-			options->interval_s = number;
-			break;
-		case 'r':
-			options->reads = number;
-			break;
-		case 'S':
-			options->sums = true;
-			break;
-		case 'j':
-			options->json = true;
-			break;
-		case 'k':
-			options->keep = true;
-			break;
-		default:
-			return false;
-		}
-		if (number == 0 && id != 'd')
-			return false;
-	}
-	return optind == argc && options->days <= 20000 && options->interval_s <= 86400 &&
-	       options->series <= 1000000 && options->reads <= FIGURE_RUNS_MAX;
-}
-
-int history_main(int argc, char **argv)
-{
-	struct options options = {
-		.directory = ".", .days = 365, .series = 1000, .interval_s = 60, .reads = 15};
+	const struct settings *settings = self;
 	char path[4096], other[4200];
 
-	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-		fputs(usage, stdout);
-		return STATUS_GOOD;
-	}
-	if (!parse(argc, argv, &options)) {
-		fputs(usage, stderr);
-		return STATUS_USAGE;
-	}
-	snprintf(path, sizeof(path), "%s/history-bench-%d.db", options.directory, (int)getpid());
-	int status = measure(&options, path);
+	(void)count;
+	(void)operands;
+	snprintf(path, sizeof(path), "%s/history-bench-%d.db", settings->directory, (int)getpid());
+	int status = measure(settings, path);
 	static const char *const endings[] = {"", "-wal", "-shm"};
-	for (size_t i = 0; i < 3 && !options.keep; i++) {
+	for (size_t i = 0; i < 3 && !settings->keep; i++) {
 		snprintf(other, sizeof(other), "%s%s", path, endings[i]);
 		unlink(other);
 	}
 	return status;
 }
+
+static const struct settings defaults = {
+	.directory = ".", .days = 365, .series = 1000, .interval_s = 60, .reads = 15};
+
+static const struct option_example examples[] = {
+	{"weir-bench history", "A year of minutes of a thousand series"},
+};
+
+const struct command bench_history = {
+	.options = {.program = "weir-bench history",
+		    .operands = "",
+		    .summary = "bytes of a year of intervals, and how long a chart waits for them",
+		    .description =
+			    "How much room a year of intervals takes, against the arithmetic, and "
+			    "how long the data of one series' chart take to read, over 7, 30 and "
+			    "400 days. Every point that is read back is checked.",
+		    COMMAND_ROWS(option_rows),
+		    COMMAND_EXAMPLES(examples),
+		    QUESTION_EXITS},
+	.bytes = sizeof(struct settings),
+	.defaults = &defaults,
+	.run = run,
+};

@@ -8,10 +8,8 @@
  *        closed form, and `weirctl verify` has its say. The disk's own limit is measured right
  *        before and after, because on shared machines it changes by the minute.
  */
-#include "ingest.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -26,6 +24,7 @@
 #include "figure.h"
 #include "plan.h"
 #include "producer.h"
+#include "question.h"
 #include "server.h"
 #include "status.h"
 #include "tally.h"
@@ -35,7 +34,7 @@
 #define BYTES_PER_S (UINT64_C(2000) << 20)
 #define SPARE_BYTES (UINT64_C(2) << 30)
 
-struct options {
+struct settings {
 	const char *directory, *weird, *weirctl;
 	const char *interval, *durability, *io;
 	uint32_t seconds, producers, series, ring_events, lanes, shards, batch, runs, limit_mib;
@@ -54,7 +53,7 @@ enum figure_name {
 };
 
 struct ingest {
-	struct options options;
+	struct settings options;
 	char weird[2200], weirctl[2200]; /* weirctl "": there is none */
 	char run[2600];                  /* directory of this run */
 	char why[2000];
@@ -72,116 +71,113 @@ struct run {
 	bool short_of_space;
 };
 
-static const char usage[] =
-	"usage: weir-bench ingest [options]\n"
-	"  --dir DIR         on a disk, for the data (default: the current directory)\n"
-	"  --seconds N       emit for at least N seconds (default 10)\n"
-	"  --runs N          the median of N runs is reported (default 3)\n"
-	"  --producers N     processes that emit (default 1)\n"
-	"  --series N        series of each, all the same (default 100000)\n"
-	"  --ring N          events of a ring, a power of two (default 262144)\n"
-	"  --batch N         weir_emit_many with N events, instead of weir_emit (default 0)\n"
-	"  --lanes N, --shards N, --interval T, --durability LEVEL, --io BACKEND\n"
-	"                    as in weird's configuration (default 1, 1, 1s, interval, auto)\n"
-	"  --weird PATH, --weirctl PATH\n"
-	"                    programs (default: beside this one, in its build tree, in PATH)\n"
-	"  --limit-mib N     of the plain writer that finds the disk's limit (default 2048)\n"
-	"  --keep            leave the data of the last run in place\n"
-	"  --json            one JSON object for each figure\n";
-
-static bool number(const char *text, uint32_t min, uint32_t max, uint32_t *ret_number)
-{
-	char *end;
-	errno = 0;
-	unsigned long value = strtoul(text, &end, 10);
-	if (errno || *end || end == text || text[0] == '-' || value < min || value > max)
-		return false;
-	*ret_number = (uint32_t)value;
-	return true;
-}
-
-/* Options with a value: a text, or a number of min to max. */
-static const struct setting {
-	const char *name;
-	size_t offset;
-	bool text;
-	uint32_t min, max;
-} settings[] = {
-	{"dir", offsetof(struct options, directory), .text = true},
-	{"weird", offsetof(struct options, weird), .text = true},
-	{"weirctl", offsetof(struct options, weirctl), .text = true},
-	{"interval", offsetof(struct options, interval), .text = true},
-	{"durability", offsetof(struct options, durability), .text = true},
-	{"io", offsetof(struct options, io), .text = true},
-	{"seconds", offsetof(struct options, seconds), .min = 1, .max = 3600},
-	{"runs", offsetof(struct options, runs), .min = 1, .max = FIGURE_RUNS_MAX},
-	{"producers", offsetof(struct options, producers), .min = 1, .max = PRODUCERS_MAX},
-	{"series", offsetof(struct options, series), .min = 1000, .max = PLAN_SERIES_MAX},
-	{"ring", offsetof(struct options, ring_events), .min = 1024, .max = WEIR_RING_EVENTS_MAX},
-	{"batch", offsetof(struct options, batch), .min = 0, .max = PRODUCER_BATCH_MAX},
-	{"lanes", offsetof(struct options, lanes), .min = 1, .max = WEIR_LANES_MAX},
-	{"shards", offsetof(struct options, shards), .min = 1, .max = WEIR_SHARDS_MAX},
-	{"limit-mib", offsetof(struct options, limit_mib), .min = 1, .max = 1 << 20},
+static const struct option_row rows[] = {
+	{.name = "dir",
+	 .argument = "DIR",
+	 .help = "on a disk, for the data; default the current directory",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct settings, directory)},
+	{.name = "seconds",
+	 .argument = "N",
+	 .help = "emit for at least N seconds; default 10",
+	 .kind = OPTION_U32,
+	 .min = 1,
+	 .max = 3600,
+	 .at = offsetof(struct settings, seconds)},
+	{.name = "runs",
+	 .argument = "N",
+	 .help = "the median of N runs is reported; default 3",
+	 .kind = OPTION_U32,
+	 .min = 1,
+	 .max = FIGURE_RUNS_MAX,
+	 .at = offsetof(struct settings, runs)},
+	{.name = "producers",
+	 .argument = "N",
+	 .help = "processes that emit; default 1",
+	 .kind = OPTION_U32,
+	 .min = 1,
+	 .max = PRODUCERS_MAX,
+	 .at = offsetof(struct settings, producers)},
+	{.name = "series",
+	 .argument = "N",
+	 .help = "series of each, all the same; default 100000",
+	 .kind = OPTION_U32,
+	 .min = 1000,
+	 .max = PLAN_SERIES_MAX,
+	 .at = offsetof(struct settings, series)},
+	{.name = "ring",
+	 .argument = "N",
+	 .help = "events of a ring, a power of two; default 262144",
+	 .kind = OPTION_U32,
+	 .min = 1024,
+	 .max = WEIR_RING_EVENTS_MAX,
+	 .at = offsetof(struct settings, ring_events)},
+	{.name = "batch",
+	 .argument = "N",
+	 .help = "weir_emit_many with N events, instead of weir_emit; default 0",
+	 .kind = OPTION_U32,
+	 .min = 0,
+	 .max = PRODUCER_BATCH_MAX,
+	 .at = offsetof(struct settings, batch)},
+	{.name = "lanes",
+	 .argument = "N",
+	 .help = "as in the configuration; default 1",
+	 .kind = OPTION_U32,
+	 .min = 1,
+	 .max = WEIR_LANES_MAX,
+	 .at = offsetof(struct settings, lanes)},
+	{.name = "shards",
+	 .argument = "N",
+	 .help = "as in the configuration; default 1",
+	 .kind = OPTION_U32,
+	 .min = 1,
+	 .max = WEIR_SHARDS_MAX,
+	 .at = offsetof(struct settings, shards)},
+	{.name = "interval",
+	 .argument = "TIME",
+	 .help = "as in the configuration; default 1s",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct settings, interval)},
+	{.name = "durability",
+	 .argument = "none|interval|block",
+	 .help = "as in the configuration; default interval",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct settings, durability)},
+	{.name = "io",
+	 .argument = "auto|uring|pwrite",
+	 .help = "as in the configuration; default auto",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct settings, io)},
+	{.name = "weird",
+	 .argument = "PATH",
+	 .help = "program; default beside this one, in its build tree, in PATH",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct settings, weird)},
+	{.name = "weirctl",
+	 .argument = "PATH",
+	 .help = "program; default beside this one, in its build tree, in PATH",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct settings, weirctl)},
+	{.name = "limit-mib",
+	 .argument = "N",
+	 .help = "of the plain writer that finds the disk's limit; default 2048",
+	 .kind = OPTION_U32,
+	 .min = 1,
+	 .max = 1 << 20,
+	 .at = offsetof(struct settings, limit_mib)},
+	{.name = "keep",
+	 .help = "leave the data of the last run in place",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct settings, keep)},
+	{.name = "json",
+	 .help = "one JSON object for each figure",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct settings, json)},
 };
-#define SETTINGS (sizeof(settings) / sizeof(settings[0]))
-
-static int set(struct options *options, const struct setting *setting, const char *text)
-{
-	char *to = (char *)options + setting->offset;
-	uint32_t value = 0;
-	if (setting->text) {
-		memcpy(to, &text, sizeof(text));
-		return 0;
-	}
-	if (!number(text, setting->min, setting->max, &value)) {
-		fprintf(stderr, "weir-bench: --%s: \"%s\" is not a number of %u to %u\n",
-			setting->name, text, setting->min, setting->max);
-		return -EINVAL;
-	}
-	memcpy(to, &value, sizeof(value));
-	return 0;
-}
-
-/* 0: go on; 1: help was all that was asked for; -EINVAL: said why. */
-static int parse_options(int argc, char **argv, struct options *options)
-{
-	struct option known[SETTINGS + 4] = {{0}};
-	int r = 0, at = 0;
-	for (size_t i = 0; i < SETTINGS; i++)
-		known[i] = (struct option){settings[i].name, required_argument, NULL, 's'};
-	known[SETTINGS] = (struct option){"keep", no_argument, NULL, 'k'};
-	known[SETTINGS + 1] = (struct option){"json", no_argument, NULL, 'j'};
-	known[SETTINGS + 2] = (struct option){"help", no_argument, NULL, 'h'};
-	for (int option; r == 0 && (option = getopt_long(argc, argv, "", known, &at)) != -1;) {
-		if (option == 's')
-			r = set(options, &settings[at], optarg);
-		else if (option == 'k')
-			options->keep = true;
-		else if (option == 'j')
-			options->json = true;
-		else if (option == 'h')
-			r = 1;
-		else
-			r = -EINVAL;
-	}
-	if (r == 0 && optind < argc) {
-		fprintf(stderr, "weir-bench: %s: unexpected; see weir-bench ingest --help\n",
-			argv[optind]);
-		r = -EINVAL;
-	}
-	if (r == 0 && (options->ring_events & (options->ring_events - 1))) {
-		fprintf(stderr, "weir-bench: --ring: %u is not a power of two\n",
-			options->ring_events);
-		r = -EINVAL;
-	}
-	if (r == 1)
-		fputs(usage, stdout);
-	return r;
-}
 
 static int find_programs(struct ingest *ingest)
 {
-	const struct options *options = &ingest->options;
+	const struct settings *options = &ingest->options;
 	if (program_find(options->weird, "weird", ingest->weird, sizeof(ingest->weird)) < 0) {
 		snprintf(ingest->why, sizeof(ingest->why),
 			 "%s: no such program; build it, or name it with --weird",
@@ -202,7 +198,7 @@ static int find_programs(struct ingest *ingest)
 static struct producer_options producer_options(const struct ingest *ingest, const char *socket,
 						uint64_t free_bytes)
 {
-	const struct options *options = &ingest->options;
+	const struct settings *options = &ingest->options;
 	return (struct producer_options){
 		.socket = socket,
 		.series = options->series,
@@ -338,7 +334,7 @@ static void report(struct ingest *ingest, const struct run *run, uint64_t log_by
 /* Between before and after. 0: measured (ingest->lossless says whether to believe it). */
 static int measure(struct ingest *ingest, struct run *run)
 {
-	const struct options *options = &ingest->options;
+	const struct settings *options = &ingest->options;
 	const struct server_options with = {
 		.program = ingest->weird,
 		.directory = ingest->run,
@@ -438,21 +434,9 @@ static void print_figures(struct ingest *ingest)
 					  : " (no weirctl here to verify the log a second time)");
 }
 
-int ingest_main(int argc, char **argv)
+static int run(void *self, int count, char **operands)
 {
 	static struct ingest ingest = {
-		.options = {.directory = ".",
-			    .interval = "1s",
-			    .durability = "interval",
-			    .io = "auto",
-			    .seconds = 10,
-			    .producers = 1,
-			    .series = 100000,
-			    .ring_events = 256u << 10,
-			    .lanes = 1,
-			    .shards = 1,
-			    .runs = 3,
-			    .limit_mib = 2048},
 		.figures = {[EVENTS] = {.name = "ingest_events", .unit = "events/s"},
 			    [BYTES] = {.name = "ingest_bytes", .unit = "B/s"},
 			    [ENGINE_CPU] = {.name = "ingest_engine_cpu", .unit = "cores"},
@@ -462,20 +446,23 @@ int ingest_main(int argc, char **argv)
 			    [DISK_OVER] = {.name = "disk_overwrite", .unit = "B/s"}},
 		.lossless = true,
 	};
+	const struct settings *settings = self;
 	uint64_t free_bytes;
-	int r = parse_options(argc, argv, &ingest.options);
-	if (r != 0)
-		return r == 1 ? STATUS_GOOD : STATUS_USAGE;
+	(void)count;
+	(void)operands;
+	ingest.options = *settings;
+	if (settings->ring_events & (settings->ring_events - 1))
+		return options_wrong(&bench_ingest.options, "--ring: %u is not a power of two",
+				     settings->ring_events);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, producers_interrupt);
 	signal(SIGTERM, producers_interrupt);
-	r = find_programs(&ingest);
+	int r = find_programs(&ingest);
 	if (r == 0)
-		r = disk_check(ingest.options.directory,
-			       SPARE_BYTES + ingest.options.seconds * BYTES_PER_S, &free_bytes,
-			       ingest.why, sizeof(ingest.why));
-	for (uint32_t i = 0; r == 0 && i < ingest.options.runs; i++)
-		r = run_once(&ingest, i + 1 == ingest.options.runs);
+		r = disk_check(settings->directory, SPARE_BYTES + settings->seconds * BYTES_PER_S,
+			       &free_bytes, ingest.why, sizeof(ingest.why));
+	for (uint32_t i = 0; r == 0 && i < settings->runs; i++)
+		r = run_once(&ingest, i + 1 == settings->runs);
 	if (r < 0) {
 		fprintf(stderr, "weir-bench: %s\n", ingest.why);
 		return STATUS_UNABLE;
@@ -483,3 +470,38 @@ int ingest_main(int argc, char **argv)
 	print_figures(&ingest);
 	return ingest.lossless ? STATUS_GOOD : STATUS_LOSSY;
 }
+
+static const struct settings defaults = {.directory = ".",
+					 .interval = "1s",
+					 .durability = "interval",
+					 .io = "auto",
+					 .seconds = 10,
+					 .producers = 1,
+					 .series = 100000,
+					 .ring_events = 256u << 10,
+					 .lanes = 1,
+					 .shards = 1,
+					 .runs = 3,
+					 .limit_mib = 2048};
+
+static const struct option_example examples[] = {
+	{"weir-bench ingest --dir /var/tmp", "On the disk that holds /var/tmp"},
+	{"weir-bench ingest --seconds 1 --runs 1 --json", "A quick look"},
+};
+
+const struct command bench_ingest = {
+	.options = {.program = "weir-bench ingest",
+		    .operands = "",
+		    .summary = "events/s from emit to a durable file, every one checked",
+		    .description =
+			    "How many events a second go from an application's emit to a durable "
+			    "file, with detectors on. Every event is found again in the log, or no "
+			    "figure is to be believed. Beside it stands what the disk takes from a "
+			    "plain writer.",
+		    COMMAND_ROWS(rows),
+		    COMMAND_EXAMPLES(examples),
+		    QUESTION_EXITS},
+	.bytes = sizeof(struct settings),
+	.defaults = &defaults,
+	.run = run,
+};

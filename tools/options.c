@@ -100,6 +100,13 @@ static int take_number(const struct option_row *row, void *field, const char *ar
 	uint64_t max = bounded && row->max < 18446744073709551615.0 ? (uint64_t)row->max
 								    : UINT64_MAX;
 	uint64_t min = row->min > 0.0 ? (uint64_t)row->min : 0;
+	if (row->kind == OPTION_U32) {
+		uint64_t wide = 0;
+		int error = options_u64(argument, min, max < UINT32_MAX ? max : UINT32_MAX, &wide);
+		if (!error)
+			*(uint32_t *)field = (uint32_t)wide;
+		return error;
+	}
 	if (row->kind == OPTION_U64)
 		return options_u64(argument, min, max, field);
 	if (row->kind == OPTION_DURATION)

@@ -37,6 +37,7 @@ enum option_kind {
 	OPTION_HANDED,   /* nowhere: options_next() hands it to the caller */
 	OPTION_SWITCH,   /* bool: true */
 	OPTION_TEXT,     /* const char * */
+	OPTION_U32,      /* uint32_t, within min..max */
 	OPTION_U64,      /* uint64_t, within min..max */
 	OPTION_F64,      /* double, within min..max */
 	OPTION_DURATION, /* uint64_t, milliseconds, within min..max */

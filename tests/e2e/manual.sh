@@ -14,6 +14,9 @@ pages=${pages%/*}
 mapfile -t commands < <("$WEIRCTL" --help | sed -n 's/^  \([a-z]*\) .*/\1/p')
 [ ${#commands[@]} -ge 9 ] || fail "weirctl knows ${#commands[@]} commands only"
 
+mapfile -t questions < <("$WEIR_BUILD/bench/weir-bench" --help | sed -n 's/^  \([a-z]*\) .*/\1/p')
+[ ${#questions[@]} -ge 3 ] || fail "weir-bench knows ${#questions[@]} questions only"
+
 # mandoc looks for what a page names in the system's folders only; here it is looked for beside it.
 all=("$pages"/man[0-9]/*)
 mandoc -T lint "${all[@]}" 2>/dev/null | grep -v 'referenced manual not found' >"$E2E/lint"
@@ -22,7 +25,7 @@ while read -r _ name section _; do
 	[ -e "$pages/man$section/$name.$section" ] || fail "a page names $name($section): there is none"
 done < <(sed -n '/^\.Xr \(systemd 1\|sd_notify 3\)/!{/^\.Xr /p}' "${all[@]}")
 expect "pages" "$(cd "$pages" && printf '%s\n' man*/* | sort | paste -sd ' ')" \
-	"$(printf '%s\n' "${commands[@]/#/man1/weirctl-}" man1/weir-bench man1/weir-shop man1/weirctl |
+	"$(printf '%s\n' "${commands[@]/#/man1/weirctl-}" "${questions[@]/#/man1/weir-bench-}" man1/weir-bench man1/weir-shop man1/weirctl |
 		sed 's/$/.1/' | cat - <(echo man8/weird.8) | sort | paste -sd ' ')"
 
 # has PAGE COMMAND...: every option of its --help.
@@ -41,7 +44,9 @@ for command in "${commands[@]}"; do
 		fail "weirctl.1 does not name $command"
 done
 has man1/weir-shop.1 "$WEIR_SHOP"
-has man1/weir-bench.1 "$WEIR_BUILD/bench/weir-bench" ingest
+for question in "${questions[@]}"; do
+	has "man1/weir-bench-$question.1" "$WEIR_BUILD/bench/weir-bench" "$question"
+done
 has man8/weird.8 "$WEIRD"
 
 # And completion lies where the shells look.

@@ -1,6 +1,6 @@
 /*
- * command: a subcommand of weirctl: its table (tools/options.h), the struct that the table fills,
- * and what to do with it.
+ * command: the commands of weirctl (tools/program.h): each is a table, the struct that the table
+ * fills, and what to do with it.
  *
  * To add one: a file command_NAME.c that defines `const struct command command_NAME`, a row in
  * COMMANDS below (its place there is its place in --help), and the file in meson.build. Parsing,
@@ -11,16 +11,7 @@
 
 #include <stddef.h>
 
-#include "options.h"
-
-struct command {
-	struct options options;
-	size_t bytes;         /* of the struct that the options fill; never 0 */
-	const void *defaults; /* such a struct; NULL: all zero */
-	/* Returns an exit code (enum tool_exit). `self` is the filled struct; the operands are as
-	 * many as the table asks for. */
-	int (*run)(void *self, int count, char **operands);
-};
+#include "program.h"
 
 #define COMMANDS(ROW)                                                                              \
 	ROW(status)                                                                                \
@@ -49,10 +40,6 @@ struct command {
 COMMANDS(COMMAND_DECLARE)
 
 /* All of them, in the order of COMMANDS (main.c). */
-struct command_entry {
-	const char *name;
-	const struct command *command;
-};
 extern const struct command_entry commands[];
 extern const size_t commands_count;
 
@@ -67,9 +54,5 @@ extern const size_t commands_count;
 	{                                                                                          \
 		.name = "json", .help = text, .kind = OPTION_SWITCH, .at = offsetof(type, json)    \
 	}
-
-#define COMMAND_ROWS(table) .rows = (table), .rows_count = OPTIONS_COUNT(table)
-#define COMMAND_ACTIONS(table) .actions = (table), .actions_count = OPTIONS_COUNT(table)
-#define COMMAND_EXAMPLES(table) .examples = (table), .examples_count = OPTIONS_COUNT(table)
 
 #endif

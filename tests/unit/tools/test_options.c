@@ -110,6 +110,7 @@ struct filled {
 	bool all;
 	const char *name;
 	uint64_t count, wait_ms;
+	uint32_t lanes, guard;
 	double share;
 	unsigned colour, form;
 	int taken;
@@ -144,6 +145,11 @@ static const struct option_row typed_rows[] = {
 	 .help = "count",
 	 .kind = OPTION_U64,
 	 .at = offsetof(struct filled, count)},
+	{.name = "lanes",
+	 .argument = "N",
+	 .help = "lanes",
+	 .kind = OPTION_U32,
+	 .at = offsetof(struct filled, lanes)},
 	{.name = "wait",
 	 .argument = "TIME",
 	 .help = "wait",
@@ -197,7 +203,7 @@ static int parse(const struct options *table, const char *line, struct filled *f
 		 char operands[64])
 {
 	static char copy[256];
-	char *argv[16] = {"prog"}, **rest;
+	char *argv[32] = {"prog"}, **rest;
 	int argc = 1, count, code;
 	snprintf(copy, sizeof(copy), "%s", line);
 	for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
@@ -232,6 +238,9 @@ Test(options, a_table_fills_the_commands_struct)
 	cr_expect_eq(filled.colour, 2);
 	cr_expect_eq(filled.form, 7);
 	cr_expect_eq(filled.taken, 5);
+	cr_expect_eq(parse(&typed, "--lanes 4294967295 in", &filled, operands), -1);
+	cr_expect_eq(filled.lanes, UINT32_MAX);
+	cr_expect_eq(filled.guard, 0);
 	cr_expect_eq(parse(&typed, "--any 18446744073709551615 in", &filled, operands), -1);
 	cr_expect_eq(filled.count, UINT64_MAX);
 }
@@ -241,12 +250,15 @@ Test(options, what_a_row_does_not_take_is_named, .init = cr_redirect_stderr)
 	struct filled filled = {0};
 	char operands[64];
 	cr_expect_eq(parse(&typed, "--count 10 in", &filled, operands), TOOL_USAGE);
+	cr_expect_eq(parse(&typed, "--lanes 4294967296 in", &filled, operands), TOOL_USAGE);
 	cr_expect_eq(parse(&typed, "--colour bl in", &filled, operands), TOOL_USAGE);
 	cr_expect_eq(parse(&typed, "--share 1.5 in", &filled, operands), TOOL_USAGE);
 	cr_expect_eq(parse(&typed, "--take -x in", &filled, operands), TOOL_USAGE);
 	cr_expect_eq(parse(&typed, "--help=woman", &filled, operands), TOOL_USAGE);
 	fflush(stderr);
 	cr_expect_stderr_eq_str("prog sub: --count cannot be \"10\": out of range\n"
+				"Try 'prog sub --help'.\n"
+				"prog sub: --lanes cannot be \"4294967296\": out of range\n"
 				"Try 'prog sub --help'.\n"
 				"prog sub: --colour cannot be \"bl\"\n"
 				"Try 'prog sub --help'.\n"

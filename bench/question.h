@@ -1,0 +1,27 @@
+/*
+ * question: what weir-bench can measure. Each is a command (tools/program.h) in a file of its own:
+ * to add one, define `const struct command bench_NAME`, give it a row in QUESTIONS and its file in
+ * meson.build a name.
+ */
+#ifndef BENCH_QUESTION_H
+#define BENCH_QUESTION_H
+
+#include "program.h"
+#include "status.h"
+
+#define QUESTIONS(ROW)                                                                             \
+	ROW(ingest)                                                                                \
+	ROW(history)                                                                               \
+	ROW(detect)
+
+#define QUESTION_DECLARE(name) extern const struct command bench_##name;
+QUESTIONS(QUESTION_DECLARE)
+
+/* What the exit codes mean (status.h). */
+#define QUESTION_EXITS                                                                             \
+	.exits = {[STATUS_GOOD] = "measured, and all that was measured is right",                  \
+		  [STATUS_LOSSY] = "measured, but not everything was found again: believe no "     \
+				   "figure",                                                       \
+		  [STATUS_UNABLE] = "it could not be measured; the message says what to do"}
+
+#endif
