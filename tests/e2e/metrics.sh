@@ -3,7 +3,7 @@
 # weirctl import and the engine. What weirctl history then says of each metric, slice, hour and day
 # is what some lines of Python work out of the single events that weirctl dump finds in the log:
 # equal where that is promised, within the error stated where it is a sketch. Late rows, which come
-# behind the clock, are in both.
+# behind the clock, are in both; a kill in between changes nothing.
 # shellcheck disable=SC2119
 # shellcheck source=../support/e2e.sh
 . "$(dirname "$0")/../support/e2e.sh"
@@ -66,6 +66,9 @@ import() {
 		fail "import of $1: $(cat "$E2E/out")"
 }
 import days.csv --event-column event --value value --distinct visitor
+# Open cells, with their sketches, are made again from the log.
+weird_kill
+weird_start
 import late.csv --event-column event --value value --distinct visitor
 import sums.csv --event purchase --aggregate count=orders,sum=revenue,min=least,max=most
 
