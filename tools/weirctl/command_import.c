@@ -41,6 +41,8 @@ struct import_command {
 	bool dry_run, rebase, quiet, json;
 	struct progress progress;
 	uint64_t bad_shown;
+	char *texts[IMPORT_MEASURES_MAX]; /* that measures were cut out of; owned */
+	uint32_t texts_count;
 };
 
 static int take_dimension(void *field, const char *argument)
@@ -242,6 +244,7 @@ static int add_aggregate(struct import_command *command, const struct described 
 	static const char *const stats[] = {"count", "sum", "sum_squares", "min", "max"};
 	char *copy = strdup(described->aggregate);
 	char *rest = copy;
+	command->texts[command->texts_count++] = copy;
 	for (char *pair; copy && (pair = strsep(&rest, ","));) {
 		char *column = strchr(pair, '=');
 		const char *stat = NULL;
@@ -457,7 +460,10 @@ static int run(void *self, int count, char **operands)
 	command->map.event_column = command->descriptions.event_column;
 	command->target.wall = command->clock == 1;
 	int code = make_measures(command);
-	return code == TOOL_OK ? import_file(command) : code;
+	code = code == TOOL_OK ? import_file(command) : code;
+	while (command->texts_count)
+		free(command->texts[--command->texts_count]);
+	return code;
 }
 
 static const struct import_command defaults = {
