@@ -98,6 +98,14 @@ static uint64_t count_of(uint32_t series, int64_t interval)
 	return 1 + ((uint64_t)interval * 31 + series * UINT64_C(7)) % 97;
 }
 
+/* The first series is the total. */
+static void label_slice(char label[32], uint32_t slice)
+{
+	label[0] = '\0';
+	if (slice)
+		snprintf(label, 32, "slice=%u", slice);
+}
+
 static void fill(struct history_rows *rows, const struct settings *options,
 		 const struct history_metric *metric, int64_t interval, bool first)
 {
@@ -113,7 +121,7 @@ static void fill(struct history_rows *rows, const struct settings *options,
 		row.words[1] = history_word((double)row.words[0] * 2);
 		row.words[2] = history_word((double)row.words[0] * 4);
 		history_rows_add(rows, &row, NULL);
-		snprintf(label, sizeof(label), s ? "slice=%u" : "", s);
+		label_slice(label, s);
 		if (first)
 			history_rows_name(rows, 0, metric, s, label);
 	}
@@ -218,7 +226,7 @@ static double read_once(const char *path, const struct settings *options, uint32
 		.step_ms = step_ms,
 	};
 
-	snprintf(slice, sizeof(slice), series ? "slice=%u" : "", series);
+	label_slice(slice, series);
 	double begin = now_s();
 	int error = history_reader_open(path, &reader);
 	if (error < 0)
