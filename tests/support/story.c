@@ -319,6 +319,17 @@ void story_play(struct story *story, uint32_t minutes, double broken)
 	}
 }
 
+void story_late(struct story *story, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		int producer = (int)(next_random(story) % STORY_PRODUCERS);
+		int series = (int)(next_random(story) % 6);
+		uint64_t back_ms = (5 + next_random(story) % 50) * MINUTE_MS;
+		emit(story, producer, story->series[producer][series], 1.5,
+		     story_time_ms(story) - back_ms);
+	}
+}
+
 void story_end_producers(struct story *story)
 {
 	for (int p = 0; p < STORY_PRODUCERS; p++)
@@ -387,30 +398,102 @@ static void add_revision(void *self, uint64_t sequence, const struct anomaly *an
 	add_line(self, anomaly);
 }
 
-char **story_replayed(struct story *story, uint32_t shards, uint32_t *ret_count)
+/* The options but for the shards and the io are the caller's. */
+static void replay_all(struct story *story, uint32_t shards, struct replay_options options)
 {
-	struct lines lines = {0};
 	struct replay replay;
-	struct io *io;
-	struct replay_options options = {
-		.shards = shards,
-		.series_max = 1000,
-		.start = REPLAY_OLDEST,
-		.each = add_revision,
-		.self = &lines,
-	};
 
-	io = simdisk_io(story->disk, 1);
-	must(io);
-	options.io = io;
+	options.io = simdisk_io(story->disk, 1);
+	options.shards = shards;
+	options.series_max = 1000;
+	options.start = REPLAY_OLDEST;
+	must(options.io);
 	if (replay_run(&options, &replay) < 0) {
 		fprintf(stderr, "replay: %s\n", replay.why);
 		abort();
 	}
 	replay_fini(&replay);
-	io->ops->destroy(io);
+	options.io->ops->destroy(options.io);
+}
+
+char **story_replayed(struct story *story, uint32_t shards, uint32_t *ret_count)
+{
+	struct lines lines = {0};
+
+	replay_all(story, shards, (struct replay_options){.each = add_revision, .self = &lines});
 	*ret_count = lines.count;
 	return lines.lines;
+}
+
+static void add_name(struct lines *lines, const struct anomaly *anomaly)
+{
+	char id[33];
+
+	anomaly_id_text(anomaly->id, id);
+	lines->lines = realloc(lines->lines, (lines->count + 1) * sizeof(char *));
+	must(lines->lines &&
+	     asprintf(&lines->lines[lines->count], "%s-%u", id, anomaly->revision) > 0);
+	lines->count++;
+}
+
+char **story_outbox(struct story *story, uint32_t *ret_count)
+{
+	struct lines lines = {0};
+	struct store_reader *reader;
+	struct anomaly anomaly;
+	uint64_t row = 0;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/weir.db", story->data);
+	must(store_reader_open(path, &reader) == 0);
+	while (store_outbox_next(reader, row, &row, &anomaly) == 1)
+		add_name(&lines, &anomaly);
+	store_reader_close(reader);
+	*ret_count = lines.count;
+	return lines.lines;
+}
+
+struct telling {
+	struct lines told;
+	struct anomaly *all; /* revisions so far */
+	uint32_t count;
+};
+
+static void tell(void *self, uint64_t sequence, const struct anomaly *anomaly)
+{
+	struct telling *telling = self;
+
+	(void)sequence;
+	telling->all = realloc(telling->all, (telling->count + 1) * sizeof(*anomaly));
+	must(telling->all);
+	telling->all[telling->count++] = *anomaly;
+	if (store_publishes(anomaly))
+		add_name(&telling->told, anomaly);
+}
+
+static void tell_released(void *self, uint64_t sequence, uint64_t number, const uint64_t id[2])
+{
+	struct telling *telling = self;
+	uint32_t i = telling->count;
+
+	(void)sequence;
+	(void)number;
+	while (i > 0 && memcmp(telling->all[i - 1].id, id, sizeof(uint64_t[2])) != 0)
+		i--;
+	must(i > 0);
+	add_name(&telling->told, &telling->all[i - 1]);
+}
+
+char **story_told(struct story *story, uint32_t shards, uint32_t *ret_count)
+{
+	struct telling telling = {0};
+
+	replay_all(story, shards,
+		   (struct replay_options){
+			   .each = tell, .each_release = tell_released, .self = &telling});
+	free(telling.all);
+	*ret_count = telling.told.count;
+	return telling.told.lines;
 }
 
 void story_free_lines(char **lines, uint32_t count)

@@ -60,6 +60,8 @@ int story_crank(struct story *story);
 void story_settle(struct story *story);
 /* Play minutes of traffic; the first quarter of `broken` of Germany's purchases are missing. */
 void story_play(struct story *story, uint32_t minutes, double broken);
+/* Events of minutes that are long closed. */
+void story_late(struct story *story, uint32_t count);
 /* Unix time of the story's next minute. */
 uint64_t story_time_ms(const struct story *story);
 /* Producers say that it is over; everything is closed and stored. */
@@ -69,6 +71,10 @@ void story_end(struct story *story); /* removes the directory */
 /* The revisions as text lines, in order; malloc'd. From the store; from a replay. */
 char **story_stored(struct story *story, uint32_t *ret_count);
 char **story_replayed(struct story *story, uint32_t shards, uint32_t *ret_count);
+/* What is for Redis, as "ID-REVISION", in order: what the store's outbox holds (nobody publishes it
+ * here); what a replay says. */
+char **story_outbox(struct story *story, uint32_t *ret_count);
+char **story_told(struct story *story, uint32_t shards, uint32_t *ret_count);
 void story_free_lines(char **lines, uint32_t count);
 /* Count and sum of all events in the log. */
 void story_logged(struct story *story, uint64_t *ret_events, double *ret_sum);

@@ -20,8 +20,24 @@ struct bench {
 	struct control *control;
 	uint64_t now_ns;
 	uint32_t asked;
+	struct control_later later; /* of "later"; answers when `ready` */
+	bool ready;
+	uint32_t polled, forgotten;
 	size_t answer_bytes; /* of "big" */
 };
+
+static char *poll_later(struct control_later *later)
+{
+	struct bench *bench = (struct bench *)((char *)later - offsetof(struct bench, later));
+	bench->polled++;
+	return bench->ready ? strdup("{\"ok\":true,\"late\":true}") : NULL;
+}
+
+static void forget_later(struct control_later *later)
+{
+	struct bench *bench = (struct bench *)((char *)later - offsetof(struct bench, later));
+	bench->forgotten++;
+}
 
 /* Answers "status" with how often it was asked, "big" with much, "echo" with what came. */
 static char *answer(void *self, const char *command, const void *request)
@@ -39,6 +55,11 @@ static char *answer(void *self, const char *command, const void *request)
 		return json_dumps(request, JSON_COMPACT);
 	if (strcmp(command, "nothing") == 0)
 		return NULL;
+	if (strcmp(command, "later") == 0) {
+		bench->later = (struct control_later){poll_later, forget_later};
+		control_later(bench->control, &bench->later);
+		return NULL;
+	}
 	return asprintf(&text, "{\"ok\":true,\"asked\":%u}", bench->asked) < 0 ? NULL : text;
 }
 
@@ -133,6 +154,49 @@ Test(control, answers_many_lines_that_came_at_once_in_order)
 	cr_assert_str_eq(client_hear(&bench, fd), "{\"ok\":true,\"asked\":3}\n");
 	close(fd);
 	bench_fini(&bench);
+}
+
+Test(control, serves_others_while_an_answer_has_to_wait)
+{
+	struct bench bench;
+	bench_init(&bench);
+	int waiting = client_open(&bench), other = client_open(&bench);
+	client_say(waiting, "{\"command\":\"later\"}\n{\"command\":\"status\"}\n");
+	turn(&bench, 5);
+	client_say(other, "{\"command\":\"status\"}\n");
+	cr_assert_str_eq(client_hear(&bench, other), "{\"ok\":true,\"asked\":2}\n");
+	bench.now_ns += UINT64_C(3600000000000); /* whoever makes it wait bounds that */
+	cr_assert_str_eq(client_hear(&bench, waiting), "");
+	cr_assert_gt(bench.polled, 5);
+	bench.ready = true;
+	cr_assert_str_eq(client_hear(&bench, waiting), "{\"ok\":true,\"late\":true}\n");
+	cr_assert_str_eq(client_hear(&bench, waiting), "{\"ok\":true,\"asked\":3}\n");
+	cr_assert_eq(bench.forgotten, 1);
+	close(waiting);
+	close(other);
+	turn(&bench, 2);
+	bench_fini(&bench);
+}
+
+Test(control, forgets_what_nobody_waits_for_any_more)
+{
+	struct bench bench;
+	bench_init(&bench);
+	int fd = client_open(&bench);
+	client_say(fd, "{\"command\":\"later\"}\n");
+	turn(&bench, 3);
+	shutdown(fd, SHUT_WR);
+	turn(&bench, 3);
+	cr_assert_eq(bench.forgotten, 0, "it may still listen");
+	close(fd);
+	turn(&bench, 5);
+	cr_assert_eq(bench.forgotten, 1);
+	fd = client_open(&bench);
+	client_say(fd, "{\"command\":\"later\"}\n");
+	turn(&bench, 3);
+	bench_fini(&bench);
+	cr_assert_eq(bench.forgotten, 2);
+	close(fd);
 }
 
 Test(control, takes_a_last_line_without_a_newline)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -187,6 +188,207 @@ Test(store, hands_the_outbox_out_in_order_until_it_is_acknowledged)
 	cr_assert_eq(out.revision, 6);
 	store_reader_close(reader);
 	store_close(store);
+	sample_remove(directory);
+}
+
+/* The ids and revisions that the outbox holds, as "1.2 7.1". */
+static const char *outbox(const char *path)
+{
+	static char text[256];
+	struct store_reader *reader;
+	struct anomaly anomaly;
+	uint64_t row = 0;
+	text[0] = '\0';
+	cr_assert_eq(store_reader_open(path, &reader), 0);
+	while (store_outbox_next(reader, row, &row, &anomaly) == 1)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%llu.%u",
+			 text[0] ? " " : "", (unsigned long long)anomaly.id[0], anomaly.revision);
+	store_reader_close(reader);
+	return text;
+}
+
+static void store_revision(struct store *store, uint64_t sequence, uint64_t id, uint32_t revision,
+			   bool muted)
+{
+	struct anomaly anomaly;
+	sample_anomaly(&anomaly);
+	anomaly.id[0] = id;
+	anomaly.revision = revision;
+	anomaly.muted = muted;
+	store_one(store, sequence, &anomaly);
+}
+
+Test(store, keeps_from_the_outbox_what_is_muted_pending_or_never_fired)
+{
+	const char *directory = sample_directory();
+	char path[128];
+	snprintf(path, sizeof(path), "%s/weir.db", directory);
+	struct store *store = open_store(path);
+	struct anomaly anomaly;
+	store_revision(store, 1, 1, 1, true);
+	store_revision(store, 2, 2, 1, false);
+	sample_anomaly(&anomaly);
+	anomaly.id[0] = 3;
+	anomaly.state = ANOMALY_PENDING;
+	anomaly.fired = false;
+	store_one(store, 3, &anomaly);
+	anomaly.state = ANOMALY_RESOLVED;
+	anomaly.revision = 2;
+	store_one(store, 4, &anomaly);
+	cr_assert_str_eq(outbox(path), "2.1");
+	cr_assert_eq(store_outbox_rows(store), 1);
+	struct list list = read_all(path, &(struct store_query){.revisions = true});
+	cr_assert_eq(list.count, 4);
+	read_again(&list, path, &(struct store_query){0});
+	cr_assert_eq(list.count, 2, "what went before it fired is not listed");
+	read_again(&list, path, &(struct store_query){.pending = true});
+	cr_assert_eq(list.count, 3);
+	read_again(&list, path,
+		   &(struct store_query){.revisions = true, .states = 1u << ANOMALY_PENDING});
+	cr_assert_eq(list.count, 1);
+	free(list.anomaly);
+	store_close(store);
+	sample_remove(directory);
+}
+
+Test(store, releases_the_last_revision_once_and_behind_what_was_told_meanwhile)
+{
+	const char *directory = sample_directory();
+	char path[128];
+	snprintf(path, sizeof(path), "%s/weir.db", directory);
+	struct store *store = open_store(path);
+	uint64_t row = 0, id[2] = {1, 0xfedcba9876543210}, unknown[2] = {9, 9};
+	struct anomaly anomaly;
+	struct store_reader *reader;
+	store_revision(store, 1, 1, 1, true);
+	store_revision(store, 2, 1, 2, true);
+	store_revision(store, 3, 2, 1, false);
+	cr_assert_str_eq(outbox(path), "2.1");
+	/* Redis has heard of all there was: numbers go on behind that. */
+	cr_assert_eq(store_reader_open(path, &reader), 0);
+	while (store_outbox_next(reader, row, &row, &anomaly) == 1)
+		;
+	cr_assert_eq(store_acknowledge(store, row), 0);
+	for (int twice = 0; twice < 2; twice++) {
+		cr_assert_eq(store_begin(store), 0);
+		cr_assert_eq(store_release(store, 4, 0, id), 0);
+		cr_assert_eq(store_release(store, 4, 0, unknown), 0);
+		cr_assert_eq(store_commit(store, 4), 0);
+		cr_assert_eq(store_outbox_rows(store), 1);
+	}
+	uint64_t last = row;
+	cr_assert_eq(store_outbox_next(reader, row, &row, &anomaly), 1);
+	cr_assert_eq(anomaly.revision, 2);
+	cr_assert_gt(row, last);
+	store_reader_close(reader);
+	store_close(store);
+	sample_remove(directory);
+}
+
+static int count_input(void *self, const struct operator_input *input, uint64_t ended)
+{
+	uint64_t *sum = self;
+	*sum = *sum * 100 + input->number * 10 + (ended ? 1 : 0);
+	return 0;
+}
+
+Test(store, keeps_what_operators_said_once)
+{
+	const char *directory = sample_directory();
+	char path[128];
+	snprintf(path, sizeof(path), "%s/weir.db", directory);
+	struct store *store = open_store(path);
+	struct operator_input mute = {.kind = OPERATOR_MUTE, .number = 1, .until_ms = 5},
+			      ack = {.kind = OPERATOR_ACK,
+				     .number = 2,
+				     .has_id = true,
+				     .id = {1, 2}},
+			      unmute = {.kind = OPERATOR_UNMUTE, .number = 3, .mute = 1};
+	struct store_reader *reader;
+	uint64_t sum = 0;
+	strcpy(mute.metric, "ord*");
+	for (int twice = 0; twice < 2; twice++) {
+		cr_assert_eq(store_begin(store), 0);
+		cr_assert_eq(store_input(store, &mute), 0);
+		cr_assert_eq(store_input(store, &ack), 0);
+		cr_assert_eq(store_input(store, &unmute), 0);
+		cr_assert_eq(store_commit(store, 0), 0);
+		store_close(store);
+		store = open_store(path);
+	}
+	cr_assert_eq(store_reader_open(path, &reader), 0);
+	cr_assert_eq(store_inputs(reader, -1, NULL, 0, count_input, &sum), 0);
+	cr_assert_eq(sum, 302011, "newest first, the mute with its end: %llu",
+		     (unsigned long long)sum);
+	sum = 0;
+	cr_assert_eq(store_inputs(reader, -1, ack.id, 0, count_input, &sum), 0);
+	cr_assert_eq(sum, 20);
+	sum = 0;
+	cr_assert_eq(store_inputs(reader, OPERATOR_MUTE, NULL, 0, count_input, &sum), 0);
+	cr_assert_eq(sum, 11);
+	store_reader_close(reader);
+	/* The log has lost its end: what comes then is stored again. */
+	cr_assert_eq(store_rewind_inputs(store, 2), 0);
+	cr_assert_eq(store_begin(store), 0);
+	strcpy(unmute.author, "ann");
+	cr_assert_eq(store_input(store, &unmute), 0);
+	cr_assert_eq(store_commit(store, 0), 0);
+	store_close(store);
+	sample_remove(directory);
+}
+
+Test(store, takes_a_store_of_the_first_version_over)
+{
+	static const char before[] =
+		"CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+		"CREATE TABLE revision (row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL,"
+		" revision INTEGER NOT NULL, sequence INTEGER NOT NULL, group_id TEXT NOT NULL,"
+		" state INTEGER NOT NULL, severity REAL NOT NULL, severity_peak REAL NOT NULL,"
+		" source TEXT NOT NULL, metric TEXT NOT NULL, detector TEXT NOT NULL,"
+		" kind TEXT NOT NULL, slice TEXT NOT NULL, direction INTEGER NOT NULL,"
+		" interval_ms INTEGER NOT NULL, start INTEGER NOT NULL, interval INTEGER NOT NULL,"
+		" peak_interval INTEGER NOT NULL, end_ms INTEGER NOT NULL, observed REAL NOT NULL,"
+		" expected REAL NOT NULL, lower REAL NOT NULL, upper REAL NOT NULL,"
+		" log10_p REAL NOT NULL, incomplete INTEGER NOT NULL, UNIQUE (id, revision));"
+		"CREATE INDEX revision_end ON revision (end_ms);"
+		"CREATE TABLE contribution (row INTEGER NOT NULL, position INTEGER NOT NULL,"
+		" dimension TEXT NOT NULL, value TEXT NOT NULL, share REAL NOT NULL,"
+		" observed REAL NOT NULL, expected REAL NOT NULL, PRIMARY KEY (row, position))"
+		" WITHOUT ROWID;"
+		"CREATE TABLE outbox (row INTEGER PRIMARY KEY);"
+		"INSERT INTO meta VALUES ('scored_through', 17); PRAGMA user_version = 1;"
+		"INSERT INTO revision VALUES (41, '0000000000000005fedcba9876543210', 1, 16,"
+		" '00000000000000000000000000000001', 0, 80, 80, 'live', 'orders', 'd', 'window', '',"
+		" 1, 1000, 1, 2, 2, 3000, 1, 2, 3, 4, -5, 0);"
+		"INSERT INTO revision VALUES (42, '0000000000000006fedcba9876543210', 1, 17,"
+		" '00000000000000000000000000000001', 0, 80, 80, 'live', 'orders', 'd', 'window', '',"
+		" 1, 1000, 1, 2, 2, 3000, 1, 2, 3, 4, -5, 0);"
+		"INSERT INTO outbox VALUES (41); INSERT INTO outbox VALUES (42);";
+	const char *directory = sample_directory();
+	char path[128];
+	snprintf(path, sizeof(path), "%s/weir.db", directory);
+	sqlite3 *db;
+	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+	cr_assert_eq(sqlite3_exec(db, before, NULL, NULL, NULL), SQLITE_OK, "%s",
+		     sqlite3_errmsg(db));
+	sqlite3_close(db);
+	struct store *store = open_store(path);
+	cr_assert_eq(store_scored_through(store), 17);
+	cr_assert_eq(store_outbox_rows(store), 2);
+	cr_assert_str_eq(outbox(path), "5.1 6.1");
+	struct list list = read_all(path, &(struct store_query){0});
+	cr_assert_eq(list.count, 2);
+	cr_assert(list.anomaly[0].fired && !list.anomaly[0].muted);
+	struct store_reader *reader;
+	struct anomaly anomaly;
+	uint64_t row;
+	cr_assert_eq(store_reader_open(path, &reader), 0);
+	cr_assert_eq(store_outbox_next(reader, 0, &row, &anomaly), 1);
+	cr_assert_gt(row, 42, "no number of the outbox is used again");
+	store_reader_close(reader);
+	free(list.anomaly);
+	store_close(store);
+
 	sample_remove(directory);
 }
 
