@@ -6,7 +6,8 @@
 int main(void)
 {
 	/* Recorded: the events' own times close intervals. Live events need no options. */
-	struct weir_options options = {.size = sizeof(options), .source = "access", .event_clock = 1};
+	struct weir_options options = {
+		.size = sizeof(options), .source = "access", .event_clock = 1};
 	unsigned long long time_ms;
 	char visitor[65];
 	double took_ms;
