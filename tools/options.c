@@ -11,12 +11,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What getopt returns for a row without an id of its own: this and the row's number. */
+/* What getopt returns for a row without a letter: this and the row's number. */
 #define ROW_IDS 65536
 
 static int row_id(const struct options *options, size_t row)
 {
-	return options->rows[row].id ? options->rows[row].id : ROW_IDS + (int)row;
+	return options->rows[row].letter ? options->rows[row].letter : ROW_IDS + (int)row;
+}
+
+static const struct option_row *find_row(const struct options *options, int id)
+{
+	for (size_t i = 0; i < options->rows_count; i++)
+		if (row_id(options, i) == id)
+			return &options->rows[i];
+	return NULL;
 }
 
 /* What getopt_long wants, of the rows. `longs` and `shorts` have room for OPTIONS_MAX rows. */
@@ -31,8 +39,8 @@ static void fill_tables(const struct options *options, struct option *longs, cha
 							      ? required_argument
 							      : no_argument,
 					   .val = row_id(options, i)};
-		if (row->id > 0 && row->id < OPTIONS_LONG) {
-			shorts[used++] = (char)row->id;
+		if (row->letter) {
+			shorts[used++] = row->letter;
 			if (row->argument)
 				shorts[used++] = ':';
 		}
@@ -42,39 +50,34 @@ static void fill_tables(const struct options *options, struct option *longs, cha
 	longs[i + 1] = (struct option){0};
 }
 
-int options_next(const struct options *options, int argc, char **argv, const char **ret_argument)
+/* The next option's row. NULL: no more, optind is at the first operand; or all is said, and
+ * *ret_code is an exit code instead of -1. */
+static const struct option_row *next_row(const struct options *options, int argc, char **argv,
+					 const char **ret_argument, int *ret_code)
 {
 	struct option longs[OPTIONS_MAX + 2];
 	char shorts[2 * OPTIONS_MAX + 4];
 	fill_tables(options, longs, shorts);
 	argv[0] = (char *)(uintptr_t)options->program; /* what getopt's messages begin with */
 	int id = getopt_long(argc, argv, shorts, longs, NULL);
+	*ret_argument = optarg;
+	*ret_code = -1;
 	if (id == -1)
-		return 0;
+		return NULL;
 	if (id == 'h' && optarg && strcmp(optarg, "man") != 0) {
-		fprintf(stderr, "%s: --help cannot be \"%s\"\n", options->program, optarg);
-		id = '?';
-	}
-	if (id == '?') {
-		fprintf(stderr, "Try '%s --help'.\n", options->program);
-		return -EINVAL;
-	}
-	if (id == 'h') {
+		*ret_code = options_wrong(options, "--help cannot be \"%s\"", optarg);
+	} else if (id == 'h') {
+		*ret_code = TOOL_OK;
 		if (optarg)
 			options_manual(options, stdout);
 		else
 			options_help(options, stdout);
-		return OPTIONS_HELP;
+	} else if (id == '?') {
+		*ret_code = TOOL_USAGE; /* what is wrong, getopt has said */
+		fprintf(stderr, "Try '%s --help'.\n", options->program);
+	} else {
+		return find_row(options, id);
 	}
-	*ret_argument = optarg;
-	return id;
-}
-
-static const struct option_row *find_row(const struct options *options, int id)
-{
-	for (size_t i = 0; i < options->rows_count; i++)
-		if (row_id(options, i) == id)
-			return &options->rows[i];
 	return NULL;
 }
 
@@ -132,11 +135,13 @@ static int take_row(const struct option_row *row, void *self, const char *argume
 		return 0;
 	case OPTION_TAKE:
 		return row->take(field, argument);
-	case OPTION_HANDED:
-		return -EINVAL;
-	default:
+	case OPTION_U32:
+	case OPTION_U64:
+	case OPTION_DURATION:
+	case OPTION_F64:
 		return take_number(row, field, argument);
 	}
+	return -EINVAL; /* a row without a kind takes nothing */
 }
 
 const char *options_operand(const char **at, size_t *ret_bytes, bool *ret_optional,
@@ -191,13 +196,9 @@ static int check_action(const struct options *options, int count, char **given)
 int options_parse(const struct options *options, int argc, char **argv, void *self,
 		  char ***ret_operands, int *ret_count, int *ret_code)
 {
+	const struct option_row *row;
 	const char *argument;
-	int id;
-	while ((id = options_next(options, argc, argv, &argument)) > 0) {
-		const struct option_row *row = find_row(options, id);
-		*ret_code = TOOL_OK;
-		if (!row) /* OPTIONS_HELP: ids of rows are letters or large */
-			return 1;
+	while ((row = next_row(options, argc, argv, &argument, ret_code))) {
 		int error = take_row(row, self, argument);
 		if (error < 0) {
 			*ret_code = options_wrong(options, "--%s cannot be \"%s\"%s", row->name,
@@ -206,19 +207,14 @@ int options_parse(const struct options *options, int argc, char **argv, void *se
 			return 1;
 		}
 	}
+	if (*ret_code >= 0)
+		return 1;
 	*ret_operands = argv + optind;
 	*ret_count = argc - optind;
-	*ret_code = id < 0 ? TOOL_USAGE
-		    : options->actions_count
+	*ret_code = options->actions_count
 			    ? check_action(options, *ret_count, *ret_operands)
 			    : check_operands(options, options->operands, *ret_count, *ret_operands);
 	return *ret_code ? 1 : 0;
-}
-
-const char *options_name(const struct options *options, int id)
-{
-	const struct option_row *row = find_row(options, id);
-	return row ? row->name : "?";
 }
 
 int options_wrong(const struct options *options, const char *format, ...)

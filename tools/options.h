@@ -19,9 +19,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define OPTIONS_LONG 256 /* ids from here on are long options only */
-#define OPTIONS_HELP 1   /* answer of options_next(): help is printed, leave with exit code 0 */
-#define OPTIONS_MAX 48   /* rows of one command */
+#define OPTIONS_MAX 48 /* rows of one command */
 #define OPTIONS_COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
 /* Exit codes of every program in tools/. */
@@ -34,20 +32,19 @@ enum tool_exit {
 
 /* Where the value goes: what lies at `at` in the command's struct. */
 enum option_kind {
-	OPTION_HANDED,   /* nowhere: options_next() hands it to the caller */
-	OPTION_SWITCH,   /* bool: true */
-	OPTION_TEXT,     /* const char * */
-	OPTION_U32,      /* uint32_t, within min..max */
-	OPTION_U64,      /* uint64_t, within min..max */
-	OPTION_F64,      /* double, within min..max */
-	OPTION_DURATION, /* uint64_t, milliseconds, within min..max */
-	OPTION_CHOICE,   /* unsigned: `argument` is "a|b|c", the value the index of the word */
-	OPTION_VALUE,    /* unsigned: `min` (a switch that stands for a value) */
-	OPTION_TAKE,     /* take(field, argument): 0, or negative where it cannot be that */
+	OPTION_SWITCH = 1, /* bool: true */
+	OPTION_TEXT,       /* const char * */
+	OPTION_U32,        /* uint32_t, within min..max */
+	OPTION_U64,        /* uint64_t, within min..max */
+	OPTION_F64,        /* double, within min..max */
+	OPTION_DURATION,   /* uint64_t, milliseconds, within min..max */
+	OPTION_CHOICE,     /* unsigned: `argument` is "a|b|c", the value the index of the word */
+	OPTION_VALUE,      /* unsigned: `min` (a switch that stands for a value) */
+	OPTION_TAKE,       /* take(field, argument): 0, or negative where it cannot be that */
 };
 
 struct option_row {
-	int id; /* a letter: a short option too; 0 where OPTION_HANDED does not need it */
+	char letter; /* of the short option; 0: --name only */
 	const char *name;
 	const char *argument; /* NULL: a switch */
 	const char *help;     /* without the final point */
@@ -88,14 +85,9 @@ struct options {
 int options_parse(const struct options *options, int argc, char **argv, void *self,
 		  char ***ret_operands, int *ret_count, int *ret_code);
 
-/* Below that: the next option's id, its argument in *ret_argument (NULL for a switch). 0: no more
- * (optind is at the first operand). OPTIONS_HELP. -EINVAL: said on stderr. */
-int options_next(const struct options *options, int argc, char **argv, const char **ret_argument);
 void options_help(const struct options *options, FILE *to);
 /* The manual page, in mdoc(7). */
 void options_manual(const struct options *options, FILE *to);
-/* The long name of an option. */
-const char *options_name(const struct options *options, int id);
 /* Say what is wrong with the command line, and how to get help. Returns TOOL_USAGE. */
 int options_wrong(const struct options *options, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

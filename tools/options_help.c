@@ -50,8 +50,8 @@ static void print_wrapped(const char *text, size_t indent, size_t at, FILE *to)
 static void print_row(const struct option_row *row, FILE *to)
 {
 	int width = fprintf(to, "  ");
-	if (row->id > 0 && row->id < OPTIONS_LONG)
-		width += fprintf(to, "-%c, ", row->id);
+	if (row->letter)
+		width += fprintf(to, "-%c, ", row->letter);
 	width += fprintf(to, "--%s", row->name);
 	if (row->argument)
 		width += fprintf(to, " %s", row->argument);

@@ -156,8 +156,8 @@ static void print_rows(const struct options *options, FILE *to)
 	for (size_t i = 0; i < options->rows_count; i++) {
 		const struct option_row *row = &options->rows[i];
 		fputs(".It ", to);
-		if (row->id > 0 && row->id < OPTIONS_LONG)
-			fprintf(to, "Fl %c , ", row->id);
+		if (row->letter)
+			fprintf(to, "Fl %c , ", row->letter);
 		fprintf(to, "Fl -%s", row->name);
 		if (row->argument) {
 			fputs(" Ar ", to);

@@ -59,8 +59,8 @@ static void bash_arguments(const struct command_entry *entry)
 		if (!row->argument)
 			continue;
 		printf("\t'%s --%s'", entry->name, row->name);
-		if (row->id > 0 && row->id < OPTIONS_LONG)
-			printf(" | '%s -%c'", entry->name, row->id);
+		if (row->letter)
+			printf(" | '%s -%c'", entry->name, row->letter);
 		fputs(") ", stdout);
 		bash_word(row->argument, strlen(row->argument));
 		puts("; return ;;");

@@ -15,7 +15,7 @@ struct given {
 };
 
 static const struct option_row rows[] = {
-	{.id = 'c',
+	{.letter = 'c',
 	 .name = "config",
 	 .argument = "FILE",
 	 .help = "the engine's configuration; default $WEIR_CONFIG, /etc/weir/weir.yaml",

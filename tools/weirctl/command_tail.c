@@ -31,7 +31,7 @@ static void on_signal(int signal)
 }
 
 static const struct option_row rows[] = {
-	{.id = 'n',
+	{.letter = 'n',
 	 .name = "count",
 	 .argument = "N",
 	 .help = "leave after N events",

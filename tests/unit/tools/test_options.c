@@ -8,77 +8,6 @@
 
 #include "options.h"
 
-enum { OPTION_COUNT = OPTIONS_LONG };
-
-static const struct option_row rows[] = {
-	{.id = 'n', .name = "number", .argument = "N", .help = "a number"},
-	{.id = OPTION_COUNT, .name = "count", .help = "a switch"},
-};
-
-static const struct options options = {.program = "prog sub",
-				       .operands = "DIR",
-				       .description = "About it.",
-				       .rows = rows,
-				       .rows_count = 2};
-
-/* The next option of a command line of up to three arguments. */
-static int next(const char *a, const char *b, const char *c, const char **ret_argument)
-{
-	static char copies[4][32];
-	const char *given[] = {"x", a, b, c};
-	char *argv[5] = {NULL};
-	int argc = 0;
-	for (; argc < 4 && given[argc]; argc++) {
-		snprintf(copies[argc], sizeof(copies[argc]), "%s", given[argc]);
-		argv[argc] = copies[argc];
-	}
-	optind = 0;
-	return options_next(&options, argc, argv, ret_argument);
-}
-
-Test(options, long_and_short_forms_give_the_rows_id)
-{
-	const char *argument = NULL;
-	cr_expect_eq(next("--number", "5", NULL, &argument), 'n');
-	cr_expect_str_eq(argument, "5");
-	cr_expect_eq(next("-n7", NULL, NULL, &argument), 'n');
-	cr_expect_str_eq(argument, "7");
-	cr_expect_eq(next("--count", NULL, NULL, &argument), OPTION_COUNT);
-	cr_expect_null(argument);
-	cr_expect_str_eq(options_name(&options, OPTION_COUNT), "count");
-}
-
-Test(options, options_may_stand_behind_operands)
-{
-	const char *argument = NULL;
-	cr_expect_eq(next("DIR", "--count", NULL, &argument), OPTION_COUNT);
-	cr_expect_eq(next("DIR", NULL, NULL, &argument), 0);
-}
-
-Test(options, what_is_unknown_or_lacks_its_argument_is_said, .init = cr_redirect_stderr)
-{
-	const char *argument = NULL;
-	cr_expect_eq(next("--nonsense", NULL, NULL, &argument), -EINVAL);
-	cr_expect_eq(next("--number", NULL, NULL, &argument), -EINVAL);
-	fflush(stderr);
-	cr_expect_stderr_eq_str("prog sub: unrecognized option '--nonsense'\n"
-				"Try 'prog sub --help'.\n"
-				"prog sub: option '--number' requires an argument\n"
-				"Try 'prog sub --help'.\n");
-}
-
-Test(options, help_lists_each_row, .init = cr_redirect_stdout)
-{
-	const char *argument = NULL;
-	cr_expect_eq(next("--help", NULL, NULL, &argument), OPTIONS_HELP);
-	fflush(stdout);
-	cr_expect_stdout_eq_str(
-		"Usage: prog sub [options] DIR\nAbout it.\n\n"
-		"  -n, --number N            a number\n"
-		"  --count                   a switch\n"
-		"  -h, --help                this text; --help=man: the manual page\n");
-}
-
 Test(options, numbers_and_durations_are_whole_texts_within_bounds)
 {
 	uint64_t value = 0;
@@ -123,7 +52,7 @@ static int take_length(void *field, const char *argument)
 }
 
 static const struct option_row typed_rows[] = {
-	{.id = 'a',
+	{.letter = 'a',
 	 .name = "all",
 	 .help = "all",
 	 .kind = OPTION_SWITCH,
@@ -243,6 +172,53 @@ Test(options, a_table_fills_the_commands_struct)
 	cr_expect_eq(filled.guard, 0);
 	cr_expect_eq(parse(&typed, "--any 18446744073709551615 in", &filled, operands), -1);
 	cr_expect_eq(filled.count, UINT64_MAX);
+}
+
+Test(options, long_and_short_forms_stand_before_and_behind_operands)
+{
+	static const char *const lines[] = {"-a in", "in -a", "--all in", "in --all", "--al in"};
+	char operands[64];
+	for (size_t i = 0; i < OPTIONS_COUNT(lines); i++) {
+		struct filled filled = {0};
+		cr_expect_eq(parse(&typed, lines[i], &filled, operands), -1, "%s", lines[i]);
+		cr_expect(filled.all);
+		cr_expect_str_eq(operands, "in");
+	}
+}
+
+Test(options, what_is_unknown_or_lacks_its_argument_is_said, .init = cr_redirect_stderr)
+{
+	struct filled filled = {0};
+	char operands[64];
+	cr_expect_eq(parse(&typed, "--nonsense in", &filled, operands), TOOL_USAGE);
+	cr_expect_eq(parse(&typed, "in --count", &filled, operands), TOOL_USAGE);
+	fflush(stderr);
+	cr_expect_stderr_eq_str("prog sub: unrecognized option '--nonsense'\n"
+				"Try 'prog sub --help'.\n"
+				"prog sub: option '--count' requires an argument\n"
+				"Try 'prog sub --help'.\n");
+}
+
+Test(options, help_lists_each_row, .init = cr_redirect_stdout)
+{
+	static const struct option_row two[] = {
+		{.letter = 'n', .name = "number", .argument = "N", .help = "a number"},
+		{.name = "count", .help = "a switch"},
+	};
+	const struct options small = {.program = "prog sub",
+				      .operands = "DIR",
+				      .description = "About it.",
+				      .rows = two,
+				      .rows_count = 2};
+	struct filled filled = {0};
+	char operands[64];
+	cr_expect_eq(parse(&small, "--help", &filled, operands), TOOL_OK);
+	fflush(stdout);
+	cr_expect_stdout_eq_str(
+		"Usage: prog sub [options] DIR\nAbout it.\n\n"
+		"  -n, --number N            a number\n"
+		"  --count                   a switch\n"
+		"  -h, --help                this text; --help=man: the manual page\n");
 }
 
 Test(options, what_a_row_does_not_take_is_named, .init = cr_redirect_stderr)
