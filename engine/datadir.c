@@ -15,8 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Bytes that SQLite needs to open its database: 32 KiB of index, a page or two, twice. */
-#define ROOM_BYTES (64u << 10)
+/* Bytes that SQLite needs to open the store and the history: 32 KiB of index each, a few pages of 4
+ * and of 16 KiB, and their journals. */
+#define ROOM_BYTES (256u << 10)
 
 static int directory(const char *path, struct datadir *datadir, char *why, size_t why_bytes)
 {

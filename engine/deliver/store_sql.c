@@ -13,6 +13,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "deliver/payload.h"
@@ -196,8 +197,13 @@ static void set_space_aside(const char *path)
 	int fd = open(journal, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return;
-	/* A result would be of no use: without the room, a full disk stops the store. */
-	(void)!fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, STORE_JOURNAL_BYTES);
+	struct stat journal_stat;
+	/* What is not there in full is given back: file systems keep the part that there was, and
+	 * the log and the history would find the disk fuller than it is. To cut a file at its own
+	 * size frees what lies behind its end. */
+	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, STORE_JOURNAL_BYTES) < 0 &&
+	    fstat(fd, &journal_stat) == 0)
+		(void)!ftruncate(fd, journal_stat.st_size);
 	close(fd);
 }
 
