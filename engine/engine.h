@@ -62,6 +62,8 @@ bool engine_kept(const struct engine *engine);
 /* Begin to rebuild the state of a source's detectors from its history (rebase.h). 0; -ENOENT,
  * -EBUSY, -ENOMEM with why. */
 int engine_rebase(struct engine *engine, const char *source, char *why, size_t why_bytes);
+/* 1: it is in force; 0: under way; -ECANCELED: it has failed. */
+int engine_rebased(const struct engine *engine);
 
 /* What recovery found, one line for the log. */
 const char *engine_recovery_text(const struct engine *engine);

@@ -444,6 +444,14 @@ int engine_rebase(struct engine *engine, const char *source, char *why, size_t w
 	return error;
 }
 
+int engine_rebased(const struct engine *engine)
+{
+	struct rebase_look look;
+
+	rebase_look(engine->rebase, &look);
+	return look.phase == REBASE_DONE ? 1 : look.phase == REBASE_FAILED ? -ECANCELED : 0;
+}
+
 /* With a source: begin. In any case how it goes. */
 static char *answer_rebase(struct engine *engine, const void *request)
 {

@@ -11,6 +11,10 @@ interval: 1h
 lateness: {event: 1h}
 metrics:
   - {name: orders, event: purchase, by: [country]}
+  - {name: revenue, event: purchase, agg: sum}
+  - {name: basket, event: purchase, agg: mean}
+  - {name: sessions, event: session_start, by: [channel]}
+  - {name: conversion, ratio: orders / sessions}
 END
 
 socket=(--socket "$E2E/weir.sock")
@@ -95,6 +99,20 @@ import 0 "$E2E/days.csv" --source days --time day --time-format %Y%m%d --dimensi
 	--event session_start --aggregate count=sessions \
 	--event purchase --aggregate count=orders,sum=revenue
 is '.ok and .rows == 3 and .events == 7 and .series == 4'
+
+# Metrics take such sums like the events that they stand for.
+# day METRIC: its value on the first day, as the history has it; with --slice of one channel.
+day() {
+	ctl history --source days --since 2024-03-01 --until 2024-03-02 --step 1d --csv "$@" |
+		tail -n 1 | cut -d , -f 2
+}
+counted() { [ "$(day sessions)" = 1500 ]; }
+wait_for 20 'the sums of the first day in the history' counted
+expect 'sessions of a channel' "$(day sessions --slice channel=email)" 300
+expect 'orders' "$(day orders)" 31
+expect 'revenue' "$(day revenue)" 1812.5
+expect 'the mean order' "$(day basket | cut -c 1-7)" 58.4677
+expect 'orders for each session' "$(day conversion | cut -c 1-7)" 0.02066
 
 # A broken row is named by its line, and nothing was sent; or it is counted, as asked.
 printf 'time,v\n1700000000,1\n1700000001,x\n1700000002,3,4\n1700000003,4\n' >"$E2E/broken.csv"

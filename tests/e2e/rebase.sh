@@ -52,6 +52,12 @@ tail -n 1 "$E2E/out" | jq -e '.phase == "done" and .intervals > 7000 and .damage
 	fail "$(cat "$E2E/out")"
 grep -q 'rebase: live: 7[0-9]* intervals of history' "$WEIRD_LOG" || fail "the engine does not say so"
 
+# The history has what came late.
+ctl history orders --since 3h --step 1h --json >"$E2E/out" || fail "history"
+events=$(($(wc -l <"$E2E/past.csv") - 1))
+jq -s -e --argjson n "$events" '[.. | .events? // empty] | add == $n' "$E2E/out" >/dev/null ||
+	fail "the history does not have $events events: $(head -c 600 "$E2E/out")"
+
 # The detectors have just begun, and know what is usual all the same: nothing at all is an anomaly.
 wait_for 15 'an anomaly' firing
 ctl anomalies --json >"$E2E/anomalies"

@@ -364,6 +364,82 @@ static void every_aggregation(uint32_t lanes, uint32_t shards, int crashes)
 	story_end(&story);
 }
 
+/* Rebases in the middle, while something fires and while nothing does, with crashes behind them;
+ * late events before the second, so that it learns what nobody had scored. */
+static void rebased(uint32_t lanes, uint32_t shards, int crashes, uint64_t retain_bytes)
+{
+	struct story story;
+	char name[64];
+
+	snprintf(name, sizeof(name), "%u lanes, %u shards, rebased%s%s", lanes, shards,
+		 crashes ? ", crashes" : "", retain_bytes ? ", retention" : "");
+	story_begin(&story, lanes, shards, lanes * 3000 + shards);
+	story.hashes = true;
+	story.retain_bytes = retain_bytes;
+	story_start(&story);
+	for (int part = 0; part < 4; part++) {
+		story_play(&story, retain_bytes ? 700 : 150, 0);
+		story_play(&story, 12, 0.9);
+		if (part != 2)
+			story_rebase(&story);
+		if (crashes) {
+			story_crash(&story);
+			story_play(&story, 3, 0);
+			story_start(&story);
+		}
+		if (part == 2)
+			story_rebase(&story);
+	}
+	story_play(&story, 30, 0);
+	story_end_producers(&story);
+	story_stop(&story);
+	if (!retain_bytes)
+		check_log(&story, name);
+	compare(&story, name, retain_bytes > 0);
+	story_end(&story);
+}
+
+/* Who lives through the same again knows the same: where nothing fired and nothing came late, all
+ * that is found later is what would have been found without the rebase, bit for bit. */
+static char **found(bool rebase, uint32_t *ret_count)
+{
+	struct story story;
+
+	story_begin(&story, 2, 2, 4711);
+	story_start(&story);
+	story_play(&story, 200, 0);
+	story_settle(&story);
+	if (rebase)
+		story_rebase(&story);
+	story_play(&story, 12, 0.9);
+	story_play(&story, 60, 0);
+	story_end_producers(&story);
+	story_stop(&story);
+	char **lines = story_stored(&story, ret_count);
+	story_end(&story);
+	return lines;
+}
+
+static void rebased_to_the_same(void)
+{
+	const char *name = "a rebase of what was lived";
+	uint32_t plain_count, again_count;
+	char **plain = found(false, &plain_count);
+	char **again = found(true, &again_count);
+	bool same = plain_count == again_count;
+
+	expect(plain_count >= 10, "the story has anomalies", name);
+	for (uint32_t i = 0; i < plain_count && same; i++) {
+		same = strcmp(plain[i], again[i]) == 0;
+		if (!same)
+			printf("without %s\nwith    %s\n", plain[i], again[i]);
+	}
+	expect(same, "the same is found", name);
+	printf("%-40s %u, %u revisions\n", name, plain_count, again_count);
+	story_free_lines(plain, plain_count);
+	story_free_lines(again, again_count);
+}
+
 /* interrupt: 0 none, 1 stops, 2 crashes, 3 crashes and a change of configuration. */
 static void scenario(uint32_t lanes, uint32_t shards, int interrupt, uint64_t retain_bytes)
 {
@@ -421,6 +497,12 @@ int main(int argc, char **argv)
 		every_aggregation(3, 2, 1);
 		return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 	}
+	if (argc == 2 && strcmp(argv[1], "rebased") == 0) {
+		rebased_to_the_same();
+		rebased(1, 1, 0, 0);
+		rebased(3, 2, 1, 0);
+		return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	}
 	if (argc == 5) { /* one scenario: lanes shards interrupt retain_bytes */
 		scenario((uint32_t)atoi(argv[1]), (uint32_t)atoi(argv[2]), atoi(argv[3]),
 			 strtoull(argv[4], NULL, 10));
@@ -443,6 +525,10 @@ int main(int argc, char **argv)
 	every_aggregation(3, 2, 1);
 	every_aggregation(2, 5, 1);
 	operated(2, 2, 1, 8u << 20);
+	rebased_to_the_same();
+	rebased(1, 1, 0, 0);
+	rebased(3, 2, 1, 0);
+	rebased(2, 5, 1, 8u << 20);
 	scenario(1, 2, 0, 8u << 20);
 	scenario(3, 1, 2, 8u << 20);
 	small_blocks();

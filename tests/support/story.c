@@ -231,6 +231,20 @@ void story_input(struct story *story, const char *json)
 	wait_kept(story);
 }
 
+void story_rebase(struct story *story)
+{
+	char why[512];
+	int done = engine_rebase(story->engine, "story", why, sizeof(why));
+
+	if (done < 0)
+		fprintf(stderr, "%s\n", why);
+	for (int turns = 0; turns < 100000 && done == 0; turns++) {
+		story_crank(story);
+		done = engine_rebased(story->engine);
+	}
+	must(done == 1);
+}
+
 static void show_status(struct story *story)
 {
 	char *status = getenv("STORY_STATUS") ? engine_status(story->engine) : NULL;

@@ -54,6 +54,8 @@ void story_renew_producers(struct story *story, uint32_t ring_events);
 /* The running engine takes the metrics and detectors of the story over, and what operators say. */
 void story_reload(struct story *story);
 void story_input(struct story *story, const char *json);
+/* The detectors live through the history of the story's source again. */
+void story_rebase(struct story *story);
 /* One turn of everything; a millisecond of the story's time. How much work that was. */
 int story_crank(struct story *story);
 /* Turn the crank until nothing moves any more. */
