@@ -15,7 +15,9 @@
  * Runs on: the shard that owns the metric, once per hour (each interval from an hour up).
  */
 #include <math.h>
+#include <string.h>
 
+#include "base/simd.h"
 #include "detect/math.h"
 #include "detect/profile.h"
 
@@ -92,73 +94,139 @@ void profile_season_close(const struct profile_step *step, uint32_t week)
 	}
 }
 
-struct estimate {
-	double mean;
-	double variance;
-	double weight; /* hours seen of all that went in; 0: nothing known */
-	double trust;  /* 0: by the other days alone, 1: by this hour of the week alone */
+/* Slices that are estimated together: their five hours stay in the nearest cache. */
+#define BLOCK 128
+
+/* What one hour of the week is worth, by slice of a block. */
+struct estimates {
+	double mean[BLOCK];
+	double variance[BLOCK];
+	double weight[BLOCK]; /* hours seen of all that went in; 0: nothing known */
+	double trust[BLOCK];  /* 0: by the other days alone, 1: by this hour of the week alone */
 };
 
+/* What sampling() needs of the slices of a block. */
+struct block {
+	uint32_t from, count;
+	double per_hour;
+	double lumps; /* 1; gauges: 0 */
+	const double *lump, *phi, *unit, *rarity;
+};
+
+static struct block block_of(const struct profile_step *step, uint32_t from)
+{
+	uint32_t left = step->slices - from;
+	return (struct block){
+		.from = from,
+		.count = left < BLOCK ? left : BLOCK,
+		.per_hour = step->per_hour,
+		.lumps = step->lumps ? 1 : 0,
+		.lump = profile_row(step, PROFILE_LUMP) + from,
+		.phi = profile_row(step, PROFILE_HOUR_PHI) + from,
+		.unit = profile_row(step, PROFILE_UNIT) + from,
+		.rarity = profile_row(step, PROFILE_RARITY) + from,
+	};
+}
+
 /* Variance of a mean over `weight` hours. */
-static double sampling(const struct profile_step *step, uint32_t i, double mean, double weight)
+static inline double sampling(double lumps, double per_hour, double lump, double phi, double one,
+			      double mean, double weight)
 {
-	double lump = profile_lump(step, i);
-	double intervals = step->per_hour * weight;
-	double seen = step->lumps ? math_max(mean, 0) + lump / intervals : mean;
-	double phi = math_max(profile_row(step, PROFILE_HOUR_PHI)[i], 1);
-	return phi * profile_variance(step, i, seen, lump) / intervals;
+	double intervals = per_hour * math_max(weight, 1e-9);
+	double seen = math_max(mean, 0) + lump / intervals, many = seen * lump;
+	double variance = lumps > 0 ? many : one;
+	return math_max(phi, 1) * variance / intervals;
 }
 
-/* The same hour on the other days. */
-static struct estimate other_days(const struct profile_step *step, uint32_t i, uint32_t week)
-{
-	struct estimate days = {0, 0, 0, 0};
-	double squares = 0, count = 0;
+/* Sums over the other days of a block's slices. */
+struct days {
+	double count[BLOCK], mean[BLOCK], weight[BLOCK], squares[BLOCK];
+};
 
-	for (uint32_t day = 1; day < 7; day++) {
-		uint32_t other = (week + 24 * day) % HOURS_OF_WEEK;
-		double weight = (double)profile_hour(step, PROFILE_HOUR_WEIGHT + other)[i];
-		double mean = (double)profile_hour(step, PROFILE_HOUR_MEAN + other)[i];
+WEIR_CLONES
+static void add_day(uint32_t slices, const float *restrict means, const float *restrict weights,
+		    struct days *restrict days)
+{
+	for (uint32_t i = 0; i < slices; i++) {
+		double weight = (double)weights[i];
 		double known = weight >= KNOWN_WEIGHT ? 1 : 0;
-		/* Welford's update, by days: one day's value deviates like any other's. */
-		double gap = known * (mean - days.mean);
-		count += known;
-		days.mean += gap / math_max(count, 1);
-		squares += gap * (mean - days.mean);
-		days.weight += known * weight;
+		days->count[i] += known;
+		days->mean[i] += known * (double)means[i];
+		days->weight[i] += known * weight;
 	}
-	if (count == 0)
-		return days;
-	double noise = sampling(step, i, days.mean, days.weight / count);
-	double differ = DAYS_DIFFER * days.mean;
-	double between = math_max(squares - (count - 1) * noise, 0);
-	double spread = (DAYS_DIFFER_WEIGHT * differ * differ + between) /
-			(DAYS_DIFFER_WEIGHT + count - 1);
-	days.variance = spread * (1 + 1 / count) + sampling(step, i, days.mean, days.weight);
-	return days;
 }
 
-static struct estimate estimate_hour(const struct profile_step *step, uint32_t i, uint32_t week)
+WEIR_CLONES
+static void add_day_square(uint32_t slices, const float *restrict means,
+			   const float *restrict weights, struct days *restrict days)
 {
-	struct estimate own = {
-		.mean = (double)profile_hour(step, PROFILE_HOUR_MEAN + week)[i],
-		.weight = (double)profile_hour(step, PROFILE_HOUR_WEIGHT + week)[i],
-		.trust = 1,
-	};
-	struct estimate days = other_days(step, i, week);
+	for (uint32_t i = 0; i < slices; i++) {
+		double known = (double)weights[i] >= KNOWN_WEIGHT ? 1 : 0;
+		double gap = known * ((double)means[i] - days->mean[i]);
+		days->squares[i] += gap * gap;
+	}
+}
 
-	if (own.weight < KNOWN_WEIGHT)
-		return days;
-	own.variance = sampling(step, i, own.mean, own.weight);
-	if (days.weight == 0 || !(days.variance > 0) || !(own.variance > 0))
-		return own;
-	double trust = days.variance / (days.variance + own.variance);
-	return (struct estimate){
-		.mean = days.mean + trust * (own.mean - days.mean),
-		.variance = trust * own.variance,
-		.weight = own.weight,
-		.trust = trust,
-	};
+/* Without branches, so that slices are worked on side by side: both answers are computed, and one
+ * is taken. */
+WEIR_CLONES
+static void weigh_days(const struct block *block, const float *restrict means,
+		       const float *restrict weights, const struct days *restrict days,
+		       struct estimates *restrict estimates)
+{
+	const double *restrict lumps = block->lump, *restrict phis = block->phi;
+	const double *restrict units = block->unit, *restrict rarities = block->rarity;
+	double kind = block->lumps, per_hour = block->per_hour;
+	uint32_t slices = block->count;
+
+	for (uint32_t i = 0; i < slices; i++) {
+		double lump = lumps[i], phi = phis[i], one = units[i] * rarities[i];
+		double some = math_max(days->count[i], 1), mean = days->mean[i];
+		double noise = sampling(kind, per_hour, lump, phi, one, mean,
+					days->weight[i] / some);
+		double differ = DAYS_DIFFER * mean;
+		double between = math_max(days->squares[i] - (some - 1) * noise, 0);
+		double spread = (DAYS_DIFFER_WEIGHT * differ * differ + between) /
+				(DAYS_DIFFER_WEIGHT + some - 1);
+		double theirs = spread * (1 + 1 / some) +
+				sampling(kind, per_hour, lump, phi, one, mean, days->weight[i]);
+		double own = (double)means[i], own_weight = (double)weights[i];
+		double ours = sampling(kind, per_hour, lump, phi, one, own, own_weight);
+		double here = own_weight >= KNOWN_WEIGHT ? 1 : 0;
+		double there = days->count[i] > 0 ? 1 : 0;
+		double sure = math_min(theirs, ours) > 0 ? here * there : 0;
+		double part = theirs / math_max(theirs + ours, 1e-300);
+		double blend = mean + part * (own - mean), less = part * ours;
+		double alone = here > 0 ? own : mean, alone_variance = here > 0 ? ours : theirs;
+		double known = math_max(here, there);
+		estimates->trust[i] = sure > 0 ? part : here;
+		estimates->mean[i] = known * (sure > 0 ? blend : alone);
+		estimates->variance[i] = known * (sure > 0 ? less : alone_variance);
+		estimates->weight[i] = here > 0 ? own_weight : days->weight[i];
+	}
+}
+
+/* The hour of the week itself, and the same hour on the other days: their mean, and its variance by
+ * how far days differ and how little was seen of them; weighed by their variances. */
+static void estimate_hour(const struct profile_step *step, const struct block *block, uint32_t week,
+			  struct estimates *estimates)
+{
+	const float *means[7], *weights[7];
+	struct days days;
+
+	for (uint32_t day = 0; day < 7; day++) {
+		uint32_t hour = (week + 24 * day) % HOURS_OF_WEEK;
+		means[day] = profile_hour(step, PROFILE_HOUR_MEAN + hour) + block->from;
+		weights[day] = profile_hour(step, PROFILE_HOUR_WEIGHT + hour) + block->from;
+	}
+	memset(&days, 0, sizeof(days));
+	for (uint32_t day = 1; day < 7; day++)
+		add_day(block->count, means[day], weights[day], &days);
+	for (uint32_t i = 0; i < block->count; i++)
+		days.mean[i] /= math_max(days.count[i], 1);
+	for (uint32_t day = 1; day < 7; day++)
+		add_day_square(block->count, means[day], weights[day], &days);
+	weigh_days(block, means[0], weights[0], &days, estimates);
 }
 
 /* Neighbouring hours of an even day, not of a step. */
@@ -195,27 +263,25 @@ static void bend(const struct profile_step *step, uint32_t i, const double m[5],
 	profile_row(step, PROFILE_BEND + 3)[i] = c4;
 }
 
-/* From the hours around, as far as they are known. */
-static void bend_slice(const struct profile_step *step, uint32_t i, uint32_t week,
-		       struct estimate estimated)
+/* From the hours around, as far as they are known; k: slice i's place in the block. */
+static void bend_slice(const struct profile_step *step, uint32_t i, uint32_t k,
+		       const struct estimates hours[5])
 {
-	double at = estimated.mean;
+	double at = hours[2].mean[k];
 	double means[5] = {at, at, at, at, at};
 	bool known[5] = {0};
 
-	for (uint32_t k = 0; k < 5 && step->per_hour > 1; k++) {
-		if (k == 2)
+	for (uint32_t h = 0; h < 5 && step->per_hour > 1; h++) {
+		if (h == 2)
 			continue;
-		uint32_t other = (week + HOURS_OF_WEEK + k - 2) % HOURS_OF_WEEK;
-		struct estimate estimate = estimate_hour(step, i, other);
-		known[k] = estimate.weight > 0;
-		if (known[k])
-			means[k] = estimate.mean;
+		known[h] = hours[h].weight[k] > 0;
+		if (known[h])
+			means[h] = hours[h].mean[k];
 	}
 	if (!known[1] || !known[3])
 		means[1] = means[3] = at;
 	/* Another day is not only more or less, it is also earlier or later. */
-	double shift = DAYS_SHIFT_HOURS * (1 - estimated.trust) * 0.5 * (means[3] - means[1]);
+	double shift = DAYS_SHIFT_HOURS * (1 - hours[2].trust[k]) * 0.5 * (means[3] - means[1]);
 	profile_row(step, PROFILE_DOUBT)[i] += shift * shift;
 	bend(step, i, means, known[0] && known[1] && known[3] && known[4]);
 }
@@ -246,20 +312,37 @@ static void change_trust(const struct profile_step *step, uint32_t i, double tru
 	}
 }
 
+static void open_slice(const struct profile_step *step, uint32_t i, uint32_t k,
+		       const struct estimates hours[5])
+{
+	double weight = hours[2].weight[k];
+	bool known = weight > 0;
+	double intervals = step->per_hour * math_max(weight, KNOWN_WEIGHT);
+
+	profile_row(step, PROFILE_KNOWN)[i] = known;
+	profile_row(step, PROFILE_BASE)[i] = hours[2].mean[k];
+	profile_row(step, PROFILE_DOUBT)[i] = hours[2].variance[k];
+	profile_row(step, PROFILE_PSEUDO)[i] =
+		known ? 0.5 * profile_row(step, PROFILE_LUMP)[i] / intervals : 0;
+	if (!known)
+		return;
+	change_trust(step, i, hours[2].trust[k]);
+	bend_slice(step, i, k, hours);
+}
+
 void profile_season_open(const struct profile_step *step, uint32_t week)
 {
-	for (uint32_t i = 0; i < step->slices; i++) {
-		struct estimate at = estimate_hour(step, i, week);
-		bool known = at.weight > 0;
-		double intervals = step->per_hour * math_max(at.weight, KNOWN_WEIGHT);
-		profile_row(step, PROFILE_KNOWN)[i] = known;
-		profile_row(step, PROFILE_BASE)[i] = at.mean;
-		profile_row(step, PROFILE_DOUBT)[i] = at.variance;
-		profile_row(step, PROFILE_PSEUDO)[i] =
-			known ? 0.5 * profile_lump(step, i) / intervals : 0;
-		if (!known)
-			continue;
-		change_trust(step, i, at.trust);
-		bend_slice(step, i, week, at);
+	struct estimates hours[5];
+
+	for (uint32_t from = 0; from < step->slices; from += BLOCK) {
+		struct block block = block_of(step, from);
+		/* Intervals of an hour and more have no neighbours within reach. */
+		for (uint32_t h = 0; h < 5; h++)
+			if (h == 2 || step->per_hour > 1)
+				estimate_hour(step, &block,
+					      (week + HOURS_OF_WEEK + h - 2) % HOURS_OF_WEEK,
+					      &hours[h]);
+		for (uint32_t k = 0; k < block.count; k++)
+			open_slice(step, from + k, k, hours);
 	}
 }
