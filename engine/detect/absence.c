@@ -12,7 +12,9 @@
  * Runs on: the shard that owns the metric. Never allocates.
  */
 #include <math.h>
+#include <string.h>
 
+#include "base/simd.h"
 #include "detect/detector.h"
 #include "detect/hours.h"
 #include "detect/math.h"
@@ -88,80 +90,104 @@ static void hour_close(void *state, uint32_t capacity, uint32_t slices, uint32_t
 	}
 }
 
-struct rate {
-	double rate;
-	double weight; /* hours that it was learned from; 0: not known */
+/* Slices whose hours are worked out together: they stay in the nearest cache. */
+#define BLOCK 256
+
+/* The same hour of all days of a block's slices: sum of weights, mean, and the least of them. */
+struct days {
+	double weight[BLOCK], rate[BLOCK], least[BLOCK], least_weight[BLOCK];
 };
 
-/* The same hour of all days: their mean, and the least of them. */
-static struct rate days_rate(const void *state, uint32_t capacity, uint32_t i, uint32_t hour,
-			     struct rate *ret_least)
+WEIR_CLONES
+static void add_day(uint32_t slices, const float *restrict rates, const float *restrict visits,
+		    struct days *restrict days)
 {
-	struct rate days = {0, 0};
-
-	*ret_least = days;
-	for (uint32_t day = 0; day < 7; day++) {
-		uint32_t other = (hour + day * 24) % HOURS_OF_WEEK;
-		const float *visits = rows_float(state, &shape, capacity, HOURS_OF_WEEK + other);
-		double weight = (double)visits[i];
-		double mean = (double)rows_float(state, &shape, capacity, other)[i];
-		if (weight < 0.25)
-			continue;
-		if (ret_least->weight == 0 || mean < ret_least->rate)
-			*ret_least = (struct rate){mean, weight};
-		days.weight += weight;
-		days.rate += weight / days.weight * (mean - days.rate);
+	for (uint32_t i = 0; i < slices; i++) {
+		double visit = (double)visits[i], rate = (double)rates[i];
+		double known = visit >= 0.25 ? 1 : 0;
+		double first = days->least_weight[i] == 0 ? 1 : 0;
+		double lower = rate < days->least[i] ? 1 : 0;
+		double take = known * math_max(first, lower);
+		days->weight[i] += known * visit;
+		days->rate[i] += known * visit * rate;
+		days->least[i] = take > 0 ? rate : days->least[i];
+		days->least_weight[i] = take > 0 ? visit : days->least_weight[i];
 	}
-	return days;
 }
+
+/* Rates of a block in one hour of the week, and the least they may be; 0 and 0 where not known. */
+struct rates {
+	double rate[BLOCK], least[BLOCK], known[BLOCK];
+};
 
 /*
  * Rate of an hour of the week, and the least it may be. An hour that was seen stands with the same
  * hour of all days, which know it much better, unless it is clearly below them (closed on
- * Sundays); one never seen may be like the quietest of them.
+ * Sundays); one never seen may be like the quietest of them. Without branches, so that slices are
+ * worked on side by side: all answers are computed, and one is taken.
  */
-static bool hour_rate(const void *state, uint32_t capacity, uint32_t i, uint32_t hour,
-		      double per_hour, double dispersion, double *ret_rate, double *ret_least)
+WEIR_CLONES
+static void judge_hour(uint32_t slices, const float *restrict rates, const float *restrict visits,
+		       const double *restrict dispersion, double per_hour,
+		       const struct days *restrict days, struct rates *restrict ret)
 {
-	struct rate least, best = days_rate(state, capacity, i, hour, &least);
-	struct rate own = {(double)rows_float(state, &shape, capacity, hour)[i],
-			   (double)rows_float(state, &shape, capacity, HOURS_OF_WEEK + hour)[i]};
-
-	if (best.weight == 0)
-		return false;
-	if (own.weight < 0.25) {
-		best = least;
-	} else {
-		double scatter = sqrt(dispersion * best.rate / (own.weight * per_hour));
-		if (own.rate < best.rate - 1.5 * scatter)
-			best = own;
+	for (uint32_t i = 0; i < slices; i++) {
+		double visit = (double)visits[i], own = (double)rates[i];
+		double scale = math_max(dispersion[i], 1) / per_hour;
+		double weight = math_max(days->weight[i], 1e-9), mean = days->rate[i] / weight;
+		double seen = visit >= 0.25 ? 1 : 0;
+		double scatter = sqrt(scale * mean / math_max(visit, 0.25));
+		double edge = mean - 1.5 * scatter;
+		double below = own < edge ? 1 : 0;
+		double best = below > 0 ? own : mean, best_weight = below > 0 ? visit : weight;
+		double rate = seen > 0 ? best : days->least[i];
+		double sure = seen > 0 ? best_weight : days->least_weight[i];
+		double error = sqrt(scale * rate / math_max(sure, 0.25));
+		double known = days->weight[i] > 0 ? 1 : 0;
+		ret->known[i] = known;
+		ret->rate[i] = known * rate;
+		ret->least[i] = known * math_max(rate - 1.5 * error, 0);
 	}
-	double error = sqrt(dispersion * best.rate / (best.weight * per_hour));
-	*ret_rate = best.rate;
-	*ret_least = math_max(best.rate - 1.5 * error, 0);
-	return true;
+}
+
+static void hour_rates(const void *state, uint32_t capacity, uint32_t from, uint32_t slices,
+		       uint32_t hour, double per_hour, struct rates *ret)
+{
+	struct days days;
+	memset(&days, 0, sizeof(days));
+	for (uint32_t day = 0; day < 7; day++) {
+		uint32_t other = (hour + day * 24) % HOURS_OF_WEEK;
+		add_day(slices, rows_float(state, &shape, capacity, other) + from,
+			rows_float(state, &shape, capacity, HOURS_OF_WEEK + other) + from, &days);
+	}
+	judge_hour(slices, rows_float(state, &shape, capacity, hour) + from,
+		   rows_float(state, &shape, capacity, HOURS_OF_WEEK + hour) + from,
+		   row(state, capacity, ROW_DISPERSION) + from, per_hour, &days, ret);
 }
 
 /* A new hour has begun: what it and its neighbours are worth. */
 static void hour_open(void *state, uint32_t capacity, uint32_t slices, uint32_t hour,
 		      double per_hour)
 {
-	for (uint32_t i = 0; i < slices; i++) {
-		double dispersion = math_max(row(state, capacity, ROW_DISPERSION)[i], 1);
-		double rate = 0, least = 0;
-		bool known = hour_rate(state, capacity, i, hour, per_hour, dispersion, &rate,
-				       &least);
+	struct rates own, other;
+
+	for (uint32_t from = 0; from < slices; from += BLOCK) {
+		uint32_t count = slices - from < BLOCK ? slices - from : BLOCK;
+		hour_rates(state, capacity, from, count, hour, per_hour, &own);
 		/* Intervals longer than an hour have no neighbours within reach. */
-		for (int side = -1; known && per_hour > 1 && side <= 1; side += 2) {
-			uint32_t other = (hour + HOURS_OF_WEEK + (uint32_t)side) % HOURS_OF_WEEK;
-			double ignored, edge;
-			if (hour_rate(state, capacity, i, other, per_hour, dispersion, &ignored,
-				      &edge))
-				least = math_min(least, edge);
+		for (uint32_t side = 0; per_hour > 1 && side < 2; side++) {
+			uint32_t next = (hour + HOURS_OF_WEEK - 1 + 2 * side) % HOURS_OF_WEEK;
+			hour_rates(state, capacity, from, count, next, per_hour, &other);
+			for (uint32_t i = 0; i < count; i++)
+				if (other.known[i] > 0)
+					own.least[i] = math_min(own.least[i], other.least[i]);
 		}
-		row(state, capacity, ROW_HOUR_RATE)[i] = rate;
-		row(state, capacity, ROW_HOUR_LEAST)[i] = least;
-		row(state, capacity, ROW_HOUR_KNOWN)[i] = known;
+		memcpy(row(state, capacity, ROW_HOUR_RATE) + from, own.rate,
+		       count * sizeof(double));
+		memcpy(row(state, capacity, ROW_HOUR_LEAST) + from, own.least,
+		       count * sizeof(double));
+		memcpy(row(state, capacity, ROW_HOUR_KNOWN) + from, own.known,
+		       count * sizeof(double));
 	}
 }
 
