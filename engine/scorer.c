@@ -17,9 +17,15 @@
 #include "recorder.h"
 #include "weir/segment.h"
 
-/* Intervals without any event that are scored after one with events: two weeks of minutes. What a
- * recorded stream jumps beyond that is a break in the record, not an outage of the shop. */
-#define EMPTY_INTERVALS_MAX 20160
+/* Empty intervals of a source that are scored for nothing but a jump of its clock: two weeks of
+ * minutes at once. What a recorded stream jumps beyond that is a break in the record, not an outage
+ * of the shop. An interval with events earns some of them again, so that a producer who jumps on
+ * and on makes little more work than one who sends events. A live source closes few at once. */
+#define EMPTY_INTERVALS_MAX 20160u
+#define EMPTY_INTERVALS_EARNED 360u
+#define EMPTY_INTERVALS_FREE 8u
+/* The index of a source's own section in a checkpoint: it is no metric's. */
+#define SOURCE_SECTION UINT32_MAX
 
 struct metric_state {
 	struct metric_state *next;
@@ -40,6 +46,7 @@ struct metric_state {
 struct source_state {
 	bool known;
 	char name[WEIR_SOURCE_NAME_BYTES];
+	uint32_t jumps; /* EMPTY_INTERVALS_MAX less what jumps of its clock have used */
 };
 
 struct scorer {
@@ -529,6 +536,7 @@ int scorer_source(struct scorer *scorer, uint32_t number, const char *name)
 	if (scorer->sources[number].known)
 		return 0;
 	scorer->sources[number].known = true;
+	scorer->sources[number].jumps = EMPTY_INTERVALS_MAX;
 	strncpy(scorer->sources[number].name, name, WEIR_SOURCE_NAME_BYTES - 1);
 	return scorer->config ? make_metrics(scorer, number, NULL) : 0;
 }
@@ -562,8 +570,27 @@ void scorer_record(struct scorer *scorer, struct history_rows *rows)
 	scorer->rows = rows;
 }
 
+/* Is the next empty interval of a close worth scoring, `empty` of which are in a row by now? */
+static bool empty_scored(struct source_state *source, int64_t empty)
+{
+	if (empty <= EMPTY_INTERVALS_FREE)
+		return true;
+	if (source->jumps == 0)
+		return false;
+	source->jumps--;
+	return true;
+}
+
+static void earn_empties(struct source_state *source)
+{
+	source->jumps += EMPTY_INTERVALS_EARNED;
+	if (source->jumps > EMPTY_INTERVALS_MAX)
+		source->jumps = EMPTY_INTERVALS_MAX;
+}
+
 int scorer_close(struct scorer *scorer, const struct close_job *job, struct scored_list *out)
 {
+	struct source_state *source = &scorer->sources[job->source];
 	const struct partial *at = job->partials;
 	int64_t interval = job->from;
 	int64_t empty = 0;
@@ -576,7 +603,9 @@ int scorer_close(struct scorer *scorer, const struct close_job *job, struct scor
 		while (at && at->interval <= interval)
 			at = at->next;
 		empty = first == at ? empty + 1 : 0;
-		if (empty > EMPTY_INTERVALS_MAX) {
+		if (!empty)
+			earn_empties(source);
+		if (empty && !empty_scored(source, empty)) {
 			if (!at)
 				break;
 			interval = at->interval;
@@ -660,6 +689,23 @@ void scorer_save(const struct scorer *scorer, struct bytes *out)
 		out->failed |= body.failed;
 		bytes_fini(&body);
 	}
+	/* Every shard says this; it is the same. */
+	for (uint32_t s = 0; s < WEIR_SOURCES_MAX; s++) {
+		if (!scorer->sources[s].known)
+			continue;
+		bytes_put_u32(out, s);
+		bytes_put_u32(out, SOURCE_SECTION);
+		bytes_put_u64(out, sizeof(uint64_t));
+		bytes_put_u64(out, scorer->sources[s].jumps);
+	}
+}
+
+static int load_source(struct source_state *source, struct bytes_reader *in)
+{
+	uint64_t jumps = bytes_get_u64(in);
+
+	source->jumps = (uint32_t)jumps;
+	return in->failed || in->left || jumps > EMPTY_INTERVALS_MAX ? -EPROTO : 0;
 }
 
 static int load_metric(struct metric_state *metric, struct bytes_reader *in)
@@ -686,6 +732,10 @@ int scorer_load(struct scorer *scorer, struct bytes_reader *in)
 		uint64_t bytes = bytes_get_u64(in);
 		const void *data = bytes_get(in, bytes);
 		if (!data)
+			return -EPROTO;
+		struct bytes_reader own = {.data = data, .left = bytes};
+		if (source < WEIR_SOURCES_MAX && index == SOURCE_SECTION &&
+		    load_source(&scorer->sources[source], &own) < 0)
 			return -EPROTO;
 		for (struct metric_state *m = scorer->metrics; m; m = m->next) {
 			struct bytes_reader body = {.data = data, .left = bytes};

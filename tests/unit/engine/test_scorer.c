@@ -1,0 +1,125 @@
+/* scorer: how many empty intervals a jump of a source's clock may cost. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "detect/bank.h"
+#include "scorer.h"
+
+#define MINUTE_MS 60000
+#define AT_ONCE 20160 /* empty intervals that one jump may cost */
+#define EARNED 360    /* by an interval with events */
+#define FREE 8        /* of each close */
+
+static struct series_registry *registry;
+static struct config *config;
+
+static void load_config(void)
+{
+	static const char text[] =
+		"data_directory: /nonexistent\nsocket: /nonexistent/s\n"
+		"control_socket: /nonexistent/c\ninterval: 1m\n"
+		"metrics:\n  - {name: views, event: page_view, agg: count}\n"
+		"detectors:\n  - {name: p, metric: views, kind: profile, learn: 1000000}\n";
+	char why[256] = "";
+
+	cr_assert_eq(config_parse(text, sizeof(text) - 1, "test", &config, why, sizeof(why)), 0,
+		     "%s", why);
+	registry = series_create(100);
+}
+
+static void unload_config(void)
+{
+	config_free(config);
+	series_destroy(registry);
+}
+
+static struct scorer *make(void)
+{
+	struct scorer *scorer = scorer_create(0, 1, MINUTE_MS, registry);
+
+	cr_assert_eq(scorer_configure(scorer, config), 0);
+	cr_assert_eq(scorer_source(scorer, 0, "story"), 0);
+	return scorer;
+}
+
+static void learned(void *self, const struct scorer_detail *detail)
+{
+	uint64_t wanted;
+
+	bank_learning(detail->bank, self, &wanted);
+}
+
+static uint64_t scored(const struct scorer *scorer)
+{
+	uint64_t seen = 0;
+
+	scorer_details(scorer, learned, &seen);
+	return seen;
+}
+
+/* A close of the intervals from..through, the last of which has events. */
+static uint64_t close_through(struct scorer *scorer, int64_t from, int64_t through)
+{
+	struct partial *partial = calloc(1, sizeof(*partial));
+	uint64_t before = scored(scorer);
+	struct scored_list out;
+
+	partial->interval = through;
+	struct close_job job = {.kind = WEIR_CONTROL_CLOSE,
+				.source_name = "story",
+				.from = from,
+				.through = through,
+				.partials = partial};
+	scored_list_init(&out);
+	cr_assert_eq(scorer_close(scorer, &job, &out), 0);
+	scored_list_free(&out);
+	partial_free(partial);
+	return scored(scorer) - before;
+}
+
+TestSuite(scorer, .init = load_config, .fini = unload_config);
+
+Test(scorer, a_jump_costs_so_many_empty_intervals_and_another_only_what_was_earned)
+{
+	struct scorer *scorer = make();
+	int64_t at = 0;
+
+	close_through(scorer, at, at); /* what is before the first event is not learned from */
+	cr_assert_eq(close_through(scorer, at + 1, at + 1000000), FREE + AT_ONCE + 1);
+	at += 1000000;
+	for (int i = 0; i < 5; i++, at += 1000000)
+		cr_assert_eq(close_through(scorer, at + 1, at + 1000000), FREE + EARNED + 1);
+	scorer_destroy(scorer);
+}
+
+Test(scorer, gaps_of_a_night_are_always_scored)
+{
+	struct scorer *scorer = make();
+	int64_t at = 0;
+
+	close_through(scorer, at, at);
+	for (int day = 0; day < 30; day++, at += 1440) {
+		for (int64_t minute = 1; minute <= 480; minute++)
+			cr_assert_eq(close_through(scorer, at + minute, at + minute), 1);
+		cr_assert_eq(close_through(scorer, at + 481, at + 1440), 960);
+	}
+	scorer_destroy(scorer);
+}
+
+Test(scorer, what_jumps_have_used_is_remembered_over_a_checkpoint)
+{
+	struct scorer *scorer = make(), *again = make();
+	struct bytes saved = {0};
+
+	close_through(scorer, 0, 0);
+	close_through(scorer, 1, 1000000);
+	scorer_save(scorer, &saved);
+	struct bytes_reader in = {.data = saved.data, .left = saved.used};
+	cr_assert_eq(scorer_load(again, &in), 0);
+	cr_assert_eq(close_through(again, 1000001, 2000000), FREE + EARNED + 1);
+	cr_assert_eq(close_through(scorer, 1000001, 2000000), FREE + EARNED + 1);
+	bytes_fini(&saved);
+	scorer_destroy(scorer);
+	scorer_destroy(again);
+}
