@@ -160,6 +160,15 @@ static int make_delivery(struct engine *engine, char *why, size_t why_bytes)
 	storing->lanes = config->lanes;
 	storing->epoch = engine->epoch;
 	storing->keep_lsn = engine->keep_lsn;
+	storing->dropped = (struct dropped){
+		.io = engine->checkpoint_io,
+		.lanes = config->lanes,
+		.started_s = engine->started_ms / 1000,
+		.segment_bytes = config->segment_bytes,
+	};
+	storing->live_ms = &engine->recovered.sources.sources[0].clock_ms;
+	storing->retain_bytes = config->retain_bytes;
+	storing->retain_s = config->retain_s;
 	storing->partial_bytes_freed = engine->partial_bytes_freed;
 	storing->outbox = store_outbox_rows(engine->store);
 	storing->stored_through = store_scored_through(engine->store);

@@ -233,8 +233,12 @@ static void keep_dropped(const struct closing_options *options, struct checkpoin
 	for (uint32_t s = 0; s < WEIR_SOURCES_MAX; s++) {
 		const struct partial *partial = options->closer->sources[s].pending;
 		for (; partial; partial = partial->next) {
-			if (!partial->dropped || partial->lane >= options->lanes)
+			if (!partial->dropped)
 				continue;
+			if (partial->lane >= options->lanes) {
+				request->needs_dropped = true;
+				continue;
+			}
 			uint64_t *keep = &request->resume_lsn[partial->lane];
 			if (*keep == 0 || partial->first_lsn < *keep)
 				*keep = partial->first_lsn;

@@ -48,6 +48,7 @@ void closing_record_free(struct closing_record *record);
 struct checkpoint_request {
 	struct bytes positions;
 	uint64_t resume_lsn[WEIR_LANES_MAX]; /* retention may not pass these */
+	bool needs_dropped; /* cells are still to be read from lanes that this engine has not */
 };
 
 struct closing_options {

@@ -394,7 +394,7 @@ static void forget_state(struct replay *replay)
 	replay->why[0] = '\0';
 }
 
-/* Lanes lost their first segments to retention when any begins after LSN 1. */
+/* Lanes lost their first segments to retention when any begins after LSN 1, or has none. */
 static int each_truncated(void *self, const char *name)
 {
 	struct replay *replay = self;
@@ -410,7 +410,7 @@ static int each_truncated(void *self, const char *name)
 		return 0;
 	reader_report(reader, &report);
 	reader_close(reader);
-	replay->state->truncated |= report.first_lsn > 1;
+	replay->state->truncated |= report.first_lsn != 1;
 	return 0;
 }
 

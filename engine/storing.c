@@ -110,6 +110,8 @@ static void take_job(struct storing *storing, struct close_job *job, struct scor
 		storing->config = job->config;
 		job->config = NULL;
 		keeping_config(storing->keeping, storing->config);
+		storing->retain_bytes = storing->config->retain_bytes;
+		storing->retain_s = storing->config->retain_s;
 		break;
 	case WEIR_CONTROL_INPUT:
 		inputs_apply(&storing->inputs, job->input);
@@ -253,6 +255,22 @@ static int commit(struct storing *storing, uint64_t now_ns)
 	return 1;
 }
 
+/* Both checkpoints that are kept do without lanes that this engine has not: what those have left
+ * is subject to retention. */
+static void retain_dropped(struct storing *storing)
+{
+	/* Relaxed: a time; an old one keeps a segment until the next checkpoint. */
+	uint64_t now_s = weir_load_relaxed_64(storing->live_ms) / 1000;
+	int freed = dropped_retain(&storing->dropped, storing->retain_bytes, storing->retain_s,
+				   now_s);
+
+	if (freed < 0)
+		log_warning("store", "cannot remove old segments of lanes that are no more: %s",
+			    strerror(-freed));
+	else if (freed)
+		log_info("store", "removed %d segments of lanes that are no more", freed);
+}
+
 /* The checkpoint's close is stored, and in the history: what recovery begins behind must be in
  * both. Write it, and let the past go that the older one covers. */
 static int write_checkpoint(struct storing *storing)
@@ -272,6 +290,11 @@ static int write_checkpoint(struct storing *storing)
 		 * retain() in lane.c. The older of the two kept gives the bound. */
 		weir_store_release_64(&storing->keep_lsn[lane], storing->previous_keep[lane]);
 		storing->previous_keep[lane] = request->resume_lsn[lane];
+	}
+	if (!error) {
+		if (storing->previous_whole && !request->needs_dropped)
+			retain_dropped(storing);
+		storing->previous_whole = !request->needs_dropped;
 	}
 	weir_store_relaxed_64(&storing->checkpoints, storing->checkpoints + (error == 0));
 	free_request(request);

@@ -12,6 +12,7 @@
 #include "base/queue.h"
 #include "deliver/publisher.h"
 #include "deliver/store.h"
+#include "dropped.h"
 #include "input.h"
 #include "keeping.h"
 #include "log/io.h"
@@ -40,6 +41,10 @@ struct storing {
 	struct bytes sections;
 	uint64_t previous_keep[WEIR_LANES_MAX]; /* of the newest checkpoint */
 	uint64_t *keep_lsn;                     /* [lanes], of the older one; lanes acquire */
+	bool previous_whole;                    /* it needs no lane that this engine has not */
+	struct dropped dropped;                 /* those lanes */
+	const uint64_t *live_ms;                /* clock of the live source */
+	uint64_t retain_bytes, retain_s;
 	uint64_t *partial_bytes_freed;          /* [lanes]; lanes read it */
 	uint64_t acknowledged;
 	/* For people: stored relaxed. */

@@ -1,5 +1,5 @@
 /*
- * series: ids come and go, what is sketched changes, events come late, and a replay agrees.
+ * series: series and lanes come and go, events come late, and a replay agrees.
  *
  * A story like that of replay.c, whose producers bring series of their own, which nobody uses again
  * later. Retention takes their segments, and engines that are started after that give their ids to
@@ -11,6 +11,8 @@
 
 #include "engine_private.h"
 #include "intake/series.h"
+#include "log/io.h"
+#include "support/simdisk.h"
 #include "support/story.h"
 
 #define ROUNDS 7
@@ -77,7 +79,7 @@ static void campaign(struct story *story, int round)
 	finish(story, producer, events);
 }
 
-static void compare(struct story *story)
+static void compare(struct story *story, const char *when)
 {
 	uint32_t stored_count, count;
 	char **stored = story_stored(story, &stored_count);
@@ -87,6 +89,8 @@ static void compare(struct story *story)
 	for (uint32_t i = 0; same && i < count; i++)
 		same = strcmp(stored[stored_count - count + i], replayed[i]) == 0;
 	expect(same, "a replay from the oldest checkpoint gives the last revisions");
+	if (!same)
+		printf("%s: %u stored, %u replayed\n", when, stored_count, count);
 	story_free_lines(stored, stored_count);
 	story_free_lines(replayed, count);
 }
@@ -114,12 +118,67 @@ static void ids_are_given_again(uint32_t lanes)
 	}
 	printf("%u lanes: %d series came, ids below %u\n", lanes, ROUNDS * SERIES, ids);
 	expect(overflowed == 0, "no series went to overflow");
-	compare(&story);
+	compare(&story, "ids");
+	story_end(&story);
+}
+
+static int count_segment(void *self, const char *name)
+{
+	*(uint32_t *)self += strstr(name, ".wseg") != NULL;
+	return 0;
+}
+
+static uint32_t segments(struct story *story, const char *directory)
+{
+	struct io *io = simdisk_io(story->disk, 1);
+	uint32_t count = 0;
+
+	io->ops->list(io, directory, count_segment, &count);
+	io->ops->destroy(io);
+	return count;
+}
+
+/* Three lanes become one: what the others have left goes once no checkpoint needs it. */
+static void lanes_go(void)
+{
+	struct story story;
+
+	story_begin(&story, 3, 2, 99);
+	story.retain_bytes = 6u << 20;
+	story_start(&story);
+	story_play(&story, 300, 0);
+	story_crash(&story);
+	uint32_t before = segments(&story, "lane-01") + segments(&story, "lane-02");
+	expect(before >= 2, "every lane has segments");
+	story.lanes = 1;
+	story_start(&story);
+	story_play(&story, 40, 0);
+	story_play(&story, 12, 0.9);
+	story_settle(&story);
+	uint32_t kept = segments(&story, "lane-01") + segments(&story, "lane-02");
+	expect(kept >= 2 && kept <= before, "while there is room what holds events stays");
+	compare(&story, "three lanes, then one");
+	story_play(&story, 3000, 0);
+	story_play(&story, 12, 0.9);
+	story_settle(&story);
+	expect(segments(&story, "lane-01") + segments(&story, "lane-02") == 0,
+	       "when the lane has more, the lanes that are gone give way");
+	expect(segments(&story, "lane-00") > 1, "the lane itself stays");
+	story_stop(&story);
+	compare(&story, "one lane, long after");
+	story.lanes = 3;
+	story_start(&story);
+	story_play(&story, 100, 0);
+	story_end_producers(&story);
+	story_stop(&story);
+	expect(segments(&story, "lane-02") > 0, "a lane may come back");
+	compare(&story, "three again");
 	story_end(&story);
 }
 
 int main(void)
 {
+	lanes_go();
 	ids_are_given_again(1);
 	ids_are_given_again(2);
 	printf("%d passed, %d failed\n", passed, failed);

@@ -307,6 +307,30 @@ static const struct verify_log *find_lane(const struct verify *verify, uint32_t 
 	return NULL;
 }
 
+bool verify_lane_dropped(const struct verify *verify, const struct verify_log *log)
+{
+	uint32_t first = log->places_count ? log->places[0].epoch : UINT32_MAX;
+	bool there = false;
+
+	for (uint32_t i = 0; i < verify->epochs_count; i++) {
+		const struct verify_epoch *epoch = &verify->epochs[i];
+		if (epoch->epoch < first && epoch->lanes <= log->lane && there)
+			return true;
+		there |= epoch->lanes > log->lane;
+	}
+	return false;
+}
+
+/* Has retention taken the block? */
+static bool removed(const struct verify *verify, const struct verify_log *log, uint64_t lsn,
+		    uint32_t epoch)
+{
+	if (lsn && lsn < log->first_lsn)
+		return true;
+	return verify_lane_dropped(verify, log) &&
+	       (!log->places_count || epoch < log->places[0].epoch);
+}
+
 void verify_closes(struct verify *verify)
 {
 	for (uint64_t i = 0; i < verify->closes_count; i++) {
@@ -314,7 +338,7 @@ void verify_closes(struct verify *verify)
 		for (uint32_t lane = 0; lane < close->lanes; lane++) {
 			const struct verify_log *log = find_lane(verify, lane);
 			/* What retention has deleted cannot be looked at. */
-			if (log && close->mark_lsn[lane] && close->mark_lsn[lane] < log->first_lsn)
+			if (log && removed(verify, log, close->mark_lsn[lane], close->epoch))
 				continue;
 			if (!log || !marked(log, close, close->mark_lsn[lane]))
 				SAY(close,

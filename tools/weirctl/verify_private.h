@@ -175,6 +175,9 @@ const uint8_t *verify_log_read(struct verify *verify, struct verify_log *log,
 int verify_control(struct verify *verify, struct verify_log *log);
 const struct verify_epoch *verify_epoch_find(const struct verify *verify, uint32_t epoch);
 void verify_closes(struct verify *verify);
+/* Was there an engine without this lane, before the first block that it has and after others that
+ * had the lane? Then retention may have taken all of it, and its LSNs begin anew. */
+bool verify_lane_dropped(const struct verify *verify, const struct verify_log *log);
 
 /* verify_lane.c */
 int verify_lanes(struct verify *verify);

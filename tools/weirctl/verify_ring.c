@@ -70,7 +70,8 @@ static bool excused(const struct verify *verify, const struct verify_ring *ring,
 		return false; /* this lane's own blocks tell it all */
 	for (uint32_t i = 0; i < verify->logs_count; i++) {
 		const struct verify_log *other = &verify->logs[i];
-		if (other->lane == WEIR_LANE_CONTROL || other->first_lsn <= 1)
+		if (other->lane == WEIR_LANE_CONTROL ||
+		    (other->first_lsn <= 1 && !verify_lane_dropped(verify, other)))
 			continue;
 		uint32_t first = other->places_count ? other->places[0].epoch : UINT32_MAX;
 		if (first >= ring->state_epoch)
