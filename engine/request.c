@@ -310,6 +310,33 @@ static int find_anomaly(const struct engine *engine, const uint64_t id[2], struc
 	return answer;
 }
 
+struct sought {
+	uint64_t number;
+	bool found;
+};
+
+static int each_mute(void *self, const struct operator_input *input, uint64_t ended)
+{
+	struct sought *sought = self;
+
+	sought->found |= input->number == sought->number && !ended;
+	return sought->found;
+}
+
+/* 1: nothing has ended it yet; 0: it has, or it is none; or negative. */
+static int find_mute(const struct engine *engine, uint64_t number)
+{
+	struct sought sought = {.number = number};
+	struct store_reader *reader;
+	int error = store_reader_open(engine->store_path, &reader);
+
+	if (error < 0)
+		return error;
+	error = store_inputs(reader, OPERATOR_MUTE, NULL, 0, each_mute, &sought);
+	store_reader_close(reader);
+	return error < 0 ? error : sought.found;
+}
+
 /* Does what it speaks of exist? 0, or -EINVAL with why. */
 static int check_target(const struct engine *engine, const struct operator_input *input, char *why,
 			size_t why_bytes)
@@ -320,14 +347,16 @@ static int check_target(const struct engine *engine, const struct operator_input
 
 	if (found > 0 && input->has_id)
 		found = find_anomaly(engine, input->id, anomaly);
+	else if (found > 0 && input->kind == OPERATOR_UNMUTE)
+		found = find_mute(engine, input->mute);
 	if (found < 0)
 		what = strerror(-found);
+	else if (found == 0 && input->kind == OPERATOR_UNMUTE)
+		what = "there is no such mute, or it is over: see weirctl mute --list";
 	else if (found == 0)
 		what = "there is no anomaly with this id";
 	else if (input->kind == OPERATOR_ACK && anomaly->state == ANOMALY_RESOLVED)
 		what = "this anomaly is resolved: nobody has to look after it; annotate it";
-	else if (input->kind == OPERATOR_UNMUTE && input->mute > engine->inputs_submitted)
-		what = "there is no such mute: see weirctl mute --list";
 	if (what)
 		snprintf(why, why_bytes, "%s", what);
 	free(anomaly);

@@ -30,6 +30,8 @@ enum statement {
 	STATEMENT_INPUT,
 	STATEMENT_UNMUTE,
 	STATEMENT_INPUTS,
+	STATEMENT_FORGET,
+	STATEMENT_GO_ON,
 	STATEMENT_RELEASE,
 	STATEMENTS
 };
@@ -52,6 +54,8 @@ static const char *const statements[STATEMENTS] = {
 	[STATEMENT_UNMUTE] = "UPDATE input SET ended = ?1 WHERE number = ?2 AND kind = 0 "
 			     "AND ended IS NULL",
 	[STATEMENT_INPUTS] = "UPDATE meta SET value = ? WHERE key = 'inputs_through'",
+	[STATEMENT_FORGET] = "DELETE FROM input WHERE number > ?",
+	[STATEMENT_GO_ON] = "UPDATE input SET ended = NULL WHERE ended > ?",
 	[STATEMENT_RELEASE] = "INSERT INTO outbox (of_row) SELECT row FROM revision "
 			      "WHERE id = ? ORDER BY revision DESC LIMIT 1 "
 			      "ON CONFLICT (of_row) DO NOTHING",
@@ -309,14 +313,21 @@ int store_rewind(struct store *store, uint64_t sequence)
 
 int store_rewind_inputs(struct store *store, uint64_t number)
 {
+	static const enum statement all[] = {STATEMENT_BEGIN, STATEMENT_FORGET, STATEMENT_GO_ON,
+					     STATEMENT_INPUTS, STATEMENT_COMMIT};
+	int error = 0;
 	check(!store->open);
 	if (number >= store->inputs_through)
 		return 0;
-	sqlite3_bind_int64(store->statement[STATEMENT_INPUTS], 1, (sqlite3_int64)number);
-	int error = run(store, STATEMENT_INPUTS);
-	if (!error)
-		store->inputs_through = number;
-	return error;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]) && !error; i++) {
+		if (all[i] != STATEMENT_BEGIN && all[i] != STATEMENT_COMMIT)
+			sqlite3_bind_int64(store->statement[all[i]], 1, (sqlite3_int64)number);
+		error = run(store, all[i]);
+	}
+	if (error)
+		return fail(store, error);
+	store->inputs_through = number;
+	return 0;
 }
 
 int store_acknowledge(struct store *store, uint64_t row)

@@ -148,6 +148,8 @@ operate 2 unmute everything
 operate 0 unmute "$number"
 told() { [ -n "$(states "$third")" ]; }
 wait_for 5 "what the mute withheld" told
+operate 1 unmute "$number"
+says 'it is over'
 expect "what is still muted" "$(ctl mute --list --json | jq -r .slice)" "country=DE"
 
 # Reload: wrong, too much, and right.
