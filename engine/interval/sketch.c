@@ -55,6 +55,7 @@ struct sketch {
 	/* quantile */
 	uint32_t pages_count, pages_capacity;
 	uint64_t count;
+	double least, greatest; /* of count > 0 */
 	struct page *pages;
 	uint16_t places[PAGES_MAX]; /* of page number + PAGE_MAX: 1 + index into pages; 0: none */
 	uint16_t first, end;        /* of the places in use; what is outside is 0 */
@@ -349,14 +350,23 @@ static inline uint64_t *page_of(struct sketch *sketch, int32_t number)
 	return sketch->pages[sketch->places[place] - 1].counts;
 }
 
-static int bucket_add(struct sketch *sketch, int32_t bucket, uint64_t count)
+static void stretch(struct sketch *sketch, double least, double greatest)
 {
-	int32_t number = floor_page(bucket);
+	bool first = sketch->count == 0;
+	sketch->least = first || least < sketch->least ? least : sketch->least;
+	sketch->greatest = first || greatest > sketch->greatest ? greatest : sketch->greatest;
+}
+
+static int quantile_add(struct sketch *sketch, double value)
+{
+	int32_t bucket = bucket_of(value), number = floor_page(bucket);
 	uint64_t *counts = page_of(sketch, number);
 	if (!counts)
 		return -ENOMEM;
-	counts[bucket - number * PAGE_BUCKETS] += count;
-	sketch->count += count;
+	value += 0.0; /* of the two zeros the positive one */
+	stretch(sketch, value, value);
+	counts[bucket - number * PAGE_BUCKETS]++;
+	sketch->count++;
 	return 0;
 }
 
@@ -378,8 +388,20 @@ static int quantile_merge(struct sketch *into, const struct sketch *from)
 		for (uint32_t j = 0; j < PAGE_BUCKETS; j++)
 			to[j] += counts[j];
 	}
+	if (from->count)
+		stretch(into, from->least, from->greatest);
 	into->count += from->count;
 	return 0;
+}
+
+/* The middle of the bucket, but no less than the least value and no more than the greatest: of
+ * equal values that is the value. */
+static double bucket_answer(const struct sketch *sketch, int32_t bucket)
+{
+	double value = bucket_value(bucket);
+	return value < sketch->least      ? sketch->least
+	       : value > sketch->greatest ? sketch->greatest
+					  : value;
 }
 
 double sketch_quantile(const struct sketch *sketch, double q)
@@ -387,22 +409,19 @@ double sketch_quantile(const struct sketch *sketch, double q)
 	if (sketch->count == 0)
 		return NAN;
 	double rank = ceil(q * (double)sketch->count), seen = 0;
-	int32_t bucket = 0;
-	rank = rank < 1 ? 1 : rank;
+	if (rank <= 1)
+		return sketch->least;
 	for (int32_t i = sketch->first; i < sketch->end; i++) {
 		if (!sketch->places[i])
 			continue;
 		const uint64_t *counts = sketch->pages[sketch->places[i] - 1].counts;
 		for (int32_t j = 0; j < PAGE_BUCKETS; j++) {
-			if (!counts[j])
-				continue;
-			bucket = (i - PAGE_MAX) * PAGE_BUCKETS + j;
 			seen += (double)counts[j];
-			if (seen >= rank)
-				return bucket_value(bucket);
+			if (counts[j] && seen >= rank && rank < (double)sketch->count)
+				return bucket_answer(sketch, (i - PAGE_MAX) * PAGE_BUCKETS + j);
 		}
 	}
-	return bucket_value(bucket);
+	return sketch->greatest;
 }
 
 /* --- both ------------------------------------------------------------------------------------- */
@@ -411,7 +430,7 @@ int sketch_add(struct sketch *sketch, double value)
 {
 	if (sketch->kind == SKETCH_DISTINCT)
 		return distinct_add(sketch, value);
-	return bucket_add(sketch, bucket_of(value), 1);
+	return quantile_add(sketch, value);
 }
 
 int sketch_merge(struct sketch *into, const struct sketch *from)
@@ -468,6 +487,10 @@ static void save_registers(const struct sketch *sketch, struct bytes *out)
 static void save_buckets(const struct sketch *sketch, struct bytes *out)
 {
 	int32_t before = BUCKET_MIN - 1;
+	if (sketch->count == 0)
+		return;
+	bytes_put_f64(out, sketch->least);
+	bytes_put_f64(out, sketch->greatest);
 	for (int32_t i = sketch->first; i < sketch->end; i++) {
 		if (!sketch->places[i])
 			continue;
@@ -533,26 +556,49 @@ static int merge_registers(struct sketch *into, const uint8_t *data, uint32_t by
 	return 0;
 }
 
+/* The next bucket as saved. 1; 0: there is none left; -EPROTO. */
+static int next_bucket(struct bytes_reader *in, int32_t *bucket, uint64_t *ret_count)
+{
+	if (!in->left)
+		return 0;
+	uint64_t skip = get_varint(in);
+	*ret_count = get_varint(in);
+	if (in->failed || skip >= BUCKETS_MAX || *ret_count == 0)
+		return -EPROTO;
+	*bucket += (int32_t)skip + 1;
+	bool between = *bucket > 0 && *bucket < PAGE_BUCKETS;
+	return *bucket >= BUCKET_MIN + BUCKETS_MAX || between ? -EPROTO : 1;
+}
+
 /* Buckets as saved: looked at, then their pages are made, then they are added. */
 static int merge_buckets(struct sketch *into, const uint8_t *data, uint32_t bytes)
 {
+	struct bytes_reader in = {.data = data, .left = bytes};
+	if (bytes == 0)
+		return 0;
+	double least = bytes_get_f64(&in), greatest = bytes_get_f64(&in);
+	const struct bytes_reader buckets = in;
+	if (in.failed || !isfinite(least) || !isfinite(greatest) || least > greatest)
+		return -EPROTO;
 	for (int pass = 0; pass < 3; pass++) {
-		struct bytes_reader in = {.data = data, .left = bytes};
-		int64_t bucket = BUCKET_MIN - 1;
-		while (in.left) {
-			uint64_t skip = get_varint(&in), count = get_varint(&in);
-			if (in.failed || skip >= BUCKETS_MAX || count == 0)
-				return -EPROTO;
-			bucket += (int64_t)skip + 1;
-			if (bucket >= -BUCKET_MIN + PAGE_BUCKETS ||
-			    (bucket > 0 && bucket < PAGE_BUCKETS))
-				return -EPROTO;
-			int32_t number = floor_page((int32_t)bucket);
+		int32_t bucket = BUCKET_MIN - 1, first = bucket;
+		uint64_t count;
+		int r;
+		if (pass == 2)
+			stretch(into, least + 0.0, greatest + 0.0);
+		in = buckets;
+		while ((r = next_bucket(&in, &bucket, &count)) > 0) {
+			int32_t number = floor_page(bucket);
+			first = first < BUCKET_MIN ? bucket : first;
 			if (pass == 1 && !page_of(into, number))
 				return -ENOMEM;
-			if (pass == 2)
-				bucket_add(into, (int32_t)bucket, count);
+			if (pass < 2)
+				continue;
+			page_of(into, number)[bucket - number * PAGE_BUCKETS] += count;
+			into->count += count;
 		}
+		if (r < 0 || first != bucket_of(least) || bucket != bucket_of(greatest))
+			return -EPROTO;
 	}
 	return 0;
 }

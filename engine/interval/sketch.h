@@ -5,9 +5,9 @@
  *              63-bit hashes; few values are kept as a sorted list, exactly the same registers.
  *   quantile   counts in buckets of equal relative width (as HdrHistogram and DDSketch do): each
  *              power of two in equal parts by the leading bits of the mantissa; negative values
- *              mirrored, zero by itself. Between 2^-64 and 2^64; what is smaller counts as zero,
- *              what is greater as the greatest, so that no producer can make a sketch grow beyond
- *              SKETCH_BYTES_MAX.
+ *              mirrored, zero by itself; and the least and greatest value. Between 2^-64 and 2^64;
+ * what is smaller counts as zero, what is greater as the greatest, so that no producer can make a
+ * sketch grow beyond SKETCH_BYTES_MAX.
  *
  * Merging is exact: merge(a, b) holds what one sketch of all values holds, in any order, and its
  * saved bytes are the same. Errors are stated here and measured in tests/property/sketch.c.
@@ -28,8 +28,8 @@ enum sketch_kind {
 	SKETCH_QUANTILE, /* a quantile is within SKETCH_QUANTILE_ERROR of its value, relatively */
 };
 
-#define SKETCH_DISTINCT_BITS 12      /* registers: 2^12, 1.6 %, 4 KiB at most */
-#define SKETCH_QUANTILE_ERROR 0.0079 /* 64 buckets to a power of two: 1 / 128, rounded up */
+#define SKETCH_DISTINCT_BITS 12       /* registers: 2^12, 1.6 %, 4 KiB at most */
+#define SKETCH_QUANTILE_ERROR 0.0079  /* 64 buckets to a power of two: 1 / 128, rounded up */
 #define SKETCH_BYTES_MAX (160u << 10) /* of memory; a usual one has 4 KiB to 16 KiB */
 
 struct sketch;

@@ -86,13 +86,7 @@ double sum_clamp(double value)
 
 double sum_quantile(const struct sum *sum, const struct sketch *sketch, double q)
 {
-	if (!sketch || sum->unsketched || sum->stats.count == 0)
-		return NAN;
-	/* The sketch knows a bucket, the cells know the ends. */
-	double value = sketch_quantile(sketch, q);
-	return value < sum->stats.min   ? sum->stats.min
-	       : value > sum->stats.max ? sum->stats.max
-					: value;
+	return sketch && !sum->unsketched ? sketch_quantile(sketch, q) : NAN;
 }
 
 double sum_distinct(const struct sum *sum, const struct sketch *sketch)

@@ -84,6 +84,20 @@ Test(sketch, quantiles_are_by_nearest_rank)
 	sketch_destroy(sketch);
 }
 
+Test(sketch, the_ends_and_equal_values_are_exact)
+{
+	static const double ones[] = {1.01, 1.01, 1.01}, values[] = {3.3, 7.7, 5.1, -0.0};
+	struct sketch *sketch = make(SKETCH_QUANTILE, ones, 3);
+
+	cr_assert_eq(sketch_quantile(sketch, 0.5), 1.01);
+	sketch_destroy(sketch);
+	sketch = make(SKETCH_QUANTILE, values, 4);
+	cr_assert_eq(sketch_quantile(sketch, 0.25), 0);
+	cr_assert_eq(signbit(sketch_quantile(sketch, 0)), 0);
+	cr_assert_eq(sketch_quantile(sketch, 1), 7.7);
+	sketch_destroy(sketch);
+}
+
 Test(sketch, zeros_and_negative_values_have_their_place)
 {
 	static const double values[] = {-100, -0.0, 0, 100, DBL_TRUE_MIN, -1e-300};
@@ -120,8 +134,9 @@ Test(sketch, lies_on_disk_as_the_format_says)
 	/* Buckets: 1 is 64 (0 + 65) = 4160; 1.5 is 4192; -1 is 63 - 4160 = -4097; 0 is 0.
 	 * Skips: 4095, 4096, 4159, 31. */
 	static const double values[] = {1, 1.5, 1.5, -1, 0};
-	static const uint8_t quantile[24] = {
-		2, 0, 0, 0, 11, 0, 0, 0, 0xff, 0x1f, 1, 0x80, 0x20, 1, 0xbf, 0x20, 1, 31, 2,
+	static const uint8_t quantile[40] = {
+		2, 0, 0, 0, 27,   0,    0,    0,    0, 0,    0,    0, 0,    0,    0xf0, 0xbf, 0, 0,
+		0, 0, 0, 0, 0xf8, 0x3f, 0xff, 0x1f, 1, 0x80, 0x20, 1, 0xbf, 0x20, 1,    31,   2,
 	};
 	struct sketch *sketch = make(SKETCH_QUANTILE, values, 5);
 
@@ -174,29 +189,50 @@ Test(sketch, many_registers_are_packed_to_six_bits)
 
 Test(sketch, bytes_that_are_no_sketch_are_refused_and_change_nothing)
 {
+	static const double one = 1;
 	static const struct {
 		const char *what;
-		uint8_t bytes[24];
-		size_t count;
+		double least, greatest;
+		uint8_t buckets[8];
+		uint32_t count; /* bytes of buckets */
+		int32_t more;   /* of what is said to follow and does not */
 	} wrong[] = {
-		{"of another kind", {3}, 8},
-		{"cut in the header", {2, 0, 0, 0, 0}, 5},
-		{"cut in the buckets", {2, 0, 0, 0, 2, 0, 0, 0, 1}, 9},
-		{"without its padding", {2, 0, 0, 0, 2, 0, 0, 0, 1, 1}, 10},
-		{"with something in the padding", {2, 0, 0, 0, 2, 0, 0, 0, 1, 1, 7}, 16},
-		{"with a count of nothing", {2, 0, 0, 0, 2, 0, 0, 0, 1, 0}, 16},
-		{"with half a pair", {2, 0, 0, 0, 1, 0, 0, 0, 1}, 16},
-		{"with a number longer than it must be", {2, 0, 0, 0, 3, 0, 0, 0, 0x81, 0, 1}, 16},
-		{"behind the last bucket", {2, 0, 0, 0, 4, 0, 0, 0, 0xc0, 0x80, 1, 1}, 16},
-		{"between zero and the least", {2, 0, 0, 0, 3, 0, 0, 0, 0x81, 0x40, 1}, 16},
+		{"without buckets", 1, 1, {0}, 0, 0},
+		{"cut in the buckets", 1, 1, {0xc0, 0x60, 1}, 3, 1},
+		{"with a count of nothing", 1, 1, {0xc0, 0x60, 0}, 3, 0},
+		{"with half a pair", 1, 1, {0xc0, 0x60}, 2, 0},
+		{"with a number longer than it must be", 1, 1, {0xc0, 0x60, 0x81, 0}, 4, 0},
+		{"behind the last bucket", 1, 1, {0xc0, 0x80, 1, 1}, 4, 0},
+		{"between zero and the least", 1, 1, {0x81, 0x40, 1}, 3, 0},
+		{"of another least", 2, 2, {0xc0, 0x60, 1}, 3, 0},
+		{"of another greatest", 1, 2, {0xc0, 0x60, 1}, 3, 0},
+		{"of no number", NAN, 1, {0xc0, 0x60, 1}, 3, 0},
+		{"of no end", 1, INFINITY, {0xc0, 0x60, 1}, 3, 0},
 	};
-	static const double one = 1;
+	static const uint8_t other[8] = {3}, cut[5] = {2}, bare[16] = {2, 0, 0, 0, 1};
 	struct sketch *sketch = make(SKETCH_QUANTILE, &one, 1);
 
+	cr_assert_eq(merge(sketch, other, 8), -EPROTO, "of another kind");
+	cr_assert_eq(merge(sketch, cut, 5), -EPROTO, "cut in the header");
+	cr_assert_eq(merge(sketch, bare, 16), -EPROTO, "cut in the least value");
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		cr_assert_eq(merge(sketch, wrong[i].bytes, wrong[i].count), -EPROTO, "%s",
-			     wrong[i].what);
+		struct bytes bytes = {0};
+		static const uint8_t zeros[8];
+
+		bytes_put_u32(&bytes, SKETCH_QUANTILE);
+		bytes_put_u32(&bytes, 16 + wrong[i].count + (uint32_t)wrong[i].more);
+		bytes_put_f64(&bytes, wrong[i].least);
+		bytes_put_f64(&bytes, wrong[i].greatest);
+		bytes_put(&bytes, wrong[i].buckets, wrong[i].count);
+		if (!wrong[i].more)
+			bytes_put(&bytes, zeros, -bytes.used & 7);
+		cr_assert_eq(merge(sketch, bytes.data, bytes.used), -EPROTO, "%s", wrong[i].what);
 		cr_assert_eq(sketch_count(sketch), 1, "%s", wrong[i].what);
+		if (bytes.used % 8 == 0) {
+			bytes.data[bytes.used - 1] = 7;
+			cr_assert_eq(merge(sketch, bytes.data, bytes.used), -EPROTO, "padding");
+		}
+		bytes_fini(&bytes);
 	}
 	sketch_destroy(sketch);
 
@@ -231,7 +267,7 @@ Test(sketch, a_reset_one_is_as_good_as_new)
 		cr_assert_eq(sketch_add(sketch, 5), 0);
 		struct bytes bytes = {0};
 		sketch_save(sketch, &bytes);
-		cr_assert_eq(bytes.used, 16);
+		cr_assert_eq(bytes.used, kind == SKETCH_DISTINCT ? 16 : 32);
 		bytes_fini(&bytes);
 		sketch_destroy(sketch);
 	}
