@@ -26,9 +26,11 @@ cd "$E2E/here" || exit 1
 cp -r "$root/tools" "$E2E/here/tools" || fail "no copy of tools/"
 sed -i -e "s|/var/lib/weir|$E2E/data|; s|/run/weir|$E2E|" tools/presets/*.yaml
 
+# Every source is closed up to the sheet's last day, and scored.
 settled() {
 	weirctl status --json | jq -e '(.status // .) | .store.closes == .store.stored_through and
-		([.sources[] | select(.name == "shop") | .closed_through_ms] | max) >= 1783382400000' >/dev/null
+		([.sources[] | select(.clock == "event") | .closed_through_ms] |
+			length > 0 and all(. >= 1783299600000))' >/dev/null
 }
 
 # type_it COMMAND: as it stands there, in this shell; what it says is in $E2E/out.
@@ -46,7 +48,7 @@ type_it() {
 		wait_for 20 "the engine" grep -q 'ready: producers' "$WEIRD_LOG"
 		return
 		;;
-	weirctl\ anomalies | weirctl\ history*) wait_for 60 "the engine to be done" settled ;;
+	weirctl\ anomalies | weirctl\ history* | id=*) wait_for 60 "the engine to be done" settled ;;
 	esac
 	eval "$command" >"$E2E/out" 2>"$E2E/err"
 	local code=$?
