@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -123,6 +123,18 @@ static void wait_for_end(struct engine *engine, struct fdstore *fdstore)
 	log_info("main", "stopping");
 }
 
+/* Descriptors for as many producers as the configuration allows: a shell's soft limit is not for
+ * servers. Where it cannot be raised, producers beyond it are refused, and the log says so. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 static int run(const struct config *config, const char *path)
 {
 	struct clock clock;
@@ -144,6 +156,7 @@ static int run(const struct config *config, const char *path)
 	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	raise_descriptors();
 	clock_system(&clock);
 	int error = fdstore_open(&fdstore);
 	if (error < 0)

@@ -24,8 +24,9 @@
 /* Writes of a lane that are under way at once, each with a buffer (engine/assemble.c). */
 #define LANE_BUFFERS 32u
 #define CAPABILITY_IPC_LOCK 14
-/* Two sockets and files for each producer, and what the engine needs itself. */
-#define FILES_PER_PRODUCER 8u
+/* For each producer: its connection, its pidfd, its control page, and one on the way; and what the
+ * engine needs itself. */
+#define FILES_PER_PRODUCER 4u
 #define FILES_OWN 256u
 
 /* The first line of a file; false: it cannot be read. */
@@ -84,8 +85,8 @@ void doctor_uring(struct doctor *doctor)
 		   "refused (%s): the engine writes with pwrite, slower", strerror(errno));
 }
 
-/* "Max locked memory  8388608  8388608  bytes" of a process: the soft limit. */
-static uint64_t limit_of(pid_t pid, const char *name)
+/* "Max locked memory  8388608  8388608  bytes" of a process: the soft limit, or the hard one. */
+static uint64_t limit_of(pid_t pid, const char *name, bool hard)
 {
 	char path[64], line[256];
 	uint64_t limit = UINT64_MAX;
@@ -93,7 +94,8 @@ static uint64_t limit_of(pid_t pid, const char *name)
 	FILE *file = fopen(path, "re");
 	while (file && fgets(line, sizeof(line), file))
 		if (strncmp(line, name, strlen(name)) == 0)
-			sscanf(line + strlen(name), "%" SCNu64, &limit); /* unlimited: no number */
+			/* "unlimited" is no number, and leaves the limit as it is. */
+			sscanf(line + strlen(name), hard ? "%*s %" SCNu64 : "%" SCNu64, &limit);
 	if (file)
 		fclose(file);
 	return limit;
@@ -120,10 +122,11 @@ void doctor_limits(struct doctor *doctor)
 	uint32_t lanes = config ? config->lanes : 1;
 	uint64_t block = config ? config->block_bytes : 256u << 10;
 	uint64_t needed = lanes * (LANE_BUFFERS * block + (1u << 20));
-	uint64_t locked = limit_of(doctor->pid, "Max locked memory");
+	uint64_t locked = limit_of(doctor->pid, "Max locked memory", false);
 	uint64_t files_needed = FILES_OWN +
 				FILES_PER_PRODUCER * (config ? config->producers_max : 256);
-	uint64_t files = limit_of(doctor->pid, "Max open files");
+	/* An engine takes what it may: its soft limit becomes its hard one. */
+	uint64_t files = limit_of(doctor->pid, "Max open files", true);
 
 	if (locked >= needed || has_capability(doctor->pid, CAPABILITY_IPC_LOCK))
 		doctor_say(doctor, DOCTOR_OK, "memlock", NULL, "enough for registered buffers (%s)",
