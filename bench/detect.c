@@ -51,12 +51,13 @@ struct bench {
 static const struct kind {
 	const char *name, *figure;
 	enum detector_kind kind;
+	double severity;
 	bool sure; /* the window's band is as wide as the day: it may say nothing */
 } all_kinds[KINDS] = {
-	{"profile", "detect_profile", DETECTOR_PROFILE, true},
-	{"window", "detect_window", DETECTOR_WINDOW, false},
-	{"absence", "detect_absence", DETECTOR_ABSENCE, true},
-	{"rule", "detect_rule", DETECTOR_RULE, true},
+	{"profile", "detect_profile", DETECTOR_PROFILE, 75, true},
+	{"window", "detect_window", DETECTOR_WINDOW, 50, false},
+	{"absence", "detect_absence", DETECTOR_ABSENCE, 75, true},
+	{"rule", "detect_rule", DETECTOR_RULE, 50, true},
 };
 
 static const struct option_row rows[] = {
@@ -218,7 +219,7 @@ static bool make_banks(struct bench *bench)
 	for (uint32_t k = 0; k < KINDS; k++) {
 		struct detector_spec spec = {
 			.kind = all_kinds[k].kind,
-			.severity = all_kinds[k].kind == DETECTOR_WINDOW ? 50 : 75,
+			.severity = all_kinds[k].severity,
 			.min_volume = 10,
 			.for_intervals = 1,
 			.recover_intervals = 2,
