@@ -4,7 +4,7 @@
  *   LOCK         held with flock on a descriptor of its own, which io_uring never sees: a lock on
  *                a file with writes in flight outlives kill -9 by tens of milliseconds
  *   store.id     16 random bytes in hex: which store this is
- *   control/ lane-NN/ checkpoint/ weir.db
+ *   control/ lane-NN/ checkpoint/ weir.db history.db
  */
 #ifndef ENGINE_DATADIR_H
 #define ENGINE_DATADIR_H

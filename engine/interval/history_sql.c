@@ -9,9 +9,9 @@
 
 #define MINUTE_MS INT64_C(60000)
 #define BUSY_MS 2000
-/* Of the cache: what a commit touches of the open chunks of some ten thousand series. */
+/* Cache: a commit goes through the open chunks once, in order; it needs few pages at a time. */
 #define PRAGMAS                                                                                    \
-	"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536;"        \
+	"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384;"        \
 	"PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 2048;"
 
 static const char schema[] =
