@@ -19,6 +19,7 @@
 /* Intervals of which nothing is known that are lived through as unknown; a longer stretch is jumped
  * over. As in scorer.c: two weeks of minutes. */
 #define UNKNOWN_MAX 20160
+#define DAY_MS INT64_C(86400000)
 /* Left for when the source is held: what may still be on its way into the history. */
 #define LEFT_INTERVALS (2 * HISTORY_POINTS)
 #define EARLIEST (-(INT64_C(1) << 31)) /* no interval is before */
@@ -40,6 +41,12 @@ struct rebase {
 	struct history_scan *scan;
 	uint64_t wanted; /* close that the history must have */
 	uint64_t since_ns;
+	/* Coarse tiers before the intervals' own, the oldest first: points from..until. */
+	struct stage {
+		enum history_tier tier;
+		int64_t from, until, step_ms;
+	} stages[2];
+	uint32_t stages_count, stage;
 	bool begun;          /* `next` is known */
 	int64_t first, next; /* interval */
 	int64_t target;      /* through this one */
@@ -187,12 +194,88 @@ static bool kept(struct rebase *rebase, uint64_t sequence)
 	return keeping_through(rebase->options.keeping, sequence);
 }
 
-static int open_scan(struct rebase *rebase, uint64_t now_ns)
+static int open_tier(struct rebase *rebase, enum history_tier tier, int64_t from)
 {
 	const char *name = rebase->options.sources->sources[rebase->source].name;
-	int error = history_scan_open(rebase->options.history_path, name, HISTORY_BASE, EARLIEST,
-				      &rebase->scan);
 
+	history_scan_close(rebase->scan);
+	rebase->scan = NULL;
+	return history_scan_open(rebase->options.history_path, name, tier, from, &rebase->scan);
+}
+
+/* The first day that a tier has from its beginning; INT64_MAX: none. */
+static int first_day(struct rebase *rebase, enum history_tier tier, int64_t *ret_day)
+{
+	int64_t step_ms = history_tier_ms(tier, rebase->options.interval_ms);
+	struct history_scan_point point;
+
+	*ret_day = INT64_MAX;
+	if (tier != HISTORY_BASE && step_ms <= rebase->options.interval_ms)
+		return 0; /* it is not kept beside the intervals */
+	int more = open_tier(rebase, tier, EARLIEST);
+	if (more == 0)
+		more = history_scan_next(rebase->scan, INT64_MAX);
+	while (more > 0 && history_scan_point(rebase->scan, &point)) {
+		if (!point.closed && !point.count)
+			continue;
+		*ret_day = interval_of_ms(point.number * step_ms + DAY_MS - 1, DAY_MS);
+		return 0;
+	}
+	return more < 0 ? more : 0;
+}
+
+static void add_stage(struct rebase *rebase, enum history_tier tier, int64_t from_day,
+		      int64_t until_day)
+{
+	int64_t step_ms = history_tier_ms(tier, rebase->options.interval_ms);
+
+	if (from_day >= until_day || step_ms <= rebase->options.interval_ms)
+		return;
+	rebase->stages[rebase->stages_count++] = (struct stage){
+		.tier = tier,
+		.from = from_day * (DAY_MS / step_ms),
+		.until = until_day * (DAY_MS / step_ms),
+		.step_ms = step_ms,
+	};
+}
+
+/* Detectors with periods can take older hours and days as sums, where these reach back further than
+ * the intervals do. Whole days, so that no period has anything of two tiers twice. */
+static int plan_stages(struct rebase *rebase)
+{
+	int64_t base, hours, days;
+	int error = first_day(rebase, HISTORY_BASE, &base);
+
+	rebase->stages_count = rebase->stage = 0;
+	if (error < 0 || base == INT64_MAX || DAY_MS % rebase->options.interval_ms != 0)
+		return error;
+	error = first_day(rebase, HISTORY_HOUR, &hours);
+	if (!error)
+		error = first_day(rebase, HISTORY_DAY, &days);
+	if (error < 0)
+		return error;
+	hours = hours < base ? hours : base;
+	add_stage(rebase, HISTORY_DAY, days, hours);
+	add_stage(rebase, HISTORY_HOUR, hours, base);
+	return 0;
+}
+
+/* The next stage's tier, or the intervals' own. */
+static int open_stage(struct rebase *rebase)
+{
+	const struct stage *stage = &rebase->stages[rebase->stage];
+
+	if (rebase->stage < rebase->stages_count)
+		return open_tier(rebase, stage->tier, stage->from);
+	return open_tier(rebase, HISTORY_BASE, EARLIEST);
+}
+
+static int open_scan(struct rebase *rebase, uint64_t now_ns)
+{
+	int error = plan_stages(rebase);
+
+	if (!error)
+		error = open_stage(rebase);
 	if (error == -ENOENT)
 		fail(rebase, now_ns, "the history knows nothing of it");
 	else if (error < 0)
@@ -261,6 +344,49 @@ static int live_stretch(struct rebase *rebase, int64_t through)
 	return error < 0 ? error : more;
 }
 
+/* An hour or a day, as sums. */
+static int absorb_point(struct rebase *rebase, const struct stage *stage,
+			const struct history_scan_point *point)
+{
+	const struct stage *last = &rebase->stages[rebase->stages_count - 1];
+	int64_t intervals = stage->step_ms / rebase->options.interval_ms;
+	int64_t whole = (int64_t)point->closed - (int64_t)point->incomplete;
+	struct scorer_stretch stretch = {
+		.interval = (point->number + 1) * intervals - 1,
+		.intervals = intervals,
+		/* What was imported was never closed: it is all that there was. */
+		.incomplete = point->closed ? intervals - whole : 0,
+		.step_ms = stage->step_ms,
+		.through = last->until * (last->step_ms / rebase->options.interval_ms) - 1,
+	};
+	int error = 0;
+
+	for (uint32_t i = 0; !error && i < point->count; i++)
+		error = put_row(rebase, &point->rows[i], stretch.interval);
+	if (!error)
+		error = scorer_absorb(rebase->scorer, rebase->source, &stretch);
+	return error;
+}
+
+/* A stretch of a coarse tier; behind the last one the next tier is opened. */
+static int absorb_stretch(struct rebase *rebase)
+{
+	const struct stage *stage = &rebase->stages[rebase->stage];
+	struct history_scan_point point;
+	int more = history_scan_next(rebase->scan, stage->until - 1);
+	int error = 0;
+
+	while (more > 0 && !error && history_scan_point(rebase->scan, &point) &&
+	       point.number < stage->until)
+		if (point.closed || point.count)
+			error = absorb_point(rebase, stage, &point);
+	if (more == 0) {
+		rebase->stage++;
+		error = open_stage(rebase);
+	}
+	return more < 0 ? more : error;
+}
+
 static int64_t closed(const struct rebase *rebase)
 {
 	return closing_closed(rebase->options.closing, rebase->source);
@@ -269,6 +395,14 @@ static int64_t closed(const struct rebase *rebase)
 /* Whole stretches only, and none that closes may still be on their way to. */
 static int read_past(struct rebase *rebase, uint64_t now_ns)
 {
+	if (rebase->stage < rebase->stages_count) {
+		int error = absorb_stretch(rebase);
+		if (error < 0)
+			fail(rebase, now_ns, strerror(-error));
+		else
+			enter(rebase, REBASE_READING, now_ns);
+		return 1;
+	}
 	rebase->target = closed(rebase);
 	int64_t through = interval_of_ms(rebase->target - LEFT_INTERVALS, HISTORY_POINTS) *
 				  HISTORY_POINTS -

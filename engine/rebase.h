@@ -10,9 +10,10 @@
  *   history ──> scorer of our own ──> checkpoint/rebase-….wreb ──> REBASE ──> every shard
  *               └ the past, while closing goes on ┘└ the last stretch, while the source is held ┘
  *
- * What is taken: the intervals' own tier, as long as it is kept. An interval that nobody closed
- * and of which nothing is known is unknown: not learned. Corrections that come during a rebuild,
- * for intervals it has passed, are in the history and not in the state.
+ * What is taken: the intervals' own tier, as long as it is kept; before that hours and days, as
+ * sums, for detectors whose periods are made of them. An interval that nobody closed and of which
+ * nothing is known is unknown: not learned. Corrections that come during a rebuild, for intervals
+ * it has passed, are in the history and not in the state.
  *
  * Runs on: the rebase agent; rebase_ask() and rebase_look() on the control agent. Reads the history
  *          over a connection of its own. Its steps block on disk, a stretch of sixty intervals at

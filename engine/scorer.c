@@ -37,6 +37,9 @@ struct metric_state {
 	struct bank_state {
 		struct bank *bank;
 		char *key;
+		/* Of a rebuild: it has had sums of what is up to here. */
+		bool absorbed;
+		int64_t absorbed_through;
 	} * banks;
 	uint32_t banks_count;
 	int64_t last; /* interval last scored */
@@ -656,12 +659,37 @@ int scorer_step(struct scorer *scorer, uint32_t source, int64_t interval, bool i
 		const struct observations *observations =
 			rollup_close(m->rollup, interval, incomplete ? OBSERVATION_INCOMPLETE : 0);
 		for (uint32_t i = 0; i < m->banks_count; i++) {
-			int error = bank_step(m->banks[i].bank, observations, let_pass, NULL);
+			const struct bank_state *state = &m->banks[i];
+			if (state->absorbed && interval <= state->absorbed_through)
+				continue;
+			int error = bank_step(state->bank, observations, let_pass, NULL);
 			if (error < 0)
 				return error;
 		}
 		m->last = interval;
 		m->scored = true;
+	}
+	return 0;
+}
+
+int scorer_absorb(struct scorer *scorer, uint32_t source, const struct scorer_stretch *stretch)
+{
+	for (struct metric_state *m = scorer->metrics; m; m = m->next) {
+		if (m->source != source)
+			continue;
+		const struct observations *observations = rollup_close(m->rollup, stretch->interval,
+								       0);
+		for (uint32_t i = 0; i < m->banks_count; i++) {
+			struct bank_state *state = &m->banks[i];
+			if (!bank_absorbs(state->bank, scorer->interval_ms, stretch->step_ms))
+				continue;
+			state->absorbed = true;
+			state->absorbed_through = stretch->through;
+			int error = bank_absorb(state->bank, observations, stretch->intervals,
+						stretch->incomplete);
+			if (error < 0)
+				return error;
+		}
 	}
 	return 0;
 }

@@ -105,6 +105,14 @@ int scorer_put(struct metric_state *metric, enum history_kind kind, const char *
 	       int64_t interval, const uint64_t *words, const uint8_t *sketch, size_t bytes);
 /* Live through the interval of all metrics of the source. */
 int scorer_step(struct scorer *scorer, uint32_t source, int64_t interval, bool incomplete);
+/* The same with what a coarser tier has of `intervals` intervals, step_ms in all, through this one:
+ * for detectors whose periods are made of such steps. These leave out the intervals up to
+ * `through` that come later one by one. */
+struct scorer_stretch {
+	int64_t interval, intervals, incomplete, step_ms;
+	int64_t through;
+};
+int scorer_absorb(struct scorer *scorer, uint32_t source, const struct scorer_stretch *stretch);
 /* The end of it: nothing fires and nothing is pending. */
 void scorer_settle(struct scorer *scorer);
 

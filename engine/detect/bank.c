@@ -423,6 +423,35 @@ int bank_step(struct bank *bank, const struct observations *observations, bank_e
 	return 0;
 }
 
+bool bank_absorbs(const struct bank *bank, int64_t interval_ms, int64_t step_ms)
+{
+	int64_t frequency_ms = bank->spec.frequency_ms;
+
+	if (frequency_ms == 0 || frequency_ms == interval_ms || step_ms > 86400000)
+		return false;
+	return frequency_ms == DETECTOR_MONTH || frequency_ms % step_ms == 0;
+}
+
+static void let_pass(void *self, const struct anomaly *anomaly)
+{
+	(void)self;
+	(void)anomaly;
+}
+
+int bank_absorb(struct bank *bank, const struct observations *observations, int64_t intervals,
+		int64_t incomplete)
+{
+	int result = adopt(bank, observations);
+
+	if (result < 0)
+		return result;
+	check(bank->periodic);
+	observations = period_add_many(&bank->period, observations, intervals, incomplete);
+	if (observations)
+		step_slices(bank, observations, let_pass, NULL);
+	return 0;
+}
+
 void bank_learning(const struct bank *bank, uint64_t *ret_seen, uint64_t *ret_wanted)
 {
 	*ret_seen = bank->seen;

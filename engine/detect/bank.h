@@ -7,6 +7,8 @@
 #ifndef DETECT_BANK_H
 #define DETECT_BANK_H
 
+#include <stdbool.h>
+
 #include "base/bytes.h"
 #include "detect/anomaly.h"
 #include "detect/detector.h"
@@ -21,6 +23,12 @@ void bank_destroy(struct bank *bank);
 typedef void bank_each(void *self, const struct anomaly *anomaly);
 int bank_step(struct bank *bank, const struct observations *observations, bank_each *each,
 	      void *self);
+/* Sums of several intervals at once, for a state rebuilt from a coarse history: `observations` is as
+ * of the last of `intervals` that lie in a stretch of step_ms. Only a detector whose periods are
+ * made of such stretches can take them. */
+bool bank_absorbs(const struct bank *bank, int64_t interval_ms, int64_t step_ms);
+int bank_absorb(struct bank *bank, const struct observations *observations, int64_t intervals,
+		int64_t incomplete);
 /* Intervals seen, and how many the detector wants before it says anything ("learning, n of m"). */
 void bank_learning(const struct bank *bank, uint64_t *ret_seen, uint64_t *ret_wanted);
 uint64_t bank_bytes(const struct bank *bank); /* of state, for status */

@@ -226,6 +226,14 @@ static bool whole(const struct period *period, int64_t interval_ms)
 const struct observations *period_add(struct period *period,
 				      const struct observations *observations)
 {
+	return period_add_many(period, observations, 1,
+			       observations->flags & OBSERVATION_INCOMPLETE ? 1 : 0);
+}
+
+const struct observations *period_add_many(struct period *period,
+					   const struct observations *observations,
+					   int64_t intervals, int64_t incomplete)
+{
 	int64_t interval_ms = observations->interval_ms;
 	int64_t number = period_of(observations->interval, interval_ms, period->frequency_ms);
 	int64_t next = period_of(observations->interval + 1, interval_ms, period->frequency_ms);
@@ -234,8 +242,8 @@ const struct observations *period_add(struct period *period,
 	/* A new period; what the last one's end would have been was jumped over. */
 	if (period->intervals == 0 || number != period->number)
 		begin(period, number);
-	period->intervals++;
-	period->incomplete += observations->flags & OBSERVATION_INCOMPLETE ? 1 : 0;
+	period->intervals += intervals;
+	period->incomplete += incomplete;
 	for (uint32_t i = 0; i < observations->count; i++)
 		add_slice(period, observations, i);
 	if (next == number)

@@ -49,6 +49,11 @@ void period_fini(struct period *period);
  * if more than a twentieth of the period was, or was not seen at all. Room must have been made. */
 const struct observations *period_add(struct period *period,
 				      const struct observations *observations);
+/* The same with sums of several intervals at once, all of one period, `observations` being as of the
+ * last of them: so many, and of these so many not seen in full. */
+const struct observations *period_add_many(struct period *period,
+					   const struct observations *observations,
+					   int64_t intervals, int64_t incomplete);
 /* Room for slices, the new ones empty: 0 or -ENOMEM. */
 int period_grow(struct period *period, uint32_t slices);
 uint64_t period_bytes(const struct period *period);

@@ -130,6 +130,11 @@ void history_scan_again(struct history_scan *scan, int64_t from)
 	scan->at = HISTORY_POINTS;
 }
 
+int64_t history_tier_ms(enum history_tier tier, int64_t interval_ms)
+{
+	return history_step_ms(tier, interval_ms);
+}
+
 uint32_t history_scan_damaged(const struct history_scan *scan)
 {
 	return scan->damaged;

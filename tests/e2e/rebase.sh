@@ -9,10 +9,13 @@ need jq python3
 
 config_write <<'END'
 interval: 1s
+history: {base: 3h}
 metrics:
   - {name: orders, event: purchase, by: [country]}
   - {name: revenue, event: purchase, agg: sum, field: value}
+  - {name: visits, event: session_start}
 detectors:
+  - {metric: visits, kind: rule, down: 25%, frequency: 1d, versus: last_year}
   - {metric: orders, kind: window, window: 60, k: 4, severity: 10}
   - {metric: revenue, kind: window, window: 60, k: 4, severity: 10}
 END
@@ -44,13 +47,29 @@ with open(sys.argv[1], 'w') as f:
         for _ in range(random.randrange(15, 26)):
             f.write('%d.%03d,%s,10\n' % (second, random.randrange(1000), random.choice(['DE', 'IT'])))
 END
+# And 430 days of visits by the hour, as sums: the intervals are not kept so long, hours and days are.
+python3 - "$E2E/year.csv" <<'END'
+import sys, time
+hour = int(time.time()) // 3600 - 24
+with open(sys.argv[1], 'w') as f:
+    f.write('time,visits\n')
+    for h in range(hour - 430 * 24, hour):
+        f.write('%d,%d\n' % (h * 3600, 100 + h % 24))
+END
+timeout 60 "$WEIRCTL" import "$E2E/year.csv" --socket "$E2E/weir.sock" --event session_start \
+	--aggregate count=visits --source live --clock wall >/dev/null || fail "import of the year"
 timeout 60 "$WEIRCTL" import "$E2E/past.csv" "${ends[@]}" --event purchase --value value \
 	--dimension country --source live --clock wall --rebase --json >"$E2E/out" 2>"$E2E/err" ||
 	fail "import: $(cat "$E2E/out" "$E2E/err")"
 head -n 1 "$E2E/out" | jq -e '.ok and .events > 100000' >/dev/null || fail "$(cat "$E2E/out")"
 tail -n 1 "$E2E/out" | jq -e '.phase == "done" and .intervals > 7000 and .damaged == 0' >/dev/null ||
 	fail "$(cat "$E2E/out")"
-grep -q 'rebase: live: 7[0-9]* intervals of history' "$WEIRD_LOG" || fail "the engine does not say so"
+grep -q 'rebase: live: [0-9]* intervals of history' "$WEIRD_LOG" || fail "the engine does not say so"
+
+# The rule has lived through the days of a year and more.
+ctl detectors list --json >"$E2E/out" || fail "detectors"
+jq -s -e 'any(.metric == "visits" and .kind == "rule" and .learned > 400)' "$E2E/out" >/dev/null ||
+	fail "the rule has not learned: $(cat "$E2E/out")"
 
 # The history has what came late.
 ctl history orders --since 3h --step 1h --json >"$E2E/out" || fail "history"
