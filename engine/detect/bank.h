@@ -23,8 +23,8 @@ void bank_destroy(struct bank *bank);
 typedef void bank_each(void *self, const struct anomaly *anomaly);
 int bank_step(struct bank *bank, const struct observations *observations, bank_each *each,
 	      void *self);
-/* Sums of several intervals at once, for a state rebuilt from a coarse history: `observations` is as
- * of the last of `intervals` that lie in a stretch of step_ms. Only a detector whose periods are
+/* Sums of several intervals at once, for a state rebuilt from a coarse history: `observations` is
+ * as of the last of `intervals` that lie in a stretch of step_ms. Only a detector whose periods are
  * made of such stretches can take them. */
 bool bank_absorbs(const struct bank *bank, int64_t interval_ms, int64_t step_ms);
 int bank_absorb(struct bank *bank, const struct observations *observations, int64_t intervals,

@@ -49,8 +49,8 @@ void period_fini(struct period *period);
  * if more than a twentieth of the period was, or was not seen at all. Room must have been made. */
 const struct observations *period_add(struct period *period,
 				      const struct observations *observations);
-/* The same with sums of several intervals at once, all of one period, `observations` being as of the
- * last of them: so many, and of these so many not seen in full. */
+/* The same with sums of several intervals at once, all of one period, `observations` being as of
+ * the last of them: so many, and of these so many not seen in full. */
 const struct observations *period_add_many(struct period *period,
 					   const struct observations *observations,
 					   int64_t intervals, int64_t incomplete);

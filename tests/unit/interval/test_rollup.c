@@ -509,3 +509,74 @@ Test(rollup, a_checkpoint_of_other_rollups_is_refused)
 	bytes_fini(&saved);
 	shop_fini(&shop);
 }
+
+struct kept {
+	char label[64];
+	struct rollup_stats stats;
+};
+
+struct keeping_rows {
+	const struct observations *observations;
+	struct kept rows[64];
+	uint32_t count;
+};
+
+static void keep_row(void *self, const struct rollup_row *row)
+{
+	struct keeping_rows *rows = self;
+	struct kept *kept = &rows->rows[rows->count++];
+	cr_assert_lt(rows->count, 64);
+	snprintf(kept->label, sizeof(kept->label), "%s",
+		 rows->observations->slices[row->slice].label);
+	kept->stats = row->terms[0];
+}
+
+/* What a roll-up tells the history, and what the history puts back, is the same to detectors. */
+Test(rollup, rows_put_back_are_observed_as_the_cells_were)
+{
+	struct shop shop = {0};
+	struct rollup_spec spec = purchases(AGGREGATE_SUM);
+	uint32_t plain = shop_add(&shop, WEIR_NUMBER, "purchase", "value", "DE", "tv");
+	uint32_t odd = shop_add(&shop, WEIR_NUMBER, "purchase", "value", "a,b=c\\", "x\\,y");
+	uint32_t none = shop_add(&shop, WEIR_NUMBER, "purchase", "value", NULL, NULL);
+	struct rollup *lived = make(&spec, &shop), *again = make(&spec, &shop);
+
+	for (int64_t interval = 1; interval < 4; interval++) {
+		struct keeping_rows rows = {.count = 0};
+		if (interval != 2) {
+			apply(lived, interval, plain, 2, 0.1 + 0.2, 0.1, 0.2);
+			apply(lived, interval, odd, 1, 7, 7, 7);
+		}
+		if (interval == 3)
+			apply(lived, interval, none, 1, 1, 1, 1);
+		rows.observations = rollup_close(lived, interval, 0);
+		rollup_rows(lived, keep_row, &rows);
+		for (uint32_t i = 0; i < rows.count; i++) {
+			struct rollup_stats terms[2] = {rows.rows[i].stats};
+			cr_assert_eq(rollup_put(again, rows.rows[i].label, interval, terms, NULL),
+				     0, "%s", rows.rows[i].label);
+		}
+		const struct observations *a = rows.observations;
+		const struct observations *b = rollup_close(again, interval, 0);
+		cr_assert_eq(a->count, b->count);
+		for (uint32_t i = 0; i < a->count; i++) {
+			cr_expect_str_eq(a->slices[i].label, b->slices[i].label);
+			cr_expect_eq(a->slices[i].born, b->slices[i].born);
+			cr_expect_eq(memcmp(&a->value[i], &b->value[i], sizeof(double)), 0);
+			cr_expect_eq(a->events[i], b->events[i]);
+			cr_expect_eq(a->sum_squares[i], b->sum_squares[i]);
+		}
+	}
+	struct rollup_stats nothing[2] = {{.count = 1}};
+	static const char *const wrong[] = {"country", "country=", "city=Rome", "country=DE,",
+					    "country=DE\\", "country=DE,device=tv,x=y"};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		int found = rollup_put(again, wrong[i], 4, nothing, NULL);
+		/* An empty value is a value. */
+		cr_expect_eq(found, strcmp(wrong[i], "country=") == 0 ? 0 : -ENOENT, "%s",
+			     wrong[i]);
+	}
+	rollup_destroy(lived);
+	rollup_destroy(again);
+	shop_fini(&shop);
+}
