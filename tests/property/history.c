@@ -71,8 +71,9 @@ static void name_all(struct round *round, struct history_rows *rows)
 			.aggregation = aggregations[m],
 		};
 		for (; round->named[m] < SLICES; round->named[m]++) {
-			snprintf(label, sizeof(label), round->named[m] ? "country=%u" : "",
-				 round->named[m]);
+			snprintf(label, sizeof(label), "country=%u", round->named[m]);
+			if (!round->named[m])
+				label[0] = '\0';
 			history_rows_name(rows, m, &metric, round->named[m], label);
 		}
 	}
@@ -305,7 +306,9 @@ static void read_back(struct round *round, int64_t step_ms)
 	};
 
 	snprintf(metric, sizeof(metric), "metric-%u", m);
-	snprintf(slice, sizeof(slice), s ? "country=%u" : "", s);
+	snprintf(slice, sizeof(slice), "country=%u", s);
+	if (!s)
+		slice[0] = '\0';
 	query.to_ms = query.from_ms + 1 + (int64_t)random_below((uint64_t)span_ms);
 	hold(round, history_reader_open(round->paths[0], &reader) == 0, "a reader", 0);
 	if (round->failed)

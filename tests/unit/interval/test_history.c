@@ -68,7 +68,9 @@ static bool add(struct history *history, uint64_t sequence, int64_t interval, ui
 	history_rows_interval(&rows, interval, false);
 	for (uint32_t s = 0; s < slices; s++) {
 		struct history_row row = {.slice = s, .interval = interval, .words = {count}};
-		snprintf(label, sizeof(label), s ? "country=%u" : "", s);
+		snprintf(label, sizeof(label), "country=%u", s);
+		if (!s)
+			label[0] = '\0';
 		history_rows_name(&rows, 0, &orders, s, label);
 		history_rows_add(&rows, &row, NULL);
 	}
