@@ -13,17 +13,11 @@
 
 #include "base/check.h"
 #include "detect/bank.h"
+#include "gaps.h"
 #include "interval/rollup.h"
 #include "recorder.h"
 #include "weir/segment.h"
 
-/* Empty intervals of a source that are scored for nothing but a jump of its clock: two weeks of
- * minutes at once. What a recorded stream jumps beyond that is a break in the record, not an outage
- * of the shop. An interval with events earns some of them again, so that a producer who jumps on
- * and on makes little more work than one who sends events. A live source closes few at once. */
-#define EMPTY_INTERVALS_MAX 20160u
-#define EMPTY_INTERVALS_EARNED 360u
-#define EMPTY_INTERVALS_FREE 8u
 /* The index of a source's own section in a checkpoint: it is no metric's. */
 #define SOURCE_SECTION UINT32_MAX
 
@@ -49,7 +43,7 @@ struct metric_state {
 struct source_state {
 	bool known;
 	char name[WEIR_SOURCE_NAME_BYTES];
-	uint32_t jumps; /* EMPTY_INTERVALS_MAX less what jumps of its clock have used */
+	struct gaps gaps; /* what jumps of its clock may still cost */
 };
 
 struct scorer {
@@ -539,7 +533,7 @@ int scorer_source(struct scorer *scorer, uint32_t number, const char *name)
 	if (scorer->sources[number].known)
 		return 0;
 	scorer->sources[number].known = true;
-	scorer->sources[number].jumps = EMPTY_INTERVALS_MAX;
+	scorer->sources[number].gaps.left = GAPS_MAX;
 	strncpy(scorer->sources[number].name, name, WEIR_SOURCE_NAME_BYTES - 1);
 	return scorer->config ? make_metrics(scorer, number, NULL) : 0;
 }
@@ -573,24 +567,6 @@ void scorer_record(struct scorer *scorer, struct history_rows *rows)
 	scorer->rows = rows;
 }
 
-/* Is the next empty interval of a close worth scoring, `empty` of which are in a row by now? */
-static bool empty_scored(struct source_state *source, int64_t empty)
-{
-	if (empty <= EMPTY_INTERVALS_FREE)
-		return true;
-	if (source->jumps == 0)
-		return false;
-	source->jumps--;
-	return true;
-}
-
-static void earn_empties(struct source_state *source)
-{
-	source->jumps += EMPTY_INTERVALS_EARNED;
-	if (source->jumps > EMPTY_INTERVALS_MAX)
-		source->jumps = EMPTY_INTERVALS_MAX;
-}
-
 int scorer_close(struct scorer *scorer, const struct close_job *job, struct scored_list *out)
 {
 	struct source_state *source = &scorer->sources[job->source];
@@ -607,8 +583,8 @@ int scorer_close(struct scorer *scorer, const struct close_job *job, struct scor
 			at = at->next;
 		empty = first == at ? empty + 1 : 0;
 		if (!empty)
-			earn_empties(source);
-		if (empty && !empty_scored(source, empty)) {
+			gaps_earn(&source->gaps);
+		if (empty && !gaps_score(&source->gaps, empty)) {
 			if (!at)
 				break;
 			interval = at->interval;
@@ -724,16 +700,16 @@ void scorer_save(const struct scorer *scorer, struct bytes *out)
 		bytes_put_u32(out, s);
 		bytes_put_u32(out, SOURCE_SECTION);
 		bytes_put_u64(out, sizeof(uint64_t));
-		bytes_put_u64(out, scorer->sources[s].jumps);
+		bytes_put_u64(out, scorer->sources[s].gaps.left);
 	}
 }
 
 static int load_source(struct source_state *source, struct bytes_reader *in)
 {
-	uint64_t jumps = bytes_get_u64(in);
+	uint64_t left = bytes_get_u64(in);
 
-	source->jumps = (uint32_t)jumps;
-	return in->failed || in->left || jumps > EMPTY_INTERVALS_MAX ? -EPROTO : 0;
+	source->gaps.left = (uint32_t)left;
+	return in->failed || in->left || left > GAPS_MAX ? -EPROTO : 0;
 }
 
 static int load_metric(struct metric_state *metric, struct bytes_reader *in)

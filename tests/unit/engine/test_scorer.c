@@ -4,13 +4,10 @@
 #include <string.h>
 
 #include "detect/bank.h"
+#include "gaps.h"
 #include "scorer.h"
 
 #define MINUTE_MS 60000
-#define AT_ONCE 20160 /* empty intervals that one jump may cost */
-#define EARNED 360    /* by an interval with events */
-#define FREE 8        /* of each close */
-
 static struct series_registry *registry;
 static struct config *config;
 
@@ -86,10 +83,11 @@ Test(scorer, a_jump_costs_so_many_empty_intervals_and_another_only_what_was_earn
 	int64_t at = 0;
 
 	close_through(scorer, at, at); /* what is before the first event is not learned from */
-	cr_assert_eq(close_through(scorer, at + 1, at + 1000000), FREE + AT_ONCE + 1);
+	cr_assert_eq(close_through(scorer, at + 1, at + 1000000), GAPS_FREE + GAPS_MAX + 1);
 	at += 1000000;
 	for (int i = 0; i < 5; i++, at += 1000000)
-		cr_assert_eq(close_through(scorer, at + 1, at + 1000000), FREE + EARNED + 1);
+		cr_assert_eq(close_through(scorer, at + 1, at + 1000000),
+			     GAPS_FREE + GAPS_EARNED + 1);
 	scorer_destroy(scorer);
 }
 
@@ -117,8 +115,8 @@ Test(scorer, what_jumps_have_used_is_remembered_over_a_checkpoint)
 	scorer_save(scorer, &saved);
 	struct bytes_reader in = {.data = saved.data, .left = saved.used};
 	cr_assert_eq(scorer_load(again, &in), 0);
-	cr_assert_eq(close_through(again, 1000001, 2000000), FREE + EARNED + 1);
-	cr_assert_eq(close_through(scorer, 1000001, 2000000), FREE + EARNED + 1);
+	cr_assert_eq(close_through(again, 1000001, 2000000), GAPS_FREE + GAPS_EARNED + 1);
+	cr_assert_eq(close_through(scorer, 1000001, 2000000), GAPS_FREE + GAPS_EARNED + 1);
 	bytes_fini(&saved);
 	scorer_destroy(scorer);
 	scorer_destroy(again);
