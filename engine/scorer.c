@@ -13,51 +13,11 @@
 
 #include "base/check.h"
 #include "detect/bank.h"
-#include "gaps.h"
-#include "interval/rollup.h"
-#include "recorder.h"
+#include "scorer_private.h"
 #include "weir/segment.h"
 
 /* The index of a source's own section in a checkpoint: it is no metric's. */
 #define SOURCE_SECTION UINT32_MAX
-
-struct metric_state {
-	struct metric_state *next;
-	uint32_t index; /* in the configuration: its place in the order */
-	uint32_t source;
-	char *key; /* text of the metric's configuration: equal text, equal meaning */
-	struct rollup *rollup;
-	struct recorder recorder;
-	struct bank_state {
-		struct bank *bank;
-		char *key;
-		/* Of a rebuild: it has had sums of what is up to here. */
-		bool absorbed;
-		int64_t absorbed_through;
-	} * banks;
-	uint32_t banks_count;
-	int64_t last; /* interval last scored */
-	bool scored;
-};
-
-struct source_state {
-	bool known;
-	char name[WEIR_SOURCE_NAME_BYTES];
-	struct gaps gaps; /* what jumps of its clock may still cost */
-};
-
-struct scorer {
-	uint32_t shard;
-	uint32_t shards;
-	int64_t interval_ms;
-	const struct series_registry *registry;
-	const struct config *config;
-	struct source_state sources[WEIR_SOURCES_MAX];
-	struct metric_state *metrics; /* by source, then index */
-	struct scored_list carried;   /* what a configuration resolved, until the next close */
-	struct history_rows *rows;    /* of the close in hand, for the history; NULL: not wanted */
-	uint32_t recorders;
-};
 
 /* Where the revisions of one bank go while it steps. */
 struct collector {
@@ -603,78 +563,6 @@ int scorer_close(struct scorer *scorer, const struct close_job *job, struct scor
 		interval++;
 	}
 	return 0;
-}
-
-struct metric_state *scorer_metric(struct scorer *scorer, uint32_t source, const char *name,
-				   uint64_t spec)
-{
-	for (struct metric_state *m = scorer->metrics; m; m = m->next)
-		if (m->source == source && m->recorder.spec == spec &&
-		    strcmp(scorer->config->metrics[m->index].name, name) == 0)
-			return m;
-	return NULL;
-}
-
-int scorer_put(struct metric_state *metric, enum history_kind kind, const char *slice,
-	       int64_t interval, const uint64_t *words, const uint8_t *sketch, size_t bytes)
-{
-	return recorder_put(metric->rollup, kind, slice, interval, words, sketch, bytes);
-}
-
-static void let_pass(void *self, const struct anomaly *anomaly)
-{
-	(void)self;
-	(void)anomaly;
-}
-
-int scorer_step(struct scorer *scorer, uint32_t source, int64_t interval, bool incomplete)
-{
-	for (struct metric_state *m = scorer->metrics; m; m = m->next) {
-		if (m->source != source)
-			continue;
-		const struct observations *observations =
-			rollup_close(m->rollup, interval, incomplete ? OBSERVATION_INCOMPLETE : 0);
-		for (uint32_t i = 0; i < m->banks_count; i++) {
-			const struct bank_state *state = &m->banks[i];
-			if (state->absorbed && interval <= state->absorbed_through)
-				continue;
-			int error = bank_step(state->bank, observations, let_pass, NULL);
-			if (error < 0)
-				return error;
-		}
-		m->last = interval;
-		m->scored = true;
-	}
-	return 0;
-}
-
-int scorer_absorb(struct scorer *scorer, uint32_t source, const struct scorer_stretch *stretch)
-{
-	for (struct metric_state *m = scorer->metrics; m; m = m->next) {
-		if (m->source != source)
-			continue;
-		const struct observations *observations = rollup_close(m->rollup, stretch->interval,
-								       0);
-		for (uint32_t i = 0; i < m->banks_count; i++) {
-			struct bank_state *state = &m->banks[i];
-			if (!bank_absorbs(state->bank, scorer->interval_ms, stretch->step_ms))
-				continue;
-			state->absorbed = true;
-			state->absorbed_through = stretch->through;
-			int error = bank_absorb(state->bank, observations, stretch->intervals,
-						stretch->incomplete);
-			if (error < 0)
-				return error;
-		}
-	}
-	return 0;
-}
-
-void scorer_settle(struct scorer *scorer)
-{
-	for (struct metric_state *m = scorer->metrics; m; m = m->next)
-		for (uint32_t i = 0; i < m->banks_count; i++)
-			bank_end(m->banks[i].bank, m->last, let_pass, NULL);
 }
 
 void scorer_save(const struct scorer *scorer, struct bytes *out)

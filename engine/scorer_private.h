@@ -1,0 +1,52 @@
+/*
+ * scorer_private: what a scorer holds, shared by scorer.c and scorer_rebuild.c. Nobody else
+ * includes this.
+ */
+#ifndef ENGINE_SCORER_PRIVATE_H
+#define ENGINE_SCORER_PRIVATE_H
+
+#include "detect/bank.h"
+#include "gaps.h"
+#include "interval/rollup.h"
+#include "recorder.h"
+#include "scorer.h"
+
+struct metric_state {
+	struct metric_state *next;
+	uint32_t index; /* in the configuration: its place in the order */
+	uint32_t source;
+	char *key; /* text of the metric's configuration: equal text, equal meaning */
+	struct rollup *rollup;
+	struct recorder recorder;
+	struct bank_state {
+		struct bank *bank;
+		char *key;
+		/* Of a rebuild: it has had sums of what is up to here. */
+		bool absorbed;
+		int64_t absorbed_through;
+	} * banks;
+	uint32_t banks_count;
+	int64_t last; /* interval last scored */
+	bool scored;
+};
+
+struct source_state {
+	bool known;
+	char name[WEIR_SOURCE_NAME_BYTES];
+	struct gaps gaps; /* what jumps of its clock may still cost */
+};
+
+struct scorer {
+	uint32_t shard;
+	uint32_t shards;
+	int64_t interval_ms;
+	const struct series_registry *registry;
+	const struct config *config;
+	struct source_state sources[WEIR_SOURCES_MAX];
+	struct metric_state *metrics; /* by source, then index */
+	struct scored_list carried;   /* what a configuration resolved, until the next close */
+	struct history_rows *rows;    /* of the close in hand, for the history; NULL: not wanted */
+	uint32_t recorders;
+};
+
+#endif

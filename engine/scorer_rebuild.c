@@ -1,0 +1,80 @@
+/*
+ * scorer_rebuild: a scorer that lives through a history instead of closes; see scorer.h, rebase.h.
+ *
+ * Runs on: the rebase agent. Deterministic, no I/O, no clock.
+ */
+#include <string.h>
+
+#include "scorer_private.h"
+
+struct metric_state *scorer_metric(struct scorer *scorer, uint32_t source, const char *name,
+				   uint64_t spec)
+{
+	for (struct metric_state *m = scorer->metrics; m; m = m->next)
+		if (m->source == source && m->recorder.spec == spec &&
+		    strcmp(scorer->config->metrics[m->index].name, name) == 0)
+			return m;
+	return NULL;
+}
+
+int scorer_put(struct metric_state *metric, enum history_kind kind, const char *slice,
+	       int64_t interval, const uint64_t *words, const uint8_t *sketch, size_t bytes)
+{
+	return recorder_put(metric->rollup, kind, slice, interval, words, sketch, bytes);
+}
+
+static void let_pass(void *self, const struct anomaly *anomaly)
+{
+	(void)self;
+	(void)anomaly;
+}
+
+int scorer_step(struct scorer *scorer, uint32_t source, int64_t interval, bool incomplete)
+{
+	for (struct metric_state *m = scorer->metrics; m; m = m->next) {
+		if (m->source != source)
+			continue;
+		const struct observations *observations =
+			rollup_close(m->rollup, interval, incomplete ? OBSERVATION_INCOMPLETE : 0);
+		for (uint32_t i = 0; i < m->banks_count; i++) {
+			const struct bank_state *state = &m->banks[i];
+			if (state->absorbed && interval <= state->absorbed_through)
+				continue;
+			int error = bank_step(state->bank, observations, let_pass, NULL);
+			if (error < 0)
+				return error;
+		}
+		m->last = interval;
+		m->scored = true;
+	}
+	return 0;
+}
+
+int scorer_absorb(struct scorer *scorer, uint32_t source, const struct scorer_stretch *stretch)
+{
+	for (struct metric_state *m = scorer->metrics; m; m = m->next) {
+		if (m->source != source)
+			continue;
+		const struct observations *observations = rollup_close(m->rollup, stretch->interval,
+								       0);
+		for (uint32_t i = 0; i < m->banks_count; i++) {
+			struct bank_state *state = &m->banks[i];
+			if (!bank_absorbs(state->bank, scorer->interval_ms, stretch->step_ms))
+				continue;
+			state->absorbed = true;
+			state->absorbed_through = stretch->through;
+			int error = bank_absorb(state->bank, observations, stretch->intervals,
+						stretch->incomplete);
+			if (error < 0)
+				return error;
+		}
+	}
+	return 0;
+}
+
+void scorer_settle(struct scorer *scorer)
+{
+	for (struct metric_state *m = scorer->metrics; m; m = m->next)
+		for (uint32_t i = 0; i < m->banks_count; i++)
+			bank_end(m->banks[i].bank, m->last, let_pass, NULL);
+}
