@@ -189,6 +189,8 @@ static void recorder_begin(struct scorer *scorer, const struct config_metric *me
 	struct bytes text = {0};
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
+	/* Under a new number nothing has been named yet: rows without a name are left out. */
+	*recorder = (struct recorder){0};
 	for (uint32_t i = 0; i < count; i++) {
 		put_term(&text, terms[i]);
 		if (count == 2 && strcmp(terms[i]->agg, "sum") == 0)
