@@ -16,9 +16,10 @@
 #include "rebase_file.h"
 #include "scorer.h"
 
-/* Intervals of which nothing is known that are lived through as unknown; a longer stretch is jumped
- * over. As in scorer.c: two weeks of minutes. */
-#define UNKNOWN_MAX 20160
+/* Intervals of which nothing is known that are lived through as unknown; a longer stretch, between
+ * what was imported and what was lived, is jumped over. */
+#define UNKNOWN_MAX 60
+#define STEP_POINTS 4 /* lived through in one step: with many slices an interval takes its time */
 #define DAY_MS INT64_C(86400000)
 /* Left for when the source is held: what may still be on its way into the history. */
 #define LEFT_INTERVALS (2 * HISTORY_POINTS)
@@ -331,17 +332,21 @@ static int live_point(struct rebase *rebase, const struct history_scan_point *po
 	return error;
 }
 
-/* One stretch of the history, if there is one that ends by `through`. 1, 0, negative errno. */
-static int live_stretch(struct rebase *rebase, int64_t through)
+/* Some points of the history, up to `through`. 1; 0: there are no more; negative errno. */
+static int live_some(struct rebase *rebase, int64_t through)
 {
 	struct history_scan_point point;
-	int more = history_scan_next(rebase->scan, through);
-	int error = 0;
 
-	while (more > 0 && !error && history_scan_point(rebase->scan, &point) &&
-	       point.number <= through)
-		error = live_point(rebase, &point);
-	return error < 0 ? error : more;
+	for (int i = 0; i < STEP_POINTS; i++) {
+		if (!history_scan_point(rebase->scan, &point))
+			return history_scan_next(rebase->scan, through);
+		if (point.number > through)
+			return 0;
+		int error = live_point(rebase, &point);
+		if (error < 0)
+			return error;
+	}
+	return 1;
 }
 
 /* An hour or a day, as sums. */
@@ -407,7 +412,7 @@ static int read_past(struct rebase *rebase, uint64_t now_ns)
 	int64_t through = interval_of_ms(rebase->target - LEFT_INTERVALS, HISTORY_POINTS) *
 				  HISTORY_POINTS -
 			  1;
-	int more = rebase->target == INT64_MIN ? 0 : live_stretch(rebase, through);
+	int more = rebase->target == INT64_MIN ? 0 : live_some(rebase, through);
 
 	if (more < 0) {
 		fail(rebase, now_ns, strerror(-more));
@@ -472,7 +477,7 @@ static void submit(struct rebase *rebase, uint64_t now_ns)
 
 static int end_past(struct rebase *rebase, uint64_t now_ns)
 {
-	int more = live_stretch(rebase, rebase->target);
+	int more = live_some(rebase, rebase->target);
 
 	if (more < 0)
 		fail(rebase, now_ns, strerror(-more));
