@@ -89,6 +89,17 @@ is '.phase == "done" and .source == "live"'
 resolved() { ctl anomalies --json | jq -s -e 'any(.data.state == "resolved")' >/dev/null; }
 wait_for 10 'what fired to be resolved' resolved
 
+# The history goes on behind it: what comes now, and what comes late.
+total() { ctl history orders --since 60d --step 1d --json | jq -es '[.. | .events? // empty] | add'; }
+has() { [ "$(total)" = "$1" ]; }
+before=$(total) || fail "history"
+"$WEIRCTL" emit purchase value=10 country=IT --socket "$E2E/weir.sock" >/dev/null || fail "emit"
+wait_for 10 'the history to have an event behind the rebase' has $((before + 1))
+printf 'time,country,value\n%d,DE,10\n' $(($(date +%s) - 86400)) >"$E2E/late.csv"
+"$WEIRCTL" import "$E2E/late.csv" --socket "$E2E/weir.sock" --event purchase --value value \
+	--dimension country --source live --clock wall >/dev/null || fail "import of a late event"
+wait_for 10 'the history to have a late event behind the rebase' has $((before + 2))
+
 # Bit for bit, also after a crash, and from a checkpoint.
 weird_kill
 weird_start
