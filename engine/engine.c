@@ -313,6 +313,7 @@ int engine_start(struct engine *engine)
 		error = start(engine, "storing", storing_step, &engine->storing, stage_idle);
 	for (uint32_t i = 0; i < engine->config->shards && !error; i++) {
 		snprintf(name, sizeof(name), "shard-%02u", i % 100);
+		shard_show(&engine->shards[i]);
 		error = start(engine, name, shard_step, &engine->shards[i], stage_idle);
 	}
 	if (!error)

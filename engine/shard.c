@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "weir/order.h"
 
-static void show(struct shard *shard)
+void shard_show(struct shard *shard)
 {
 	struct scorer_status status;
 	const uint64_t *from = (const uint64_t *)&status;
@@ -20,7 +20,6 @@ static void show(struct shard *shard)
 	/* Relaxed: numbers for people. */
 	for (size_t i = 0; i < sizeof(status) / sizeof(*to); i++)
 		weir_store_relaxed_64(&to[i], from[i]);
-	weir_store_relaxed_64(&shard->closes, shard->closes + 1);
 }
 
 void shard_status(const struct shard *shard, struct scorer_status *ret_status)
@@ -66,7 +65,9 @@ int shard_step(void *self, uint64_t now_ns)
 	check(error >= 0 && !history_rows_failed(&result->rows));
 	if (job->checkpoint)
 		scorer_save(shard->scorer, &result->sections);
-	show(shard);
+	shard_show(shard);
+	/* Relaxed: a number for people. */
+	weir_store_relaxed_64(&shard->closes, shard->closes + 1);
 	if (!queue_push(shard->results, result))
 		shard->waiting = result;
 	return 1;

@@ -30,6 +30,8 @@ struct shard {
 };
 
 int shard_step(void *shard, uint64_t now_ns); /* agent_step */
+/* What shard_status() says is as the scorer is now. On the agent, or before it runs. */
+void shard_show(struct shard *shard);
 void shard_status(const struct shard *shard, struct scorer_status *ret_status); /* any thread */
 /* The agent has been joined. Frees what waits in its queues; with_jobs: the jobs too (they are
  * shared: for one shard only). The scorer is not its own. */

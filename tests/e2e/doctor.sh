@@ -35,6 +35,10 @@ for check in config engine socket kernel io_uring memlock files disk redis; do
 	jq -es --arg check "$check" 'any(.check == $check and .level == "ok")' "$E2E/out" >/dev/null ||
 		fail "$check is not ok: $(cat "$E2E/out")"
 done
+# Of an engine that runs, it finds the file on its own, wherever it was started from.
+WEIR_CONFIG='' WEIR_CONTROL=$E2E/control.sock "$WEIRCTL" doctor --json >"$E2E/own"
+jq -es --arg file "$E2E/weir.yaml" 'any(.check == "config" and .level == "ok" and (.text |
+	startswith($file)))' "$E2E/own" >/dev/null || fail "not its own file: $(cat "$E2E/own")"
 clock=$(jq -s 'map(select(.check == "clock" and .level == "wrong")) | length' "$E2E/out")
 "$WEIRCTL" doctor --config "$E2E/weir.yaml" >"$E2E/people"
 expect "exit code of a healthy engine" $? "$((clock > 0))"

@@ -97,5 +97,11 @@ ok = (pressed and os.waitstatus_to_exitcode(status) == 0 and seen.startswith(b"\
       seen.rstrip().endswith(b"\x1b[?1049l") and b"THREAD" in seen and b"\x1b[?25h" in seen)
 sys.exit(0 if ok else 1)
 END
+# Started again it says at once how many detectors it has, not only when an interval closes.
+banks() { ctl status --json | jq -e '(.status // .).detectors.banks'; }
+before=$(banks) || fail "status"
+weird_stop
+weird_start
+[ "$(banks)" -ge "$before" ] || fail "$(banks) detectors at the start, $before before"
 weird_stop
 pass

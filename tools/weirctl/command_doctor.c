@@ -1,13 +1,18 @@
 /*
  * doctor: is all as an engine needs it? What is wrong is said with the command that mends it.
  */
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "ask.h"
 #include "command.h"
 #include "config.h"
 #include "doctor.h"
 #include "text.h"
+
+#define WHY_BYTES 1024
 
 struct given {
 	const char *socket, *config;
@@ -18,7 +23,8 @@ static const struct option_row rows[] = {
 	{.letter = 'c',
 	 .name = "config",
 	 .argument = "FILE",
-	 .help = "the engine's configuration; default $WEIR_CONFIG, /etc/weir/weir.yaml",
+	 .help = "the engine's configuration; default $WEIR_CONFIG, that of the engine "
+		 "that runs, /etc/weir/weir.yaml",
 	 .kind = OPTION_TEXT,
 	 .at = offsetof(struct given, config)},
 	{.name = "socket",
@@ -56,6 +62,28 @@ void doctor_say(struct doctor *doctor, enum doctor_level level, const char *chec
 	puts("}");
 }
 
+/* The file that a running engine was started on, as this process can open it; NULL: none answers,
+ * or it was started without. */
+static char *file_of_engine(const char *socket)
+{
+	char why[WHY_BYTES], path[PATH_MAX];
+	json_t *status = ask(socket, json_pack("{ss}", "command", "status"), why, sizeof(why));
+	json_t *config = ask(socket, json_pack("{ss}", "command", "config"), why, sizeof(why));
+	const char *said = json_string_value(json_object_get(config, "path"));
+	json_int_t pid = json_integer_value(
+		json_object_get(json_object_get(status, "status"), "pid"));
+	char *file = NULL;
+
+	if (said && said[0] == '/')
+		file = strdup(said);
+	else if (said && snprintf(path, sizeof(path), "/proc/%lld/cwd/%s", (long long)pid, said) <
+				 (int)sizeof(path))
+		file = realpath(path, NULL);
+	json_decref(config);
+	json_decref(status);
+	return file;
+}
+
 static int run(void *self, int count, char **operands)
 {
 	/* The configuration first, then the engine: what follows asks both. */
@@ -64,9 +92,12 @@ static int run(void *self, int count, char **operands)
 		doctor_uring,  doctor_limits, doctor_clock,   doctor_disk,   doctor_redis};
 	const struct given *given = self;
 	const char *environment = getenv("WEIR_CONFIG");
-	struct doctor doctor = {.config_path = given->config ? given->config
-					       : environment && environment[0]
-						       ? environment
+	const char *wanted = given->config                   ? given->config
+			     : environment && environment[0] ? environment
+							     : NULL;
+	char *found = wanted ? NULL : file_of_engine(ask_socket(given->socket));
+	struct doctor doctor = {.config_path = wanted  ? wanted
+					       : found ? found
 						       : "/etc/weir/weir.yaml",
 				.socket = given->socket,
 				.json = given->json};
@@ -79,6 +110,7 @@ static int run(void *self, int count, char **operands)
 	json_decref(doctor.answer);
 	if (doctor.config)
 		config_free(doctor.config);
+	free(found);
 	return doctor.wrong ? TOOL_NO : TOOL_OK;
 }
 
