@@ -429,6 +429,47 @@ static bool resume(struct replay *replay, uint64_t sequence)
 	return false;
 }
 
+/* Can every rebase that the block tells of be put in force? */
+static bool block_rebases(const struct replay *replay, const struct reader_block *block)
+{
+	const struct weir_control_record *record;
+	struct weir_control_rebase rebase;
+	uint32_t offset = 0;
+	const void *data;
+	bool there = true;
+
+	while (block->header.type == WEIR_BLOCK_CONTROL && there &&
+	       next_record(block, &offset, &record, &data) > 0) {
+		struct bytes sections = {0};
+		if (record->kind != WEIR_CONTROL_REBASE || record->bytes < sizeof(rebase))
+			continue;
+		memcpy(&rebase, data, sizeof(rebase));
+		there = rebase_file_read(replay->options.io, &rebase, record->source, &sections) ==
+			0;
+		bytes_fini(&sections);
+	}
+	return there;
+}
+
+/* The states of old rebases are not kept for ever: without one of them the log cannot be replayed
+ * from its first event. */
+static bool rebases_there(struct replay *replay)
+{
+	struct reader *reader;
+	struct reader_block block;
+	bool there = true;
+
+	if (reader_open(replay->options.io, "control", WEIR_LANE_CONTROL, 0, false, &reader,
+			replay->why, sizeof(replay->why)) < 0) {
+		replay->why[0] = '\0';
+		return true; /* whoever reads it next says what is wrong */
+	}
+	while (there && reader_next(reader, &block) > 0)
+		there = block_rebases(replay, &block);
+	reader_close(reader);
+	return there;
+}
+
 static int choose_start(struct replay *replay)
 {
 	const struct replay_options *options = &replay->options;
@@ -446,7 +487,8 @@ static int choose_start(struct replay *replay)
 	if (options->start == REPLAY_NEWEST)
 		return 0;
 	options->io->ops->list(options->io, ".", each_truncated, replay);
-	for (int i = count; i > 0 && replay->state->truncated; i--)
+	bool whole = !replay->state->truncated && (count == 0 || rebases_there(replay));
+	for (int i = count; i > 0 && !whole; i--)
 		if (resume(replay, sequences[i - 1]))
 			return 0;
 	return 0;
@@ -466,6 +508,8 @@ static int read_control(struct replay *replay)
 		return error == -ENOENT ? error : fail(replay, error, "opening the control log");
 	while ((more = reader_next(reader, &block)) > 0) {
 		error = apply_block(replay, &block);
+		/* That would say that there is no control log. */
+		error = error == -ENOENT ? -EPROTO : error;
 		if (error < 0)
 			break;
 	}

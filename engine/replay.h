@@ -32,7 +32,8 @@ enum replay_start {
 	REPLAY_NEWEST, /* newest checkpoint */
 	/* Newest checkpoint that the store has not fallen behind, else the oldest start. */
 	REPLAY_STORED,
-	REPLAY_OLDEST, /* from the first event if that is kept, else from the oldest checkpoint */
+	REPLAY_OLDEST, /* from the first event if that and the states of all rebases are kept, else
+			  from the oldest checkpoint */
 };
 
 struct replay_options {
