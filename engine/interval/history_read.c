@@ -17,6 +17,7 @@
 #include "interval/history_sql.h"
 #include "interval/sketch.h"
 
+#define DAY_MS INT64_C(86400000)
 #define POINTS_DEFAULT 1000
 #define POINTS_MAX 100000 /* five megabytes of answer */
 
@@ -259,6 +260,22 @@ static int add_point(struct span *span, uint32_t at, const struct history_chunk 
 	return sketch_merge_saved(span->sketches[at], &in);
 }
 
+/* Steps count from 1970, those of whole weeks from its first Monday: so do detectors' weeks. */
+static int64_t origin_ms(int64_t step_ms)
+{
+	return step_ms % (7 * DAY_MS) == 0 ? 4 * DAY_MS : 0;
+}
+
+static int64_t step_of(int64_t ms, int64_t step_ms)
+{
+	return history_floor_div(ms - origin_ms(step_ms), step_ms);
+}
+
+static int64_t step_begins_ms(int64_t step, int64_t step_ms)
+{
+	return step * step_ms + origin_ms(step_ms);
+}
+
 static int add_chunk(struct span *span, const struct history_chunk *chunk, int64_t number,
 		     int64_t tier_ms, int64_t step_ms)
 {
@@ -266,7 +283,7 @@ static int add_chunk(struct span *span, const struct history_chunk *chunk, int64
 
 	for (uint32_t i = 0; i < HISTORY_POINTS && !error; i++) {
 		int64_t ms = (number * HISTORY_POINTS + i) * tier_ms;
-		int64_t at = history_floor_div(ms, step_ms) - span->first;
+		int64_t at = step_of(ms, step_ms) - span->first;
 		if (chunk->present >> i & 1 && at >= 0 && at < span->count)
 			error = add_point(span, (uint32_t)at, chunk, i);
 	}
@@ -278,8 +295,8 @@ static int read_series(struct history_reader *reader, const struct found *found,
 		       struct history_answer *answer, struct span *span)
 {
 	int64_t tier_ms = history_step_ms(answer->tier, reader->interval_ms);
-	int64_t first_ms = span->first * answer->step_ms;
-	int64_t end_ms = (span->first + span->count) * answer->step_ms;
+	int64_t first_ms = step_begins_ms(span->first, answer->step_ms);
+	int64_t end_ms = step_begins_ms(span->first + span->count, answer->step_ms);
 	int64_t first = history_chunk_of(history_floor_div(first_ms, tier_ms));
 	int64_t last = history_chunk_of(history_floor_div(end_ms - 1, tier_ms));
 	struct history_chunk chunk;
@@ -377,7 +394,7 @@ static int fill_answer(const struct found *found, const struct span *span,
 		return -ENOMEM;
 	for (uint32_t i = 0; i < span->count; i++) {
 		struct history_point *point = &answer->points[i];
-		int64_t time_ms = (span->first + i) * answer->step_ms;
+		int64_t time_ms = step_begins_ms(span->first + i, answer->step_ms);
 		const uint64_t *closed = &coverage->points[(size_t)i * coverage->words];
 		bool before = time_ms + answer->step_ms <= found->first * answer->interval_ms;
 		point->time_ms = time_ms;
@@ -433,8 +450,8 @@ static int read_bounded(struct history_reader *reader, const struct history_quer
 
 	if (error < 0)
 		return error;
-	int64_t first = history_floor_div(query->from_ms, answer->step_ms);
-	int64_t end = history_floor_div(query->to_ms - 1, answer->step_ms) + 1;
+	int64_t first = step_of(query->from_ms, answer->step_ms);
+	int64_t end = step_of(query->to_ms - 1, answer->step_ms) + 1;
 	if (end - first <= POINTS_MAX)
 		return read_span(reader, found, first, (uint32_t)(end - first), answer);
 	snprintf(why, why_bytes,

@@ -113,6 +113,9 @@ expect "a minute without orders" \
 		--until 2021-03-04T00:07 | tr '\n' ' ')" "0 1 "
 expect "visits, as sums" "$(points '[.points[].value] | add' visits --step 1d --source visits \
 	--since 2021-03-01 --until 2021-03-05)" 57600
+# Weeks begin on Monday, as those of detectors do.
+ctl history visits --source visits --step 7d --since 2021-03-01 --until 2021-03-05 --csv >"$E2E/out" || fail "weeks"
+expect "a week" "$(sed 1d "$E2E/out" | cut -d , -f 1,2)" 2021-03-01T00:00:00.000Z,57600
 
 # Forms, lists and refusals.
 third=$(wanted 1440 'len(e)' | sed -n 3p)

@@ -122,6 +122,9 @@ is '(.ok | not) and .published == 0'
 import 0 "$E2E/broken.csv" --source broken --event purchase --value v --bad-rows count
 says 'broken.csv:4: 3 columns, but the first line has 2'
 is '.ok and .rows == 4 and .bad_rows == 2 and .persisted == 2'
+printf 'time,n\n1700000000,1\n1700000001,-3\n' >"$E2E/less.csv"
+import 1 "$E2E/less.csv" --source broken --event purchase --aggregate count=n
+says 'less.csv:3: -3 in column "n" is no count of events; nothing was sent'
 
 # Usage.
 import 2 "$E2E/days.csv"

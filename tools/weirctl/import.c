@@ -295,14 +295,16 @@ static int measure_of(struct reading *reading, const struct import_row *row, uin
 		*ret_value = distinct_value(field->text, field->bytes);
 		return 1;
 	}
-	if (field->is_number) {
+	if (field->is_number)
 		*ret_value = field->number;
-		return 1;
-	}
-	if (import_number(field->text, field->bytes, ret_value) == 0)
-		return 1;
-	return BROKEN(reading, "\"%.*s\" in column \"%.64s\" is no number", shown(field),
-		      field->text, measure->column);
+	else if (import_number(field->text, field->bytes, ret_value) < 0)
+		return BROKEN(reading, "\"%.*s\" in column \"%.64s\" is no number", shown(field),
+			      field->text, measure->column);
+	const char *statistic = strrchr(measure->field, ':');
+	if (*ret_value < 0 && statistic && strcmp(statistic, ":count") == 0)
+		return BROKEN(reading, "%g in column \"%.64s\" is no count of events", *ret_value,
+			      measure->column);
+	return 1;
 }
 
 static int take_row(struct reading *reading, const struct import_row *row)
