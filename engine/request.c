@@ -432,8 +432,11 @@ static char *answer_input(struct engine *engine, const char *command, const json
 	json_object_set_new(record, "kind", json_string(command));
 	json_object_set_new(record, "time_ms", json_integer(now_ms));
 	if (json_is_integer(for_ms)) {
+		/* Longer than there is time: until its end. */
+		int64_t most_ms = ((int64_t)1 << 42) - 1 - now_ms;
+		int64_t ms = json_integer_value(for_ms);
 		json_object_set_new(record, "until_ms",
-				    json_integer(now_ms + json_integer_value(for_ms)));
+				    json_integer(now_ms + (ms < most_ms ? ms : most_ms)));
 		json_object_del(record, "for_ms");
 	}
 	json_t *until_ms = json_incref(json_object_get(record, "until_ms"));

@@ -290,6 +290,34 @@ static int add_chunk(struct span *span, const struct history_chunk *chunk, int64
 	return error;
 }
 
+/* Narrow the chunks first..last to those that the table may have: whoever asks for a thousand years
+ * must not make us look each of them up. */
+static int bound_chunks(struct history_reader *reader, int64_t source, const char *tier,
+			int64_t *first, int64_t *last)
+{
+	static const char *const ends[] = {"min", "max"};
+	int64_t key[2] = {0};
+	char sql[96];
+
+	for (int i = 0; i < 2; i++) {
+		bool none = false;
+		snprintf(sql, sizeof(sql), "SELECT %s(key) FROM chunk_%lld_%s", ends[i],
+			 (long long)source, tier);
+		int error = history_sql_number(reader->db, sql, &key[i], &none);
+		if (error < 0)
+			return error;
+		if (none) {
+			*last = *first - 1;
+			return 0;
+		}
+	}
+	if (*first < history_key_chunk(key[0]))
+		*first = history_key_chunk(key[0]);
+	if (*last > history_key_chunk(key[1]))
+		*last = history_key_chunk(key[1]);
+	return 0;
+}
+
 /* Add up what the tier has of a series. */
 static int read_series(struct history_reader *reader, const struct found *found, uint32_t series,
 		       struct history_answer *answer, struct span *span)
@@ -309,7 +337,8 @@ static int read_series(struct history_reader *reader, const struct found *found,
 	if (result != SQLITE_OK)
 		return history_sql_errno(reader->db, result);
 	history_chunk_init(&chunk);
-	int error = 0;
+	int error = bound_chunks(reader, found->source, history_tier_name(answer->tier), &first,
+				 &last);
 	for (int64_t number = first; number <= last && !error; number++) {
 		sqlite3_bind_int64(statement, 1, history_key(number, series));
 		result = sqlite3_step(statement);
@@ -432,10 +461,11 @@ static int bound_query(const struct history_reader *reader, const struct found *
 {
 	if (query->to_ms == HISTORY_NEWEST)
 		query->to_ms = (found->through + 1) * reader->interval_ms;
-	if (query->back_ms)
+	bool back = query->back_ms >= 0 && query->back_ms < 2 * HISTORY_TIME_MAX_MS;
+	if (back && query->back_ms && query->to_ms > -HISTORY_TIME_MAX_MS)
 		query->from_ms = query->to_ms - query->back_ms;
 	if (query->to_ms > query->from_ms && query->from_ms > -HISTORY_TIME_MAX_MS &&
-	    query->to_ms < HISTORY_TIME_MAX_MS && query->step_ms >= 0 && query->back_ms >= 0 &&
+	    query->to_ms < HISTORY_TIME_MAX_MS && query->step_ms >= 0 && back &&
 	    query->step_ms <= HISTORY_TIME_MAX_MS)
 		return 0;
 	snprintf(why, why_bytes, "the span must end after it begins, its step be positive");

@@ -427,6 +427,19 @@ Test(history, an_unknown_metric_is_refused_with_what_there_is)
 	history_reader_close(reader);
 }
 
+/* With look-ups for what there is, and not for a million chunks that there are not. */
+Test(history, a_span_of_centuries_gives_what_there_is)
+{
+	struct history *history = open_history();
+	struct history_answer answer;
+	uint32_t unknown;
+
+	fill(history, 200, 2);
+	history_close(history);
+	cr_assert_eq(sum_of("", -60000000, 60000000, 12007, &answer, &unknown), 200);
+	cr_assert_eq(sum_of("country=1", -60000000, -12007, 12007, &answer, &unknown), 0);
+}
+
 Test(history, a_metric_of_another_meaning_is_another_series)
 {
 	struct history *history = open_history();
