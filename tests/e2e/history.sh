@@ -153,6 +153,9 @@ expect "its slice" "$(points '.points[0].value' revenue --step 1d --slice countr
 	--since 2021-03-02 --until 2021-03-03)" "$(wanted 1440 \
 	'sum(v for v, de in e if de) + 1000' | sed -n 2p)"
 
+# Also the last row's own interval, which the end of the import closes.
+ended() { [ "$(points '.points[-1].time_ms' orders --since 4d --step 1h)" = 1614945600000 ]; }
+wait_for 20 'the end of the import' ended
 before=$(ctl history orders --since 4d --step 1h --json)
 
 # The same after a crash, and without an engine.
