@@ -213,7 +213,7 @@ void bank_destroy(struct bank *bank)
 }
 
 /* Rows of doubles that a bank itself keeps; the last six are carried over when it grows. */
-enum { DOUBLE_ROWS = 10, DOUBLE_ROWS_KEPT = 6 };
+enum { DOUBLE_ROWS = 11, DOUBLE_ROWS_KEPT = 6 };
 
 static void place_doubles(struct bank *bank, double *block, uint32_t capacity)
 {
@@ -221,6 +221,7 @@ static void place_doubles(struct bank *bank, double *block, uint32_t capacity)
 		&bank->verdicts.expected,
 		&bank->verdicts.lower,
 		&bank->verdicts.upper,
+		&bank->verdicts.onset,
 		&bank->verdicts.log10_p,
 		&bank->raw,
 		&bank->volume,

@@ -18,6 +18,7 @@ enum detector_kind {
 	DETECTOR_ABSENCE, /* nothing came although something was expected */
 	DETECTOR_PROFILE, /* hour-of-week profile, count-aware */
 	DETECTOR_RULE,    /* a static threshold, against a period before or absolute */
+	DETECTOR_SEASONAL, /* level, trend, day and week; the default */
 };
 
 /* What a period is compared with. */
@@ -78,6 +79,8 @@ struct verdicts {
 	double *upper;
 	double *log10_p;   /* of the two-sided tail probability, <= 0; 0: nothing can be said */
 	int8_t *direction; /* sign of the deviation */
+	double *onset;     /* -log10_p where an anomaly opens or clearly strengthens, else 0; by
+			    * kind seasonal, the others leave it 0 */
 	double *severity;  /* raw, by detectors whose answer is no probability (kind rule); the
 			    * others  leave it alone */
 };

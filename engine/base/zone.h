@@ -1,0 +1,30 @@
+/*
+ * zone: what a clock on the wall of some place shows. UTC in, the place's offset out.
+ *
+ * Idea:  the rules of a place (the system's time zone database, RFC 8536) are read once, when a
+ *        configuration is read, and travel with it: the same log gives the same phases whatever
+ *        database the machine has by then.
+ * Never: looks at TZ or at any global of the C library.
+ */
+#ifndef BASE_ZONE_H
+#define BASE_ZONE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+struct zone;
+
+/* By name ("Europe/London", "UTC"). 0; -ENOENT: there is none of that name; -EPROTO: its file is
+ * broken; -ENOMEM. `why` says what to do. */
+int zone_load(const char *name, struct zone **ret_zone, char *why, size_t why_bytes);
+void zone_free(struct zone *zone);
+const char *zone_name(const struct zone *zone);
+/* Local time minus UTC, at a unix time. NULL is UTC. */
+int64_t zone_offset_ms(const struct zone *zone, int64_t unix_ms);
+/* As it travels in a configuration's record; load: 0, -EPROTO, -ENOMEM. */
+void zone_save(const struct zone *zone, struct bytes *out);
+int zone_read(struct bytes_reader *in, struct zone **ret_zone);
+
+#endif
