@@ -79,10 +79,10 @@ struct verdicts {
 	double *upper;
 	double *log10_p;   /* of the two-sided tail probability, <= 0; 0: nothing can be said */
 	int8_t *direction; /* sign of the deviation */
-	double *onset;     /* -log10_p where an anomaly opens or clearly strengthens, else 0; by
-			    * kind seasonal, the others leave it 0 */
 	double *severity;  /* raw, by detectors whose answer is no probability (kind rule); the
 			    * others  leave it alone */
+	double *onset;     /* -log10_p where an anomaly opens or clearly strengthens, else 0; by
+			    * kind seasonal, the others leave it 0 */
 };
 
 struct detector_ops {

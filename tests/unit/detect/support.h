@@ -141,7 +141,7 @@ struct probe {
 	uint32_t capacity;
 	uint8_t learn[SHOP_SLICES_MAX];
 	double expected[SHOP_SLICES_MAX], lower[SHOP_SLICES_MAX], upper[SHOP_SLICES_MAX];
-	double log10_p[SHOP_SLICES_MAX], severity[SHOP_SLICES_MAX];
+	double log10_p[SHOP_SLICES_MAX], severity[SHOP_SLICES_MAX], onset[SHOP_SLICES_MAX];
 	int8_t direction[SHOP_SLICES_MAX];
 	struct verdicts verdicts;
 };
@@ -158,7 +158,7 @@ static inline void probe_init(struct probe *probe, const struct detector_ops *op
 	memset(probe->learn, 1, sizeof(probe->learn));
 	probe->verdicts = (struct verdicts){probe->expected, probe->lower, probe->upper,
 					    probe->log10_p, probe->direction,
-					    probe->severity};
+					    probe->severity, probe->onset};
 }
 
 static inline void probe_step(struct probe *probe, const struct shop *shop)

@@ -160,7 +160,7 @@ Test(diagnose, the_only_value_of_a_dimension_is_not_the_cause)
 	double variance[] = {1000, 1000, 0, 320, 680}, weight[] = {1, 1, 1, 1, 1};
 	double zero[5] = {0};
 	int8_t direction[5] = {0};
-	struct verdicts verdicts = {expected, zero, zero, zero, direction, zero};
+	struct verdicts verdicts = {expected, zero, zero, zero, direction, zero, zero};
 	struct diagnosis diagnosis = {observed, expected, variance, weight};
 	struct contribution c[ANOMALY_CONTRIBUTIONS_MAX];
 
@@ -182,7 +182,7 @@ Test(diagnose, ties_go_by_name)
 	double variance[] = {1000, 500, 500, 500, 500}, weight[] = {1, 1, 1, 1, 1};
 	double zero[5] = {0};
 	int8_t direction[5] = {0};
-	struct verdicts verdicts = {expected, zero, zero, zero, direction, zero};
+	struct verdicts verdicts = {expected, zero, zero, zero, direction, zero, zero};
 	struct diagnosis diagnosis = {observed, expected, variance, weight};
 	struct contribution c[ANOMALY_CONTRIBUTIONS_MAX];
 
@@ -215,7 +215,7 @@ Test(diagnose, of_more_values_than_fit_the_greatest_stay)
 		observed[i] = 1000 - (double)((i * 53) % 101);
 		expected[0] += expected[i], observed[0] += observed[i], variance[0] += 1000;
 	}
-	struct verdicts verdicts = {expected, zero, zero, zero, direction, zero};
+	struct verdicts verdicts = {expected, zero, zero, zero, direction, zero, zero};
 	struct diagnosis diagnosis = {observed, expected, variance, weight};
 	cr_assert_eq(diagnose(&diagnosis, &shop.observations, &verdicts, -1, c),
 		     ANOMALY_CONTRIBUTIONS_MAX);
