@@ -34,7 +34,10 @@ static void manual(const struct program *program, FILE *to)
 	manual_text(program->description, to);
 	fputs(".Bl -tag -width Ds\n", to);
 	for (size_t i = 0; i < program->count; i++) {
-		fprintf(to, ".It Xr %s-%s 1\n", program->name, program->commands[i].name);
+		fputs(".It Xr ", to);
+		for (const char *at = program->name; *at; at++)
+			fputc(*at == ' ' ? '-' : *at, to);
+		fprintf(to, "-%s 1\n", program->commands[i].name);
 		manual_text(program->commands[i].command->options.summary, to);
 	}
 	fputs(".El\n", to);
@@ -63,6 +66,12 @@ static int run_command(const struct command *command, int argc, char **argv)
 	return code;
 }
 
+static int run_entry(const struct command *command, int argc, char **argv)
+{
+	return command->program ? program_main(command->program, argc, argv)
+				: run_command(command, argc, argv);
+}
+
 int program_main(const struct program *program, int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
@@ -71,7 +80,7 @@ int program_main(const struct program *program, int argc, char **argv)
 	signal(SIGPIPE, SIG_DFL);
 	for (size_t i = 0; i < program->count; i++)
 		if (strcmp(name, program->commands[i].name) == 0)
-			return run_command(program->commands[i].command, argc - 1, argv + 1);
+			return run_entry(program->commands[i].command, argc - 1, argv + 1);
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
 		help(program, stdout);
 		return TOOL_OK;

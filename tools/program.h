@@ -7,8 +7,13 @@
 
 #include "options.h"
 
+struct program;
+
 struct command {
 	struct options options;
+	/* Not NULL: the words behind the command's name are this program's, and of the rest only
+	 * options.summary is used. */
+	const struct program *program;
 	size_t bytes;         /* of the struct that the options fill; never 0 */
 	const void *defaults; /* such a struct; NULL: all zero */
 	/* Returns an exit code (enum tool_exit). `self` is the filled struct; the operands are as
