@@ -117,7 +117,8 @@ static void weigh(struct step *step)
 		watched += said && alive;
 	}
 	step->threshold = rated ? bank->spec.severity
-				: severity_budget(bank->spec.severity, watched);
+				: severity_budget(bank->spec.severity,
+						  bank->spec.apart ? 1 : watched);
 }
 
 static bool outside_band(const struct step *step, uint32_t i)
@@ -166,6 +167,8 @@ static uint32_t contributions(const struct step *step, int direction)
 	struct bank *bank = step->bank;
 	int side = direction > 0;
 
+	if (bank->spec.apart)
+		return 0;
 	if (!bank->diagnosed[side]) {
 		memset(bank->contribution[side], 0, sizeof(bank->contribution[side]));
 		bank->contributions[side] = diagnose(&bank->diagnosis, step->observations,
@@ -395,8 +398,9 @@ static void step_slices(struct bank *bank, const struct observations *observatio
 	bank->ops->step(bank->state, &bank->spec, bank->capacity, observations, bank->learn,
 			&bank->verdicts);
 	weigh(&step);
-	diagnose_add(&bank->diagnosis, observations, &bank->verdicts,
-		     bank->running ? KEEP_RUNNING : KEEP_BEFORE, bank->edge);
+	if (!bank->spec.apart)
+		diagnose_add(&bank->diagnosis, observations, &bank->verdicts,
+			     bank->running ? KEEP_RUNNING : KEEP_BEFORE, bank->edge);
 	bool busy = false;
 	for (uint32_t i = 0; i < bank->slices; i++) {
 		live(&step, i);
@@ -473,6 +477,8 @@ void bank_slice(const struct bank *bank, uint32_t slice, struct bank_slice *ret_
 		.expected = verdicts->expected[slice],
 		.lower = verdicts->lower[slice],
 		.upper = verdicts->upper[slice],
+		.score = math_max(-verdicts->log10_p[slice], 0),
+		.onset = verdicts->onset[slice],
 		.severity = severity_clamp(math_max(bank->raw[slice], 0)),
 		.pending = life->status == LIFE_PENDING,
 		.firing = life->status == LIFE_FIRING,

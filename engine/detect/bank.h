@@ -36,6 +36,7 @@ uint64_t bank_bytes(const struct bank *bank); /* of state, for status */
 struct bank_slice {
 	const char *label;
 	double expected, lower, upper;
+	double score, onset; /* -log10 of the tail probability; where an anomaly opens, else 0 */
 	double severity;
 	bool pending, firing;
 };

@@ -47,6 +47,8 @@ struct detector_spec {
 	enum detector_kind kind;
 	enum detector_direction direction;
 	double severity;   /* fires at this severity or above (plus the alarm budget), 0..100 */
+	bool apart;        /* slices are series of their own: no alarm budget and no diagnosis over
+			    * them */
 	double min_volume; /* fewer events (expected and observed) than this say nothing */
 	uint32_t for_intervals;      /* consecutive anomalous intervals before firing, >= 1 */
 	uint32_t recover_intervals;  /* consecutive normal ones before it is resolved, >= 1 */

@@ -15,6 +15,10 @@
 
 #include "detect/detector.h"
 
+/* The default detector: what a detector of a configuration is that does not say otherwise. */
+#define SCORING_KIND DETECTOR_PROFILE
+#define SCORING_SEVERITY 70
+
 struct zone;
 
 struct scoring_spec {

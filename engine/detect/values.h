@@ -16,8 +16,9 @@
 static inline double value_of(const struct observations *observations, uint32_t i)
 {
 	double value = observations->value[i];
+	/* Squares that nobody knows (NaN) are no reason to doubt the value. */
 	bool sane = value >= -VALUE_MAX && value <= VALUE_MAX &&
-		    observations->sum_squares[i] <= VALUE_MAX * VALUE_MAX;
+		    !(observations->sum_squares[i] > VALUE_MAX * VALUE_MAX);
 	return sane ? value : (double)NAN;
 }
 

@@ -46,7 +46,9 @@ struct observations {
 	uint32_t count;       /* slices */
 	const double *value;  /* NaN: no data (mean, min, max of nothing); counts and sums are 0 */
 	const double *events; /* number of events behind the value */
-	const double *sum_squares; /* of the events' values, for the variance of sums */
+	/* Of the events' values, for the variance of sums. NaN: not known, as where numbers come
+	 * without their events (detect/scoring.h); `events` of such a sum or mean is 1. */
+	const double *sum_squares;
 	double quantile;           /* AGGREGATE_PERCENTILE: 0..1 */
 	/* AGGREGATE_RATIO, else NULL. `events` counts those of the denominator. */
 	const double *numerator;

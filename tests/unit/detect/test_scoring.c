@@ -1,0 +1,143 @@
+/* Rows of numbers through the bank: what a row says, what a gap is, and that series are alone. */
+#include <criterion/criterion.h>
+
+#include "detect/scoring.h"
+#include "support.h"
+
+#define MINUTE 60000
+#define FIRST (INT64_C(1267401600000) / MINUTE) /* 2010-03-01 00:00 UTC, a Monday */
+#define DAYS 6
+
+static struct scoring *scoring_of(enum aggregation aggregation, uint32_t series)
+{
+	struct scoring_spec spec = {
+		.aggregation = aggregation, .interval_ms = 10 * MINUTE, .series = series};
+	struct scoring *scoring = scoring_create(&spec);
+	cr_assert_not_null(scoring);
+	return scoring;
+}
+
+static double count_at(struct chance *chance, int64_t interval, double rate)
+{
+	return chance_poisson(chance, 10 * rate * shop_shape((double)interval / 6));
+}
+
+static void assert_same(const struct scored *left, const struct scored *right)
+{
+	cr_assert_eq(memcmp(&left->expected, &right->expected, 6 * sizeof(double)), 0);
+	cr_assert_eq(left->alarm, right->alarm);
+}
+
+Test(scoring, of_an_outage_raises_the_alarm_once_and_scores_high)
+{
+	struct scoring *scoring = scoring_of(AGGREGATE_COUNT, 1);
+	struct chance chance = {7};
+	struct scored row;
+	unsigned alarms = 0;
+	double score = 0, severity = 0;
+
+	for (int64_t i = 0; i < 144 * DAYS + 6; i++) {
+		double value = count_at(&chance, i, 50);
+		bool outage = i >= 144 * DAYS;
+
+		if (outage)
+			value = 0;
+		scoring_step(scoring, FIRST / 10 + i, &value, NULL, &row);
+		cr_assert(isfinite(row.expected) && row.lower <= row.expected &&
+			  row.expected <= row.upper);
+		alarms += row.alarm && outage;
+		score = outage && row.score > score ? row.score : score;
+		severity = outage && row.severity > severity ? row.severity : severity;
+	}
+	cr_assert_eq(alarms, 1);
+	cr_assert_gt(score, 8);
+	cr_assert_geq(severity, 75);
+	scoring_destroy(scoring);
+}
+
+Test(scoring, of_a_series_is_the_same_alone_and_among_others)
+{
+	enum { SERIES = 5 };
+	struct scoring *alone[SERIES], *together = scoring_of(AGGREGATE_COUNT, SERIES);
+	struct chance chance = {11};
+
+	for (unsigned s = 0; s < SERIES; s++)
+		alone[s] = scoring_of(AGGREGATE_COUNT, 1);
+	for (int64_t i = 0; i < 144 * DAYS; i++) {
+		double values[SERIES];
+		struct scored rows[SERIES], row;
+
+		for (unsigned s = 0; s < SERIES; s++) {
+			bool odd = i > 144 * 4 && i % 40 < 5 && s % 2;
+			values[s] = count_at(&chance, i, 5 + s) * (odd ? 3 : 1);
+		}
+		scoring_step(together, FIRST / 10 + i, values, NULL, rows);
+		for (unsigned s = 0; s < SERIES; s++) {
+			scoring_step(alone[s], FIRST / 10 + i, &values[s], NULL, &row);
+			assert_same(&row, &rows[s]);
+		}
+	}
+	for (unsigned s = 0; s < SERIES; s++)
+		scoring_destroy(alone[s]);
+	scoring_destroy(together);
+}
+
+Test(scoring, takes_an_interval_that_is_not_given_for_missing)
+{
+	struct scoring *jumps = scoring_of(AGGREGATE_MEAN, 1);
+	struct scoring *steps = scoring_of(AGGREGATE_MEAN, 1);
+	struct chance chance = {13};
+	const double missing = NAN;
+
+	for (int64_t i = 0; i < 144 * DAYS; i++) {
+		double value = 20 + 5 * shop_shape((double)i / 6) + chance_normal(&chance);
+		struct scored row, same;
+
+		if (i % 50 > 42) {
+			scoring_step(steps, FIRST / 10 + i, &missing, NULL, &same);
+			cr_assert_eq(same.score, 0);
+			continue;
+		}
+		scoring_step(jumps, FIRST / 10 + i, &value, NULL, &row);
+		scoring_step(steps, FIRST / 10 + i, &value, NULL, &same);
+		assert_same(&row, &same);
+	}
+	scoring_destroy(jumps);
+	scoring_destroy(steps);
+}
+
+Test(scoring, survives_a_gap_of_centuries)
+{
+	struct scoring *scoring = scoring_of(AGGREGATE_SUM, 1);
+	double value = 5;
+	struct scored row;
+
+	scoring_step(scoring, -1000, &value, NULL, &row);
+	scoring_step(scoring, INT64_C(20000000), &value, NULL, &row);
+	cr_assert(isfinite(row.expected) && isfinite(row.score));
+	scoring_destroy(scoring);
+}
+
+Test(scoring, of_a_ratio_knows_its_denominator)
+{
+	struct scoring *few = scoring_of(AGGREGATE_RATIO, 1);
+	struct scoring *many = scoring_of(AGGREGATE_RATIO, 1);
+	struct chance chance = {17};
+	double few_width = 0, many_width = 0;
+
+	for (int64_t i = 0; i < 144 * DAYS; i++) {
+		const double weights[] = {50, 5000};
+		double value;
+		struct scored row;
+
+		value = chance_poisson(&chance, 0.1 * weights[0]) / weights[0];
+		scoring_step(few, FIRST / 10 + i, &value, &weights[0], &row);
+		few_width = row.upper - row.lower;
+		value = chance_poisson(&chance, 0.1 * weights[1]) / weights[1];
+		scoring_step(many, FIRST / 10 + i, &value, &weights[1], &row);
+		many_width = row.upper - row.lower;
+	}
+	cr_assert_gt(few_width, 3 * many_width);
+	scoring_destroy(few);
+	scoring_destroy(many);
+}
