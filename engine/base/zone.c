@@ -1,0 +1,379 @@
+/*
+ * zone: see zone.h.
+ *
+ * Idea:  a list of changes, each with the offset that holds from it on, and behind the last one a
+ *        rule that goes on for ever (zone_rule.h):
+ *
+ *          -inf ..... change 0 ... change 1 ... ... change n-1 ................. +inf
+ *             first_s    | offset    | offset            | offset, or the rule if there is one
+ *
+ *        What a database says twice is left out: changes that change no offset, and those at the
+ *        end that the rule gives too.
+ *
+ * Runs on: any thread; main and the control agent load, shards ask.
+ * Never: believes a length in a file, allocates but for a zone.
+ */
+#include "base/zone.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/zone_rule.h"
+
+#define DATABASE "/usr/share/zoneinfo"
+/* Ten times the largest there is. */
+#define FILE_BYTES_MAX 65536
+#define CHANGES_MAX 4096
+#define FOOTER_MAX 64
+/* RFC 8536, 3.2: an offset lies within a day and an hour. */
+#define OFFSET_S_MIN (-89999)
+#define OFFSET_S_MAX 93599
+
+struct change {
+	int64_t since_s;
+	int32_t offset_s;
+};
+
+struct zone {
+	char name[ZONE_NAME_MAX + 1];
+	char footer[FOOTER_MAX + 1]; /* the rule as written; "": there is none */
+	struct zone_rule rule;
+	int32_t first_s; /* before the first change */
+	uint32_t count;
+	struct change changes[];
+};
+
+/* The six counts of a TZif header. */
+struct counts {
+	uint32_t universal, standard, leaps, times, types, letters;
+};
+
+static struct zone *zone_make(const char *name, uint32_t count)
+{
+	struct zone *zone = calloc(1, sizeof(*zone) + count * sizeof(zone->changes[0]));
+
+	if (zone)
+		snprintf(zone->name, sizeof(zone->name), "%s", name);
+	return zone;
+}
+
+void zone_free(struct zone *zone)
+{
+	free(zone);
+}
+
+const char *zone_name(const struct zone *zone)
+{
+	return zone ? zone->name : "UTC";
+}
+
+int64_t zone_offset_ms(const struct zone *zone, int64_t unix_ms)
+{
+	if (!zone)
+		return 0;
+	int64_t unix_s = unix_ms / 1000 - (unix_ms % 1000 < 0);
+	uint32_t from = 0, to = zone->count; /* as many changes lie at or before it */
+
+	while (from < to) {
+		uint32_t middle = from + (to - from) / 2;
+
+		if (zone->changes[middle].since_s <= unix_s)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	int64_t since, offset = from ? zone->changes[from - 1].offset_s : zone->first_s;
+
+	if (from == zone->count && zone->footer[0])
+		offset = zone_rule_offset_s(&zone->rule, unix_s, &since);
+	return offset * 1000;
+}
+
+/* The last change moves down to where the rule begins to say what holds; true: down to the one
+ * before it, and is gone. */
+static bool lower_last(struct zone *zone)
+{
+	struct change *last = &zone->changes[zone->count - 1];
+	int32_t offset_s = zone->count > 1 ? last[-1].offset_s : zone->first_s;
+	int64_t since_s = zone->count > 1 ? last[-1].since_s : INT64_MIN, since;
+
+	if (zone_rule_offset_s(&zone->rule, last->since_s - 1, &since) != offset_s)
+		return false;
+	if (since <= since_s) {
+		zone->count--;
+		return true;
+	}
+	*last = (struct change){since, offset_s};
+	return false;
+}
+
+/* Leave out what is said twice, so that equal rules are equal bytes. */
+static void normalise(struct zone *zone)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < zone->count; i++) {
+		int32_t was = kept ? zone->changes[kept - 1].offset_s : zone->first_s;
+
+		/* The last one says from when on the rule holds. */
+		if (zone->changes[i].offset_s != was || i + 1 == zone->count)
+			zone->changes[kept++] = zone->changes[i];
+	}
+	zone->count = kept;
+	while (zone->footer[0] && zone->count && lower_last(zone))
+		;
+}
+
+static bool is_offset(int32_t offset_s)
+{
+	return offset_s >= OFFSET_S_MIN && offset_s <= OFFSET_S_MAX;
+}
+
+/* Is all that was filled in a zone? Ends its making. */
+static int conclude(struct zone *zone)
+{
+	if (!is_offset(zone->first_s))
+		return -EPROTO;
+	for (uint32_t i = 0; i < zone->count; i++)
+		if (!is_offset(zone->changes[i].offset_s) ||
+		    (i && zone->changes[i].since_s <= zone->changes[i - 1].since_s))
+			return -EPROTO;
+	if (zone->footer[0] && zone_rule_parse(zone->footer, &zone->rule) < 0)
+		return -EPROTO;
+	normalise(zone);
+	return 0;
+}
+
+static uint64_t get_big(const uint8_t *at, size_t bytes)
+{
+	uint64_t value = 0;
+
+	while (bytes--)
+		value = value << 8 | *at++;
+	return value;
+}
+
+static int64_t get_time(const uint8_t *at, size_t bytes)
+{
+	return bytes == 8 ? (int64_t)get_big(at, 8) : (int32_t)(uint32_t)get_big(at, 4);
+}
+
+/* *ret_version: 1 or more. */
+static int get_header(struct bytes_reader *in, struct counts *ret_counts, int *ret_version)
+{
+	const uint8_t *at = bytes_get(in, 44);
+	uint32_t counts[6];
+
+	if (!at || memcmp(at, "TZif", 4) != 0 || (at[4] && at[4] < '2'))
+		return -EPROTO;
+	*ret_version = at[4] ? at[4] - '0' : 1;
+	for (size_t i = 0; i < 6; i++) {
+		counts[i] = (uint32_t)get_big(at + 20 + 4 * i, 4);
+		if (counts[i] > FILE_BYTES_MAX)
+			return -EPROTO;
+	}
+	*ret_counts = (struct counts){counts[0], counts[1], counts[2],
+				      counts[3], counts[4], counts[5]};
+	return 0;
+}
+
+/* The data block behind a header; without a zone it is only passed over. */
+static int get_block(struct bytes_reader *in, const struct counts *counts, size_t time_bytes,
+		     struct zone *zone)
+{
+	const uint8_t *times = bytes_get(in, counts->times * time_bytes);
+	const uint8_t *indexes = bytes_get(in, counts->times);
+	const uint8_t *types = bytes_get(in, (size_t)counts->types * 6);
+
+	bytes_get(in, counts->letters);
+	bytes_get(in, counts->leaps * (time_bytes + 4));
+	bytes_get(in, counts->standard);
+	bytes_get(in, counts->universal);
+	if (in->failed)
+		return -EPROTO;
+	if (!zone)
+		return 0;
+	zone->first_s = (int32_t)(uint32_t)get_big(types, 4);
+	for (uint32_t i = 0; i < counts->times; i++) {
+		if (indexes[i] >= counts->types)
+			return -EPROTO;
+		zone->changes[i].since_s = get_time(times + i * time_bytes, time_bytes);
+		zone->changes[i].offset_s = (int32_t)(uint32_t)get_big(types + 6 * indexes[i], 4);
+	}
+	zone->count = counts->times;
+	return 0;
+}
+
+/* Behind the blocks, between two newlines. */
+static int get_footer(struct bytes_reader *in, struct zone *zone)
+{
+	const char *text = (const char *)in->data;
+	const char *end = in->left > 1 ? memchr(text + 1, '\n', in->left - 1) : NULL;
+
+	if (!end || text[0] != '\n' || (size_t)(end - text - 1) > FOOTER_MAX)
+		return -EPROTO;
+	memcpy(zone->footer, text + 1, (size_t)(end - text - 1));
+	return strlen(zone->footer) == (size_t)(end - text - 1) ? 0 : -EPROTO;
+}
+
+int zone_parse(const char *name, const void *data, size_t bytes, struct zone **ret_zone)
+{
+	struct bytes_reader in = {.data = data, .left = bytes};
+	size_t time_bytes = 4;
+	struct counts counts;
+	int version, error = get_header(&in, &counts, &version);
+
+	/* The first block is for readers of old, whose times have 32 bits. */
+	if (!error && version > 1) {
+		time_bytes = 8;
+		error = get_block(&in, &counts, 4, NULL);
+		if (!error)
+			error = get_header(&in, &counts, &version);
+	}
+	/* Unix time has no leap seconds; a file that counts them would be off by them. */
+	if (error || counts.types == 0 || counts.times > CHANGES_MAX || counts.leaps)
+		return -EPROTO;
+	struct zone *zone = zone_make(name, counts.times);
+
+	if (!zone)
+		return -ENOMEM;
+	error = get_block(&in, &counts, time_bytes, zone);
+	if (!error && time_bytes == 8)
+		error = get_footer(&in, zone);
+	if (!error)
+		error = conclude(zone);
+	if (error)
+		zone_free(zone);
+	else
+		*ret_zone = zone;
+	return error;
+}
+
+/* A name is a path below the database and nowhere else. */
+static bool is_name(const char *name)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789_+-/";
+	size_t length = strlen(name);
+
+	return length > 0 && length <= ZONE_NAME_MAX && strspn(name, letters) == length &&
+	       name[0] != '/';
+}
+
+static int refuse(int error, const char *name, const char *directory, char *why, size_t why_bytes)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/Etc/UTC", directory);
+	if (error == -ENOMEM)
+		snprintf(why, why_bytes, "out of memory");
+	else if (error == -EPROTO)
+		snprintf(why, why_bytes,
+			 "%s/%s is no time zone (TZif, without leap seconds); choose another name, "
+			 "or reinstall the time zone database (Debian: tzdata)",
+			 directory, name);
+	else if (access(path, F_OK) < 0)
+		snprintf(
+			why, why_bytes,
+			"\"%s\" cannot be looked up: there is no time zone database in %s; install "
+			"it (Debian: tzdata), or write UTC",
+			name, directory);
+	else
+		snprintf(why, why_bytes,
+			 "there is no time zone \"%s\"; write UTC, or a name as Europe/London or "
+			 "America/New_York (a file below %s)",
+			 name, directory);
+	return error;
+}
+
+/* All of a file: its bytes, or -ENOENT, -EPROTO. */
+static ssize_t read_file(const char *path, uint8_t data[FILE_BYTES_MAX])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat stat;
+	ssize_t got = -1;
+
+	if (fd < 0)
+		return -ENOENT;
+	bool regular = fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode);
+
+	if (regular && stat.st_size <= FILE_BYTES_MAX)
+		got = read(fd, data, FILE_BYTES_MAX);
+	close(fd);
+	return !regular ? -ENOENT : got < 0 ? -EPROTO : got;
+}
+
+int zone_load(const char *name, struct zone **ret_zone, char *why, size_t why_bytes)
+{
+	const char *directory = getenv("TZDIR");
+	char path[4096];
+	int error = -ENOENT;
+
+	if (!directory || directory[0] != '/' || strlen(directory) > 2048)
+		directory = DATABASE;
+	/* What needs no database is not looked up: every machine has it. */
+	if (strcmp(name, "UTC") == 0) {
+		*ret_zone = zone_make(name, 0);
+		return *ret_zone ? 0 : refuse(-ENOMEM, name, directory, why, why_bytes);
+	}
+	uint8_t *data = malloc(FILE_BYTES_MAX);
+
+	if (!data)
+		error = -ENOMEM;
+	if (data && is_name(name)) {
+		snprintf(path, sizeof(path), "%s/%s", directory, name);
+		ssize_t got = read_file(path, data);
+
+		error = got < 0 ? (int)got : zone_parse(name, data, (size_t)got, ret_zone);
+	}
+	free(data);
+	return error ? refuse(error, name, directory, why, why_bytes) : 0;
+}
+
+void zone_save(const struct zone *zone, struct bytes *out)
+{
+	bytes_put_text(out, zone->name);
+	bytes_put_text(out, zone->footer);
+	bytes_put_u32(out, (uint32_t)zone->first_s);
+	bytes_put_u32(out, zone->count);
+	for (uint32_t i = 0; i < zone->count; i++) {
+		bytes_put_u64(out, (uint64_t)zone->changes[i].since_s);
+		bytes_put_u32(out, (uint32_t)zone->changes[i].offset_s);
+	}
+}
+
+int zone_read(struct bytes_reader *in, struct zone **ret_zone)
+{
+	char name[ZONE_NAME_MAX + 1], footer[FOOTER_MAX + 1];
+
+	bytes_get_text(in, name, sizeof(name));
+	bytes_get_text(in, footer, sizeof(footer));
+	int32_t first_s = (int32_t)bytes_get_u32(in);
+	uint32_t count = bytes_get_u32(in);
+
+	if (in->failed || !is_name(name) || count > CHANGES_MAX)
+		return -EPROTO;
+	struct zone *zone = zone_make(name, count);
+
+	if (!zone)
+		return -ENOMEM;
+	snprintf(zone->footer, sizeof(zone->footer), "%s", footer);
+	zone->first_s = first_s;
+	zone->count = count;
+	for (uint32_t i = 0; i < count; i++) {
+		zone->changes[i].since_s = (int64_t)bytes_get_u64(in);
+		zone->changes[i].offset_s = (int32_t)bytes_get_u32(in);
+	}
+	int error = in->failed ? -EPROTO : conclude(zone);
+
+	if (error)
+		zone_free(zone);
+	else
+		*ret_zone = zone;
+	return error;
+}
