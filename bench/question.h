@@ -12,7 +12,8 @@
 #define QUESTIONS(ROW)                                                                             \
 	ROW(ingest)                                                                                \
 	ROW(history)                                                                               \
-	ROW(detect)
+	ROW(detect)                                                                                \
+	ROW(quality)
 
 #define QUESTION_DECLARE(name) extern const struct command bench_##name;
 QUESTIONS(QUESTION_DECLARE)

@@ -16,6 +16,9 @@ mapfile -t commands < <("$WEIRCTL" --help | sed -n 's/^  \([a-z]*\) .*/\1/p')
 
 mapfile -t questions < <("$WEIR_BUILD/bench/weir-bench" --help | sed -n 's/^  \([a-z]*\) .*/\1/p')
 [ ${#questions[@]} -ge 3 ] || fail "weir-bench knows ${#questions[@]} questions only"
+# The questions of a question have a page each as well.
+mapfile -t qualities < <("$WEIR_BUILD/bench/weir-bench" quality --help | sed -n 's/^  \([a-z]*\) .*/\1/p')
+[ ${#qualities[@]} -ge 1 ] || fail "weir-bench quality knows no question"
 
 # mandoc looks for what a page names in the system's folders only; here it is looked for beside it.
 all=("$pages"/man[0-9]/*)
@@ -25,7 +28,8 @@ while read -r _ name section _; do
 	[ -e "$pages/man$section/$name.$section" ] || fail "a page names $name($section): there is none"
 done < <(sed -n '/^\.Xr \(systemd 1\|sd_notify 3\)/!{/^\.Xr /p}' "${all[@]}")
 expect "pages" "$(cd "$pages" && printf '%s\n' man*/* | sort | paste -sd ' ')" \
-	"$(printf '%s\n' "${commands[@]/#/man1/weirctl-}" "${questions[@]/#/man1/weir-bench-}" man1/weir-bench man1/weir-shop man1/weirctl |
+	"$(printf '%s\n' "${commands[@]/#/man1/weirctl-}" "${questions[@]/#/man1/weir-bench-}" \
+		"${qualities[@]/#/man1/weir-bench-quality-}" man1/weir-bench man1/weir-shop man1/weirctl |
 		sed 's/$/.1/' | cat - <(echo man8/weird.8) | sort | paste -sd ' ')"
 
 # has PAGE COMMAND...: every option of its --help.
@@ -46,6 +50,9 @@ done
 has man1/weir-shop.1 "$WEIR_SHOP"
 for question in "${questions[@]}"; do
 	has "man1/weir-bench-$question.1" "$WEIR_BUILD/bench/weir-bench" "$question"
+done
+for question in "${qualities[@]}"; do
+	has "man1/weir-bench-quality-$question.1" "$WEIR_BUILD/bench/weir-bench" quality "$question"
 done
 has man8/weird.8 "$WEIRD"
 
