@@ -106,11 +106,12 @@ static inline void shop_init(struct shop *shop, uint64_t seed, uint32_t slices, 
 	};
 }
 
-/* Hours since the shop's beginning of the middle of the current interval. */
+/* Hours since the shop's beginning of the middle of the current interval, by the shop's clock. */
 static inline double shop_hours(const struct shop *shop)
 {
-	return ((double)shop->observations.interval + 0.5) *
-	       (double)shop->observations.interval_ms / 3600000.0;
+	const struct observations *now = &shop->observations;
+	return ((double)now->interval + 0.5) * (double)now->interval_ms / 3600000.0 +
+	       (double)now->offset_ms / 3600000.0;
 }
 
 /* Draw slice i's interval: a count of mean `mean`, or that many lognormal values. */
@@ -156,9 +157,9 @@ static inline void probe_init(struct probe *probe, const struct detector_ops *op
 	probe->state = aligned_alloc(64, (ops->bytes(spec, capacity) + 63) & ~(size_t)63);
 	ops->init(probe->state, spec, capacity);
 	memset(probe->learn, 1, sizeof(probe->learn));
-	probe->verdicts = (struct verdicts){probe->expected, probe->lower, probe->upper,
-					    probe->log10_p, probe->direction,
-					    probe->severity, probe->onset};
+	probe->verdicts = (struct verdicts){probe->expected, probe->lower,     probe->upper,
+					    probe->log10_p,  probe->direction, probe->severity,
+					    probe->onset};
 }
 
 static inline void probe_step(struct probe *probe, const struct shop *shop)

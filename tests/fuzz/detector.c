@@ -1,0 +1,230 @@
+/*
+ * detector: bytes as the life of a bank, mostly of the default kind. The first ones say which
+ * metric it watches and how, the rest is played as intervals.
+ *
+ *   byte   0            1            2          3       4          5 ...
+ *          aggregation  interval     learn      kind    clock      operations
+ *
+ *   operation, low 3 bits; the high 5 are a number n
+ *     0  n + 1 intervals, the values before again
+ *     1  a day like that: 8 (n + 1) intervals
+ *     2  a value: 8 bytes of a double, for slice n
+ *     3  a count: one byte, for slice n, to the power of 4
+ *     4  n^4 intervals of which nothing is known
+ *     5  the interval that comes is incomplete; the clocks change by n - 16 quarters of an hour
+ *     6  save, load and save again: the same bytes
+ *     7  load what is left of the input; go on if it is refused
+ *
+ * Holds: no answer is NaN or infinite, a state is one that a checkpoint takes, a bank that was
+ * loaded says the same. What the sanitizers say comes for nothing.
+ */
+#include "unit/detect/subject.h"
+#include "unit/detect/support.h"
+
+#include "base/check.h"
+
+#define SLICES 3
+#define INTERVALS_MAX 6000
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct play {
+	struct bytes_reader in;
+	struct detector_spec spec;
+	struct bank *bank;
+	struct shop shop;
+	double numerator[SLICES], weight[SLICES];
+	uint32_t steps;
+	bool foreign; /* its state came from the input: only memory must be safe */
+};
+
+static uint8_t take(struct play *play)
+{
+	const uint8_t *byte = bytes_get(&play->in, 1);
+
+	return byte ? *byte : 0;
+}
+
+static void on_anomaly(void *self, const struct anomaly *anomaly)
+{
+	const struct play *play = self;
+
+	if (play->foreign)
+		return;
+	check(isfinite(anomaly->severity) && isfinite(anomaly->severity_peak));
+	check(isfinite(anomaly->expected) && isfinite(anomaly->observed));
+	check(isfinite(anomaly->log10_p));
+}
+
+static void look(const struct play *play)
+{
+	struct bank_slice slice;
+
+	for (uint32_t i = 0; i < bank_slices(play->bank) && !play->foreign; i++) {
+		bank_slice(play->bank, i, &slice);
+		check(isfinite(slice.severity));
+		check(play->spec.kind != SUBJECT_KIND || isfinite(slice.expected));
+		check(play->spec.kind != SUBJECT_KIND || slice.lower <= slice.upper);
+	}
+}
+
+static void step(struct play *play, uint32_t times)
+{
+	for (uint32_t k = 0; k < times && play->steps < INTERVALS_MAX; k++, play->steps++) {
+		play->shop.observations.interval++;
+		check(bank_step(play->bank, &play->shop.observations, on_anomaly, play) == 0);
+		look(play);
+		play->shop.observations.flags = 0;
+	}
+}
+
+static void set(struct play *play, uint32_t i, double value)
+{
+	bool counted = play->shop.observations.aggregation == AGGREGATE_COUNT;
+
+	/* What lies behind a value is in keeping with it: the engine adds it up itself. */
+	play->shop.value[i] = value;
+	play->shop.squares[i] = counted ? fabs(value) : value * value;
+	play->shop.events[i] = isnan(value) ? 0 : fmin(fabs(value), 1e15);
+	play->weight[i] = play->shop.events[i];
+	play->numerator[i] = value * play->weight[i];
+}
+
+static void set_double(struct play *play, uint32_t i)
+{
+	const void *bytes = bytes_get(&play->in, sizeof(double));
+	double value = 0;
+
+	if (bytes)
+		memcpy(&value, bytes, sizeof(value));
+	set(play, i, value);
+}
+
+static void set_count(struct play *play, uint32_t i)
+{
+	double root = take(play);
+
+	set(play, i, root * root * root * root);
+}
+
+static void save_and_load(struct play *play)
+{
+	struct bytes saved = {0}, again = {0};
+	struct bank *fresh = bank_create(&play->spec);
+
+	bank_save(play->bank, &saved);
+	struct bytes_reader in = {.data = saved.data, .left = saved.used};
+	int result = bank_load(fresh, &in);
+	check(play->foreign || result == 0);
+	if (result == 0) {
+		bank_save(fresh, &again);
+		check(again.used == saved.used && memcmp(again.data, saved.data, saved.used) == 0);
+		bank_destroy(play->bank);
+		play->bank = fresh;
+	} else {
+		bank_destroy(fresh);
+	}
+	bytes_fini(&saved), bytes_fini(&again);
+}
+
+/* Our own state with what is left of the input written over its end. */
+static void load_foreign(struct play *play)
+{
+	struct bytes saved = {0};
+	size_t left = play->in.left;
+	struct bank *fresh = bank_create(&play->spec);
+
+	bank_save(play->bank, &saved);
+	if (left > saved.used)
+		left = saved.used;
+	memcpy(saved.data + saved.used - left, play->in.data, left);
+	struct bytes_reader in = {.data = saved.data, .left = saved.used};
+	if (left && bank_load(fresh, &in) == 0 && bank_slices(fresh) <= SLICES) {
+		bank_destroy(play->bank);
+		play->bank = fresh;
+		play->foreign = true;
+	} else {
+		bank_destroy(fresh);
+	}
+	bytes_fini(&saved);
+}
+
+static void operate(struct play *play)
+{
+	struct observations *observations = &play->shop.observations;
+	uint8_t byte = take(play);
+	uint32_t n = byte >> 3, slice = n % SLICES;
+
+	switch (byte & 7) {
+	case 0:
+		step(play, n + 1);
+		break;
+	case 1:
+		step(play, 8 * (n + 1));
+		break;
+	case 2:
+		set_double(play, slice);
+		break;
+	case 3:
+		set_count(play, slice);
+		break;
+	case 4:
+		observations->interval += (int64_t)n * n * n * n;
+		break;
+	case 5:
+		observations->flags = OBSERVATION_INCOMPLETE;
+		observations->offset_ms += ((int64_t)n - 16) * 900000;
+		observations->offset_ms %= 86400000;
+		break;
+	case 6:
+		save_and_load(play);
+		break;
+	default:
+		load_foreign(play);
+	}
+}
+
+static void begin(struct play *play)
+{
+	static const int64_t intervals[] = {1000, 10000, 60000, 300000, 900000, 3600000, 86400000};
+	static const enum detector_kind others[] = {DETECTOR_WINDOW, DETECTOR_ABSENCE};
+	enum aggregation aggregation = (enum aggregation)(take(play) % (AGGREGATE_RATIO + 1));
+	int64_t interval_ms = intervals[take(play) % 7];
+
+	play->spec = (struct detector_spec){
+		.name = "fuzz",
+		.metric = "orders",
+		.kind = SUBJECT_KIND,
+		.severity = 60,
+		.for_intervals = 1,
+		.recover_intervals = 2,
+		.window = 40,
+		.k = 3,
+		.learn_intervals = 1 + take(play),
+		.absent_intervals = 2,
+	};
+	uint8_t kind = take(play);
+	if (kind >= 254)
+		play->spec.kind = others[kind & 1];
+	shop_init(&play->shop, 1, SLICES, interval_ms, aggregation);
+	play->shop.observations.interval = (int64_t)take(play) * 86400000 * 80 / interval_ms;
+	play->shop.observations.quantile = 0.9;
+	play->shop.observations.numerator = play->numerator;
+	play->shop.observations.weight = play->weight;
+	play->bank = bank_create(&play->spec);
+	check(play->bank);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct play play;
+
+	memset(&play, 0, sizeof(play));
+	play.in = (struct bytes_reader){.data = data, .left = size};
+	begin(&play);
+	while (play.in.left && play.steps < INTERVALS_MAX)
+		operate(&play);
+	save_and_load(&play);
+	bank_destroy(play.bank);
+	return 0;
+}

@@ -1,0 +1,341 @@
+/*
+ * What must hold for the default detector by its meaning, whatever its formulas are: units do not
+ * matter, missing is not zero, the local clock is the shop's, what was wrong is not learned, and
+ * what is promised of false alarms is so at every rate.
+ */
+#include <criterion/criterion.h>
+#include <math.h>
+
+#include "run.h"
+
+static double truth(const struct run *run, uint32_t i)
+{
+	return run->rates[i] * shop_shape(shop_hours(&run->shop));
+}
+
+/* The same interval for two detectors, the second in other units: a x + b. */
+static void step_in_units(struct run *ours, struct run *theirs, double factor, double offset,
+			  double shake)
+{
+	struct shop *from = &ours->shop, *to = &theirs->shop;
+
+	from->observations.interval++;
+	to->observations.interval++;
+	double shape = shop_shape(shop_hours(from));
+	for (uint32_t i = 0; i < from->observations.count; i++) {
+		if (from->observations.aggregation == AGGREGATE_SUM) {
+			shop_draw(from, i, ours->rates[i] * shape * shake);
+		} else {
+			double noise = chance_normal(&from->chance);
+			from->events[i] = 1;
+			from->value[i] = 20 + 100 * shape * shake + ours->rates[i] * noise;
+			from->squares[i] = from->value[i] * from->value[i];
+		}
+		double events = from->events[i], value = from->value[i];
+		to->events[i] = events;
+		to->value[i] = factor * value + offset;
+		to->squares[i] = factor * factor * from->squares[i] + 2 * factor * offset * value +
+				 events * offset * offset;
+	}
+	probe_step(&ours->probe, from);
+	probe_step(&theirs->probe, to);
+}
+
+static void check_units(enum aggregation aggregation, double factor, double offset)
+{
+	const double rates[] = {0.5, 5, 30};
+	struct run *ours = run_new(1, 3, 10 * MINUTE, aggregation, rates, 3);
+	struct run *theirs = run_new(1, 3, 10 * MINUTE, aggregation, rates, 3);
+	double highest = 0;
+
+	for (int k = 0; k < 3 * 1008; k++) {
+		step_in_units(ours, theirs, factor, offset, k % 500 > 490 ? 0.2 : 1);
+		for (uint32_t i = 0; i < 3; i++) {
+			double here = ours->probe.log10_p[i], there = theirs->probe.log10_p[i];
+			double expected = factor * ours->probe.expected[i] + offset;
+			double size = fabs(expected) + fabs(offset) + 1e-3;
+			cr_assert_float_eq(here, there, 1e-5 * (1 - here),
+					   "%g, and %g in other units at %d of %u", here, there, k,
+					   i);
+			cr_assert(k == 0 ||
+					  fabs(theirs->probe.expected[i] - expected) < 1e-6 * size,
+				  "%g expected, not %g, at %d of %u", theirs->probe.expected[i],
+				  expected, k, i);
+			cr_assert_eq(ours->probe.direction[i], theirs->probe.direction[i]);
+			highest = fmin(highest, here);
+		}
+	}
+	cr_assert_lt(highest, -6, "nothing happened: %g", highest);
+	run_free(ours);
+	run_free(theirs);
+}
+
+Test(seasonal, a_gauge_has_no_unit_and_no_zero, .disabled = !SUBJECT_SEASONAL)
+{
+	check_units(AGGREGATE_MEAN, 1.8, 32);
+	check_units(AGGREGATE_MAX, 1000, -5000);
+}
+
+Test(seasonal, money_has_no_currency, .disabled = !SUBJECT_SEASONAL)
+{
+	check_units(AGGREGATE_SUM, 100, 0);
+	check_units(AGGREGATE_SUM, 0.0078125, 0);
+}
+
+/* Distinct hours of a slice's with a severity of 50 and more, per week, after three weeks. */
+static double hours_at_fifty(struct run *run, uint32_t i, int64_t *hour_of)
+{
+	int64_t hour = run->shop.observations.interval * run->shop.observations.interval_ms / HOUR;
+
+	if (severity_of(run, i) < 50 || hour_of[i] == hour)
+		return 0;
+	hour_of[i] = hour;
+	return 1;
+}
+
+static void check_promise(int64_t interval_ms, double rate, uint32_t slices, double weeks)
+{
+	struct run *run = run_new(2, slices, interval_ms, AGGREGATE_COUNT, &rate, 1);
+	int64_t hour_of[SHOP_SLICES_MAX] = {0};
+	int64_t steps = (int64_t)(weeks * (double)WEEK_INTERVALS(interval_ms));
+	double hours = 0;
+
+	run_weeks(run, 3);
+	for (int64_t k = 0; k < steps; k++) {
+		run_step(run, 1);
+		for (uint32_t i = 0; i < slices; i++)
+			hours += hours_at_fifty(run, i, hour_of);
+	}
+	hours /= weeks * slices;
+	cr_assert(hours > SUBJECT_ALARMS_LEAST && hours < SUBJECT_ALARMS_MOST,
+		  "%.2f alarm hours a week at %g in %lld s", hours, rate,
+		  (long long)interval_ms / 1000);
+	run_free(run);
+}
+
+Test(seasonal, cries_wolf_about_once_a_week_at_every_rate, .timeout = 60)
+{
+	check_promise(MINUTE, 1, 12, 4);
+	check_promise(MINUTE, 20, 12, 4);
+	check_promise(MINUTE, 500, 12, 4);
+}
+
+Test(seasonal, cries_wolf_about_once_a_week_at_every_interval, .timeout = 60)
+{
+	check_promise(MINUTE / 6, 10, 3, 2);
+	check_promise(5 * MINUTE, 50, 24, 6);
+	check_promise(10 * MINUTE, 1000, 24, 6);
+	check_promise(HOUR, 300, 60, 8);
+}
+
+/* Half a day in which nothing is known, or nothing came. The highest severity of each slice. */
+static void pause_for(struct run *run, int intervals, double value, double *ret_highest)
+{
+	for (uint32_t i = 0; i < run->shop.observations.count; i++)
+		ret_highest[i] = -INFINITY;
+	for (int k = 0; k < intervals; k++) {
+		run->shop.observations.interval++;
+		for (uint32_t i = 0; i < run->shop.observations.count; i++) {
+			run->shop.value[i] = value;
+			run->shop.events[i] = run->shop.squares[i] = 0;
+		}
+		probe_step(&run->probe, &run->shop);
+		for (uint32_t i = 0; i < run->shop.observations.count; i++) {
+			ret_highest[i] = fmax(ret_highest[i], severity_of(run, i));
+			cr_assert(severity_of(run, i) < 75 || run->probe.direction[i] < 0);
+		}
+	}
+}
+
+static void check_missing(enum aggregation aggregation)
+{
+	const double rates[] = {20, 200};
+	struct run *unknown = run_new(3, 4, 5 * MINUTE, aggregation, rates, 2);
+	struct run *nothing = run_new(3, 4, 5 * MINUTE, aggregation, rates, 2);
+	struct run *skipped = run_new(3, 4, 5 * MINUTE, aggregation, rates, 2);
+	double highest[4], no_highest[4];
+
+	run_weeks(unknown, 2.5);
+	run_weeks(nothing, 2.5);
+	run_weeks(skipped, 2.5);
+	pause_for(unknown, 144, NAN, no_highest);
+	pause_for(nothing, 144, 0, highest);
+	skipped->shop.observations.interval += 144;
+	for (uint32_t i = 0; i < 4; i++) {
+		cr_assert_eq(no_highest[i], -INFINITY, "%g", no_highest[i]);
+		cr_assert_geq(highest[i], 75, "%g", highest[i]);
+	}
+	for (int k = 0; k < 288; k++) {
+		run_step(unknown, 1);
+		run_step(skipped, 1);
+		for (uint32_t i = 0; i < 4; i++) {
+			double expected = unknown->probe.expected[i];
+			double lump = aggregation == AGGREGATE_SUM ? 40 * exp(0.245) : 1;
+			double known = lump * truth(unknown, i), size = 0.5 * sqrt(lump * known);
+			cr_assert_lt(severity_of(unknown, i), 75, "%g at %d",
+				     severity_of(unknown, i), k);
+			cr_assert_float_eq(expected, known, 0.2 * known + size, "%g, not %g",
+					   expected, known);
+			cr_assert_float_eq(expected, skipped->probe.expected[i], 0.01 * expected);
+		}
+	}
+	run_free(unknown), run_free(nothing), run_free(skipped);
+}
+
+Test(seasonal, what_is_missing_is_not_zero)
+{
+	check_missing(AGGREGATE_COUNT);
+	check_missing(AGGREGATE_SUM);
+}
+
+Test(seasonal, learning_can_be_watched)
+{
+	static struct heard heard;
+	const double rate = 400;
+	struct bank *bank = bank_create(&run_spec);
+	struct run *run = run_new(4, 1, 5 * MINUTE, AGGREGATE_COUNT, &rate, 1);
+	struct bank_slice slice;
+	uint64_t seen, wanted;
+
+	for (uint64_t k = 0; k < 120; k++) {
+		bank_learning(bank, &seen, &wanted);
+		cr_assert_eq(seen, k);
+		cr_assert_eq(wanted, 100);
+		run_step(run, k == 90 || k == 110 ? 0 : 1);
+		cr_assert_eq(bank_step(bank, &run->shop.observations, heard_each, &heard), 0);
+		bank_slice(bank, 0, &slice);
+		if (k < wanted)
+			cr_assert_eq(slice.severity, 0, "spoke after %d intervals", (int)k);
+		if (k == 110)
+			cr_assert_geq(slice.severity, 75, "%g", slice.severity);
+	}
+	bank_destroy(bank);
+	run_free(run);
+}
+
+/* The shop's clock changes; `told`: so does the offset that the detector knows of. */
+static double error_after_change(int64_t before_ms, int64_t after_ms, bool told,
+				 uint32_t *ret_fired)
+{
+	const double rates[] = {200, 2000};
+	struct run *run = run_new(5, 4, 5 * MINUTE, AGGREGATE_COUNT, rates, 2);
+	struct observations *observations = &run->shop.observations;
+	double squares = 0;
+
+	observations->offset_ms = before_ms;
+	run_weeks(run, 3);
+	*ret_fired = 0;
+	for (int k = 0; k < 288; k++) {
+		observations->interval++;
+		observations->offset_ms = after_ms;
+		double shape = shop_shape(shop_hours(&run->shop));
+		for (uint32_t i = 0; i < 4; i++)
+			shop_draw(&run->shop, i, run->rates[i] * shape);
+		observations->offset_ms = told ? after_ms : before_ms;
+		probe_step(&run->probe, &run->shop);
+		for (uint32_t i = 0; i < 4; i++) {
+			double off = run->probe.expected[i] / run->rates[i] / shape - 1;
+			squares += off * off / 4 / 288;
+			*ret_fired += severity_of(run, i) >= 75;
+		}
+	}
+	run_free(run);
+	return sqrt(squares);
+}
+
+Test(seasonal, the_local_clock_decides_the_phase, .disabled = !SUBJECT_SEASONAL)
+{
+	static const int64_t changes[][2] = {
+		{0, HOUR}, {2 * HOUR, HOUR}, {-3 * HOUR, -4 * HOUR}, {19800000, 21600000}};
+
+	for (size_t c = 0; c < sizeof(changes) / sizeof(changes[0]); c++) {
+		uint32_t fired, fired_untold;
+		double told = error_after_change(changes[c][0], changes[c][1], true, &fired);
+		double untold = error_after_change(changes[c][0], changes[c][1], false,
+						   &fired_untold);
+		cr_assert_eq(fired, 0, "%u alarms on the day of the change", fired);
+		cr_assert_lt(told, 0.06, "off by %g", told);
+		cr_assert_gt(untold, 1.5 * told, "%g told, %g untold", told, untold);
+	}
+}
+
+/* A bank over the shop of a run: what is in a firing anomaly is kept from the detector. */
+static void step_bank(struct run *run, struct bank *bank, double factor)
+{
+	static struct heard heard;
+	struct shop *shop = &run->shop;
+
+	shop->observations.interval++;
+	double shape = shop_shape(shop_hours(shop));
+	for (uint32_t i = 0; i < shop->observations.count; i++)
+		shop_draw(shop, i, run->rates[i] * shape * factor);
+	cr_assert_eq(bank_step(bank, &shop->observations, heard_each, &heard), 0);
+}
+
+/* How far what is expected is off the truth, on average, over the intervals to come. */
+static double bank_bias(struct run *run, struct bank *bank, int intervals)
+{
+	uint32_t count = run->shop.observations.count;
+	struct bank_slice slice;
+	double sum = 0;
+
+	for (int k = 0; k < intervals; k++) {
+		step_bank(run, bank, 1);
+		for (uint32_t i = 0; i < count; i++) {
+			bank_slice(bank, i, &slice);
+			sum += slice.expected / truth(run, i) - 1;
+		}
+	}
+	return sum / count / intervals;
+}
+
+static void check_not_taught(double factor)
+{
+	const double rate = 300;
+	struct run *run = run_new(6, 12, 5 * MINUTE, AGGREGATE_COUNT, &rate, 1);
+	struct detector_spec spec = run_spec;
+	spec.for_intervals = spec.recover_intervals = 1;
+	struct bank *bank = bank_create(&spec);
+
+	for (int k = 0; k < 3 * 2016 + 160; k++)
+		step_bank(run, bank, 1);
+	for (int k = 0; k < 12; k++)
+		step_bank(run, bank, factor);
+	double after = bank_bias(run, bank, 12);
+	bank_bias(run, bank, 288 - 24);
+	double tomorrow = bank_bias(run, bank, 12);
+	bank_bias(run, bank, 6 * 288 - 12);
+	double next_week = bank_bias(run, bank, 12);
+	cr_assert_float_eq(after, 0, 0.03, "%+.1f %% after x %g", 100 * after, factor);
+	cr_assert_float_eq(tomorrow, 0, 0.03, "%+.1f %% a day after x %g", 100 * tomorrow, factor);
+	cr_assert_float_eq(next_week, 0, 0.03, "%+.1f %% a week after x %g", 100 * next_week,
+			   factor);
+	bank_destroy(bank);
+	run_free(run);
+}
+
+Test(seasonal, an_incident_teaches_nothing)
+{
+	check_not_taught(0);
+	check_not_taught(0.4);
+	check_not_taught(0.8);
+	check_not_taught(1.5);
+	check_not_taught(6);
+}
+
+Test(seasonal, what_is_over_is_no_longer_said)
+{
+	const double rate = 600;
+	struct run *run = run_new(7, 8, MINUTE, AGGREGATE_COUNT, &rate, 1);
+
+	run_weeks(run, 3.5);
+	for (int k = 0; k < 60; k++)
+		run_step(run, 0.5);
+	for (uint32_t i = 0; i < 8; i++)
+		cr_assert_geq(severity_of(run, i), 75, "%g", severity_of(run, i));
+	for (int k = 0; k < 10; k++)
+		run_step(run, 1);
+	for (uint32_t i = 0; i < 8; i++)
+		cr_assert_lt(severity_of(run, i), 50, "%g ten minutes after", severity_of(run, i));
+	run_free(run);
+}
