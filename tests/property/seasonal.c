@@ -17,7 +17,7 @@
 #include "support/random.h"
 
 #define SLICES 12
-#define STEPS 900
+#define STEPS 2000
 #define WEEK_MS INT64_C(604800000)
 
 enum { FIRST, SCALAR, SHIFTED, RELOADED, ALONE, GROWN, TWINS };
