@@ -59,6 +59,44 @@ uint64_t random_poisson(struct random *random, double mean)
 	return mean < 10.0 ? poisson_small(random, mean) : poisson_large(random, mean);
 }
 
+uint64_t random_binomial(struct random *random, uint64_t n, double p)
+{
+	uint64_t happened = 0;
+	for (uint64_t i = 0; i < n; i++)
+		happened += random_unit(random) < p;
+	return happened;
+}
+
+/* The polar method (Marsaglia, Bray 1964); the second of each pair is not kept, so that a stream's
+ * state is one number. */
+double random_normal(struct random *random)
+{
+	for (;;) {
+		double x = 2.0 * random_unit(random) - 1.0;
+		double y = 2.0 * random_unit(random) - 1.0;
+		double square = x * x + y * y;
+		if (square < 1.0 && square > 0.0)
+			return x * sqrt(-2.0 * log(square) / square);
+	}
+}
+
+/* G. Marsaglia, W. W. Tsang, "A simple method for generating gamma variables", ACM TOMS 26 (2000).
+ */
+double random_gamma(struct random *random, double shape)
+{
+	const double d = shape - 1.0 / 3.0, c = 1.0 / sqrt(9.0 * d);
+
+	for (;;) {
+		double x = random_normal(random);
+		double v = 1.0 + c * x;
+		if (v <= 0.0)
+			continue;
+		v = v * v * v;
+		if (log(random_unit(random)) < 0.5 * x * x + d - d * v + d * log(v))
+			return d * v / shape;
+	}
+}
+
 /* Bisection on erfc: slow, exact to the last bits, and used for tables only. */
 double normal_quantile(double p)
 {

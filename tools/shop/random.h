@@ -43,6 +43,12 @@ static inline double random_unit(struct random *random)
 uint32_t random_below(struct random *random, uint32_t bound);
 /* A Poisson count, exact in distribution. mean: 0 or more, finite. */
 uint64_t random_poisson(struct random *random, double mean);
+/* How many of n happen that each happen with probability p; n steps. */
+uint64_t random_binomial(struct random *random, uint64_t n, double p);
+/* Standard normal. */
+double random_normal(struct random *random);
+/* Gamma of mean 1 and this shape, at least 1: its variance is 1 / shape. */
+double random_gamma(struct random *random, double shape);
 /* The standard normal quantile of p, 0 < p < 1. */
 double normal_quantile(double p);
 

@@ -1,0 +1,70 @@
+/*
+ * counts: a shop's events minute by minute as counts, with the truth behind them: what
+ * `weir-bench quality shop` gives to detectors.
+ *
+ *   lambda(t) = rate * season(t) * exp(trend * week + slow(t) + day(d))
+ *   clean     : Poisson(lambda * extra(t)), NaN where the minute is missing
+ *   injected  : the clean one, but in the minutes of an injection each event is kept with
+ *               probability 1 + size (drops), or Poisson(lambda * size) come on top (rises)
+ *
+ * `slow` is an Ornstein-Uhlenbeck process, `day` a normal number per day, blended over midnight as
+ * the season's days are; `extra` is gamma with mean 1, which makes the counts negative binomial.
+ * Tier 0 has none of the noise, tier 1 all of it (counts_tiers). Events planned elsewhere, holidays
+ * and campaigns, would multiply lambda: further tiers.
+ *
+ * Each part has a random stream of its own, keyed by seed, rate and series: clean and injected are
+ * equal outside of injections, and a series does not depend on how many there are.
+ */
+#ifndef SHOP_COUNTS_H
+#define SHOP_COUNTS_H
+
+#include <stdint.h>
+
+#define COUNTS_DAY 1440
+#define COUNTS_WEEK (7 * COUNTS_DAY)
+#define COUNTS_START_MS UINT64_C(1780272000000) /* Monday, 1 June 2026, 00:00 UTC */
+#define COUNTS_TIERS 2
+#define COUNTS_SIZES 10
+#define COUNTS_LENGTHS 4
+
+struct counts_tier {
+	double slow_sd, slow_minutes;  /* of the logarithm; time in which it forgets */
+	double day_sd;                 /* of the logarithm */
+	double trend_low, trend_high;  /* per week, of the logarithm; uniform */
+	double extra_sd;               /* relative */
+	double missing;                /* share of single minutes */
+	uint32_t gaps, gap_min, gap_max; /* longer ones in a series, minutes */
+};
+
+extern const struct counts_tier counts_tiers[COUNTS_TIERS];
+extern const double counts_sizes[COUNTS_SIZES];
+extern const uint32_t counts_lengths[COUNTS_LENGTHS]; /* minutes */
+
+struct counts_spec {
+	uint64_t seed;
+	double rate; /* events a minute, mean of a week */
+	uint32_t series;
+	uint32_t minutes;
+	const struct counts_tier *tier;
+};
+
+struct injection {
+	uint32_t series;
+	uint32_t onset, length; /* minutes since the start */
+	double size;            /* relative; -1 .. */
+};
+
+/* ret_lambda, ret_clean: [spec->minutes]. */
+void counts_make(const struct counts_spec *spec, float *ret_lambda, float *ret_clean);
+/* Change `values`, a copy of the clean ones, where the injection is. */
+void counts_inject(const struct counts_spec *spec, const struct injection *injection,
+		   const float *lambda, float *values);
+/*
+ * For series 0 .. series - 1: one injection per `spacing` minutes from `from` on, `blocks` of them,
+ * at a uniform time within its block. All combinations of sizes and lengths come equally often, in
+ * random order. ret_injections: [series * blocks], series after series. Uses seed and rate.
+ */
+void counts_plan(const struct counts_spec *spec, uint32_t series, uint32_t from, uint32_t spacing,
+		 uint32_t blocks, struct injection *ret_injections);
+
+#endif
