@@ -5,6 +5,7 @@
 
 #include <math.h>
 
+#include "random.h"
 #include "season.h"
 
 #define BLEND_HALF 120.0 /* minutes on each side of midnight in which two days are blended */

@@ -1,0 +1,228 @@
+/*
+ * quality_shop: the synthetic shop: what the default detector finds of small and large deviations,
+ * how soon, and how often it cries wolf, beside an oracle and the rules that people run.
+ *
+ * Idea:  four weeks of training and four of test, minute by minute, series after series from a
+ *        seed (tools/shop/counts.h). Chunks of a few series of one rate are handed out to threads;
+ *        each writes down its own series' part of the figures (quality_shop.h).
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "quality.h"
+#include "quality_shop.h"
+#include "question.h"
+
+#define CHUNK 20 /* series */
+#define THREADS_MAX 64
+
+struct settings {
+	const char *rates;
+	uint32_t series, threads;
+	uint64_t seed;
+	unsigned tier; /* of the choices: 0, 1, all */
+	bool quick, json, no_rivals;
+};
+
+/* A tier's work: chunks of all its rates. */
+struct work {
+	struct shop_part parts[SHOP_RATES_MAX];
+	uint32_t rates, series, chunks; /* chunks: of one rate */
+	pthread_mutex_t lock;
+	uint32_t next; /* chunk that nobody has taken, of all rates; under the lock */
+	int failed;    /* under the lock */
+};
+
+static const struct option_row rows[] = {
+	{.name = "rates",
+	 .argument = "LIST",
+	 .help = "events a minute; default 1,5,20,100,500,2000",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct settings, rates)},
+	{.name = "series",
+	 .argument = "N",
+	 .help = "of each rate; default 40",
+	 .kind = OPTION_U32,
+	 .min = 1,
+	 .max = 1000,
+	 .at = offsetof(struct settings, series)},
+	{.name = "tier",
+	 .argument = "0|1|all",
+	 .help = "0: Poisson counts around a season; 1: with slow noise, days that differ, a "
+		 "trend, more scatter and missing minutes; default all",
+	 .kind = OPTION_CHOICE,
+	 .at = offsetof(struct settings, tier)},
+	{.name = "seed",
+	 .argument = "N",
+	 .help = "everything follows from it; default 1",
+	 .kind = OPTION_U64,
+	 .at = offsetof(struct settings, seed)},
+	{.name = "threads",
+	 .argument = "N",
+	 .help = "that share the work; default 2",
+	 .kind = OPTION_U32,
+	 .min = 1,
+	 .max = THREADS_MAX,
+	 .at = offsetof(struct settings, threads)},
+	{.name = "no-rivals",
+	 .help = "without the rules that people run",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct settings, no_rivals)},
+	{.name = "quick",
+	 .help = "4 series at 20 and 500 a minute: to see that it works, no figures to believe",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct settings, quick)},
+	{.name = "json",
+	 .help = "one JSON object per figure",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct settings, json)},
+};
+
+/* "1,5,20" into numbers. 0; -EINVAL. */
+static int parse_rates(const char *text, double *ret_rates, uint32_t *ret_count)
+{
+	uint32_t count = 0;
+
+	for (;;) {
+		char *end;
+		double rate = strtod(text, &end);
+		if (end == text || !(rate >= 0.01 && rate <= 1e5) || count == SHOP_RATES_MAX)
+			return -EINVAL;
+		ret_rates[count++] = rate;
+		if (*end == '\0')
+			break;
+		if (*end != ',')
+			return -EINVAL;
+		text = end + 1;
+	}
+	*ret_count = count;
+	return 0;
+}
+
+static void *work_on(void *self)
+{
+	struct work *work = self;
+
+	for (;;) {
+		pthread_mutex_lock(&work->lock);
+		uint32_t chunk = work->next++;
+		bool over = work->failed < 0 || chunk >= work->rates * work->chunks;
+		pthread_mutex_unlock(&work->lock);
+		if (over)
+			return NULL;
+		uint32_t from = chunk % work->chunks * CHUNK;
+		uint32_t count = work->series - from < CHUNK ? work->series - from : CHUNK;
+		int ret = shop_part_score(&work->parts[chunk / work->chunks], from, count);
+		if (ret < 0) {
+			pthread_mutex_lock(&work->lock);
+			work->failed = ret;
+			pthread_mutex_unlock(&work->lock);
+		}
+	}
+}
+
+/* All chunks, by so many threads; by this one alone if there can be no others. */
+static int score_all(struct work *work, uint32_t threads)
+{
+	pthread_t others[THREADS_MAX];
+	uint32_t started = 0;
+
+	pthread_mutex_init(&work->lock, NULL);
+	while (started + 1 < threads &&
+	       pthread_create(&others[started], NULL, work_on, work) == 0)
+		started++;
+	work_on(work);
+	while (started > 0)
+		pthread_join(others[--started], NULL);
+	pthread_mutex_destroy(&work->lock);
+	return work->failed;
+}
+
+static int run_tier(const struct settings *settings, uint32_t tier, const double *rates,
+		    uint32_t count)
+{
+	struct work work = {.rates = count,
+			    .series = settings->series,
+			    .chunks = (settings->series + CHUNK - 1) / CHUNK};
+	struct shop_table table = {.tier = tier};
+	int ret = 0;
+
+	for (uint32_t i = 0; ret == 0 && i < count; i++) {
+		struct counts_spec spec = {.seed = settings->seed,
+					   .rate = rates[i],
+					   .minutes = SHOP_MINUTES,
+					   .tier = &counts_tiers[tier]};
+		ret = shop_part_init(&work.parts[i], &spec, settings->series, !settings->no_rivals);
+	}
+	if (ret == 0)
+		ret = score_all(&work, settings->threads);
+	if (ret == 0)
+		ret = shop_measure(work.parts, count, &table);
+	if (ret == 0)
+		shop_table_print(&table, settings->json);
+	for (uint32_t i = 0; i < count; i++)
+		shop_part_free(&work.parts[i]);
+	return ret;
+}
+
+static int run(void *self, int count, char **operands)
+{
+	struct settings *settings = self;
+	double rates[SHOP_RATES_MAX];
+	uint32_t rates_count;
+
+	(void)count;
+	(void)operands;
+	if (settings->quick) {
+		settings->series = 4;
+		settings->rates = "20,500";
+	}
+	if (parse_rates(settings->rates, rates, &rates_count) < 0)
+		return options_wrong(&quality_shop.options,
+				     "--rates: at most %d numbers between 0.01 and 100000, as "
+				     "1,20,500",
+				     SHOP_RATES_MAX);
+	for (uint32_t tier = 0; tier < COUNTS_TIERS; tier++) {
+		if (settings->tier < COUNTS_TIERS && settings->tier != tier)
+			continue;
+		if (run_tier(settings, tier, rates, rates_count) < 0) {
+			fprintf(stderr, "weir-bench: not enough memory; ask for fewer --series or "
+					"--threads\n");
+			return STATUS_UNABLE;
+		}
+	}
+	return STATUS_GOOD;
+}
+
+static const struct settings defaults = {.rates = "1,5,20,100,500,2000",
+					 .series = 40,
+					 .threads = 2,
+					 .seed = 1,
+					 .tier = COUNTS_TIERS};
+
+static const struct option_example examples[] = {
+	{"weir-bench quality shop", "All figures, in about a minute"},
+	{"weir-bench quality shop --tier 0 --rates 100 --no-rivals", "One of its columns"},
+};
+
+const struct command quality_shop = {
+	.options = {.program = "weir-bench quality shop",
+		    .operands = "",
+		    .summary = "a made-up shop: small deviations found, how soon, and false alarms",
+		    .description =
+			    "Four weeks of training and four of test in minutes, for each rate and "
+			    "tier of noise, with a deviation of 5 to 100 % for 5 to 60 minutes "
+			    "planted every two days. How many are found when each series may give "
+			    "false alarms in one hour a week, how soon, beside an oracle that "
+			    "knows the mean of every minute and the size of what is planted, and "
+			    "beside the rules that people run.",
+		    COMMAND_ROWS(rows),
+		    COMMAND_EXAMPLES(examples),
+		    QUESTION_EXITS},
+	.bytes = sizeof(struct settings),
+	.defaults = &defaults,
+	.run = run,
+};
