@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "detect/bank.h"
+#include "detect_cost.h"
 #include "figure.h"
 #include "interval/rollup.h"
 #include "question.h"
@@ -338,6 +339,25 @@ static void print_all(struct bench *bench, struct figure figures[1 + KINDS], str
 	print(bench, &state);
 }
 
+/* The default detector alone. */
+static int measure_cost(struct bench *bench)
+{
+	struct figure cost[COST_FIGURES];
+	bool same = true;
+
+	if (!detect_cost(cost))
+		return STATUS_UNABLE;
+	for (uint32_t f = 0; f < COST_FIGURES; f++) {
+		same = same && cost[f].lossless;
+		bench->right = cost[f].lossless;
+		print(bench, &cost[f]);
+	}
+	if (!same)
+		fprintf(stderr, "weir-bench: with vector instructions the detector says something "
+				"else than without\n");
+	return same ? STATUS_GOOD : STATUS_LOSSY;
+}
+
 static int measure(struct bench *bench)
 {
 	struct figure figures[1 + KINDS] = {{.name = "detect_rollup", .unit = "ms"}};
@@ -392,6 +412,8 @@ static int run(void *self, int count, char **operands)
 	int status = STATUS_UNABLE;
 	if (make(&bench))
 		status = measure(&bench);
+	if (status == STATUS_GOOD && strstr(settings->kinds, all_kinds[0].name))
+		status = measure_cost(&bench);
 	if (status == STATUS_UNABLE)
 		fprintf(stderr, "weir-bench: not enough memory, or no detector named; ask for "
 				"fewer series, or for detectors by their names\n");

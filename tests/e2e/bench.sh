@@ -24,6 +24,8 @@ assert sum(figures[part]["min"] for part in parts) <= close["value"]
 each = close["value"] * 1e6 / 500 / 4
 assert abs(figures["detect_each"]["value"] - each) < 0.01 * each, "ns of a series and detector"
 assert figures["detect_state"]["value"] > 1000
+assert 0 < figures["detect_series_state"]["value"] <= 4096, "bytes of a series"
+assert all(figures["detect_" + build]["unit"] == "ns" for build in ("scalar", "vector"))
 PYTHON
 "$bench" detect --detectors none >"$E2E/out" 2>"$E2E/said"
 expect 'exit status without detectors' $? 3

@@ -1,6 +1,7 @@
 /*
- * scalar: the vector files of detect/ a second time, without clones and without optimization, under
- * other names. test_clones.c compares the two.
+ * detect_scalar: the vector files of detect/ a second time, under other names, to be compiled
+ * without clones: by detect_cost.c's build without vectorization, and by the unit tests' without
+ * any optimization (test_clones.c: the two say the same bit for bit).
  */
 #include "base/simd.h"
 #undef WEIR_CLONES
