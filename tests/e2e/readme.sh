@@ -58,7 +58,7 @@ type_it() {
 }
 
 lines=0
-for title in "The marketers' sheet" "Look back" "Bring in what you have" "From day to day" "Operate it"; do
+for title in "The marketers' sheet" "Look back" "Bring in what you have" "Score a file" "From day to day" "Operate it"; do
 	while IFS= read -r line; do
 		lines=$((lines + 1))
 		type_it "$line"
@@ -66,7 +66,9 @@ for title in "The marketers' sheet" "Look back" "Bring in what you have" "From d
 		'weirctl anomalies '*) ;;
 		'weirctl anomalies'*) expect anomalies "$(weirctl anomalies --json | wc -l)" 16 ;;
 		*'--step 7d'*) [ "$(wc -l <"$E2E/out")" -gt 55 ] || fail "visits: $(cat "$E2E/out")" ;;
+		*'--out scored.csv') [ "$(wc -l <scored.csv)" -gt 60 ] || fail "$line: $(cat "$E2E/out")" ;;
 		*.csv) [ "$(wc -l <"${line##*>}")" -gt 60 ] || fail "$line: $(head -n 3 "${line##*>}")" ;;
+		*'score -'*) [ "$(wc -l <"$E2E/out")" -gt 300 ] || fail "scored: $(cat "$E2E/out")" ;;
 		*'mute --list'*) grep -q 'the campaign moves' "$E2E/out" || fail "no mute: $(cat "$E2E/out")" ;;
 		esac
 	done < <(commands "$title")

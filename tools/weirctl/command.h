@@ -26,6 +26,7 @@
 	ROW(replay)                                                                                \
 	ROW(emit)                                                                                  \
 	ROW(import)                                                                                \
+	ROW(score)                                                                                 \
 	ROW(rebase)                                                                                \
 	ROW(mute)                                                                                  \
 	ROW(unmute)                                                                                \

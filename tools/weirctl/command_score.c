@@ -1,0 +1,266 @@
+/*
+ * score: the default detector over the rows of a file. What it says is what the engine would have
+ * said: it is the same code (detect/scoring.h).
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "detect/scoring.h"
+#include "options.h"
+#include "score_file.h"
+#include "text.h"
+
+#define WHY_BYTES 320
+
+enum kind { KIND_AUTO, KIND_COUNT, KIND_SUM, KIND_GAUGE, KIND_RATIO };
+
+static const char *const kind_names[] = {"auto", "count", "sum", "gauge", "ratio"};
+
+struct score_command {
+	const char *out;
+	uint64_t interval_ms;
+	unsigned kind; /* enum kind */
+};
+
+static const struct option_row rows[] = {
+	{.name = "interval",
+	 .argument = "DURATION",
+	 .help = "from one row to the next, as 5m; default the commonest of the first 100 rows",
+	 .kind = OPTION_DURATION,
+	 .min = SCORE_INTERVAL_MS_MIN,
+	 .max = (double)SCORE_INTERVAL_MS_MAX,
+	 .at = offsetof(struct score_command, interval_ms)},
+	{.name = "kind",
+	 .argument = "auto|count|sum|gauge|ratio",
+	 .help = "what the values are; default auto: by the first 100 rows",
+	 .kind = OPTION_CHOICE,
+	 .at = offsetof(struct score_command, kind)},
+	{.name = "out",
+	 .argument = "FILE",
+	 .help = "write the rows there, and to standard output what was scored; default the rows "
+		 "to standard output",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct score_command, out)},
+};
+
+/* What one file comes to. */
+struct score_run {
+	const struct score_command *command;
+	struct score_shape shape;
+	struct score_file *file;
+	struct scoring *scoring;
+	FILE *to;
+	struct scored last; /* of the last row that had an interval */
+	uint64_t rows, alarms, unscored;
+};
+
+static int say(const char *why, int result)
+{
+	fprintf(stderr, "weirctl: %s\n", why);
+	return result == -EBADMSG ? TOOL_NO : TOOL_IO;
+}
+
+/* A field, blank where there is no number. */
+static void put_number(FILE *to, double value)
+{
+	char text[TEXT_NUMBER_BYTES];
+
+	putc_unlocked(',', to);
+	if (!isfinite(value))
+		return;
+	text_double(text, value);
+	fputs(text, to);
+}
+
+/* Unix seconds; thousandths only where there are some. */
+static void put_time(FILE *to, int64_t time_ms)
+{
+	fprintf(to, "%" PRId64, time_ms / 1000);
+	if (time_ms % 1000)
+		fprintf(to, ".%03d", (int)(time_ms % 1000));
+}
+
+static void put_row(FILE *to, const struct score_row *row, const struct scored *scored)
+{
+	if (row->timed)
+		put_time(to, row->time_ms);
+	put_number(to, row->value);
+	put_number(to, scored->expected);
+	put_number(to, scored->lower);
+	put_number(to, scored->upper);
+	put_number(to, scored->score);
+	put_number(to, scored->onset);
+	put_number(to, scored->severity);
+	fputs(scored->alarm ? ",1\n" : ",0\n", to);
+}
+
+static void score_row(struct score_run *run, const struct score_row *row)
+{
+	const double *weight = run->shape.weighted ? &row->weight : NULL;
+
+	if (row->scorable) {
+		scoring_step(run->scoring, row->interval, &row->value, weight, &run->last);
+	} else {
+		/* Of no interval: the last forecast stands, and nothing is said. */
+		run->unscored++;
+		run->last.score = run->last.onset = run->last.severity = 0;
+		run->last.alarm = false;
+	}
+	run->rows++;
+	run->alarms += run->last.alarm;
+	put_row(run->to, row, &run->last);
+}
+
+static int score_rows(struct score_run *run)
+{
+	struct score_row row;
+	char why[WHY_BYTES];
+	int result;
+
+	fputs("timestamp,value,expected,lower,upper,score,onset,severity,alarm\n", run->to);
+	while ((result = score_file_next(run->file, &row, why, sizeof(why))) > 0 &&
+	       !ferror(run->to))
+		score_row(run, &row);
+	return result < 0 ? say(why, result) : TOOL_OK;
+}
+
+static void print_summary(const struct score_run *run)
+{
+	unsigned kind = KIND_GAUGE;
+	double seconds = (double)run->shape.interval_ms / 1000;
+	char text[TEXT_NUMBER_BYTES];
+
+	if (run->shape.aggregation == AGGREGATE_COUNT)
+		kind = KIND_COUNT;
+	else if (run->shape.aggregation == AGGREGATE_SUM)
+		kind = KIND_SUM;
+	else if (run->shape.aggregation == AGGREGATE_RATIO)
+		kind = KIND_RATIO;
+	text_double(text, seconds);
+	printf("%" PRIu64 " rows, one every %s s, scored as %s: %" PRIu64 " alarm%s\n", run->rows,
+	       text, kind_names[kind], run->alarms, run->alarms == 1 ? "" : "s");
+}
+
+/* Whoever feeds us row by row gets its answers row by row. */
+static bool is_fed(const char *path)
+{
+	struct stat status;
+
+	return strcmp(path, "-") == 0 && fstat(STDIN_FILENO, &status) == 0 &&
+	       !S_ISREG(status.st_mode);
+}
+
+static int run_opened(struct score_run *run, bool fed)
+{
+	const char *out = run->command->out;
+	char why[WHY_BYTES];
+
+	if (run->shape.aggregation == AGGREGATE_RATIO && !run->shape.weighted)
+		return say("a ratio needs a column weight with its denominators; without one, "
+			   "score it with --kind gauge",
+			   -EBADMSG);
+	struct scoring_spec spec = {
+		.aggregation = run->shape.aggregation,
+		.interval_ms = run->shape.interval_ms,
+		.series = 1,
+	};
+	run->scoring = scoring_create(&spec);
+	if (!run->scoring)
+		return say("no memory for the detector", -ENOMEM);
+	run->to = out ? fopen(out, "we") : stdout;
+	if (!run->to) {
+		snprintf(why, sizeof(why), "cannot write %s: %s", out, strerror(errno));
+		return say(why, -EIO);
+	}
+	if (fed)
+		setvbuf(run->to, NULL, _IOLBF, BUFSIZ);
+	int code = score_rows(run);
+	int failed = ferror(run->to) | fflush(run->to);
+	if (out)
+		failed |= fclose(run->to);
+	if (failed) {
+		snprintf(why, sizeof(why), "cannot write %s: %s", out ? out : "standard output",
+			 strerror(errno));
+		return say(why, -EIO);
+	}
+	if (out && code == TOOL_OK)
+		print_summary(run);
+	if (run->unscored)
+		fprintf(stderr,
+			"weirctl: %" PRIu64 " of %" PRIu64 " rows are no newer than one before, "
+			"or of the same interval: scored 0, not learned\n",
+			run->unscored, run->rows);
+	return code;
+}
+
+static int run(void *self, int count, char **operands)
+{
+	static const enum aggregation aggregations[] = {
+		[KIND_AUTO] = AGGREGATE_MEAN,   [KIND_COUNT] = AGGREGATE_COUNT,
+		[KIND_SUM] = AGGREGATE_SUM,     [KIND_GAUGE] = AGGREGATE_MEAN,
+		[KIND_RATIO] = AGGREGATE_RATIO,
+	};
+	const struct score_command *command = self;
+	struct score_run run = {
+		.command = command,
+		.shape = {.interval_ms = (int64_t)command->interval_ms,
+			  .aggregation = aggregations[command->kind],
+			  .infer_kind = command->kind == KIND_AUTO},
+	};
+	char why[WHY_BYTES];
+
+	(void)count;
+	int result = score_file_open(operands[0], &run.shape, &run.file, why, sizeof(why));
+	if (result < 0)
+		return say(why, result);
+	int code = run_opened(&run, is_fed(operands[0]));
+	scoring_destroy(run.scoring);
+	result = score_file_close(run.file, why, sizeof(why));
+	if (result < 0 && code == TOOL_OK)
+		code = say(why, result);
+	return code;
+}
+
+static const struct option_example examples[] = {
+	{"weirctl score requests.csv --out scored.csv", "Score a file, and say what was found"},
+	{"weirctl score conversion.csv --kind ratio | grep ',1$'", "The rows that raise an alarm"},
+};
+
+const struct command command_score = {
+	.options =
+		{.program = "weirctl score",
+		 .operands = "FILE",
+		 .summary = "the default detector over the rows of a CSV file",
+		 .description =
+			 "Reads a CSV file with a header line and the columns timestamp (unix "
+			 "seconds, or ISO 8601 with T or a space, UTC unless it says otherwise), "
+			 "value, and weight for the denominators of a ratio (for a gauge, the "
+			 "readings behind each value). Other columns are passed over. FILE may be "
+			 "- for standard input, or end in .gz.\n\n"
+			 "Each row is answered by one, in order: timestamp, value, the forecast "
+			 "that was made before the value was looked at (expected, lower, upper), "
+			 "score (-log10 of the probability that chance does this), onset (the score "
+			 "where an anomaly opens or clearly strengthens, else 0), severity (0 to "
+			 "100; 50 is once a week by chance), alarm (1 where the default detector "
+			 "starts to fire). While nothing can be said, score is 0.\n\n"
+			 "A blank value and an interval without a row are missing, never zero. A "
+			 "row that is not newer than those before it, or of an interval that has a "
+			 "row already, is scored 0 and not learned. Nothing is read ahead but the first 100 rows, "
+			 "from which the interval (the commonest gap) and the kind are inferred: "
+			 "ratio with weights and values between 0 and 1; count where all are whole "
+			 "numbers that scatter at least like counts; else gauge. Sums, as of "
+			 "revenue, want --kind sum.",
+		 COMMAND_ROWS(rows),
+		 COMMAND_EXAMPLES(examples),
+		 .exits = {[TOOL_NO] = "the file is not such a one; the message names the line"}},
+	.bytes = sizeof(struct score_command),
+	.run = run,
+};

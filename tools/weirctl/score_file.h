@@ -1,0 +1,63 @@
+/*
+ * score_file: a CSV file of one series, as the detector is to see it: row by row, each with the
+ * interval that it is of.
+ *
+ *   timestamp,value[,weight],...      columns by name, in any order; all others are passed over
+ *
+ * timestamp   unix seconds (milliseconds where they are too large for that), or ISO 8601 with T or
+ *             a space, with or without fractions of a second; UTC unless it names a zone. Without
+ *             such a column one called time, as of `weirctl history --csv`
+ * value       a number; blank, NaN, NA, N/A, null and None are missing
+ * weight      as value: of a ratio the denominator, of a gauge the readings behind it
+ *
+ * Interval: the first row's time says where intervals begin (21:42:53, then every five minutes);
+ * rows between are taken for the nearest one. Where that one is taken already, and half an interval
+ * has passed since its row, it is the next one's: clocks jitter. A row that is not newer than those
+ * before it (a doubled hour when the clocks are set back, disorder), a second one of an interval
+ * and one with a blank timestamp are of no interval: nothing can be said of them and nothing is
+ * learned from them.
+ *
+ * Only the first SCORE_INFER_ROWS rows are read ahead, if interval or kind are to be inferred.
+ */
+#ifndef WEIRCTL_SCORE_FILE_H
+#define WEIRCTL_SCORE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "interval/observation.h"
+
+#define SCORE_INTERVAL_MS_MIN 1000
+#define SCORE_INTERVAL_MS_MAX (INT64_C(31) * 86400000)
+
+struct score_file;
+
+/* What is given, and behind open what is so. */
+struct score_shape {
+	int64_t interval_ms;          /* 0: infer it */
+	enum aggregation aggregation; /* COUNT, SUM, MEAN or RATIO */
+	bool infer_kind;
+	bool weighted; /* set by open: there is a column of weights */
+};
+
+struct score_row {
+	uint64_t line;
+	bool timed;      /* there is a timestamp: */
+	int64_t time_ms;
+	double value, weight; /* NaN: missing */
+	bool scorable; /* it has an interval, behind that of every row before it: */
+	int64_t interval;
+};
+
+/* "-" is stdin, .gz goes through gzip. 0, -EBADMSG: it is no such file, -EIO, -ENOMEM; `why` says
+ * what is wrong, on which line, and what to do. */
+int score_file_open(const char *path, struct score_shape *shape, struct score_file **ret_file,
+		    char *why, size_t why_bytes);
+/* 1: a row; 0: the end; or as open. */
+int score_file_next(struct score_file *file, struct score_row *ret_row, char *why,
+		    size_t why_bytes);
+/* 0; -EIO: the file could not be read to its end. */
+int score_file_close(struct score_file *file, char *why, size_t why_bytes);
+
+#endif
