@@ -74,12 +74,13 @@ static int find_column(char *head, const char *name)
 	return -1;
 }
 
-/* One line's time and number; blank: NaN. */
-static bool read_line(char *line, int column, int64_t *ret_ms, double *ret_number)
+/* One line's time, if it is wanted, and number; blank: NaN. */
+static bool read_line(char *line, int column, bool timed, int64_t *ret_ms, double *ret_number)
 {
 	char *rest = line, *word = strsep(&rest, ",\r\n"), *end;
 
-	if (!word || !read_time(word, ret_ms))
+	*ret_ms = 0;
+	if (!word || (timed && !read_time(word, ret_ms)))
 		return false;
 	for (int c = 0; c < column && word; c++)
 		word = strsep(&rest, ",\r\n");
@@ -89,7 +90,8 @@ static bool read_line(char *line, int column, int64_t *ret_ms, double *ret_numbe
 	return !word[0] || *end == '\0';
 }
 
-static int read_rows(FILE *in, const char *path, const char *column, struct columns *columns)
+static int read_rows(FILE *in, const char *path, const char *column, bool timed,
+		     struct columns *columns)
 {
 	char line[LINE_BYTES];
 	uint32_t number = 1;
@@ -104,7 +106,7 @@ static int read_rows(FILE *in, const char *path, const char *column, struct colu
 		int64_t time_ms;
 		double value;
 		number++;
-		if (!read_line(line, place, &time_ms, &value)) {
+		if (!read_line(line, place, timed, &time_ms, &value)) {
 			fprintf(stderr,
 				"weir-bench: %s:%u: not a time and a number; it must read "
 				"\"2014-04-10 16:15:00,1.5\"\n",
@@ -119,7 +121,8 @@ static int read_rows(FILE *in, const char *path, const char *column, struct colu
 	return 0;
 }
 
-static int read_columns(const char *path, const char *column, struct columns *ret_columns)
+static int read_columns(const char *path, const char *column, bool timed,
+			struct columns *ret_columns)
 {
 	FILE *in = fopen(path, "re");
 
@@ -128,7 +131,7 @@ static int read_columns(const char *path, const char *column, struct columns *re
 		fprintf(stderr, "weir-bench: cannot read %s: %s\n", path, strerror(errno));
 		return -EIO;
 	}
-	int error = read_rows(in, path, column, ret_columns);
+	int error = read_rows(in, path, column, timed, ret_columns);
 	fclose(in);
 	if (error < 0)
 		columns_destroy(ret_columns);
@@ -180,7 +183,7 @@ static int read_file(struct nab_corpus *corpus, const char *name, const json_t *
 	char path[PATH_BYTES];
 
 	snprintf(path, sizeof(path), "%s/data/%s", corpus->folder, name);
-	int error = read_columns(path, "value", &columns);
+	int error = read_columns(path, "value", true, &columns);
 	if (error < 0)
 		return error;
 	corpus->values[corpus->count++] = columns.numbers;
@@ -242,8 +245,8 @@ int nab_corpus_read(struct nab_corpus *corpus, const char *folder)
 	if (!json_object_size(labels)) {
 		fprintf(stderr,
 			"weir-bench: no labels in %s: it needs windows.json, or "
-			"labels/combined_windows.json, and data/ (%s)\n",
-			folder, why.text);
+			"labels/combined_windows.json, and data/%s%s\n",
+			folder, why.text[0] ? ": " : "", why.text);
 		json_decref(labels);
 		nab_corpus_destroy(corpus);
 		return -EINVAL;
@@ -301,7 +304,7 @@ int nab_results_read(struct nab_corpus *corpus, const char *folder)
 		struct columns columns;
 		char path[PATH_BYTES];
 		result_path(folder, file->name, path);
-		int error = read_columns(path, "anomaly_score", &columns);
+		int error = read_columns(path, "anomaly_score", false, &columns);
 		if (error < 0)
 			return error;
 		if (columns.rows != file->rows) {

@@ -117,14 +117,6 @@ static int points_create(struct points *points, const struct nab_file *const *fi
 	return 0;
 }
 
-static double normalise(double raw, double reachable, double all,
-			const struct nab_profile *profile)
-{
-	double nothing = -profile->miss * reachable, perfect = profile->hit * all;
-
-	return all > 0 ? 100 * (raw - nothing) / (perfect - nothing) : NAN;
-}
-
 /* Nothing is detected yet. */
 static void begin(struct points *points, const struct nab_profile *profile,
 		  struct nab_result *result)
@@ -133,8 +125,7 @@ static void begin(struct points *points, const struct nab_profile *profile,
 		points->windows[w] = -profile->miss;
 	*result = (struct nab_result){.threshold = INFINITY,
 				      .raw = -profile->miss * points->windows_count,
-				      .windows = points->windows_all,
-				      .reachable = points->windows_count};
+				      .windows = points->windows_all};
 }
 
 static void detect(struct points *points, const struct point *point,
@@ -152,6 +143,28 @@ static void detect(struct points *points, const struct point *point,
 		result->raw += value - *best;
 		*best = value;
 	}
+}
+
+static double normalise(double raw, double nothing, double everything, double perfect)
+{
+	double least = nothing > everything ? nothing : everything;
+
+	return perfect > 0 ? 100 * (raw - least) / (perfect - least) : NAN;
+}
+
+/* The normalised score, with what it is measured from. */
+static void finish(struct points *points, const struct nab_profile *profile,
+		   struct nab_result *result)
+{
+	struct nab_result all;
+
+	begin(points, profile, &all);
+	result->nothing = all.raw;
+	for (uint32_t p = 0; p < points->count; p++)
+		detect(points, &points->of[p], profile, &all);
+	result->everything = all.raw;
+	result->score = normalise(result->raw, result->nothing, result->everything,
+				  profile->hit * result->windows);
 }
 
 int nab_score_best(const struct nab_file *const *files, uint32_t count,
@@ -172,8 +185,7 @@ int nab_score_best(const struct nab_file *const *files, uint32_t count,
 		if (last && now.raw > ret_result->raw)
 			*ret_result = now;
 	}
-	ret_result->score = normalise(ret_result->raw, points.windows_count, points.windows_all,
-				      profile);
+	finish(&points, profile, ret_result);
 	points_destroy(&points);
 	return 0;
 }
@@ -191,8 +203,7 @@ int nab_score_at(const struct nab_file *const *files, uint32_t count,
 	for (uint32_t p = 0; p < points.count; p++)
 		if (points.of[p].score >= threshold)
 			detect(&points, &points.of[p], profile, ret_result);
-	ret_result->score = normalise(ret_result->raw, points.windows_count, points.windows_all,
-				      profile);
+	finish(&points, profile, ret_result);
 	points_destroy(&points);
 	return 0;
 }
@@ -200,12 +211,13 @@ int nab_score_at(const struct nab_file *const *files, uint32_t count,
 double nab_score_together(const struct nab_result *results, uint32_t count,
 			  const struct nab_profile *profile)
 {
-	double raw = 0, reachable = 0, all = 0;
+	double raw = 0, nothing = 0, everything = 0, windows = 0;
 
 	for (uint32_t r = 0; r < count; r++) {
 		raw += results[r].raw;
-		reachable += results[r].reachable;
-		all += results[r].windows;
+		nothing += results[r].nothing;
+		everything += results[r].everything;
+		windows += results[r].windows;
 	}
-	return normalise(raw, reachable, all, profile);
+	return normalise(raw, nothing, everything, profile->hit * windows);
 }

@@ -14,8 +14,9 @@
  *                 -1 +--------------------`------   before any window, and from 3 widths on: -1
  *                    |<--- window --->|
  *
- *        Three profiles weigh hits, misses and false alarms. Normalised: 0 is a detector that never
- *        says anything, 100 one that detects the first row of each window and nothing else.
+ *        Three profiles weigh hits, misses and false alarms. Normalised: 0 is a detector that sees
+ *        no difference between rows (it says nothing, or everything if that is worth more), 100
+ *        one that detects the first row of each window and nothing else.
  *
  * After numenta/NAB: nab/sweeper.py, optimizer.py, runner.py, config/profiles.json.
  * Runs on: any thread. Never reads a file, knows nothing of how rows were scored.
@@ -53,9 +54,9 @@ struct nab_file {
 struct nab_result {
 	double threshold; /* INFINITY: best not to say anything */
 	double raw;       /* as the weights sum up */
+	double nothing, everything; /* the same, of no detection at all, and of every row */
 	double score;     /* normalised; NaN where there is no window */
 	uint32_t windows, hits, false_rows;
-	uint32_t reachable; /* windows that do not end in probation */
 };
 
 /* Rows at a file's beginning that count for nothing. */

@@ -76,8 +76,7 @@ int nab_show_files(const struct nab_corpus *corpus, const struct nab_result *res
 {
 	const struct nab_profile *profile = &nab_profiles[NAB_STANDARD];
 	/* What the whole could be more, file by file, in points of the normalised score. */
-	double point = 100 / (profile->hit * result->windows +
-			      profile->miss * result->reachable);
+	double point = 100 / (profile->hit * result->windows - result->nothing);
 
 	printf("\nat threshold %.6g:\n", result->threshold);
 	for (uint32_t f = 0; f < corpus->count; f++) {
