@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/zone.h"
 #include "detect/bank.h"
 #include "scorer_private.h"
 #include "weir/segment.h"
@@ -317,14 +318,25 @@ static void detector_spec_of(const struct config_detector *detector, struct dete
 	spec->growth_drop = detector->growth_drop;
 }
 
-/* The key of a bank: all of its specification, zero-padded, so equal bytes mean equal detectors. */
+/* The key of a bank: all of its specification, zero-padded, so equal bytes mean equal detectors;
+ * and its zone's name, since where the rules lie says nothing. */
 static char *spec_key(const struct detector_spec *spec)
 {
+	struct detector_spec placeless;
+	char name[ZONE_NAME_MAX + 1] = {0};
 	struct bytes bytes = {0};
 
-	bytes_put(&bytes, spec, sizeof(*spec));
+	memcpy(&placeless, spec, sizeof(placeless)); /* its padding too */
+	placeless.zone = NULL;
+	strncpy(name, zone_name(spec->zone), ZONE_NAME_MAX);
+	bytes_put(&bytes, &placeless, sizeof(placeless));
+	bytes_put(&bytes, name, sizeof(name));
+	if (bytes.failed)
+		bytes_fini(&bytes);
 	return (char *)bytes.data;
 }
+
+#define SPEC_KEY_BYTES (sizeof(struct detector_spec) + ZONE_NAME_MAX + 1)
 
 static struct metric_state *find(struct metric_state *metrics, uint32_t source, const char *key)
 {
@@ -354,9 +366,12 @@ static struct bank *claim_bank(struct metric_state *old, const struct detector_s
 			       const char *key)
 {
 	for (uint32_t i = 0; old && i < old->banks_count; i++) {
-		if (!old->banks[i].bank || memcmp(old->banks[i].key, key, sizeof(*spec)) != 0)
+		if (!old->banks[i].bank || memcmp(old->banks[i].key, key, SPEC_KEY_BYTES) != 0)
 			continue;
 		struct bank *bank = old->banks[i].bank;
+		/* The rules may be newer ones. */
+		if (bank_zone(bank, spec->zone) < 0)
+			return NULL;
 		old->banks[i].bank = NULL;
 		return bank;
 	}

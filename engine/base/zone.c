@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -335,42 +336,105 @@ int zone_load(const char *name, struct zone **ret_zone, char *why, size_t why_by
 	return error ? refuse(error, name, directory, why, why_bytes) : 0;
 }
 
+struct zone *zone_copy(const struct zone *zone)
+{
+	size_t bytes = zone ? sizeof(*zone) + zone->count * sizeof(zone->changes[0]) : 0;
+	struct zone *copy = zone ? malloc(bytes) : NULL;
+
+	if (copy)
+		memcpy(copy, zone, bytes);
+	return copy;
+}
+
+/* "Europe/London 3600 57722400+0 69818400+3600 ... GMT0BST,M3.5.0/1,M10.5.0" */
 void zone_save(const struct zone *zone, struct bytes *out)
 {
-	bytes_put_text(out, zone->name);
-	bytes_put_text(out, zone->footer);
-	bytes_put_u32(out, (uint32_t)zone->first_s);
-	bytes_put_u32(out, zone->count);
+	char text[64];
+
+	snprintf(text, sizeof(text), " %" PRId64, zone_offset_ms(zone, 0) / 1000);
+	bytes_put(out, zone->name, strlen(zone->name));
+	bytes_put(out, text, strlen(text));
 	for (uint32_t i = 0; i < zone->count; i++) {
-		bytes_put_u64(out, (uint64_t)zone->changes[i].since_s);
-		bytes_put_u32(out, (uint32_t)zone->changes[i].offset_s);
+		/* The last one says from when on the rule holds: it may lie before 1970. */
+		if (zone->changes[i].since_s <= 0)
+			continue;
+		snprintf(text, sizeof(text), " %" PRId64 "%+" PRId32, zone->changes[i].since_s,
+			 zone->changes[i].offset_s);
+		bytes_put(out, text, strlen(text));
+	}
+	if (zone->footer[0]) {
+		bytes_put(out, " ", 1);
+		bytes_put(out, zone->footer, strlen(zone->footer));
 	}
 }
 
-int zone_read(struct bytes_reader *in, struct zone **ret_zone)
+/* A number with at most a sign, and what follows it. */
+static bool take_number(const char **at, int64_t *ret_value)
 {
-	char name[ZONE_NAME_MAX + 1], footer[FOOTER_MAX + 1];
+	char *end;
 
-	bytes_get_text(in, name, sizeof(name));
-	bytes_get_text(in, footer, sizeof(footer));
-	int32_t first_s = (int32_t)bytes_get_u32(in);
-	uint32_t count = bytes_get_u32(in);
+	if (!strchr("+-0123456789", **at) || !**at)
+		return false;
+	errno = 0;
+	*ret_value = strtoll(*at, &end, 10);
+	bool ok = !errno && end != *at;
 
-	if (in->failed || !is_name(name) || count > CHANGES_MAX)
+	*at = end;
+	return ok;
+}
+
+static bool take_change(const char **at, struct change *ret_change)
+{
+	int64_t offset;
+
+	if (!take_number(at, &ret_change->since_s) || (**at != '+' && **at != '-') ||
+	    !take_number(at, &offset) || offset < OFFSET_S_MIN || offset > OFFSET_S_MAX)
+		return false;
+	ret_change->offset_s = (int32_t)offset;
+	return **at == ' ' || !**at;
+}
+
+/* The line behind the name: numbers begin with a digit or a sign, a rule with neither. */
+static int read_changes(struct zone *zone, const char *at)
+{
+	int64_t first;
+
+	if (!take_number(&at, &first) || first < OFFSET_S_MIN || first > OFFSET_S_MAX)
 		return -EPROTO;
-	struct zone *zone = zone_make(name, count);
-
-	if (!zone)
-		return -ENOMEM;
-	snprintf(zone->footer, sizeof(zone->footer), "%s", footer);
-	zone->first_s = first_s;
-	zone->count = count;
-	for (uint32_t i = 0; i < count; i++) {
-		zone->changes[i].since_s = (int64_t)bytes_get_u64(in);
-		zone->changes[i].offset_s = (int32_t)bytes_get_u32(in);
+	zone->first_s = (int32_t)first;
+	while (at[0] == ' ' && at[1] >= '0' && at[1] <= '9') {
+		at++;
+		if (zone->count == CHANGES_MAX || !take_change(&at, &zone->changes[zone->count++]))
+			return -EPROTO;
 	}
-	int error = in->failed ? -EPROTO : conclude(zone);
+	if (at[0] == ' ' && at[1] && strlen(at + 1) <= FOOTER_MAX) {
+		snprintf(zone->footer, sizeof(zone->footer), "%s", at + 1);
+		at = "";
+	}
+	return *at ? -EPROTO : conclude(zone);
+}
 
+int zone_read(const char *line, size_t bytes, struct zone **ret_zone)
+{
+	const char *space = memchr(line, ' ', bytes);
+	char *text = strndup(line, bytes);
+	uint32_t spaces = 0;
+	int error = -EPROTO;
+
+	for (size_t i = 0; i < bytes; i++)
+		spaces += line[i] == ' ';
+	/* Each change has its space. */
+	struct zone *zone = spaces <= CHANGES_MAX + 2 ? zone_make("", spaces) : NULL;
+	bool whole = text && strlen(text) == bytes && space && space - line <= ZONE_NAME_MAX;
+
+	if (!text || (!zone && spaces <= CHANGES_MAX + 2))
+		error = -ENOMEM;
+	if (zone && whole) {
+		memcpy(zone->name, line, (size_t)(space - line));
+		error = is_name(zone->name) ? read_changes(zone, text + (space - line) + 1)
+					    : -EPROTO;
+	}
+	free(text);
 	if (error)
 		zone_free(zone);
 	else

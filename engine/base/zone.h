@@ -30,9 +30,14 @@ void zone_free(struct zone *zone);
 const char *zone_name(const struct zone *zone);
 /* Local time minus UTC, at a unix time. NULL is UTC. */
 int64_t zone_offset_ms(const struct zone *zone, int64_t unix_ms);
-/* As it travels in a configuration's record; load: 0, -EPROTO, -ENOMEM. Databases that say the same
- * in different words (each change until 2037, or a rule instead) give the same bytes. */
+/* NULL: no memory, or of none. */
+struct zone *zone_copy(const struct zone *zone);
+/*
+ * As it travels in a configuration's record: a line of text, without its end, of what holds from
+ * 1970 on (FORMAT.md, section 9). Databases that say the same in different words (each change
+ * until 2037, or a rule instead) give the same line. Read: 0, -EPROTO, -ENOMEM.
+ */
 void zone_save(const struct zone *zone, struct bytes *out);
-int zone_read(struct bytes_reader *in, struct zone **ret_zone);
+int zone_read(const char *line, size_t bytes, struct zone **ret_zone);
 
 #endif

@@ -275,7 +275,10 @@ static void absence_step(void *state, const struct detector_spec *spec, uint32_t
 	struct absence_header *header = state;
 	double interval_hours = (double)observations->interval_ms / HOUR_MS;
 	double per_hour = math_max(1 / interval_hours, 1);
-	int64_t hour = hours_of(observations->interval, observations->interval_ms);
+	/* By the clock on the wall, which repeats an hour in autumn and leaves one out in spring.
+	 */
+	int64_t hour = hours_at(observations->interval * observations->interval_ms +
+				observations->interval_ms / 2 + observations->offset_ms);
 	bool incomplete = observations->flags & OBSERVATION_INCOMPLETE;
 
 	if (header->hour != hour + 1) {

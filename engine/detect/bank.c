@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/zone.h"
 #include "detect/life.h"
 #include "detect/math.h"
 #include "detect/severity.h"
@@ -411,6 +412,15 @@ static void step_slices(struct bank *bank, const struct observations *observatio
 		learn_volume(bank, observations);
 }
 
+/* The detector's own view of them: at its place's time of day. */
+static const struct observations *place(struct bank *bank, const struct observations *observations,
+					int64_t start_ms)
+{
+	bank->placed = *observations;
+	bank->placed.offset_ms = zone_offset_ms(bank->zone, start_ms);
+	return &bank->placed;
+}
+
 int bank_step(struct bank *bank, const struct observations *observations, bank_each *each,
 	      void *self)
 {
@@ -422,8 +432,10 @@ int bank_step(struct bank *bank, const struct observations *observations, bank_e
 		return 0;
 	if (bank->periodic)
 		observations = period_add(&bank->period, observations);
-	if (observations)
-		step_slices(bank, observations, each, self);
+	if (!observations)
+		return 0;
+	int64_t start_ms = first_of(bank, observations->interval) * bank->interval_ms;
+	step_slices(bank, place(bank, observations, start_ms), each, self);
 	return 0;
 }
 
@@ -451,8 +463,10 @@ int bank_absorb(struct bank *bank, const struct observations *observations, int6
 		return result;
 	check(bank->periodic);
 	observations = period_add_many(&bank->period, observations, intervals, incomplete);
-	if (observations)
-		step_slices(bank, observations, let_pass, NULL);
+	if (!observations)
+		return 0;
+	int64_t start_ms = first_of(bank, observations->interval) * bank->interval_ms;
+	step_slices(bank, place(bank, observations, start_ms), let_pass, NULL);
 	return 0;
 }
 

@@ -15,8 +15,10 @@
 
 struct bank;
 
-/* Copies the spec. NULL: no memory. */
+/* Copies the spec and its zone. NULL: no memory. */
 struct bank *bank_create(const struct detector_spec *spec);
+/* Other rules of the zone that has the same name, from the next step on: 0 or -ENOMEM. */
+int bank_zone(struct bank *bank, const struct zone *zone);
 void bank_destroy(struct bank *bank);
 /* The next interval. `each` is called for every new revision, in slice order; the anomaly is the
  * callee's to copy. Grows its state when new slices came (the only allocation, before step()). */

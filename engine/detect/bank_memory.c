@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/zone.h"
 #include "detect/life.h"
 #include "detect/math.h"
 #include "detect/severity.h"
@@ -111,6 +112,9 @@ static uint64_t spec_hash(const struct detector_spec *spec)
 	hash_add(&hash, words, sizeof(words));
 	hash_add(&hash, numbers, sizeof(numbers));
 	hash_add(&hash, &spec->frequency_ms, sizeof(spec->frequency_ms));
+	/* By its name: newer rules are no other detector. */
+	if (spec->zone)
+		hash_text(&hash, zone_name(spec->zone));
 	hash_end(&hash, id);
 	return id[0];
 }
@@ -185,6 +189,17 @@ void bank_interval(struct bank *bank, int64_t interval_ms)
 	bank->edge = edge_of(bank);
 }
 
+int bank_zone(struct bank *bank, const struct zone *zone)
+{
+	struct zone *copy = zone_copy(zone);
+
+	if (zone && !copy)
+		return -ENOMEM;
+	zone_free(bank->zone);
+	bank->spec.zone = bank->zone = copy;
+	return 0;
+}
+
 struct bank *bank_create(const struct detector_spec *spec)
 {
 	static const struct detector_ops *const ops[] = {
@@ -198,6 +213,10 @@ struct bank *bank_create(const struct detector_spec *spec)
 		return NULL;
 	check((size_t)spec->kind < sizeof(ops) / sizeof(ops[0]));
 	bank->spec = *spec;
+	if (bank_zone(bank, spec->zone) < 0) {
+		free(bank);
+		return NULL;
+	}
 	bank->ops = ops[spec->kind];
 	if (spec->kind == DETECTOR_WINDOW && spec->baseline == BASELINE_LAST_YEAR)
 		bank->ops = &detector_window_year;
@@ -209,6 +228,7 @@ void bank_destroy(struct bank *bank)
 	if (!bank)
 		return;
 	free_slices(bank);
+	zone_free(bank->zone);
 	free(bank);
 }
 

@@ -13,6 +13,8 @@
 #include "base/bytes.h"
 #include "interval/observation.h"
 
+struct zone;
+
 enum detector_kind {
 	DETECTOR_WINDOW,  /* mean and k standard deviations of the last `window` intervals */
 	DETECTOR_ABSENCE, /* nothing came although something was expected */
@@ -49,6 +51,7 @@ struct detector_spec {
 	double severity;   /* fires at this severity or above (plus the alarm budget), 0..100 */
 	bool apart;        /* slices are series of their own: no alarm budget and no diagnosis over
 			    * them */
+	const struct zone *zone; /* whose clock decides the hour and the day; NULL: UTC */
 	double min_volume; /* fewer events (expected and observed) than this say nothing */
 	uint32_t for_intervals;      /* consecutive anomalous intervals before firing, >= 1 */
 	uint32_t recover_intervals;  /* consecutive normal ones before it is resolved, >= 1 */

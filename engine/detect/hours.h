@@ -10,11 +10,15 @@
 #define HOURS_OF_WEEK 168
 #define HOUR_MS 3600000.0
 
+static inline int64_t hours_at(int64_t ms)
+{
+	return ms / 3600000 - (ms % 3600000 < 0);
+}
+
 /* The hour since 1970 that holds the middle of an interval. */
 static inline int64_t hours_of(int64_t interval, int64_t interval_ms)
 {
-	int64_t middle_ms = interval * interval_ms + interval_ms / 2;
-	return middle_ms / 3600000 - (middle_ms % 3600000 < 0);
+	return hours_at(interval * interval_ms + interval_ms / 2);
 }
 
 /* -0.5 .. 0.5: the middle of an interval from the middle of its hour, in hours. */

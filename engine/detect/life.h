@@ -44,6 +44,7 @@ struct life {
 
 struct bank {
 	struct detector_spec spec;
+	struct zone *zone; /* our own, which the spec points to; NULL: UTC */
 	const struct detector_ops *ops;
 	uint32_t slices, capacity;
 
@@ -70,7 +71,8 @@ struct bank {
 	struct life *lives;
 	char **labels;
 
-	/* Scratch of a step: contributions by direction, made when first asked for. */
+	struct observations placed; /* scratch of a step: with the zone's offset */
+	/* The same: contributions by direction, made when first asked for. */
 	uint32_t contributions[2];
 	bool diagnosed[2];
 	struct contribution contribution[2][ANOMALY_CONTRIBUTIONS_MAX];

@@ -76,6 +76,8 @@ static int prepare_bank(struct scoring *scoring, const struct scoring_spec *spec
 	else
 		scoring_defaults(&detector);
 	detector.apart = true;
+	if (spec->zone)
+		detector.zone = spec->zone;
 	scoring->bank = bank_create(&detector);
 	if (!scoring->bank)
 		return -1;

@@ -24,7 +24,7 @@ struct zone;
 struct scoring_spec {
 	enum aggregation aggregation; /* COUNT, SUM, MEAN (gauge), RATIO */
 	int64_t interval_ms;
-	const struct zone *zone; /* NULL: UTC; stays the caller's */
+	const struct zone *zone; /* NULL: the detector's, or UTC; stays the caller's */
 	uint32_t series;
 	const struct detector_spec *detector; /* NULL: the one that scoring_defaults() gives */
 };

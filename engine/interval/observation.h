@@ -41,7 +41,8 @@ struct observations {
 	enum aggregation aggregation;
 	int64_t interval; /* number; unix start = interval * interval_ms */
 	int64_t interval_ms;
-	int64_t offset_ms;    /* local time minus UTC at the interval's start (base/zone.h) */
+	int64_t offset_ms;    /* local time minus UTC at the interval's start (base/zone.h); the
+			       * bank's to fill, from its detector's zone */
 	uint32_t flags;       /* enum observation_flag */
 	uint32_t count;       /* slices */
 	const double *value;  /* NaN: no data (mean, min, max of nothing); counts and sums are 0 */
@@ -49,7 +50,7 @@ struct observations {
 	/* Of the events' values, for the variance of sums. NaN: not known, as where numbers come
 	 * without their events (detect/scoring.h); `events` of such a sum or mean is 1. */
 	const double *sum_squares;
-	double quantile;           /* AGGREGATE_PERCENTILE: 0..1 */
+	double quantile; /* AGGREGATE_PERCENTILE: 0..1 */
 	/* AGGREGATE_RATIO, else NULL. `events` counts those of the denominator. */
 	const double *numerator;
 	const double *weight; /* the denominator; 0: the value is NaN */
