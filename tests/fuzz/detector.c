@@ -8,8 +8,8 @@
  *   operation, low 3 bits; the high 5 are a number n
  *     0  n + 1 intervals, the values before again
  *     1  a day like that: 8 (n + 1) intervals
- *     2  a value: 8 bytes of a double, for slice n
- *     3  a count: one byte, for slice n, to the power of 4
+ *     2  a value: 8 bytes of a double, for slice n mod 3; from n = 16 on without its events
+ *     3  a count: one byte, to the power of 4, likewise
  *     4  n^4 intervals of which nothing is known
  *     5  the interval that comes is incomplete; the clocks change by n - 16 quarters of an hour
  *     6  save, load and save again: the same bytes
@@ -78,33 +78,33 @@ static void step(struct play *play, uint32_t times)
 	}
 }
 
-static void set(struct play *play, uint32_t i, double value)
+/* What lies behind a value is in keeping with it, or not known. */
+static void set(struct play *play, uint32_t i, double value, bool known)
 {
 	bool counted = play->shop.observations.aggregation == AGGREGATE_COUNT;
 
-	/* What lies behind a value is in keeping with it: the engine adds it up itself. */
 	play->shop.value[i] = value;
-	play->shop.squares[i] = counted ? fabs(value) : value * value;
-	play->shop.events[i] = isnan(value) ? 0 : fmin(fabs(value), 1e15);
+	play->shop.squares[i] = counted ? fabs(value) : known ? value * value : (double)NAN;
+	play->shop.events[i] = isnan(value) ? 0 : known ? fmin(fabs(value), 1e15) : 1;
 	play->weight[i] = play->shop.events[i];
 	play->numerator[i] = value * play->weight[i];
 }
 
-static void set_double(struct play *play, uint32_t i)
+static void set_double(struct play *play, uint32_t n)
 {
 	const void *bytes = bytes_get(&play->in, sizeof(double));
 	double value = 0;
 
 	if (bytes)
 		memcpy(&value, bytes, sizeof(value));
-	set(play, i, value);
+	set(play, n % SLICES, value, n < 16);
 }
 
-static void set_count(struct play *play, uint32_t i)
+static void set_count(struct play *play, uint32_t n)
 {
 	double root = take(play);
 
-	set(play, i, root * root * root * root);
+	set(play, n % SLICES, root * root * root * root, n < 16);
 }
 
 static void save_and_load(struct play *play)
@@ -153,7 +153,7 @@ static void operate(struct play *play)
 {
 	struct observations *observations = &play->shop.observations;
 	uint8_t byte = take(play);
-	uint32_t n = byte >> 3, slice = n % SLICES;
+	uint32_t n = byte >> 3;
 
 	switch (byte & 7) {
 	case 0:
@@ -163,10 +163,10 @@ static void operate(struct play *play)
 		step(play, 8 * (n + 1));
 		break;
 	case 2:
-		set_double(play, slice);
+		set_double(play, n);
 		break;
 	case 3:
-		set_count(play, slice);
+		set_count(play, n);
 		break;
 	case 4:
 		observations->interval += (int64_t)n * n * n * n;

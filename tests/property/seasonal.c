@@ -29,6 +29,7 @@ static double rates[SLICES], broken[SLICES];
 static uint32_t slices, few, one; /* `few` of GROWN, `one` of ALONE */
 static int64_t weeks;             /* between FIRST and SHIFTED */
 static bool wild;                 /* values that nobody would send */
+static bool bare;                 /* numbers without their events: squares are not known */
 
 static double wild_value(void)
 {
@@ -64,6 +65,20 @@ static void draw_slice(uint32_t i, double shape)
 	shop.squares[i] = hits;
 }
 
+/* What no engine would hand over, but a column of numbers may hold. */
+static void spoil(uint32_t i)
+{
+	double squares = random_one_in(2) ? shop.value[i] * shop.value[i] : fabs(wild_value());
+
+	shop.value[i] = wild_value();
+	shop.events[i] = random_one_in(4) && shop.value[i] >= 0 && isfinite(shop.value[i])
+				 ? shop.value[i]
+				 : (double)random_below(UINT64_C(1) << random_below(64));
+	shop.squares[i] = squares;
+	numerator[i] = wild_value();
+	weight[i] = fabs(wild_value());
+}
+
 static void draw(void)
 {
 	double shape = shop_shape(fmod(shop_hours(&shop), 168));
@@ -76,14 +91,14 @@ static void draw(void)
 			shop.value[i] = NAN;
 			shop.events[i] = shop.squares[i] = numerator[i] = weight[i] = 0;
 		}
-		if (!wild || !random_one_in(10))
-			continue;
-		shop.value[i] = wild_value();
-		shop.events[i] = (double)random_below(UINT64_C(1) << random_below(64));
-		shop.squares[i] = random_one_in(2) ? shop.value[i] * shop.value[i]
-						   : fabs(wild_value());
-		numerator[i] = wild_value();
-		weight[i] = fabs(wild_value());
+		if (wild && random_one_in(10))
+			spoil(i);
+		bool summed = shop.observations.aggregation == AGGREGATE_SUM ||
+			      shop.observations.aggregation == AGGREGATE_MEAN;
+		if (bare && summed) {
+			shop.squares[i] = NAN;
+			shop.events[i] = isfinite(shop.value[i]) ? 1 : 0;
+		}
 	}
 }
 
@@ -163,6 +178,7 @@ static void begin_round(void)
 	one = (uint32_t)random_below(slices);
 	weeks = 1 + (int64_t)random_below(600);
 	wild = SUBJECT_SEASONAL && random_one_in(3);
+	bare = random_one_in(4);
 	shop_init(&shop, random_next(), slices, interval_ms, (enum aggregation)random_below(8));
 	shop.observations.interval = (int64_t)random_below(20000) * 86400000 / interval_ms;
 	shop.observations.offset_ms = zones[random_below(5)];

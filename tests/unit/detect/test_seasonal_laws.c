@@ -339,3 +339,62 @@ Test(seasonal, what_is_over_is_no_longer_said)
 		cr_assert_lt(severity_of(run, i), 50, "%g ten minutes after", severity_of(run, i));
 	run_free(run);
 }
+
+/* Onsets of slice i, as severities, that would be told: 50 and more. */
+static uint32_t onsets(const struct run *run, uint32_t i)
+{
+	double per_week = severity_log10_intervals(run->shop.observations.interval_ms);
+	double onset = run->probe.onset[i];
+
+	return onset > 0 && severity_raw(-onset, per_week) >= 50;
+}
+
+Test(seasonal, an_anomaly_opens_once, .disabled = !SUBJECT_SEASONAL)
+{
+	const double rate = 600;
+	struct run *run = run_new(8, 8, MINUTE, AGGREGATE_COUNT, &rate, 1);
+
+	run_weeks(run, 3.5);
+	for (uint32_t incident = 0; incident < 2; incident++) {
+		uint32_t opened[8] = {0}, early[8] = {0}, late = 0;
+		for (int k = 0; k < 60; k++) {
+			run_step(run, 0.5);
+			for (uint32_t i = 0; i < 8; i++) {
+				opened[i] += onsets(run, i);
+				early[i] += k < 3 && onsets(run, i);
+			}
+		}
+		for (int k = 0; k < 1440; k++) {
+			run_step(run, 1);
+			for (uint32_t i = 0; i < 8; i++)
+				late += k < 120 && onsets(run, i);
+		}
+		for (uint32_t i = 0; i < 8; i++)
+			cr_assert(early[i] >= 1 && opened[i] <= 6,
+				  "opens %u times, %u of them early", opened[i], early[i]);
+		cr_assert_leq(late, 1, "%u onsets in the two hours after", late);
+	}
+	run_free(run);
+}
+
+Test(seasonal, follows_a_trend)
+{
+	const double rate = 200;
+	struct run *run = run_new(9, 8, 5 * MINUTE, AGGREGATE_COUNT, &rate, 1);
+	double off = 0;
+	uint32_t fired = 0;
+
+	/* 2 % a week more, for twelve weeks. */
+	for (int64_t k = 0; k < 12 * 2016; k++) {
+		double growth = exp(0.02 * (double)k / 2016);
+		run_step(run, growth);
+		for (uint32_t i = 0; i < 8 && k >= 8 * 2016; i++) {
+			off += run->probe.expected[i] / truth(run, i) / growth - 1;
+			fired += severity_of(run, i) >= 75;
+		}
+	}
+	off /= 4 * 2016 * 8;
+	cr_assert_float_eq(off, 0, 0.01, "off by %+.2f %%", 100 * off);
+	cr_assert_leq(fired, 3, "%u intervals at 75 in 32 series-weeks", fired);
+	run_free(run);
+}
