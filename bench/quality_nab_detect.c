@@ -1,18 +1,16 @@
 /*
  * quality_nab_detect: the rows of all files, scored by the default detector (detect/scoring.h) or
- * by a rival. Each file is a series of its own that begins anew; nothing is read ahead but the
- * first rows, which tell the interval and the kind of the values.
+ * by a rival, as `weirctl score` does. Each file is a series of its own that begins anew; nothing
+ * is read ahead but the first rows, which tell the interval and the kind of the values. A row that
+ * is of no interval has no score.
  */
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "detect/scoring.h"
 #include "quality_nab.h"
 #include "rival.h"
 
-#define LOOK_ROWS 100
 #define DAY_MS INT64_C(86400000)
 
 const struct nab_rival nab_rivals[NAB_RIVALS] = {
@@ -21,36 +19,6 @@ const struct nab_rival nab_rivals[NAB_RIVALS] = {
 	{"hour of week, k sigma", "hour_of_week", 0, RIVAL_HOUR_OF_WEEK, 3},
 	{"windowed gaussian", "gaussian", 0, RIVAL_GAUSSIAN, 0},
 };
-
-struct rows {
-	int64_t interval_ms;
-	enum aggregation aggregation;
-};
-
-static int compare(const void *left, const void *right)
-{
-	const int64_t *a = left, *b = right;
-
-	return (*a > *b) - (*a < *b);
-}
-
-static struct rows look(const struct nab_file *file, const double *values)
-{
-	int64_t steps[LOOK_ROWS];
-	uint32_t count = file->rows < LOOK_ROWS ? file->rows : LOOK_ROWS, n = 0;
-	bool whole = true, positive = true;
-
-	for (uint32_t row = 0; row < count; row++) {
-		whole = whole && values[row] == floor(values[row]);
-		positive = positive && values[row] >= 0;
-		int64_t step = row ? file->times_ms[row] - file->times_ms[row - 1] : 0;
-		if (step > 0)
-			steps[n++] = step;
-	}
-	qsort(steps, n, sizeof(*steps), compare);
-	return (struct rows){.interval_ms = n ? steps[n / 2] : 1000,
-			     .aggregation = whole && positive ? AGGREGATE_COUNT : AGGREGATE_MEAN};
-}
 
 static double column_of(const struct scored *scored, enum nab_column column)
 {
@@ -65,28 +33,30 @@ static double column_of(const struct scored *scored, enum nab_column column)
 	return scored->onset;
 }
 
+static int no_memory(void)
+{
+	fprintf(stderr, "weir-bench: out of memory\n");
+	return -ENOMEM;
+}
+
 int nab_detect(struct nab_corpus *corpus, enum nab_column column)
 {
 	for (uint32_t f = 0; f < corpus->count; f++) {
 		struct nab_file *file = &corpus->files[f];
-		struct rows rows = look(file, corpus->values[f]);
-		struct scoring_spec spec = {.aggregation = rows.aggregation,
-					    .interval_ms = rows.interval_ms,
+		const struct nab_data *data = &corpus->data[f];
+		struct scoring_spec spec = {.aggregation = data->shape.aggregation,
+					    .interval_ms = data->shape.interval_ms,
 					    .series = 1};
 		struct scoring *scoring = scoring_create(&spec);
-		int64_t last = INT64_MIN;
-		if (!scoring) {
-			fprintf(stderr, "weir-bench: out of memory\n");
-			return -ENOMEM;
-		}
-		for (uint32_t row = 0; row < file->rows; row++) {
-			int64_t interval = file->times_ms[row] / rows.interval_ms;
+		if (!scoring)
+			return no_memory();
+		for (uint32_t r = 0; r < file->rows; r++) {
+			const struct score_row *row = &data->rows[r];
 			struct scored scored = {0};
-			if (interval > last)
-				scoring_step(scoring, interval, &corpus->values[f][row], NULL,
-					     &scored);
-			file->scores[row] = column_of(&scored, column);
-			last = interval > last ? interval : last;
+			if (row->scorable)
+				scoring_step(scoring, row->interval, &row->value,
+					     data->shape.weighted ? &row->weight : NULL, &scored);
+			file->scores[r] = column_of(&scored, column);
 		}
 		scoring_destroy(scoring);
 	}
@@ -97,16 +67,18 @@ int nab_detect_rival(struct nab_corpus *corpus, const struct nab_rival *which)
 {
 	for (uint32_t f = 0; f < corpus->count; f++) {
 		struct nab_file *file = &corpus->files[f];
-		int64_t interval_ms = look(file, corpus->values[f]).interval_ms;
+		const struct nab_data *data = &corpus->data[f];
+		int64_t interval_ms = data->shape.interval_ms;
 		struct rival *rival = rival_create((enum rival_kind)which->kind, interval_ms,
 						   (uint32_t)(which->window_ms / interval_ms));
-		if (!rival) {
-			fprintf(stderr, "weir-bench: out of memory\n");
-			return -ENOMEM;
+		if (!rival)
+			return no_memory();
+		for (uint32_t r = 0; r < file->rows; r++) {
+			const struct score_row *row = &data->rows[r];
+			file->scores[r] = !row->scorable
+						  ? 0
+						  : rival_step(rival, row->interval, row->value);
 		}
-		for (uint32_t row = 0; row < file->rows; row++)
-			file->scores[row] = rival_step(rival, file->times_ms[row] / interval_ms,
-						       corpus->values[f][row]);
 		rival_destroy(rival);
 	}
 	return 0;

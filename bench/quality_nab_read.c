@@ -10,57 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "import_time.h"
 
 #define PATH_BYTES 4096
 #define LINE_BYTES 512
+#define WHY_BYTES 512
 #define ROWS_MAX 10000000
+#define COLUMN_SCORE "anomaly_score"
 #define NAME_ARTIFICIAL "artificial"
-
-/* Columns of a CSV file, as long as each other. */
-struct columns {
-	int64_t *times_ms;
-	double *numbers;
-	uint32_t rows, room;
-};
-
-static void columns_destroy(struct columns *columns)
-{
-	free(columns->times_ms);
-	free(columns->numbers);
-}
-
-static int columns_add(struct columns *columns, int64_t time_ms, double number)
-{
-	if (columns->rows == columns->room) {
-		uint32_t room = columns->room ? columns->room * 2 : 4096;
-		int64_t *times = realloc(columns->times_ms, room * sizeof(*times));
-		columns->times_ms = times ? times : columns->times_ms;
-		double *numbers = realloc(columns->numbers, room * sizeof(*numbers));
-		columns->numbers = numbers ? numbers : columns->numbers;
-		if (!times || !numbers || room > ROWS_MAX)
-			return -ENOMEM;
-		columns->room = room;
-	}
-	columns->times_ms[columns->rows] = time_ms;
-	columns->numbers[columns->rows++] = number;
-	return 0;
-}
-
-/* "2014-04-10 16:15:00" or "2014-04-10 16:15:00.000000", in UTC. False: it is none. */
-static bool read_time(const char *text, int64_t *ret_ms)
-{
-	struct tm tm = {0};
-	double seconds;
-
-	if (sscanf(text, "%d-%d-%d%*1[ T]%d:%d:%lf", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
-		   &tm.tm_hour, &tm.tm_min, &seconds) != 6)
-		return false;
-	tm.tm_year -= 1900;
-	tm.tm_mon--;
-	*ret_ms = (int64_t)timegm(&tm) * 1000 + llround(seconds * 1000);
-	return true;
-}
 
 /* The place of column `name` in a head line; negative: there is none. */
 static int find_column(char *head, const char *name)
@@ -74,14 +32,11 @@ static int find_column(char *head, const char *name)
 	return -1;
 }
 
-/* One line's time, if it is wanted, and number; blank: NaN. */
-static bool read_line(char *line, int column, bool timed, int64_t *ret_ms, double *ret_number)
+/* One line's number; blank: NaN. */
+static bool read_number(char *line, int column, double *ret_number)
 {
 	char *rest = line, *word = strsep(&rest, ",\r\n"), *end;
 
-	*ret_ms = 0;
-	if (!word || (timed && !read_time(word, ret_ms)))
-		return false;
 	for (int c = 0; c < column && word; c++)
 		word = strsep(&rest, ",\r\n");
 	if (!word)
@@ -90,52 +45,84 @@ static bool read_line(char *line, int column, bool timed, int64_t *ret_ms, doubl
 	return !word[0] || *end == '\0';
 }
 
-static int read_rows(FILE *in, const char *path, const char *column, bool timed,
-		     struct columns *columns)
+/* The scores of one file: as many as it has rows, or it is no result of it. */
+static int read_scores(FILE *in, const char *path, struct nab_file *file)
 {
 	char line[LINE_BYTES];
-	uint32_t number = 1;
-	int place = fgets(line, sizeof(line), in) ? find_column(line, column) : -1;
+	uint32_t rows = 0;
+	int place = fgets(line, sizeof(line), in) ? find_column(line, COLUMN_SCORE) : -1;
 
-	if (place < 1) {
+	if (place < 0) {
 		fprintf(stderr, "weir-bench: %s: the first line names no column %s\n", path,
-			column);
+			COLUMN_SCORE);
 		return -EINVAL;
 	}
-	while (fgets(line, sizeof(line), in)) {
-		int64_t time_ms;
-		double value;
-		number++;
-		if (!read_line(line, place, timed, &time_ms, &value)) {
-			fprintf(stderr,
-				"weir-bench: %s:%u: not a time and a number; it must read "
-				"\"2014-04-10 16:15:00,1.5\"\n",
-				path, number);
+	for (; fgets(line, sizeof(line), in); rows++) {
+		double score;
+		if (!read_number(line, place, &score)) {
+			fprintf(stderr, "weir-bench: %s:%u: %s is no number\n", path, rows + 2,
+				COLUMN_SCORE);
 			return -EINVAL;
 		}
-		if (columns_add(columns, time_ms, value) < 0) {
-			fprintf(stderr, "weir-bench: %s: too many rows\n", path);
-			return -ENOMEM;
-		}
+		if (rows < file->rows)
+			file->scores[rows] = isnan(score) ? 0 : score;
 	}
-	return 0;
+	if (rows == file->rows)
+		return 0;
+	fprintf(stderr, "weir-bench: %s has %u rows, its data %u: results have a row for each\n",
+		path, rows, file->rows);
+	return -EINVAL;
 }
 
-static int read_columns(const char *path, const char *column, bool timed,
-			struct columns *ret_columns)
+/* All rows of an open file, into `data` and the times of `file`. */
+static int read_rows(struct score_file *in, struct nab_file *file, struct nab_data *data,
+		     char why[WHY_BYTES])
 {
-	FILE *in = fopen(path, "re");
+	uint32_t room = 0;
+	int result;
 
-	*ret_columns = (struct columns){0};
-	if (!in) {
-		fprintf(stderr, "weir-bench: cannot read %s: %s\n", path, strerror(errno));
-		return -EIO;
+	for (struct score_row row; (result = score_file_next(in, &row, why, WHY_BYTES)) > 0;) {
+		if (file->rows == room) {
+			room = room ? room * 2 : 4096;
+			struct score_row *rows = realloc(data->rows, room * sizeof(*rows));
+			data->rows = rows ? rows : data->rows;
+			int64_t *times = realloc(file->times_ms, room * sizeof(*times));
+			file->times_ms = times ? times : file->times_ms;
+			if (!rows || !times || room > ROWS_MAX) {
+				snprintf(why, WHY_BYTES, "too many rows");
+				return -ENOMEM;
+			}
+		}
+		data->rows[file->rows] = row;
+		file->times_ms[file->rows++] = row.timed ? row.time_ms : -1;
 	}
-	int error = read_rows(in, path, column, timed, ret_columns);
-	fclose(in);
-	if (error < 0)
-		columns_destroy(ret_columns);
-	return error;
+	return result;
+}
+
+static int read_data(const char *path, struct nab_file *file, struct nab_data *data)
+{
+	struct score_file *in;
+	char why[WHY_BYTES] = "";
+
+	data->shape = (struct score_shape){.infer_kind = true};
+	int result = score_file_open(path, &data->shape, &in, why, sizeof(why));
+	if (result == 0) {
+		char ignored[WHY_BYTES];
+		result = read_rows(in, file, data, why);
+		score_file_close(in, ignored, sizeof(ignored));
+	}
+	if (result < 0)
+		fprintf(stderr, "weir-bench: %s\n", why);
+	return result;
+}
+
+/* A label's time: "2014-04-10 16:15:00.000000". False: it is none. */
+static bool read_time(const char *text, int64_t *ret_ms)
+{
+	struct import_clock clock;
+
+	return text && import_clock_init(&clock, "iso", NULL) == 0 &&
+	       import_time(&clock, text, (uint32_t)strlen(text), ret_ms) == 0;
 }
 
 /* -1: no row is of this time. */
@@ -143,7 +130,7 @@ static int64_t find_row(const struct nab_file *file, const char *time)
 {
 	int64_t time_ms;
 
-	if (!time || !read_time(time, &time_ms))
+	if (!read_time(time, &time_ms))
 		return -1;
 	for (uint32_t row = 0; row < file->rows; row++)
 		if (file->times_ms[row] == time_ms)
@@ -179,21 +166,18 @@ static int read_windows(struct nab_file *file, const json_t *labels)
 static int read_file(struct nab_corpus *corpus, const char *name, const json_t *labels)
 {
 	struct nab_file *file = &corpus->files[corpus->count];
-	struct columns columns;
+	struct nab_data *data = &corpus->data[corpus->count++];
 	char path[PATH_BYTES];
 
 	snprintf(path, sizeof(path), "%s/data/%s", corpus->folder, name);
-	int error = read_columns(path, "value", true, &columns);
+	int error = read_data(path, file, data);
 	if (error < 0)
 		return error;
-	corpus->values[corpus->count++] = columns.numbers;
-	file->times_ms = columns.times_ms;
-	file->rows = columns.rows;
 	file->name = strdup(name);
-	file->scores = calloc(columns.rows + 1, sizeof(*file->scores));
+	file->scores = calloc(file->rows + 1, sizeof(*file->scores));
 	if (!file->name || !file->scores)
 		return -ENOMEM;
-	corpus->rows += columns.rows;
+	corpus->rows += file->rows;
 	error = read_windows(file, labels);
 	corpus->windows += file->windows_count;
 	return error;
@@ -216,8 +200,8 @@ static int read_files(struct nab_corpus *corpus, json_t *labels)
 	int error = 0;
 
 	corpus->files = calloc(count + 1, sizeof(*corpus->files));
-	corpus->values = calloc(count + 1, sizeof(*corpus->values));
-	if (!names || !corpus->files || !corpus->values)
+	corpus->data = calloc(count + 1, sizeof(*corpus->data));
+	if (!names || !corpus->files || !corpus->data)
 		error = -ENOMEM;
 	json_object_foreach(labels, key, windows) {
 		if (!error)
@@ -267,10 +251,10 @@ void nab_corpus_destroy(struct nab_corpus *corpus)
 		free(corpus->files[f].windows);
 		free(corpus->files[f].times_ms);
 		free(corpus->files[f].scores);
-		free(corpus->values[f]);
+		free(corpus->data[f].rows);
 	}
 	free(corpus->files);
-	free(corpus->values);
+	free(corpus->data);
 	free(corpus->folder);
 	*corpus = (struct nab_corpus){0};
 }
@@ -300,24 +284,17 @@ static void result_path(const char *folder, const char *name, char path[PATH_BYT
 int nab_results_read(struct nab_corpus *corpus, const char *folder)
 {
 	for (uint32_t f = 0; f < corpus->count; f++) {
-		struct nab_file *file = &corpus->files[f];
-		struct columns columns;
 		char path[PATH_BYTES];
-		result_path(folder, file->name, path);
-		int error = read_columns(path, "anomaly_score", false, &columns);
+		result_path(folder, corpus->files[f].name, path);
+		FILE *in = fopen(path, "re");
+		if (!in) {
+			fprintf(stderr, "weir-bench: cannot read %s: %s\n", path, strerror(errno));
+			return -EIO;
+		}
+		int error = read_scores(in, path, &corpus->files[f]);
+		fclose(in);
 		if (error < 0)
 			return error;
-		if (columns.rows != file->rows) {
-			fprintf(stderr,
-				"weir-bench: %s has %u rows, its data %u: results have a row for "
-				"each\n",
-				path, columns.rows, file->rows);
-			columns_destroy(&columns);
-			return -EINVAL;
-		}
-		for (uint32_t row = 0; row < file->rows; row++)
-			file->scores[row] = isnan(columns.numbers[row]) ? 0 : columns.numbers[row];
-		columns_destroy(&columns);
 	}
 	return 0;
 }

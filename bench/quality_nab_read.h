@@ -2,7 +2,7 @@
  * quality_nab_read: a folder of the Numenta Anomaly Benchmark, into files with labels.
  *
  *	DIR/windows.json                {"GROUP/FILE.csv": [["first time", "last time"], ...], ...}
- *	DIR/data/GROUP/FILE.csv         timestamp,value
+ *	DIR/data/GROUP/FILE.csv         timestamp,value: read as weirctl score does (score_file.h)
  *	RESULTS/GROUP/FILE.csv          timestamp,anomaly_score, row by row those of the data
  *
  * A clone of the benchmark itself is read too: there it is labels/combined_windows.json, and a
@@ -16,11 +16,17 @@
 #include <stddef.h>
 
 #include "quality_nab_score.h"
+#include "score_file.h"
+
+struct nab_data {
+	struct score_shape shape; /* as inferred from the first rows */
+	struct score_row *rows;   /* as many as the file has */
+};
 
 struct nab_corpus {
 	char *folder;
 	struct nab_file *files; /* by name */
-	double **values;        /* [count][rows], NaN where a field is blank */
+	struct nab_data *data;  /* [count], what a detector gets to see */
 	uint32_t count, rows, windows;
 };
 

@@ -56,6 +56,19 @@ grep -q '^realB/two.csv: . of 1 windows, . false, ' "$E2E/out" || fail "--files:
 expect 'exit status without labels' $? 3
 grep -q 'windows.json' "$E2E/said" || fail "without labels: $(cat "$E2E/said")"
 
+# What is judged is what weirctl score says of the same file.
+for file in realA/one.csv realB/two.csv; do
+	mkdir -p "$E2E/ours/${file%/*}"
+	"$WEIRCTL" score "$E2E/nab/data/$file" --out "$E2E/rows" >"$E2E/out" || fail "weirctl score: $file"
+	sed '1s/\<score\>/anomaly_score/' "$E2E/rows" >"$E2E/ours/$file"
+done
+"$bench" quality nab "$E2E/nab" --column score --json >"$E2E/figures" 2>"$E2E/said"
+expect 'windows that the default detector hits' "$(value "$E2E/figures" nab_hits)" 2
+"$bench" quality nab "$E2E/nab" --results "$E2E/ours" --json >"$E2E/figures.rows" 2>"$E2E/said"
+for figure in nab_standard nab_low_fn nab_threshold nab_false_rows nab_half; do
+	expect "$figure of weirctl's rows" "$(value "$E2E/figures.rows" $figure)" "$(value "$E2E/figures" $figure)"
+done
+
 [ -r "$nab/windows.json" ] || skip "no files of the benchmark in $nab; WEIR_NAB says where they are"
 for results in "$nab"/results/*/; do
 	name=$(basename "$results")

@@ -274,7 +274,7 @@ static void make_folder(void)
 	put("data/b/two.csv", "timestamp,value\n2014-04-01 00:00:00,1\n2014-04-01 00:05:00,2\n"
 			      "2014-04-01 00:10:00,\n2014-04-01 00:10:00,4\n"
 			      "2014-04-01 00:15:00,5.5\n");
-	put("data/a/one.csv", "timestamp,value\n2014-04-01 00:00:01,1\n");
+	put("data/a/one.csv", "timestamp,value\n2014-04-01 00:00:01,1\n2014-04-01 01:00:01,1.5\n");
 	put("windows.json", "{\"b/two.csv\": [[\"2014-04-01 00:10:00.000000\", "
 			    "\"2014-04-01 00:15:00.000000\"]], \"a/one.csv\": []}");
 }
@@ -285,11 +285,14 @@ Test(nab_read, a_folder_is_read_with_its_labels, .init = make_folder, .fini = re
 
 	cr_assert_eq(nab_corpus_read(&corpus, folder), 0);
 	cr_assert_eq(corpus.count, 2);
-	cr_assert_eq(corpus.rows, 6);
+	cr_assert_eq(corpus.rows, 7);
 	cr_assert_eq(corpus.windows, 1);
 	cr_assert_str_eq(corpus.files[0].name, "a/one.csv", "by name");
 	const struct nab_file *file = &corpus.files[1];
 	cr_assert_eq(file->times_ms[1] - file->times_ms[0], 300000);
+	cr_assert_eq(corpus.data[1].shape.interval_ms, 300000);
+	cr_assert(isnan(corpus.data[1].rows[2].value));
+	cr_assert_not(corpus.data[1].rows[3].scorable);
 	cr_assert_eq(file->windows[0].first, 2, "the first row of a time that comes twice");
 	cr_assert_eq(file->windows[0].last, 4);
 	nab_corpus_destroy(&corpus);
@@ -320,7 +323,7 @@ Test(nab_read, results_are_taken_row_by_row_or_refused, .init = make_folder,
 	snprintf(results, sizeof(results), "%s/mine/", folder);
 	cr_assert_eq(nab_corpus_read(&corpus, folder), 0);
 	cr_assert_lt(nab_results_read(&corpus, results), 0, "there are none");
-	put("mine/a/one.csv", "timestamp,anomaly_score\n2014-04-01 00:00:01,0.25\n");
+	put("mine/a/one.csv", "timestamp,anomaly_score\n2014-04-01 00:00:01,0.25\nx,0\n");
 	/* As the benchmark calls its own, with more columns. */
 	put("mine/b/mine_two.csv", "timestamp,value,anomaly_score,label\nx,1,0,0\nx,2,0.5,0\n"
 				   "x,3,1e-3,1\nx,4,,1\nx,5,1,0\n");
