@@ -21,7 +21,7 @@ import math, random, sys
 from datetime import datetime, timezone
 random.seed(4)
 folder = sys.argv[1]
-start = 1293840000  # 2011-01-01
+start = 1299283200  # 2011-03-05; New York changes its clocks on the ninth day
 
 def poisson(mean):
     count, product, limit = 0, random.random(), math.exp(-mean)
@@ -138,6 +138,12 @@ score 0 "$E2E/counts.csv.gz"
 cmp "$E2E/out" "$E2E/scored.csv" || fail "a packed file is another one"
 score 0 "$E2E/counts.csv" --kind count --interval 10m
 cmp "$E2E/out" "$E2E/scored.csv" || fail "what is inferred is not what is given"
+# The zone decides the phase, not what the timestamps are.
+score 0 "$E2E/counts.csv" --timezone America/New_York
+cmp <(cut -d, -f1,2 "$E2E/out") <(cut -d, -f1,2 "$E2E/scored.csv") || fail "the zone moves the times"
+score 0 "$E2E/counts.csv" --timezone UTC
+cmp "$E2E/out" "$E2E/scored.csv" || fail "UTC is not the default"
+
 score 0 "$E2E/counts.csv" --kind sum --out "$E2E/sum.csv"
 says 'scored as sum'
 score 0 "$E2E/gauge.csv" --out "$E2E/scored.csv"
@@ -159,6 +165,8 @@ score 3 "$E2E/absent.csv"
 says 'cannot open'
 score 3 "$E2E/counts.csv" --out "$E2E/absent/out.csv"
 says 'cannot write'
+score 2 "$E2E/counts.csv" --timezone Europe/Atlantis
+says 'Europe/Atlantis'
 score 2 "$E2E/counts.csv" --kind histogram
 score 2 "$E2E/counts.csv" --interval 10ms
 pass

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/zone.h"
 #include "command.h"
 #include "detect/scoring.h"
 #include "options.h"
@@ -28,6 +29,7 @@ struct score_command {
 	const char *out;
 	uint64_t interval_ms;
 	unsigned kind; /* enum kind */
+	const char *timezone;
 };
 
 static const struct option_row rows[] = {
@@ -43,6 +45,12 @@ static const struct option_row rows[] = {
 	 .help = "what the values are; default auto: by the first 100 rows",
 	 .kind = OPTION_CHOICE,
 	 .at = offsetof(struct score_command, kind)},
+	{.name = "timezone",
+	 .argument = "ZONE",
+	 .help = "whose clock decides the hour and the day, as Europe/London; default UTC. The "
+		 "timestamps themselves stay what they are",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct score_command, timezone)},
 	{.name = "out",
 	 .argument = "FILE",
 	 .help = "write the rows there, and to standard output what was scored; default the rows "
@@ -56,6 +64,7 @@ struct score_run {
 	const struct score_command *command;
 	struct score_shape shape;
 	struct score_file *file;
+	struct zone *zone;
 	struct scoring *scoring;
 	FILE *to;
 	struct scored last; /* of the last row that had an interval */
@@ -170,6 +179,7 @@ static int run_opened(struct score_run *run, bool fed)
 	struct scoring_spec spec = {
 		.aggregation = run->shape.aggregation,
 		.interval_ms = run->shape.interval_ms,
+		.zone = run->zone,
 		.series = 1,
 	};
 	run->scoring = scoring_create(&spec);
@@ -218,11 +228,16 @@ static int run(void *self, int count, char **operands)
 	char why[WHY_BYTES];
 
 	(void)count;
+	if (command->timezone && zone_load(command->timezone, &run.zone, why, sizeof(why)) < 0)
+		return options_wrong(&command_score.options, "--timezone: %s", why);
 	int result = score_file_open(operands[0], &run.shape, &run.file, why, sizeof(why));
-	if (result < 0)
+	if (result < 0) {
+		zone_free(run.zone);
 		return say(why, result);
+	}
 	int code = run_opened(&run, is_fed(operands[0]));
 	scoring_destroy(run.scoring);
+	zone_free(run.zone);
 	result = score_file_close(run.file, why, sizeof(why));
 	if (result < 0 && code == TOOL_OK)
 		code = say(why, result);

@@ -15,6 +15,7 @@
 #include "import_input.h"
 #include "import_time.h"
 #include "score_infer.h"
+#include "score_place.h"
 
 #define SHOWN_BYTES 40
 
@@ -29,17 +30,12 @@ struct score_file {
 	struct import_input input;
 	struct import_clock clock;
 	int at[COLUMNS]; /* -1: there is none */
-	int64_t interval_ms;
+	struct score_place place;
 	/* Rows that were read ahead, and the one that is handed out next. */
 	struct score_row ahead[SCORE_INFER_ROWS];
 	unsigned ahead_count, ahead_next;
 	int ahead_result; /* of reading on behind them: 1, 0 or an error with `ahead_why` */
 	char ahead_why[256];
-	/* Where intervals begin; the last one that was handed out, and when its row was. */
-	bool begun;
-	int64_t first_ms, first_interval;
-	int64_t last_interval, scored_ms;
-	int64_t last_ms; /* the newest row */
 };
 
 __attribute__((format(printf, 4, 5))) static int refuse(const struct score_file *file, char *why,
@@ -198,33 +194,6 @@ static int read_row(struct score_file *file, struct score_row *ret_row, bool *re
 	return result < 0 ? result : 1;
 }
 
-/* Of which interval the row is, if of any. */
-static void place(struct score_file *file, struct score_row *row)
-{
-	int64_t interval_ms = file->interval_ms;
-
-	row->scorable = row->timed && (!file->begun || row->time_ms > file->last_ms);
-	if (!row->scorable)
-		return;
-	if (!file->begun) {
-		file->begun = true;
-		file->first_ms = row->time_ms;
-		file->first_interval = row->time_ms / interval_ms;
-		file->last_interval = file->first_interval - 1;
-	}
-	int64_t since = (row->time_ms - file->first_ms + interval_ms / 2) / interval_ms;
-	row->interval = file->first_interval + since;
-	if (row->interval == file->last_interval &&
-	    row->time_ms - file->scored_ms >= interval_ms / 2)
-		row->interval++;
-	row->scorable = row->interval > file->last_interval;
-	file->last_ms = row->time_ms;
-	if (!row->scorable)
-		return;
-	file->last_interval = row->interval;
-	file->scored_ms = row->time_ms;
-}
-
 /* The first rows, and what they say. */
 static int read_ahead(struct score_file *file, struct score_shape *shape, char *why,
 		      size_t why_bytes)
@@ -311,7 +280,7 @@ int score_file_open(const char *path, struct score_shape *shape, struct score_fi
 		}
 		return result;
 	}
-	file->interval_ms = shape->interval_ms;
+	file->place.interval_ms = shape->interval_ms;
 	shape->weighted = file->at[COLUMN_WEIGHT] >= 0;
 	*ret_file = file;
 	return 0;
@@ -329,7 +298,8 @@ int score_file_next(struct score_file *file, struct score_row *ret_row, char *wh
 	else
 		result = read_row(file, ret_row, &point, why, why_bytes);
 	if (result > 0)
-		place(file, ret_row);
+		ret_row->scorable = ret_row->timed && score_place(&file->place, ret_row->time_ms,
+								  &ret_row->interval);
 	return result;
 }
 

@@ -10,12 +10,7 @@
  * value       a number; blank, NaN, NA, N/A, null and None are missing
  * weight      as value: of a ratio the denominator, of a gauge the readings behind it
  *
- * Interval: the first row's time says where intervals begin (21:42:53, then every five minutes);
- * rows between are taken for the nearest one. Where that one is taken already, and half an interval
- * has passed since its row, it is the next one's: clocks jitter. A row that is not newer than those
- * before it (a doubled hour when the clocks are set back, disorder), a second one of an interval
- * and one with a blank timestamp are of no interval: nothing can be said of them and nothing is
- * learned from them.
+ * Which interval a row is of: score_place.h; a row with a blank timestamp is of none.
  *
  * Only the first SCORE_INFER_ROWS rows are read ahead, if interval or kind are to be inferred.
  */
