@@ -17,6 +17,7 @@
 #include "question.h"
 
 #define CHUNK 20 /* series */
+#define QUICK_SERIES 4
 #define THREADS_MAX 64
 
 struct settings {
@@ -24,6 +25,7 @@ struct settings {
 	uint32_t series, threads;
 	uint64_t seed;
 	unsigned tier; /* of the choices: 0, 1, all */
+	unsigned metric; /* count, conversion, revenue, all */
 	bool quick, json, no_rivals;
 };
 
@@ -39,7 +41,8 @@ struct work {
 static const struct option_row rows[] = {
 	{.name = "rates",
 	 .argument = "LIST",
-	 .help = "events a minute; default 1,5,20,100,500,2000",
+	 .help = "events a minute; default 1,5,20,100,500,2000; of orders 20,100,500 for the "
+		 "conversion and 5,20,100 for the revenue",
 	 .kind = OPTION_TEXT,
 	 .at = offsetof(struct settings, rates)},
 	{.name = "series",
@@ -55,6 +58,12 @@ static const struct option_row rows[] = {
 		 "trend, more scatter and missing minutes; default all",
 	 .kind = OPTION_CHOICE,
 	 .at = offsetof(struct settings, tier)},
+	{.name = "metric",
+	 .argument = "count|conversion|revenue|all",
+	 .help = "what is scored: counts, the ratio of orders to visits, the sum of orders; "
+		 "default all",
+	 .kind = OPTION_CHOICE,
+	 .at = offsetof(struct settings, metric)},
 	{.name = "seed",
 	 .argument = "N",
 	 .help = "everything follows from it; default 1",
@@ -141,8 +150,8 @@ static int score_all(struct work *work, uint32_t threads)
 	return work->failed;
 }
 
-static int run_tier(const struct settings *settings, uint32_t tier, const double *rates,
-		    uint32_t count)
+static int run_tier(const struct settings *settings, enum shop_kind kind, uint32_t tier,
+		    const double *rates, uint32_t count)
 {
 	struct work work = {.rates = count,
 			    .series = settings->series,
@@ -155,7 +164,8 @@ static int run_tier(const struct settings *settings, uint32_t tier, const double
 					   .rate = rates[i],
 					   .minutes = SHOP_MINUTES,
 					   .tier = &counts_tiers[tier]};
-		ret = shop_part_init(&work.parts[i], &spec, settings->series, !settings->no_rivals);
+		ret = shop_part_init(&work.parts[i], kind, &spec, settings->series,
+				     !settings->no_rivals);
 	}
 	if (ret == 0)
 		ret = score_all(&work, settings->threads);
@@ -168,19 +178,19 @@ static int run_tier(const struct settings *settings, uint32_t tier, const double
 	return ret;
 }
 
-static int run(void *self, int count, char **operands)
+/* All tiers of a kind. An exit code. */
+static int run_kind(const struct settings *settings, enum shop_kind kind)
 {
-	struct settings *settings = self;
+	static const char *const all_rates[SHOP_KINDS] = {"1,5,20,100,500,2000", "20,100,500",
+							  "5,20,100"};
+	static const char *const quick_rates[SHOP_KINDS] = {"20,500", "100", "20"};
+	const char *text = settings->rates ? settings->rates
+			   : settings->quick ? quick_rates[kind]
+					     : all_rates[kind];
 	double rates[SHOP_RATES_MAX];
-	uint32_t rates_count;
+	uint32_t count;
 
-	(void)count;
-	(void)operands;
-	if (settings->quick) {
-		settings->series = 4;
-		settings->rates = "20,500";
-	}
-	if (parse_rates(settings->rates, rates, &rates_count) < 0)
+	if (parse_rates(text, rates, &count) < 0)
 		return options_wrong(&quality_shop.options,
 				     "--rates: at most %d numbers between 0.01 and 100000, as "
 				     "1,20,500",
@@ -188,7 +198,7 @@ static int run(void *self, int count, char **operands)
 	for (uint32_t tier = 0; tier < COUNTS_TIERS; tier++) {
 		if (settings->tier < COUNTS_TIERS && settings->tier != tier)
 			continue;
-		if (run_tier(settings, tier, rates, rates_count) < 0) {
+		if (run_tier(settings, kind, tier, rates, count) < 0) {
 			fprintf(stderr, "weir-bench: not enough memory; ask for fewer --series or "
 					"--threads\n");
 			return STATUS_UNABLE;
@@ -197,11 +207,23 @@ static int run(void *self, int count, char **operands)
 	return STATUS_GOOD;
 }
 
-static const struct settings defaults = {.rates = "1,5,20,100,500,2000",
-					 .series = 40,
-					 .threads = 2,
-					 .seed = 1,
-					 .tier = COUNTS_TIERS};
+static int run(void *self, int count, char **operands)
+{
+	struct settings *settings = self;
+	int status = STATUS_GOOD;
+
+	(void)count;
+	(void)operands;
+	if (settings->quick)
+		settings->series = QUICK_SERIES;
+	for (uint32_t kind = 0; kind < SHOP_KINDS && status == STATUS_GOOD; kind++)
+		if (settings->metric == SHOP_KINDS || settings->metric == kind)
+			status = run_kind(settings, kind);
+	return status;
+}
+
+static const struct settings defaults = {
+	.series = 40, .threads = 2, .seed = 1, .tier = COUNTS_TIERS, .metric = SHOP_KINDS};
 
 static const struct option_example examples[] = {
 	{"weir-bench quality shop", "All figures, in about a minute"},

@@ -40,11 +40,17 @@ enum shop_method {
 	SHOP_METHODS,
 };
 
+enum shop_kind {
+	SHOP_COUNT,      /* events */
+	SHOP_CONVERSION, /* orders of visits: a ratio */
+	SHOP_REVENUE,    /* of orders: a sum */
+	SHOP_KINDS,
+};
+
 /* What a method said. */
 struct shop_scores {
 	float *hour_max; /* of the clean twin: [series][SHOP_HOURS] */
-	float *reach;    /* of the injected one, from the onset on: [series * SHOP_EVENTS][SHOP_REACH]
-			  */
+	float *reach;    /* of the injected one, from onsets on: [series * SHOP_EVENTS][SHOP_REACH] */
 	/* Of the clean twin at the method's usual threshold (severity 50, 3 standard deviations),
 	 * [series]. */
 	uint32_t *loud_hours, *loud_episodes;
@@ -53,7 +59,8 @@ struct shop_scores {
 
 /* One rate in one tier. */
 struct shop_part {
-	struct counts_spec spec; /* spec.series: of the series at hand */
+	enum shop_kind kind;
+	struct counts_spec spec; /* spec.series is not looked at */
 	uint32_t series;
 	bool rivals;
 	struct injection *events; /* [series * SHOP_EVENTS] */
@@ -67,16 +74,37 @@ struct shop_part {
 
 /* The twins of some series, as long as they are scored. */
 struct shop_twins {
-	uint32_t from, count;              /* which series of the part */
-	float *lambda, *clean, *injected;  /* [count][SHOP_MINUTES] */
+	enum shop_kind kind;
+	struct counts_spec spec;
+	uint32_t from, count; /* which series of the part */
+	/* [count][SHOP_MINUTES]: the mean of the events, given the visits where there are any; the
+	 * events, or what they are worth; all visits; of revenue the orders. */
+	float *lambda, *clean, *injected, *visits, *orders;
+	struct market_prices *prices; /* of revenue */
+	double worth; /* of an event, in the mean */
+	double unit;  /* a sum scatters as a count of events that are worth so much each */
 };
 
+/* Where the minutes of series `index` of the twins lie, in one of the arrays. */
+static inline float *shop_row(float *array, uint32_t index)
+{
+	return array + (size_t)index * SHOP_MINUTES;
+}
+
 /* 0; -ENOMEM. */
-int shop_part_init(struct shop_part *part, const struct counts_spec *spec, uint32_t series,
-		   bool rivals);
+int shop_part_init(struct shop_part *part, enum shop_kind kind, const struct counts_spec *spec,
+		   uint32_t series, bool rivals);
 void shop_part_free(struct shop_part *part);
 /* Score these series of the part, which nobody else does meanwhile. 0; -ENOMEM. */
 int shop_part_score(struct shop_part *part, uint32_t from, uint32_t count);
+/* Of series from .. from + count - 1, both the clean one so far. 0; -ENOMEM. */
+int shop_twins_make(struct shop_twins *twins, enum shop_kind kind, const struct counts_spec *spec,
+		    uint32_t from, uint32_t count);
+void shop_twins_free(struct shop_twins *twins);
+/* Plant it in the injected twin of series `index` of these. */
+void shop_plant(struct shop_twins *twins, uint32_t index, const struct injection *injection);
+/* What detectors are shown in a minute in which events, or their worth, are `value`. */
+double shop_value(const struct shop_twins *twins, uint32_t index, uint32_t minute, double value);
 /* The oracle's side of it. */
 void shop_oracle(struct shop_part *part, const struct shop_twins *twins);
 /* That of the rivals. 0; -ENOMEM. */
@@ -108,6 +136,7 @@ enum shop_row {
 };
 
 struct shop_table {
+	enum shop_kind kind;
 	uint32_t tier, rates, series;
 	bool rivals; /* they were asked */
 	double rate[SHOP_RATES_MAX];

@@ -240,6 +240,7 @@ int shop_measure(struct shop_part *parts, uint32_t rates, struct shop_table *ret
 	int ret = room ? threshold_all(parts, rates, &global) : -ENOMEM;
 	const struct delays delays = {room, room + events, room + 2 * events};
 
+	ret_table->kind = parts[0].kind;
 	ret_table->rates = rates;
 	ret_table->series = parts[0].series;
 	ret_table->rivals = parts[0].rivals;

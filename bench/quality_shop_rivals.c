@@ -23,15 +23,15 @@ static const struct {
 static int run(struct shop_part *part, const struct shop_twins *twins, uint32_t index,
 	       enum shop_method method, struct rival *sober, struct rival *fooled)
 {
-	const float *clean = twins->clean + (size_t)index * SHOP_MINUTES;
-	const float *injected = twins->injected + (size_t)index * SHOP_MINUTES;
+	const float *clean = shop_row(twins->clean, index);
+	const float *injected = shop_row(twins->injected, index);
 
 	if (!sober || !fooled)
 		return -ENOMEM;
 	for (uint32_t t = 0; t < SHOP_MINUTES; t++) {
 		int64_t interval = (int64_t)(COUNTS_START_MS / MINUTE_MS) + t;
-		double a = rival_step(sober, interval, clean[t]);
-		double b = rival_step(fooled, interval, injected[t]);
+		double a = rival_step(sober, interval, shop_value(twins, index, t, clean[t]));
+		double b = rival_step(fooled, interval, shop_value(twins, index, t, injected[t]));
 		if (t >= SHOP_TEST)
 			shop_note(part, method, twins->from + index, t, a, b, a >= LOUD_DEVIATIONS);
 	}

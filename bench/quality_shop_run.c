@@ -1,5 +1,5 @@
 /*
- * quality_shop_run: makes the twins of a few series and has them scored.
+ * quality_shop_run: has the twins of a few series scored.
  *
  * Clean and injected twin lie side by side in one bank, so that both went through the same
  * training. Scores are not kept: what the measures need of them is written down as they come.
@@ -28,10 +28,11 @@ static int scores_init(struct shop_scores *scores, uint32_t series)
 	return 0;
 }
 
-int shop_part_init(struct shop_part *part, const struct counts_spec *spec, uint32_t series,
-		   bool rivals)
+int shop_part_init(struct shop_part *part, enum shop_kind kind, const struct counts_spec *spec,
+		   uint32_t series, bool rivals)
 {
-	*part = (struct shop_part){.spec = *spec, .series = series, .rivals = rivals};
+	*part = (struct shop_part){
+		.kind = kind, .spec = *spec, .series = series, .rivals = rivals};
 	part->events = calloc((size_t)series * SHOP_EVENTS, sizeof(*part->events));
 	part->oracle_reach = calloc((size_t)series * SHOP_EVENTS * SHOP_REACH, sizeof(float));
 	part->error_squares = calloc(series, sizeof(double));
@@ -89,7 +90,8 @@ void shop_note(struct shop_part *part, enum shop_method method, uint32_t series,
 
 	if (clean > scores->hour_max[hour])
 		scores->hour_max[hour] = (float)clean;
-	if (minute >= injection->onset && minute < injection->onset + injection->length + SHOP_AFTER)
+	if (minute >= injection->onset &&
+	    minute < injection->onset + injection->length + SHOP_AFTER)
 		scores->reach[event * SHOP_REACH + minute - injection->onset] = (float)injected;
 	if (loud)
 		note_loud(scores, series, minute);
@@ -103,73 +105,52 @@ static double now_ns(void)
 	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
-static int twins_make(struct shop_twins *twins, const struct shop_part *part, uint32_t from,
-		      uint32_t count)
-{
-	const size_t bytes = SHOP_MINUTES * sizeof(float);
-
-	*twins = (struct shop_twins){.from = from, .count = count};
-	twins->lambda = malloc(3 * count * bytes);
-	if (!twins->lambda)
-		return -ENOMEM;
-	twins->clean = twins->lambda + (size_t)count * SHOP_MINUTES;
-	twins->injected = twins->clean + (size_t)count * SHOP_MINUTES;
-	for (uint32_t i = 0; i < count; i++) {
-		struct counts_spec spec = part->spec;
-		float *lambda = twins->lambda + (size_t)i * SHOP_MINUTES;
-		float *clean = twins->clean + (size_t)i * SHOP_MINUTES;
-		float *injected = twins->injected + (size_t)i * SHOP_MINUTES;
-		const struct injection *events = &part->events[(from + i) * SHOP_EVENTS];
-
-		spec.series = from + i;
-		counts_make(&spec, lambda, clean);
-		memcpy(injected, clean, bytes);
-		for (uint32_t k = 0; k < SHOP_EVENTS; k++)
-			counts_inject(&spec, &events[k], lambda, injected);
-	}
-	return 0;
-}
-
-static void twins_free(struct shop_twins *twins)
-{
-	free(twins->lambda);
-	twins->lambda = NULL;
-}
-
 static void note_step(struct shop_part *part, const struct shop_twins *twins, uint32_t minute,
 		      const struct scored *scored)
 {
 	for (uint32_t i = 0; i < twins->count; i++) {
 		const struct scored *clean = &scored[2 * i], *injected = &scored[2 * i + 1];
-		double lambda = twins->lambda[(size_t)i * SHOP_MINUTES + minute];
+		double events = shop_row(twins->lambda, i)[minute];
+		double mean = shop_value(twins, i, minute, events * twins->worth);
 
 		shop_note(part, SHOP_WEIR, twins->from + i, minute, clean->score, injected->score,
 			  clean->severity >= LOUD_SEVERITY);
-		if (clean->expected > 0.0 && lambda > 0.0) {
-			double error = log(clean->expected / lambda);
+		if (clean->expected > 0.0 && mean > 0.0) {
+			double error = log(clean->expected / mean);
 			part->error_squares[twins->from + i] += error * error;
 			part->errors[twins->from + i]++;
 		}
 	}
 }
 
+/* A minute's values, and where there are any the visits behind them, of both twins. */
+static void fill_values(const struct shop_twins *twins, uint32_t t, double *values, double *weights)
+{
+	for (uint32_t i = 0; i < twins->count; i++) {
+		values[2 * i] = shop_value(twins, i, t, shop_row(twins->clean, i)[t]);
+		values[2 * i + 1] = shop_value(twins, i, t, shop_row(twins->injected, i)[t]);
+		if (twins->visits)
+			weights[2 * i] = weights[2 * i + 1] = shop_row(twins->visits, i)[t];
+	}
+}
+
 static int score_weir(struct shop_part *part, const struct shop_twins *twins)
 {
-	const struct scoring_spec spec = {.aggregation = AGGREGATE_COUNT,
+	static const enum aggregation aggregations[SHOP_KINDS] = {AGGREGATE_COUNT, AGGREGATE_RATIO,
+								  AGGREGATE_SUM};
+	const struct scoring_spec spec = {.aggregation = aggregations[part->kind],
 					  .interval_ms = MINUTE_MS,
 					  .series = 2 * twins->count};
 	struct scoring *scoring = scoring_create(&spec);
 	struct scored *scored = calloc(spec.series, sizeof(*scored));
-	double *values = calloc(spec.series, sizeof(*values));
+	double *values = calloc((size_t)2 * spec.series, sizeof(*values));
 	int ret = scoring && scored && values ? 0 : -ENOMEM;
 	double begin = now_ns();
 
 	for (uint32_t t = 0; ret == 0 && t < SHOP_MINUTES; t++) {
-		for (uint32_t i = 0; i < twins->count; i++) {
-			values[2 * i] = twins->clean[(size_t)i * SHOP_MINUTES + t];
-			values[2 * i + 1] = twins->injected[(size_t)i * SHOP_MINUTES + t];
-		}
-		scoring_step(scoring, (int64_t)(COUNTS_START_MS / MINUTE_MS) + t, values, NULL,
+		double *weights = twins->visits ? values + spec.series : NULL;
+		fill_values(twins, t, values, weights);
+		scoring_step(scoring, (int64_t)(COUNTS_START_MS / MINUTE_MS) + t, values, weights,
 			     scored);
 		if (t >= SHOP_TEST)
 			note_step(part, twins, t, scored);
@@ -186,14 +167,16 @@ static int score_weir(struct shop_part *part, const struct shop_twins *twins)
 int shop_part_score(struct shop_part *part, uint32_t from, uint32_t count)
 {
 	struct shop_twins twins;
-	int ret = twins_make(&twins, part, from, count);
+	int ret = shop_twins_make(&twins, part->kind, &part->spec, from, count);
 
+	for (uint32_t i = 0; ret == 0 && i < count * SHOP_EVENTS; i++)
+		shop_plant(&twins, i / SHOP_EVENTS, &part->events[from * SHOP_EVENTS + i]);
 	if (ret == 0)
 		ret = score_weir(part, &twins);
 	if (ret == 0 && part->rivals)
 		ret = shop_rivals(part, &twins);
 	if (ret == 0)
 		shop_oracle(part, &twins);
-	twins_free(&twins);
+	shop_twins_free(&twins);
 	return ret;
 }

@@ -33,6 +33,14 @@ static const struct {
 	[SHOP_ROW_COST] = {"ns a series-minute, all in all", "ns", 0, false},
 };
 
+static const struct {
+	const char *title, *unit, *name;
+} kinds[SHOP_KINDS] = {
+	{"counts", "events a minute", ""},
+	{"conversion (a ratio)", "orders a minute", "conversion_"},
+	{"revenue (a sum)", "orders a minute", "revenue_"},
+};
+
 static void print_number(double value, int width, int decimals)
 {
 	if (isnan(value))
@@ -61,8 +69,9 @@ static void print_cells(const struct shop_table *table)
 
 static void print_people(const struct shop_table *table)
 {
-	printf("tier %u: %u series a rate, %u injections a rate\n\n%-33s", table->tier,
-	       table->series, table->series * SHOP_EVENTS, "events a minute");
+	printf("%s, tier %u: %u series a rate, %u injections a rate\n\n%-33s",
+	       kinds[table->kind].title, table->tier, table->series, table->series * SHOP_EVENTS,
+	       kinds[table->kind].unit);
 	for (uint32_t i = 0; i < table->rates; i++)
 		printf(" %7g", table->rate[i]);
 	printf(" %7s\n", "all");
@@ -78,9 +87,11 @@ static void print_people(const struct shop_table *table)
 	putchar('\n');
 }
 
-static void print_line(uint32_t tier, const char *name, const char *column, double value)
+static void print_line(const struct shop_table *table, const char *name, const char *column,
+		       double value)
 {
-	printf("{\"name\":\"shop_t%u_%s_%s\",\"value\":", tier, name, column);
+	printf("{\"name\":\"shop_t%u_%s%s_%s\",\"value\":", table->tier,
+	       kinds[table->kind].name, name, column);
 	if (isnan(value))
 		printf("null}\n");
 	else
@@ -96,7 +107,7 @@ static void print_json(const struct shop_table *table)
 			char column[32] = "all";
 			if (i < table->rates)
 				snprintf(column, sizeof(column), "r%g", table->rate[i]);
-			print_line(table->tier, rows[row].name, column, table->figures[row][i]);
+			print_line(table, rows[row].name, column, table->figures[row][i]);
 		}
 	}
 }

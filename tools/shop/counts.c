@@ -20,7 +20,11 @@ enum part {
 	PART_MISSING,
 	PART_INJECTION,
 	PART_PLAN,
+	PART_SHARE,
+	PART_PRICE,
 };
+
+#define SHARE_SWING 0.1 /* of the conversion over a day; of the logarithm */
 
 const struct counts_tier counts_tiers[COUNTS_TIERS] = {
 	{0},
@@ -55,10 +59,37 @@ static uint32_t uniform_between(struct random *random, uint32_t low, uint32_t hi
 	return low + random_below(random, high - low + 1);
 }
 
-static double day_effect(const struct counts_spec *spec, uint64_t key, int64_t day)
+/* Slow noise, days that differ and a trend: what multiplies the season, minute after minute. */
+struct drift {
+	uint64_t key;
+	double scale; /* of the noise */
+	const struct counts_tier *tier;
+	struct random stream;
+	double trend, keep, kick, slow;
+	double before, today, after; /* effects of the days */
+};
+
+static double day_effect(const struct drift *drift, int64_t day)
 {
-	struct random random = random_keyed(key, PART_DAY, (uint64_t)(day + 1));
-	return spec->tier->day_sd * random_normal(&random);
+	struct random random = random_keyed(drift->key, PART_DAY, (uint64_t)(day + 1));
+	return drift->scale * drift->tier->day_sd * random_normal(&random);
+}
+
+static struct drift drift_begin(const struct counts_tier *tier, uint64_t key, double scale)
+{
+	struct drift drift = {.key = key, .scale = scale, .tier = tier};
+	struct random trend = random_keyed(key, PART_TREND, 0);
+
+	drift.stream = random_keyed(key, PART_SLOW, 0);
+	drift.trend = scale * uniform(&trend, tier->trend_low, tier->trend_high) / COUNTS_WEEK;
+	if (tier->slow_sd > 0.0) {
+		drift.keep = exp(-1.0 / tier->slow_minutes);
+		drift.kick = scale * tier->slow_sd * sqrt(1.0 - drift.keep * drift.keep);
+		drift.slow = scale * tier->slow_sd * random_normal(&drift.stream);
+	}
+	drift.today = day_effect(&drift, -1);
+	drift.after = day_effect(&drift, 0);
+	return drift;
 }
 
 /* The weight of the neighbouring day at a minute of the day: half at midnight, none from two hours
@@ -70,33 +101,35 @@ static double neighbour_weight(uint32_t minute)
 	return part > 0.0 ? part * part * (3.0 - 2.0 * part) : 0.0;
 }
 
-static void make_lambda(const struct counts_spec *spec, uint64_t key, float *ret_lambda)
+/* The factor of minute t; each in turn, from 0. */
+static double drift_step(struct drift *drift, uint32_t t)
 {
-	const struct counts_tier *tier = spec->tier;
-	struct random slow_stream = random_keyed(key, PART_SLOW, 0);
-	struct random trend_stream = random_keyed(key, PART_TREND, 0);
-	double trend = uniform(&trend_stream, tier->trend_low, tier->trend_high) / COUNTS_WEEK;
-	double keep = tier->slow_sd > 0.0 ? exp(-1.0 / tier->slow_minutes) : 0.0;
-	double kick = tier->slow_sd * sqrt(1.0 - keep * keep);
-	double slow = tier->slow_sd > 0.0 ? tier->slow_sd * random_normal(&slow_stream) : 0.0;
-	double before = 0.0, today = day_effect(spec, key, -1), after = day_effect(spec, key, 0);
+	uint32_t minute = t % COUNTS_DAY;
+	if (minute == 0) {
+		drift->before = drift->today;
+		drift->today = drift->after;
+		drift->after = day_effect(drift, t / COUNTS_DAY + 1);
+	}
+	double weight = neighbour_weight(minute);
+	double neighbour = minute < COUNTS_DAY / 2 ? drift->before : drift->after;
+	double day = (1.0 - weight) * drift->today + weight * neighbour;
+	double factor = exp(drift->trend * t + drift->slow + day);
+	if (drift->kick > 0.0)
+		drift->slow = drift->keep * drift->slow +
+			      drift->kick * random_normal(&drift->stream);
+	return factor;
+}
+
+static void make_lambda(const struct counts_spec *spec, uint64_t key, double rate,
+			float *ret_lambda)
+{
+	struct drift drift = drift_begin(spec->tier, key, 1.0);
 	struct season season;
 
 	season_init(&season, random_keyed(key, PART_SEASON, 0).state);
 	for (uint32_t t = 0; t < spec->minutes; t++) {
-		uint32_t minute = t % COUNTS_DAY;
-		if (minute == 0) {
-			before = today;
-			today = after;
-			after = day_effect(spec, key, t / COUNTS_DAY + 1);
-		}
-		double weight = neighbour_weight(minute);
-		double day = (1.0 - weight) * today +
-			     weight * (minute < COUNTS_DAY / 2 ? before : after);
-		double level = spec->rate * season_factor(&season, COUNTS_START_MS + t * UINT64_C(60000));
-		ret_lambda[t] = (float)(level * exp(trend * t + slow + day));
-		if (kick > 0.0)
-			slow = keep * slow + kick * random_normal(&slow_stream);
+		double level = season_factor(&season, COUNTS_START_MS + t * UINT64_C(60000));
+		ret_lambda[t] = (float)(rate * level * drift_step(&drift, t));
 	}
 }
 
@@ -116,20 +149,75 @@ static void make_missing(const struct counts_spec *spec, uint64_t key, float *va
 	}
 }
 
+/* What makes counts scatter more than Poisson's do. */
+static double extra(const struct counts_tier *tier, struct random *random)
+{
+	const double sd = tier->extra_sd;
+	return sd > 0.0 ? random_gamma(random, 1.0 / (sd * sd)) : 1.0;
+}
+
 void counts_make(const struct counts_spec *spec, float *ret_lambda, float *ret_clean)
 {
 	const uint64_t key = series_key(spec);
-	const double extra_sd = spec->tier->extra_sd;
 	struct random random = random_keyed(key, PART_COUNT, 0);
 
-	make_lambda(spec, key, ret_lambda);
+	make_lambda(spec, key, spec->rate, ret_lambda);
 	for (uint32_t t = 0; t < spec->minutes; t++) {
-		double mean = ret_lambda[t];
-		if (extra_sd > 0.0)
-			mean *= random_gamma(&random, 1.0 / (extra_sd * extra_sd));
+		double mean = ret_lambda[t] * extra(spec->tier, &random);
 		ret_clean[t] = (float)random_poisson(&random, mean);
 	}
 	make_missing(spec, key, ret_clean);
+}
+
+void counts_make_conversion(const struct counts_spec *spec, float *ret_lambda, float *ret_clean,
+			    float *ret_visits)
+{
+	const uint64_t key = series_key(spec);
+	struct random random = random_keyed(key, PART_COUNT, 0);
+	struct random share_stream = random_keyed(key, PART_SHARE, 0);
+	struct drift drift = drift_begin(spec->tier, share_stream.state, 0.5);
+	double phase = random_unit(&share_stream) * 2.0 * M_PI;
+
+	make_lambda(spec, key, spec->rate * COUNTS_VISITS, ret_lambda);
+	for (uint32_t t = 0; t < spec->minutes; t++) {
+		double mean = ret_lambda[t] * extra(spec->tier, &random);
+		double swing = SHARE_SWING * sin(2.0 * M_PI * t / COUNTS_DAY + phase);
+		double share = exp(swing) * drift_step(&drift, t) / COUNTS_VISITS;
+		/* Visits that order and visits that do not: binomial, given their sum. */
+		uint64_t orders = random_poisson(&random, mean * share);
+		uint64_t visits = orders + random_poisson(&random, mean * (1.0 - share));
+		ret_clean[t] = (float)orders;
+		ret_visits[t] = (float)visits;
+		ret_lambda[t] = (float)((double)visits * share);
+	}
+	make_missing(spec, key, ret_clean);
+}
+
+void counts_price(const struct counts_spec *spec, const struct market_prices *prices,
+		  uint32_t from, uint32_t to, float *values)
+{
+	const uint64_t key = series_key(spec);
+	const int32_t *cents = prices->cents[MARKET_PURCHASE];
+
+	for (uint32_t t = from; t < to && t < spec->minutes; t++) {
+		struct random random = random_keyed(key, PART_PRICE, t);
+		int64_t sum = 0;
+		if (isnan(values[t]))
+			continue;
+		for (uint64_t i = 0; i < (uint64_t)values[t]; i++)
+			sum += cents[random_next(&random) % MARKET_PRICES];
+		values[t] = (float)((double)sum / 100.0);
+	}
+}
+
+void counts_price_moments(const struct market_prices *prices, double *ret_mean, double *ret_square)
+{
+	*ret_mean = *ret_square = 0.0;
+	for (uint32_t i = 0; i < MARKET_PRICES; i++) {
+		double price = prices->cents[MARKET_PURCHASE][i] / 100.0;
+		*ret_mean += price / MARKET_PRICES;
+		*ret_square += price * price / MARKET_PRICES;
+	}
 }
 
 void counts_inject(const struct counts_spec *spec, const struct injection *injection,

@@ -12,6 +12,11 @@
  * Tier 0 has none of the noise, tier 1 all of it (counts_tiers). Events planned elsewhere, holidays
  * and campaigns, would multiply lambda: further tiers.
  *
+ * Conversion: the counts are orders, which come from visits; these are COUNTS_VISITS times as many
+ * in the mean and carry all of the above, the share of them that orders has a day of its own and,
+ * where the tier has noise, half of the slow noise and of the days' differences. What is planted
+ * changes the share. Revenue: each order is worth what a purchase of the shop is (market.h).
+ *
  * Each part has a random stream of its own, keyed by seed, rate and series: clean and injected are
  * equal outside of injections, and a series does not depend on how many there are.
  */
@@ -20,9 +25,12 @@
 
 #include <stdint.h>
 
+#include "market.h"
+
 #define COUNTS_DAY 1440
 #define COUNTS_WEEK (7 * COUNTS_DAY)
 #define COUNTS_START_MS UINT64_C(1780272000000) /* Monday, 1 June 2026, 00:00 UTC */
+#define COUNTS_VISITS 40
 #define COUNTS_TIERS 2
 #define COUNTS_SIZES 10
 #define COUNTS_LENGTHS 4
@@ -42,7 +50,7 @@ extern const uint32_t counts_lengths[COUNTS_LENGTHS]; /* minutes */
 
 struct counts_spec {
 	uint64_t seed;
-	double rate; /* events a minute, mean of a week */
+	double rate; /* events a minute, mean of a week; of conversion and revenue: orders */
 	uint32_t series;
 	uint32_t minutes;
 	const struct counts_tier *tier;
@@ -56,6 +64,15 @@ struct injection {
 
 /* ret_lambda, ret_clean: [spec->minutes]. */
 void counts_make(const struct counts_spec *spec, float *ret_lambda, float *ret_clean);
+/* The same of orders among visits: lambda is that of the orders, given the minute's visits. */
+void counts_make_conversion(const struct counts_spec *spec, float *ret_lambda, float *ret_clean,
+			    float *ret_visits);
+/* Counts of orders, of the minutes from .. to - 1, into their revenue. */
+void counts_price(const struct counts_spec *spec, const struct market_prices *prices,
+		  uint32_t from, uint32_t to, float *values);
+/* Mean of an order's value, and of its square. */
+void counts_price_moments(const struct market_prices *prices, double *ret_mean,
+			  double *ret_square);
 /* Change `values`, a copy of the clean ones, where the injection is. */
 void counts_inject(const struct counts_spec *spec, const struct injection *injection,
 		   const float *lambda, float *values);
