@@ -50,7 +50,8 @@ enum shop_kind {
 /* What a method said. */
 struct shop_scores {
 	float *hour_max; /* of the clean twin: [series][SHOP_HOURS] */
-	float *reach;    /* of the injected one, from onsets on: [series * SHOP_EVENTS][SHOP_REACH] */
+	/* Of the injected one, from each onset on: [series * SHOP_EVENTS][SHOP_REACH]. */
+	float *reach;
 	/* Of the clean twin at the method's usual threshold (severity 50, 3 standard deviations),
 	 * [series]. */
 	uint32_t *loud_hours, *loud_episodes;
