@@ -398,3 +398,80 @@ Test(seasonal, follows_a_trend)
 	cr_assert_leq(fired, 3, "%u intervals at 75 in 32 series-weeks", fired);
 	run_free(run);
 }
+
+/* The surprise of the next interval with these values for all slices, without living it. */
+static void ask(struct run *run, double factor, double *ret_surprise)
+{
+	uint32_t count = run->shop.observations.count;
+	size_t bytes = SUBJECT.bytes(&run_spec, run->probe.capacity);
+	void *kept = malloc(bytes);
+
+	memcpy(kept, run->probe.state, bytes);
+	run->shop.observations.interval++;
+	for (uint32_t i = 0; i < count; i++) {
+		double value = floor(factor * truth(run, i) + 0.5);
+		run->shop.value[i] = run->shop.events[i] = run->shop.squares[i] = value;
+		if (run->shop.observations.aggregation == AGGREGATE_SUM) {
+			run->shop.value[i] = 40 * exp(0.245) * value;
+			run->shop.squares[i] = 1600 * exp(0.98) * value;
+		}
+	}
+	probe_step(&run->probe, &run->shop);
+	for (uint32_t i = 0; i < count; i++)
+		ret_surprise[i] = -run->probe.log10_p[i];
+	run->shop.observations.interval--;
+	memcpy(run->probe.state, kept, bytes);
+	free(kept);
+}
+
+static void check_order(enum aggregation aggregation)
+{
+	static const double down[] = {0.95, 0.9, 0.8, 0.6, 0.4, 0.2, 0};
+	static const double up[] = {1.05, 1.1, 1.2, 1.5, 2, 3, 6, 20, 100, 1000};
+	const double rates[] = {5, 100, 3000};
+	struct run *run = run_new(10, 3, 5 * MINUTE, aggregation, rates,
+				  aggregation == AGGREGATE_SUM ? 2 : 3);
+	double now[3], before[3] = {0};
+
+	run_weeks(run, 3.5); /* it is noon */
+	for (size_t k = 0; k < sizeof(down) / sizeof(down[0]); k++) {
+		ask(run, down[k], now);
+		for (uint32_t i = 0; i < 3; i++) {
+			cr_assert_geq(now[i], before[i] - 1e-9, "x %g: %g after %g", down[k],
+				      now[i], before[i]);
+			before[i] = now[i];
+		}
+	}
+	cr_assert(now[1] > 8 && now[1] > now[0], "an outage: %g %g %g", now[0], now[1], now[2]);
+	memset(before, 0, sizeof(before));
+	for (size_t k = 0; k < sizeof(up) / sizeof(up[0]); k++) {
+		ask(run, up[k], now);
+		for (uint32_t i = 0; i < 3; i++) {
+			bool clear = up[k] >= 6;
+			cr_assert(now[i] >= before[i] - 1e-9 && (!clear || now[i] > before[i]),
+				  "x %g: %g after %g", up[k], now[i], before[i]);
+			before[i] = now[i];
+		}
+	}
+	run_free(run);
+}
+
+Test(seasonal, the_worse_it_is_the_higher_it_scores_without_an_end, .disabled = !SUBJECT_SEASONAL)
+{
+	check_order(AGGREGATE_COUNT);
+	check_order(AGGREGATE_SUM);
+}
+
+Test(seasonal, a_rare_event_is_no_alarm)
+{
+	const double rates[] = {0.0003, 0.003, 0.03};
+	struct run *run = run_new(11, 24, MINUTE, AGGREGATE_COUNT, rates, 3);
+	uint32_t fifty, seventyfive;
+
+	run_weeks(run, 1);
+	run_count(run, 3, &fifty, &seventyfive);
+	/* 72 series-weeks: 72 at 50 are what it says, and one in one and a half at 75. */
+	cr_assert_leq(fifty, 144, "%u at 50", fifty);
+	cr_assert_leq(seventyfive, 5, "%u at 75", seventyfive);
+	run_free(run);
+}
