@@ -7,25 +7,26 @@
  *        each writes down its own series' part of the figures (quality_shop.h).
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "quality.h"
+#include "quality_lasting.h"
+#include "quality_share.h"
 #include "quality_shop.h"
 #include "question.h"
 
 #define CHUNK 20 /* series */
 #define QUICK_SERIES 4
-#define THREADS_MAX 64
+#define TABLES (SHOP_KINDS + 1) /* the last: changes that last */
 
 struct settings {
 	const char *rates;
 	uint32_t series, threads;
 	uint64_t seed;
 	unsigned tier; /* of the choices: 0, 1, all */
-	unsigned metric; /* count, conversion, revenue, all */
+	unsigned table; /* of the choices: enum shop_kind, lasting changes, all */
 	bool quick, json, no_rivals;
 };
 
@@ -33,16 +34,13 @@ struct settings {
 struct work {
 	struct shop_part parts[SHOP_RATES_MAX];
 	uint32_t rates, series, chunks; /* chunks: of one rate */
-	pthread_mutex_t lock;
-	uint32_t next; /* chunk that nobody has taken, of all rates; under the lock */
-	int failed;    /* under the lock */
 };
 
 static const struct option_row rows[] = {
 	{.name = "rates",
 	 .argument = "LIST",
 	 .help = "events a minute; default 1,5,20,100,500,2000; of orders 20,100,500 for the "
-		 "conversion and 5,20,100 for the revenue",
+		 "conversion and 5,20,100 for the revenue; 5,20,100,500 for lasting changes",
 	 .kind = OPTION_TEXT,
 	 .at = offsetof(struct settings, rates)},
 	{.name = "series",
@@ -58,12 +56,12 @@ static const struct option_row rows[] = {
 		 "trend, more scatter and missing minutes; default all",
 	 .kind = OPTION_CHOICE,
 	 .at = offsetof(struct settings, tier)},
-	{.name = "metric",
-	 .argument = "count|conversion|revenue|all",
-	 .help = "what is scored: counts, the ratio of orders to visits, the sum of orders; "
-		 "default all",
+	{.name = "table",
+	 .argument = "count|conversion|revenue|lasting|all",
+	 .help = "deviations of counts, of the ratio of orders to visits, of the sum of orders; or "
+		 "changes that last; default all",
 	 .kind = OPTION_CHOICE,
-	 .at = offsetof(struct settings, metric)},
+	 .at = offsetof(struct settings, table)},
 	{.name = "seed",
 	 .argument = "N",
 	 .help = "everything follows from it; default 1",
@@ -74,7 +72,7 @@ static const struct option_row rows[] = {
 	 .help = "that share the work; default 2",
 	 .kind = OPTION_U32,
 	 .min = 1,
-	 .max = THREADS_MAX,
+	 .max = SHARE_THREADS_MAX,
 	 .at = offsetof(struct settings, threads)},
 	{.name = "no-rivals",
 	 .help = "without the rules that people run",
@@ -111,43 +109,13 @@ static int parse_rates(const char *text, double *ret_rates, uint32_t *ret_count)
 	return 0;
 }
 
-static void *work_on(void *self)
+static int score_chunk(void *self, uint32_t chunk)
 {
 	struct work *work = self;
+	uint32_t from = chunk % work->chunks * CHUNK;
+	uint32_t count = work->series - from < CHUNK ? work->series - from : CHUNK;
 
-	for (;;) {
-		pthread_mutex_lock(&work->lock);
-		uint32_t chunk = work->next++;
-		bool over = work->failed < 0 || chunk >= work->rates * work->chunks;
-		pthread_mutex_unlock(&work->lock);
-		if (over)
-			return NULL;
-		uint32_t from = chunk % work->chunks * CHUNK;
-		uint32_t count = work->series - from < CHUNK ? work->series - from : CHUNK;
-		int ret = shop_part_score(&work->parts[chunk / work->chunks], from, count);
-		if (ret < 0) {
-			pthread_mutex_lock(&work->lock);
-			work->failed = ret;
-			pthread_mutex_unlock(&work->lock);
-		}
-	}
-}
-
-/* All chunks, by so many threads; by this one alone if there can be no others. */
-static int score_all(struct work *work, uint32_t threads)
-{
-	pthread_t others[THREADS_MAX];
-	uint32_t started = 0;
-
-	pthread_mutex_init(&work->lock, NULL);
-	while (started + 1 < threads &&
-	       pthread_create(&others[started], NULL, work_on, work) == 0)
-		started++;
-	work_on(work);
-	while (started > 0)
-		pthread_join(others[--started], NULL);
-	pthread_mutex_destroy(&work->lock);
-	return work->failed;
+	return shop_part_score(&work->parts[chunk / work->chunks], from, count);
 }
 
 static int run_tier(const struct settings *settings, enum shop_kind kind, uint32_t tier,
@@ -168,7 +136,7 @@ static int run_tier(const struct settings *settings, enum shop_kind kind, uint32
 				     !settings->no_rivals);
 	}
 	if (ret == 0)
-		ret = score_all(&work, settings->threads);
+		ret = quality_share(settings->threads, count * work.chunks, score_chunk, &work);
 	if (ret == 0)
 		ret = shop_measure(work.parts, count, &table);
 	if (ret == 0)
@@ -178,15 +146,28 @@ static int run_tier(const struct settings *settings, enum shop_kind kind, uint32
 	return ret;
 }
 
-/* All tiers of a kind. An exit code. */
-static int run_kind(const struct settings *settings, enum shop_kind kind)
+/* Changes that last, beside the deviations. */
+static int run_lasting(const struct settings *settings, uint32_t tier, const double *rates,
+		       uint32_t count)
 {
-	static const char *const all_rates[SHOP_KINDS] = {"1,5,20,100,500,2000", "20,100,500",
-							  "5,20,100"};
-	static const char *const quick_rates[SHOP_KINDS] = {"20,500", "100", "20"};
+	const struct lasting_spec spec = {.seed = settings->seed,
+					  .tier = tier,
+					  .series = settings->series,
+					  .threads = settings->threads,
+					  .rates = rates,
+					  .rates_count = count};
+	return lasting_run(&spec, settings->json);
+}
+
+/* All tiers of a table. An exit code. */
+static int run_table(const struct settings *settings, uint32_t table)
+{
+	static const char *const all_rates[TABLES] = {"1,5,20,100,500,2000", "20,100,500",
+						      "5,20,100", "5,20,100,500"};
+	static const char *const quick_rates[TABLES] = {"20,500", "100", "20", "100"};
 	const char *text = settings->rates ? settings->rates
-			   : settings->quick ? quick_rates[kind]
-					     : all_rates[kind];
+			   : settings->quick ? quick_rates[table]
+					     : all_rates[table];
 	double rates[SHOP_RATES_MAX];
 	uint32_t count;
 
@@ -198,7 +179,10 @@ static int run_kind(const struct settings *settings, enum shop_kind kind)
 	for (uint32_t tier = 0; tier < COUNTS_TIERS; tier++) {
 		if (settings->tier < COUNTS_TIERS && settings->tier != tier)
 			continue;
-		if (run_tier(settings, kind, tier, rates, count) < 0) {
+		int ret = table < SHOP_KINDS ? run_tier(settings, (enum shop_kind)table, tier,
+							rates, count)
+					     : run_lasting(settings, tier, rates, count);
+		if (ret < 0) {
 			fprintf(stderr, "weir-bench: not enough memory; ask for fewer --series or "
 					"--threads\n");
 			return STATUS_UNABLE;
@@ -216,18 +200,18 @@ static int run(void *self, int count, char **operands)
 	(void)operands;
 	if (settings->quick)
 		settings->series = QUICK_SERIES;
-	for (uint32_t kind = 0; kind < SHOP_KINDS && status == STATUS_GOOD; kind++)
-		if (settings->metric == SHOP_KINDS || settings->metric == kind)
-			status = run_kind(settings, kind);
+	for (uint32_t table = 0; table < TABLES && status == STATUS_GOOD; table++)
+		if (settings->table == TABLES || settings->table == table)
+			status = run_table(settings, table);
 	return status;
 }
 
 static const struct settings defaults = {
-	.series = 40, .threads = 2, .seed = 1, .tier = COUNTS_TIERS, .metric = SHOP_KINDS};
+	.series = 40, .threads = 2, .seed = 1, .tier = COUNTS_TIERS, .table = TABLES};
 
 static const struct option_example examples[] = {
 	{"weir-bench quality shop", "All figures, in about a minute"},
-	{"weir-bench quality shop --tier 0 --rates 100 --no-rivals", "One of its columns"},
+	{"weir-bench quality shop --table count --tier 0 --rates 100", "One of its columns"},
 };
 
 const struct command quality_shop = {
