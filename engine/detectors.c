@@ -88,10 +88,12 @@ static json_t *slices_json(const struct bank_slice *slices, uint32_t count)
 	for (uint32_t i = 0; i < count && i < SLICES_MAX; i++) {
 		const struct bank_slice *s = &slices[i];
 		const char *state = s->firing ? "firing" : s->pending ? "pending" : "normal";
-		json_array_append_new(list, json_pack("{ss ss sf so so so}", "slice", s->label,
-						      "state", state, "severity", s->severity,
-						      "expected", number(s->expected), "lower",
-						      number(s->lower), "upper", number(s->upper)));
+		json_array_append_new(list, json_pack("{ss ss sf sf sf so so so}", "slice",
+						      s->label, "state", state, "severity",
+						      s->severity, "score", s->score, "onset",
+						      s->onset, "expected", number(s->expected),
+						      "lower", number(s->lower), "upper",
+						      number(s->upper)));
 	}
 	return list;
 }

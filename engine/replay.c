@@ -104,6 +104,7 @@ static int make_scorers(struct replay *replay, int64_t interval_ms)
 							   replay->registry);
 		if (!replay->scorers[i])
 			return fail(replay, -ENOMEM, "a shard");
+		scorer_watch(replay->scorers[i], replay->options.each_scored, replay->options.self);
 	}
 	return 0;
 }

@@ -51,6 +51,8 @@ struct replay_options {
 	/* What each close brings to the history: rows of each shard. May be NULL. */
 	void (*each_close)(void *self, const struct close_job *job,
 			   const struct history_rows *rows);
+	/* What each detector said of each interval. May be NULL. */
+	scorer_each *each_scored;
 	void *self;
 };
 

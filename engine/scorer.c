@@ -515,6 +515,28 @@ int scorer_source(struct scorer *scorer, uint32_t number, const char *name)
 	return scorer->config ? make_metrics(scorer, number, NULL) : 0;
 }
 
+/* What the detectors of a metric are and have said. */
+static void tell(const struct scorer *scorer, const struct metric_state *m,
+		 const struct observations *observations, scorer_each *each, void *self)
+{
+	const struct config_metric *metric = &scorer->config->metrics[m->index];
+	struct scorer_detail detail = {
+		.metric = metric,
+		.source = scorer->sources[m->source].name,
+		.through_ms = m->scored ? (m->last + 1) * scorer->interval_ms : 0,
+		.observations = observations,
+	};
+
+	/* The banks are in the order in which fill_banks() met the metric's detectors. */
+	for (uint32_t i = 0, d = 0; i < m->banks_count; i++, d++) {
+		while (strcmp(scorer->config->detectors[d].metric, metric->name) != 0)
+			d++;
+		detail.detector = &scorer->config->detectors[d];
+		detail.bank = m->banks[i].bank;
+		each(self, &detail);
+	}
+}
+
 /* One interval of one metric, whose partials (if any) are first..until. */
 static int score(const struct scorer *scorer, struct metric_state *metric, int64_t interval,
 		 uint32_t flags, const struct partial *first, const struct partial *until,
@@ -536,7 +558,15 @@ static int score(const struct scorer *scorer, struct metric_state *metric, int64
 		recorder_close(&metric->recorder, metric->rollup, observations, scorer->rows);
 	metric->last = interval;
 	metric->scored = true;
+	if (scorer->watch)
+		tell(scorer, metric, observations, scorer->watch, scorer->watch_self);
 	return collector.failed ? -ENOMEM : 0;
+}
+
+void scorer_watch(struct scorer *scorer, scorer_each *each, void *self)
+{
+	scorer->watch = each;
+	scorer->watch_self = self;
 }
 
 void scorer_record(struct scorer *scorer, struct history_rows *rows)
@@ -674,20 +704,6 @@ void scorer_status(const struct scorer *scorer, struct scorer_status *ret_status
 
 void scorer_details(const struct scorer *scorer, scorer_each *each, void *self)
 {
-	for (const struct metric_state *m = scorer->metrics; m; m = m->next) {
-		const struct config_metric *metric = &scorer->config->metrics[m->index];
-		struct scorer_detail detail = {
-			.metric = metric,
-			.source = scorer->sources[m->source].name,
-			.through_ms = m->scored ? (m->last + 1) * scorer->interval_ms : 0,
-		};
-		/* The banks are in the order in which fill_banks() met the metric's detectors. */
-		for (uint32_t i = 0, d = 0; i < m->banks_count; i++, d++) {
-			while (strcmp(scorer->config->detectors[d].metric, metric->name) != 0)
-				d++;
-			detail.detector = &scorer->config->detectors[d];
-			detail.bank = m->banks[i].bank;
-			each(self, &detail);
-		}
-	}
+	for (const struct metric_state *m = scorer->metrics; m; m = m->next)
+		tell(scorer, m, NULL, each, self);
 }

@@ -130,8 +130,13 @@ struct scorer_detail {
 	const char *source;
 	const struct bank *bank;
 	int64_t through_ms; /* unix, the end of the interval last scored; 0: none yet */
+	/* What was scored, for scorer_watch(); else NULL. */
+	const struct observations *observations;
 };
 typedef void scorer_each(void *self, const struct scorer_detail *detail);
 void scorer_details(const struct scorer *scorer, scorer_each *each, void *self);
+/* Tell each detector at work after each interval of a close. What is scored does not depend on it.
+ * NULL: no longer. */
+void scorer_watch(struct scorer *scorer, scorer_each *each, void *self);
 
 #endif

@@ -47,6 +47,8 @@ struct scorer {
 	struct scored_list carried;   /* what a configuration resolved, until the next close */
 	struct history_rows *rows;    /* of the close in hand, for the history; NULL: not wanted */
 	uint32_t recorders;
+	scorer_each *watch; /* NULL: nobody */
+	void *watch_self;
 };
 
 #endif

@@ -16,6 +16,7 @@
 #include "options.h"
 #include "replay.h"
 #include "revisions.h"
+#include "score_line.h"
 #include "text.h"
 #include "weir/limits.h"
 
@@ -25,6 +26,9 @@ struct run {
 	const char *directory;
 	uint64_t shards;
 	bool compare, json;
+	const char *scores, *slice, *source; /* a detector's name, or NULL */
+	char scored_source[WEIR_SOURCE_NAME_BYTES]; /* the first that has it, if none is given */
+	bool firing;
 	struct revisions replayed, stored;
 	bool out_of_memory;
 };
@@ -41,6 +45,22 @@ static const struct option_row rows[] = {
 	 .help = "with what the live run has stored; exit code 1 if it differs",
 	 .kind = OPTION_SWITCH,
 	 .at = offsetof(struct run, compare)},
+	{.name = "scores",
+	 .argument = "DETECTOR",
+	 .help = "what this detector said of each interval instead, as CSV: the columns of weirctl "
+		 "score, and the weight",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct run, scores)},
+	{.name = "slice",
+	 .argument = "SLICE",
+	 .help = "with --scores, of this slice, as country=DE; default the total",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct run, slice)},
+	{.name = "source",
+	 .argument = "NAME",
+	 .help = "with --scores, of this source; default the first that the detector works on",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct run, source)},
 	ROW_JSON(struct run, "one JSON object per line"),
 };
 
@@ -109,12 +129,63 @@ static void print_people(const struct anomaly *anomaly)
 static void each_replayed(void *self, uint64_t sequence, const struct anomaly *anomaly)
 {
 	struct run *run = self;
+	if (run->scores)
+		return;
 	if (run->compare)
 		run->out_of_memory |= revisions_add(&run->replayed, anomaly) < 0;
 	else if (run->json)
 		print_json(sequence, anomaly);
 	else
 		print_people(anomaly);
+}
+
+/* Is it the detector and the source that are asked for? */
+static bool is_wanted(struct run *run, const struct scorer_detail *detail)
+{
+	const char *source = run->source ? run->source : run->scored_source;
+
+	if (strcmp(detail->detector->name, run->scores) != 0)
+		return false;
+	if (!run->source && !run->scored_source[0])
+		snprintf(run->scored_source, sizeof(run->scored_source), "%s", detail->source);
+	return strcmp(detail->source, source) == 0;
+}
+
+static void print_scores(struct run *run, const struct observations *observations, uint32_t i,
+			 const struct bank_slice *slice)
+{
+	bool ratio = observations->aggregation == AGGREGATE_RATIO;
+	const struct score_line line = {
+		.timed = true,
+		.time_ms = observations->interval * observations->interval_ms,
+		.value = observations->value[i],
+		.expected = slice->expected,
+		.lower = slice->lower,
+		.upper = slice->upper,
+		.score = slice->score,
+		.onset = slice->onset,
+		.severity = slice->severity,
+		.alarm = slice->firing && !run->firing,
+	};
+	run->firing = slice->firing;
+	score_line_put(stdout, &line);
+	score_line_number(stdout, ratio ? observations->weight[i] : observations->events[i]);
+	putchar('\n');
+}
+
+static void each_scored(void *self, const struct scorer_detail *detail)
+{
+	struct run *run = self;
+	uint32_t count = bank_slices(detail->bank);
+
+	if (!is_wanted(run, detail))
+		return;
+	for (uint32_t i = 0; i < count; i++) {
+		struct bank_slice slice;
+		bank_slice(detail->bank, i, &slice);
+		if (strcmp(slice.label, run->slice ? run->slice : "") == 0)
+			print_scores(run, detail->observations, i, &slice);
+	}
 }
 
 static int each_stored(void *self, const struct anomaly *anomaly)
@@ -174,6 +245,7 @@ static int replay_directory(struct run *run)
 						.series_max = WEIR_SERIES_MAX,
 						.start = REPLAY_OLDEST,
 						.each = each_replayed,
+						.each_scored = run->scores ? each_scored : NULL,
 						.self = run};
 	int code = TOOL_OK;
 	error = replay_run(&replay_options, &replay);
@@ -197,6 +269,12 @@ static int run(void *self, int count, char **operands)
 	struct run *run = self;
 	(void)count;
 	run->directory = operands[0];
+	if (run->scores && (run->compare || run->json))
+		return options_wrong(&command_replay.options,
+				     "--scores writes CSV and nothing else: leave out --%s",
+				     run->compare ? "compare" : "json");
+	if (run->scores)
+		puts(SCORE_LINE_COLUMNS ",weight");
 	int code = replay_directory(run);
 	revisions_fini(&run->replayed);
 	revisions_fini(&run->stored);
@@ -208,6 +286,8 @@ static const struct run defaults = {.shards = 1};
 static const struct option_example examples[] = {
 	{"weirctl replay /var/lib/weir --compare",
 	 "Does the log give what the live engine found, bit for bit"},
+	{"weirctl replay /var/lib/weir --scores orders-profile >orders.csv",
+	 "What a detector expected, and how it judged, interval by interval"},
 };
 
 const struct command command_replay = {

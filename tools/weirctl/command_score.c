@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 #include "detect/scoring.h"
 #include "options.h"
 #include "score_file.h"
+#include "score_line.h"
 #include "text.h"
 
 #define WHY_BYTES 320
@@ -77,38 +77,22 @@ static int say(const char *why, int result)
 	return result == -EBADMSG ? TOOL_NO : TOOL_IO;
 }
 
-/* A field, blank where there is no number. */
-static void put_number(FILE *to, double value)
-{
-	char text[TEXT_NUMBER_BYTES];
-
-	putc_unlocked(',', to);
-	if (!isfinite(value))
-		return;
-	text_double(text, value);
-	fputs(text, to);
-}
-
-/* Unix seconds; thousandths only where there are some. */
-static void put_time(FILE *to, int64_t time_ms)
-{
-	fprintf(to, "%" PRId64, time_ms / 1000);
-	if (time_ms % 1000)
-		fprintf(to, ".%03d", (int)(time_ms % 1000));
-}
-
 static void put_row(FILE *to, const struct score_row *row, const struct scored *scored)
 {
-	if (row->timed)
-		put_time(to, row->time_ms);
-	put_number(to, row->value);
-	put_number(to, scored->expected);
-	put_number(to, scored->lower);
-	put_number(to, scored->upper);
-	put_number(to, scored->score);
-	put_number(to, scored->onset);
-	put_number(to, scored->severity);
-	fputs(scored->alarm ? ",1\n" : ",0\n", to);
+	const struct score_line line = {
+		.timed = row->timed,
+		.time_ms = row->time_ms,
+		.value = row->value,
+		.expected = scored->expected,
+		.lower = scored->lower,
+		.upper = scored->upper,
+		.score = scored->score,
+		.onset = scored->onset,
+		.severity = scored->severity,
+		.alarm = scored->alarm,
+	};
+	score_line_put(to, &line);
+	putc_unlocked('\n', to);
 }
 
 static void score_row(struct score_run *run, const struct score_row *row)
@@ -134,7 +118,7 @@ static int score_rows(struct score_run *run)
 	char why[WHY_BYTES];
 	int result;
 
-	fputs("timestamp,value,expected,lower,upper,score,onset,severity,alarm\n", run->to);
+	fputs(SCORE_LINE_COLUMNS "\n", run->to);
 	while ((result = score_file_next(run->file, &row, why, sizeof(why))) > 0 &&
 	       !ferror(run->to))
 		score_row(run, &row);
