@@ -222,9 +222,9 @@ static int make_closing(struct engine *engine, char *why, size_t why_bytes)
 		.epoch = engine->epoch,
 		.interval_ms = config->interval_ms,
 		.started_ms = engine->started_ms,
-		.config_text = config->text,
+		.config_text = config->record,
 		.config_changed = !recovered->config ||
-				  strcmp(recovered->config->text, config->text) != 0,
+				  strcmp(recovered->config->record, config->record) != 0,
 		.series_max = config->series_max,
 		.registry = recovered->registry,
 		.checkpoint_intervals = config->checkpoint_intervals,

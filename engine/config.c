@@ -22,6 +22,7 @@
 #include "config_metric.h"
 #include "config_values.h"
 #include "config_yaml.h"
+#include "config_zones.h"
 
 /* Of the file: a thousand detectors fit into a tenth of it. */
 #define CONFIG_BYTES_MAX (1u << 20)
@@ -47,6 +48,7 @@ static const struct setting config_settings[] = {
 	{"interval", MS, TOP(interval, interval_ms), 1000, DAY_MS, "10s"},
 	{"checkpoint_intervals", COUNT, TOP(checkpoint_intervals, checkpoint_intervals),
 		1, 1000000, "360"},
+	{"timezone", TEXT, TOP(timezone, timezone), .standard = "UTC"},
 
 	{"lateness.wall", MS, IN(lateness, wall, lateness_wall_ms), 0, 7 * DAY_MS, "1s"},
 	{"lateness.event", MS, IN(lateness, event, lateness_event_ms), 0, 7 * DAY_MS},
@@ -109,10 +111,11 @@ static int check_prometheus(struct config_job *job)
 				     "as 127.0.0.1:9464 or [::1]:9464; correct it",
 				     c->prometheus_listen);
 	if (!network && !config_address_is_loopback(&address))
-		return config_refuse(job,
-				     "prometheus.listen: %s can be reached from elsewhere, and "
-				     "asks for no password; listen at 127.0.0.1, or say network: yes",
-				     c->prometheus_listen);
+		return config_refuse(
+			job,
+			"prometheus.listen: %s can be reached from elsewhere, and "
+			"asks for no password; listen at 127.0.0.1, or say network: yes",
+			c->prometheus_listen);
 	return 0;
 }
 
@@ -190,37 +193,71 @@ static int parse_lists(struct config_job *job, const struct yaml_config *yaml, b
 	return r;
 }
 
+/* The whole text, which the job's configuration has already. */
+static int parse_text(struct config_job *job)
+{
+	struct config *config = job->config;
+	struct yaml_config *yaml = NULL;
+	const struct zone *zone;
+	bool has_detectors = false;
+	int r = config_yaml_load(config->text, strlen(config->text), job->name, &yaml,
+				 &has_detectors, job->why, job->why_bytes);
+
+	if (r == 0)
+		r = config_interpret(job, config_settings, "", yaml, config);
+	if (r == 0)
+		r = check_config(job, yaml);
+	if (r == 0)
+		r = config_zones_find(job, "timezone", config->timezone, &zone);
+	if (r == 0) {
+		job->step_ms = (double)config->interval_ms;
+		r = parse_lists(job, yaml, has_detectors);
+	}
+	config_yaml_free(yaml);
+	return r;
+}
+
+/* `bytes` of `text` are YAML; with `logged`, its zones lie behind them. */
+static int parse(struct config_job *job, const char *text, size_t bytes, struct config **ret_config)
+{
+	int r = 0;
+
+	job->config = calloc(1, sizeof(*job->config));
+	if (!job->config)
+		r = -ENOMEM;
+	if (r == 0 && job->logged)
+		r = config_zones_split(job, text, bytes, &bytes);
+	if (r == 0 && bytes > CONFIG_BYTES_MAX)
+		r = config_refuse(job, "%zu bytes; a configuration has at most 1MiB", bytes);
+	if (r == 0 && !(job->config->text = strndup(text, bytes)))
+		r = -ENOMEM;
+	if (r == 0)
+		r = parse_text(job);
+	if (r == 0 && !(job->config->record = config_zones_record(job->config)))
+		r = -ENOMEM;
+	if (r == -ENOMEM)
+		snprintf(job->why, job->why_bytes, "%s: out of memory", job->name);
+	if (r < 0)
+		config_free(job->config);
+	else
+		*ret_config = job->config;
+	return r;
+}
+
 int config_parse(const char *text, size_t bytes, const char *name, struct config **ret_config,
 		 char *why, size_t why_bytes)
 {
 	struct config_job job = {.name = name, .why = why, .why_bytes = why_bytes};
-	struct yaml_config *yaml = NULL;
-	bool has_detectors = false;
-	int r;
 
-	if (bytes > CONFIG_BYTES_MAX)
-		return config_refuse(&job, "%zu bytes; a configuration has at most 1MiB", bytes);
-	r = config_yaml_load(text, bytes, name, &yaml, &has_detectors, why, why_bytes);
-	if (r == 0) {
-		job.config = calloc(1, sizeof(*job.config));
-		r = job.config && (job.config->text = strndup(text, bytes)) ? 0 : -ENOMEM;
-	}
-	if (r == 0)
-		r = config_interpret(&job, config_settings, "", yaml, job.config);
-	if (r == 0)
-		r = check_config(&job, yaml);
-	if (r == 0) {
-		job.step_ms = (double)job.config->interval_ms;
-		r = parse_lists(&job, yaml, has_detectors);
-	}
-	config_yaml_free(yaml);
-	if (r == -ENOMEM)
-		snprintf(why, why_bytes, "%s: out of memory", name);
-	if (r < 0)
-		config_free(job.config);
-	else
-		*ret_config = job.config;
-	return r;
+	return parse(&job, text, bytes, ret_config);
+}
+
+int config_restore(const char *record, size_t bytes, const char *name, struct config **ret_config,
+		   char *why, size_t why_bytes)
+{
+	struct config_job job = {.name = name, .why = why, .why_bytes = why_bytes, .logged = true};
+
+	return parse(&job, record, bytes, ret_config);
 }
 
 int config_load(const char *path, struct config **ret_config, char *why, size_t why_bytes)
@@ -261,8 +298,10 @@ void config_free(struct config *config)
 	for (unsigned i = 0; i < config->detectors_count; i++)
 		config_detector_free(&config->detectors[i]);
 	config_free_texts(config_settings, config);
+	config_zones_free(config);
 	free(config->metrics);
 	free(config->detectors);
 	free(config->text);
+	free(config->record);
 	free(config);
 }

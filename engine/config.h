@@ -11,6 +11,8 @@
 
 #include "weir/limits.h"
 
+struct zone;
+
 struct config_rollup {
 	char **dimensions;
 	unsigned dimensions_count;
@@ -37,6 +39,7 @@ struct config_metric {
 	unsigned where_count;
 	struct config_rollup *by;
 	unsigned by_count;
+	char *empty; /* what an interval in which nothing came is: zero or missing */
 };
 
 struct config_detector {
@@ -51,6 +54,8 @@ struct config_detector {
 	int64_t frequency_ms; /* 0: the interval; DETECTOR_MONTH (-1): a calendar month */
 	char *baseline;       /* window: recent, last_year; rule: previous, last_week, last_year */
 	double up_percent, down_percent, above, below, growth_drop; /* rule; NaN: not set */
+	char *timezone;          /* whose hours and days it goes by; NULL: by none */
+	const struct zone *zone; /* the same; NULL: UTC, or none */
 };
 
 struct config {
@@ -60,6 +65,7 @@ struct config {
 	char *environment;
 	uint32_t lanes, shards;
 	int64_t interval_ms;
+	char *timezone; /* of detectors that say none */
 	int64_t lateness_wall_ms, lateness_event_ms;
 	uint32_t series_max, producers_max, producer_series_max, slices_max;
 	uint64_t user_bytes_max;
@@ -80,13 +86,20 @@ struct config {
 	unsigned metrics_count;
 	struct config_detector *detectors;
 	unsigned detectors_count;
-	char *text;            /* the YAML, as logged */
+	struct zone **zones; /* all that are named, but UTC */
+	unsigned zones_count;
+	char *text;   /* the YAML, as written */
+	char *record; /* as logged: the text, and behind it the rules of its zones */
 };
 
-/* 0, or a negative errno with what is wrong, where, and what to do, in `why`. */
+/* 0, or a negative errno with what is wrong, where, and what to do, in `why`. The rules of time
+ * zones are those of the machine's database. */
 int config_load(const char *path, struct config **ret_config, char *why, size_t why_bytes);
 int config_parse(const char *text, size_t bytes, const char *name, struct config **ret_config,
 		 char *why, size_t why_bytes);
+/* The same from a record of the log, which brings the rules: equal on every machine. */
+int config_restore(const char *record, size_t bytes, const char *name, struct config **ret_config,
+		   char *why, size_t why_bytes);
 void config_free(struct config *config);
 
 #endif

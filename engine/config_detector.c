@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "config_detector.h"
+#include "config_zones.h"
 
 /* Periods before this one that a detector may keep of each slice: a year of hours, a week of
  * minutes. */
@@ -42,6 +43,7 @@ static const struct setting detector_settings[] = {
 	{"min_delta", NUMBER, DETECTOR(min_delta, min_delta), 0, 1e15, "0"},
 	{"k", NUMBER, DETECTOR(k, k), 0.5, 50, "4"},
 	{"frequency", PERIOD, DETECTOR(frequency, frequency_ms), 1000, WEEK_MS},
+	{"timezone", TEXT, DETECTOR(timezone, timezone)},
 	END,
 };
 
@@ -180,6 +182,29 @@ static int check_frequency(struct config_job *job, const char *prefix,
 	return 0;
 }
 
+/* Hours of the day are known to kinds that learn them, days to long periods; to all others a time
+ * is a time. */
+static int find_zone(struct config_job *job, const char *prefix, struct config_detector *detector)
+{
+	bool plain = strcmp(detector->kind, "window") == 0 || strcmp(detector->kind, "rule") == 0;
+	bool days = detector->frequency_ms == CONFIG_MONTH || detector->frequency_ms >= DAY_MS;
+	char path[80];
+
+	if (plain && !days)
+		return detector->timezone
+			       ? config_refuse(job,
+					       "%stimezone: of kind %s only a frequency of 1d, 7d "
+					       "or 1mo goes by a clock on the wall; remove it",
+					       prefix, detector->kind)
+			       : 0;
+	if (!detector->timezone)
+		detector->timezone = strdup(job->config->timezone);
+	if (!detector->timezone)
+		return -ENOMEM;
+	snprintf(path, sizeof(path), "%stimezone", prefix);
+	return config_zones_find(job, path, detector->timezone, &detector->zone);
+}
+
 static int check_aggregation(struct config_job *job, const char *prefix,
 			     const struct config_detector *detector,
 			     const struct config_metric *metric)
@@ -269,6 +294,8 @@ static int parse_kind(struct config_job *job, const char *prefix, struct config_
 
 	if (r == 0)
 		r = check_frequency(job, prefix, detector);
+	if (r == 0)
+		r = find_zone(job, prefix, detector);
 	if (r == 0)
 		r = check_aggregation(job, prefix, detector, metric);
 	if (r == 0)

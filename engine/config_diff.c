@@ -14,6 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crc32c.h"
+#include "base/zone.h"
+
 enum kind { TEXT, U32, U64, I64, F64, BY, WHERE, RATIO };
 
 struct field {
@@ -45,6 +48,7 @@ static const struct field config_fields[] = {
 	TOP("shards", U32, shards, true),
 	TOP("interval", I64, interval_ms, true),
 	TOP("checkpoint_intervals", U32, checkpoint_intervals, true),
+	TOP("timezone", TEXT, timezone, false),
 	TOP("lateness.wall", I64, lateness_wall_ms, false),
 	TOP("lateness.event", I64, lateness_event_ms, false),
 	TOP("limits.series_max", U32, series_max, true),
@@ -76,6 +80,7 @@ static const struct field metric_fields[] = {
 	METRIC("event", TEXT, event), METRIC("field", TEXT, field),
 	METRIC("agg", TEXT, agg),     METRIC("where", WHERE, where),
 	METRIC("by", BY, by),         METRIC("ratio", RATIO, numerator),
+	METRIC("empty", TEXT, empty),
 };
 
 static const struct field detector_fields[] = {
@@ -99,6 +104,7 @@ static const struct field detector_fields[] = {
 	DETECTOR("above", F64, above),
 	DETECTOR("below", F64, below),
 	DETECTOR("growth_drop", F64, growth_drop),
+	DETECTOR("timezone", TEXT, timezone),
 };
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -256,12 +262,57 @@ static void compare_detectors(struct diff *diff)
 	}
 }
 
+/* What a zone's rules are, so that two can be told apart: its line without name and first offset.
+ */
+static void zone_text(const struct zone *zone, char text[VALUE_BYTES])
+{
+	struct bytes line = {0};
+	unsigned words = 0;
+
+	zone_save(zone, &line);
+	bytes_put(&line, "", 1);
+	const char *last = line.failed ? "" : (const char *)line.data;
+
+	for (const char *at = last; *at; at++)
+		if (*at == ' ') {
+			last = at + 1;
+			words++;
+		}
+	bool rule = words > 1 && !(last[0] >= '0' && last[0] <= '9');
+
+	snprintf(text, VALUE_BYTES, "%u changes%s%s (%08x)", words - 1 - rule,
+		 rule ? ", then " : "", rule ? last : "",
+		 line.failed ? 0 : crc32c(0, line.data, line.used));
+	bytes_fini(&line);
+}
+
+/* The same names, other rules: a new database, or a rule that nobody knew when the other was
+ * read. */
+static void compare_zones(struct diff *diff)
+{
+	char key[128], from_text[VALUE_BYTES], to_text[VALUE_BYTES];
+
+	for (unsigned i = 0; i < diff->from->zones_count; i++)
+		for (unsigned k = 0; k < diff->to->zones_count; k++) {
+			const struct zone *from = diff->from->zones[i], *to = diff->to->zones[k];
+
+			if (strcmp(zone_name(from), zone_name(to)) != 0)
+				continue;
+			snprintf(key, sizeof(key), "zones.%s", zone_name(from));
+			zone_text(from, from_text);
+			zone_text(to, to_text);
+			if (strcmp(from_text, to_text) != 0)
+				say(diff, key, from_text, to_text, false);
+		}
+}
+
 unsigned config_diff(const struct config *from, const struct config *to, config_each *each,
 		     void *self)
 {
 	struct diff diff = {.from = from, .to = to, .each = each, .self = self};
 
 	compare(&diff, config_fields, COUNT(config_fields), "", from, to);
+	compare_zones(&diff);
 	compare_metrics(&diff);
 	compare_detectors(&diff);
 	return diff.count;

@@ -19,6 +19,7 @@
 #define METRIC(member) .from = offsetof(struct yaml_metric, member), VALUE(config_metric, member)
 
 /* And percentiles. */
+static const char *const empties[] = {"zero", "missing", NULL};
 static const char *const aggregations[] = {"count", "sum", "mean", "min", "max", "distinct", NULL};
 
 /* clang-format off */
@@ -27,6 +28,7 @@ static const struct setting metric_settings[] = {
 	{"event", LABEL, METRIC(event)},
 	{"agg", TEXT, METRIC(agg)},
 	{"field", LABEL, METRIC(field)},
+	{"empty", CHOICE, METRIC(empty), .choices = empties},
 	END,
 };
 /* clang-format on */
@@ -268,6 +270,24 @@ static bool same_rollup(const struct config_rollup *a, const struct config_rollu
 	return true;
 }
 
+/* Nothing is a number of events, and comes to a sum; a mean of nothing there is not. */
+static int check_empty(struct config_job *job, const char *prefix, struct config_metric *metric)
+{
+	bool zero = strcmp(metric->agg, "count") == 0 || strcmp(metric->agg, "sum") == 0 ||
+		    strcmp(metric->agg, "distinct") == 0;
+
+	if (!metric->empty)
+		metric->empty = strdup(zero ? "zero" : "missing");
+	if (!metric->empty)
+		return -ENOMEM;
+	if (zero || strcmp(metric->empty, "missing") == 0)
+		return 0;
+	return config_refuse(job,
+			     "%sempty: a %s of nothing is missing, not zero; remove it, or watch a "
+			     "count, sum or distinct",
+			     prefix, metric->agg);
+}
+
 int config_metric_parse(struct config_job *job, unsigned index, const struct yaml_metric *yaml)
 {
 	struct config_metric *metric = &job->config->metrics[index];
@@ -287,6 +307,8 @@ int config_metric_parse(struct config_job *job, unsigned index, const struct yam
 					     prefix, i, metric->name);
 	r = yaml->ratio ? parse_ratio(job, prefix, index, yaml)
 			: parse_term(job, prefix, metric, yaml);
+	if (r == 0)
+		r = check_empty(job, prefix, metric);
 	if (r < 0)
 		return r;
 	metric->by = calloc(yaml->by_count + 1, sizeof(*metric->by));

@@ -59,6 +59,7 @@ struct config_job {
 	const char *name; /* of the file */
 	char *why;
 	size_t why_bytes;
+	bool logged;    /* it comes from the log, not from a file: the machine is not asked */
 	double step_ms; /* what INTERVALS counts: intervals, or a detector's periods */
 };
 

@@ -93,6 +93,7 @@ static const cyaml_schema_field_t metric_fields[] = {
 	TEXT("field", struct yaml_metric, field),
 	TEXT("agg", struct yaml_metric, agg),
 	TEXT("ratio", struct yaml_metric, ratio),
+	TEXT("empty", struct yaml_metric, empty),
 	LIST("where", struct yaml_metric, where, &text_value, CONFIG_WHERE_MAX),
 	LIST("by", struct yaml_metric, by, &text_value, BY_MAX),
 	CYAML_FIELD_END,
@@ -125,6 +126,7 @@ static const cyaml_schema_field_t detector_fields[] = {
 	TEXT("growth_drop", struct yaml_detector, growth_drop),
 	TEXT("min_delta", struct yaml_detector, min_delta),
 	TEXT("cooldown", struct yaml_detector, cooldown),
+	TEXT("timezone", struct yaml_detector, timezone),
 	CYAML_FIELD_END,
 };
 
@@ -141,6 +143,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	TEXT("shards", struct yaml_config, shards),
 	TEXT("interval", struct yaml_config, interval),
 	TEXT("checkpoint_intervals", struct yaml_config, checkpoint_intervals),
+	TEXT("timezone", struct yaml_config, timezone),
 	GROUP("lateness", struct yaml_config, lateness, lateness_fields),
 	GROUP("limits", struct yaml_config, limits, limits_fields),
 	GROUP("log", struct yaml_config, log, log_fields),

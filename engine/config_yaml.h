@@ -36,7 +36,7 @@ struct yaml_redis {
 };
 
 struct yaml_metric {
-	char *name, *event, *field, *agg, *ratio;
+	char *name, *event, *field, *agg, *ratio, *empty;
 	char **where;
 	unsigned where_count;
 	char **by;
@@ -46,13 +46,13 @@ struct yaml_metric {
 struct yaml_detector {
 	char *name, *metric, *kind, *direction, *severity, *min_volume, *k, *consecutive, *recover,
 		*window, *learn, *absent, *frequency, *baseline, *versus, *up, *down, *above,
-		*below, *growth_drop, *min_delta, *cooldown;
+		*below, *growth_drop, *min_delta, *cooldown, *timezone;
 };
 
 /* The groups are NULL where absent or empty. */
 struct yaml_config {
 	char *data_directory, *socket, *control_socket, *environment, *lanes, *shards, *interval,
-		*checkpoint_intervals;
+		*checkpoint_intervals, *timezone;
 	struct yaml_lateness *lateness;
 	struct yaml_limits *limits;
 	struct yaml_log *log;

@@ -175,9 +175,9 @@ static int begin(struct rebase *rebase, uint64_t now_ns)
 	rebase->scorer = scorer_create(0, 1, rebase->options.interval_ms, rebase->options.registry);
 	int error = rebase->scorer ? scorer_source(rebase->scorer, rebase->source, name) : -ENOMEM;
 	if (!error)
-		error = config_parse(rebase->config_text, strlen(rebase->config_text),
-				     "the configuration in force", &rebase->config, why,
-				     sizeof(why));
+		error = config_restore(rebase->config_text, strlen(rebase->config_text),
+				       "the configuration in force", &rebase->config, why,
+				       sizeof(why));
 	if (!error)
 		error = scorer_configure(rebase->scorer, rebase->config);
 	if (error < 0)

@@ -34,8 +34,8 @@ static int fail(struct replay *replay, int error, const char *what)
 static int apply_config(struct replay *replay, const char *text, size_t bytes)
 {
 	struct config *config;
-	int error = config_parse(text, bytes, "the logged configuration", &config, replay->why,
-				 sizeof(replay->why));
+	int error = config_restore(text, bytes, "the logged configuration", &config, replay->why,
+				   sizeof(replay->why));
 
 	if (error < 0)
 		return error;

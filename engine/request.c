@@ -194,12 +194,13 @@ static int configure(struct engine *engine, struct config *config, const char *n
 	}
 	/* A copy for this agent: the shards', which the storing agent frees, goes with the record.
 	 */
-	int error = config_parse(config->text, strlen(config->text), name, &own, why, why_bytes);
+	int error = config_restore(config->record, strlen(config->record), name, &own, why,
+				   why_bytes);
 	if (!error && record)
 		*record = (struct closing_record){
 			.kind = WEIR_CONTROL_CONFIG,
-			.text = strdup(config->text),
-			.bytes = strlen(config->text),
+			.text = strdup(config->record),
+			.bytes = strlen(config->record),
 			.config = config,
 		};
 	if (error || !record) {
@@ -250,7 +251,7 @@ static int reload(struct engine *engine, json_t *list, char *why, size_t why_byt
 		return -EINVAL;
 	}
 	error = config_load(path, &config, why, why_bytes);
-	if (!error && strcmp(config->text, running(engine)->text) == 0) {
+	if (!error && strcmp(config->record, running(engine)->record) == 0) {
 		log_info("reload", "%s: nothing has changed", path);
 		config_free(config);
 		return 0;
@@ -293,8 +294,8 @@ static char *answer_config(const struct engine *engine)
 	const struct config *config = running(engine);
 	const char *path = engine->options.config_path;
 
-	return take_text(json_pack("{sb ss? ss sb}", "ok", 1, "path", path, "text", config->text,
-				   "reloaded", engine->running != NULL));
+	return take_text(json_pack("{sb ss? ss ss sb}", "ok", 1, "path", path, "text", config->text,
+				   "record", config->record, "reloaded", engine->running != NULL));
 }
 
 /* An anomaly by its id, as stored. 1, 0: there is none, or negative. */
@@ -466,7 +467,7 @@ int engine_rebase(struct engine *engine, const char *source, char *why, size_t w
 
 	while (number < count && strcmp(table->sources[number].name, source) != 0)
 		number++;
-	int error = number < count ? rebase_ask(engine->rebase, number, running(engine)->text)
+	int error = number < count ? rebase_ask(engine->rebase, number, running(engine)->record)
 				   : -ENOENT;
 	if (error < 0)
 		snprintf(why, why_bytes, "%s",

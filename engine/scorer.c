@@ -216,6 +216,7 @@ static void put_spec(struct bytes *key, const struct config *config,
 	for (uint32_t i = 0; i < terms_count; i++)
 		put_term(key, terms[i]);
 	bytes_put_u32(key, config->slices_max);
+	bytes_put_text(key, metric->empty);
 	for (unsigned i = 0; i < metric->by_count; i++) {
 		bytes_put_u32(key, metric->by[i].dimensions_count);
 		for (unsigned d = 0; d < metric->by[i].dimensions_count; d++)
@@ -247,6 +248,7 @@ static struct rollup *make_rollup(const struct scorer *scorer, const struct conf
 		.metric = metric->name,
 		.terms_count = terms_of(scorer->config, metric, terms),
 		.quantile = metric->quantile,
+		.empty_is_missing = strcmp(metric->empty, "missing") == 0,
 		.rollups = metric->by_count,
 		.slices_max = scorer->config->slices_max,
 	};
@@ -316,6 +318,7 @@ static void detector_spec_of(const struct config_detector *detector, struct dete
 	spec->above = detector->above;
 	spec->below = detector->below;
 	spec->growth_drop = detector->growth_drop;
+	spec->zone = detector->zone;
 }
 
 /* The key of a bank: all of its specification, zero-padded, so equal bytes mean equal detectors;

@@ -50,6 +50,7 @@ struct rollup {
 	int64_t interval_ms;
 	enum aggregation aggregation;
 	double quantile;
+	bool empty_is_missing;
 	uint32_t terms;
 
 	struct feeds feeds;
@@ -101,6 +102,7 @@ struct rollup *rollup_create(const struct rollup_spec *spec, const char *source,
 	rollup->interval_ms = interval_ms;
 	rollup->aggregation = spec->terms_count == 2 ? AGGREGATE_RATIO : spec->terms[0].aggregation;
 	rollup->quantile = spec->quantile;
+	rollup->empty_is_missing = spec->empty_is_missing && spec->terms_count == 1;
 	rollup->terms = spec->terms_count;
 	enum sketch_kind kind = sketch_needed(rollup->aggregation);
 	if (kind != SKETCH_NONE)
@@ -296,6 +298,8 @@ static void observe(struct rollup *rollup, uint32_t slice)
 	} else {
 		rollup->value[slice] = sum_value(rollup->aggregation, &sums[0].stats);
 	}
+	if (rollup->empty_is_missing && !sums[0].touched)
+		rollup->value[slice] = NAN;
 }
 
 const struct observations *rollup_close(struct rollup *rollup, int64_t interval, uint32_t flags)

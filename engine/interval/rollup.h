@@ -44,6 +44,7 @@ struct rollup_spec {
 	uint32_t terms_count; /* 1; 2: the ratio of terms[0] and terms[1], both count or sum */
 	struct rollup_term terms[2];
 	double quantile;  /* AGGREGATE_PERCENTILE: 0..1 */
+	bool empty_is_missing; /* a count, sum or number of distinct ones without an event: NaN */
 	uint32_t rollups; /* dimension sets */
 	struct {
 		uint32_t dimensions;

@@ -70,6 +70,7 @@ static int show(const struct given *given)
 	const char *text = json_string_value(json_object_get(answer, "text"));
 	if (given->json) {
 		json_object_del(answer, "ok");
+		json_object_del(answer, "record");
 		json_dumpf(answer, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
 		putchar('\n');
 	} else if (text) {
@@ -94,17 +95,18 @@ static void print_change(void *self, const char *key, const char *from, const ch
 	json_decref(change);
 }
 
-/* The engine's and the file's, both as if they lay where the engine's does: paths in them are
- * relative to it. 0, or an exit code when all is said. */
+/* The engine's with the rules of time zones that it has, and the file's with those it would get;
+ * both as if they lay where the engine's does: paths in them are relative to it. 0, or an exit code
+ * when all is said. */
 static int parse_both(const json_t *answer, const char *path, struct config **ret_from,
 		      struct config **ret_to)
 {
 	char why[WHY_BYTES] = "";
-	const char *text = json_string_value(json_object_get(answer, "text"));
+	const char *record = json_string_value(json_object_get(answer, "record"));
 	const char *name = json_string_value(json_object_get(answer, "path"));
 	struct config *file;
-	if (!text ||
-	    config_parse(text, strlen(text), name ? name : path, ret_from, why, sizeof(why)) < 0) {
+	if (!record || config_restore(record, strlen(record), name ? name : path, ret_from, why,
+				      sizeof(why)) < 0) {
 		fprintf(stderr, "weirctl: the engine's configuration: %s\n", why);
 		return TOOL_IO;
 	}
