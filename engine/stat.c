@@ -191,7 +191,8 @@ static const struct stat_row rows[] = {
 	STORE_ROW(COUNTER, history.commits, "history_commits", "commits",
 		  "Transactions of history.db."),
 	STORE_ROW(COUNTER, history.refused, "history_refused", "points",
-		  "Points of intervals that the history has, or that cannot be: not taken."),
+		  "Points of intervals that the history has, that cannot be, or of unnamed "
+		  "slices: not taken."),
 	STORE_ROW(COUNTER, history.written_bytes, "history_written_bytes", "bytes",
 		  "Chunks written to history.db."),
 	STORE_ROW(COUNTER, history.pruned, "history_forgotten", "chunks",

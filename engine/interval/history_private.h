@@ -54,7 +54,7 @@ struct history {
 	struct bytes names, sketches; /* pending; names: u32 source, then as history_rows_name() */
 	uint64_t pending_bytes;
 	uint32_t gave_up; /* stored relaxed */
-	bool said_lost, damaged;
+	bool said_lost, said_unnamed, damaged;
 
 	/* Of a transaction. */
 	struct history_map *maps; /* [maps_count], by the number of a metric */
@@ -64,6 +64,7 @@ struct history {
 	uint32_t series, series_committed;     /* the highest id */
 	struct history_entry *entries, *spare; /* [entries_count] */
 	size_t entries_count;
+	uint64_t unnamed; /* rows whose slice has no series */
 	struct history_chunk chunk;
 	struct bytes blob;
 	struct history_counters counters;

@@ -345,6 +345,8 @@ static size_t gather(struct history *history, const struct history_source *sourc
 							    step_ms);
 		int64_t chunk = history_chunk_of(point);
 		uint32_t series = series_of(history, source, &rows[i]);
+		/* Every row is of the base tier: there each is counted once. */
+		history->unnamed += series == 0 && tier == HISTORY_BASE;
 		if (chunk < oldest || series == 0)
 			continue;
 		history->entries[used++] = (struct history_entry){
@@ -471,6 +473,7 @@ static int write_all(struct history *history)
 	int error = write_names(history);
 	uint64_t rows = 0;
 
+	history->unnamed = 0; /* a transaction that was rolled back counts nothing */
 	for (uint32_t s = 0; s < history->sources_count && !error; s++) {
 		struct history_source *source = &history->sources[s];
 		uint32_t pending = history_rows_pending(source);
@@ -487,9 +490,15 @@ static int write_all(struct history *history)
 		error = history_sql_exec(history->db,
 					 "UPDATE meta SET value = %lld WHERE key = 'through'",
 					 (long long)history->added);
-	if (!error)
-		count(&history->counters.rows, rows);
-	return error;
+	if (error)
+		return error;
+	count(&history->counters.rows, rows - history->unnamed);
+	count(&history->counters.refused, history->unnamed);
+	if (history->unnamed && !history->said_unnamed)
+		log_warning("history", "points of slices that were never named are not kept: %llu",
+			    (unsigned long long)history->unnamed);
+	history->said_unnamed |= history->unnamed != 0;
+	return 0;
 }
 
 static void roll_back(struct history *history)

@@ -468,6 +468,35 @@ Test(history, a_metric_of_another_meaning_is_another_series)
 	cr_assert_eq(unknown, 10);
 }
 
+Test(history, points_of_a_slice_without_a_name_are_counted_as_refused)
+{
+	struct history *history = open_history();
+	struct history_counters counters;
+	struct history_answer answer;
+	struct history_rows rows = {0};
+	uint32_t unknown;
+
+	fill(history, 10, 1);
+	history_rows_interval(&rows, 10, false);
+	for (uint32_t i = 0; i < 3; i++) { /* a metric, a slice, and one that has its name */
+		struct history_row row = {.metric = i == 0 ? 70 : 0,
+					  .slice = i == 1 ? 3000 : 0,
+					  .interval = 10,
+					  .words = {4}};
+		history_rows_add(&rows, &row, NULL);
+	}
+	struct history_close close = {
+		.sequence = 11, .source = "live", .through = 10, .rows = &rows, .shards = 1};
+	cr_assert(history_add(history, &close));
+	cr_assert_eq(history_commit(history), 0);
+	history_rows_fini(&rows);
+	history_counters(history, &counters);
+	cr_assert_eq(counters.refused, 2);
+	cr_assert_eq(counters.rows, 10 + 10 + 1 + 1, "what is kept, with the coverage's rows");
+	history_close(history);
+	cr_assert_eq(sum_of("", 0, 11, 1, &answer, &unknown), 14);
+}
+
 Test(history, chunks_are_checked_whole)
 {
 	struct history_chunk chunk, copy;
