@@ -118,8 +118,8 @@ static void fill(struct history_rows *rows, const struct settings *options,
 	for (uint32_t s = 0; s < options->series; s++) {
 		struct history_row row = {.slice = s, .interval = interval};
 		row.words[0] = count_of(s, interval);
-		row.words[1] = history_word((double)row.words[0] * 2);
-		row.words[2] = history_word((double)row.words[0] * 4);
+		row.words[1] = weir_value_bits((double)row.words[0] * 2);
+		row.words[2] = weir_value_bits((double)row.words[0] * 4);
 		history_rows_add(rows, &row, NULL);
 		label_slice(label, s);
 		if (first)

@@ -35,8 +35,8 @@ static enum history_kind kind_of(enum aggregation aggregation, uint32_t sums)
 static void put_sum(uint64_t *words, const struct rollup_stats *stats)
 {
 	words[0] = stats->count;
-	words[1] = history_word(stats->sum);
-	words[2] = history_word(stats->sum_squares);
+	words[1] = weir_value_bits(stats->sum);
+	words[2] = weir_value_bits(stats->sum_squares);
 }
 
 /* A metric of which nothing ever came has no name here. */
@@ -68,10 +68,10 @@ static void collect(void *self, const struct rollup_row *from)
 		put_sum(row.words, &terms[0]);
 		break;
 	case HISTORY_MIN:
-		row.words[1] = history_word(terms[0].min);
+		row.words[1] = weir_value_bits(terms[0].min);
 		break;
 	case HISTORY_MAX:
-		row.words[1] = history_word(terms[0].max);
+		row.words[1] = weir_value_bits(terms[0].max);
 		break;
 	case HISTORY_SHARE:
 		row.words[1] = terms[1].count;
@@ -113,8 +113,8 @@ void recorder_close(struct recorder *recorder, struct rollup *rollup,
 static void get_sum(struct rollup_stats *stats, const uint64_t *words)
 {
 	stats->count = words[0];
-	stats->sum = history_f64(words[1]);
-	stats->sum_squares = history_f64(words[2]);
+	stats->sum = weir_bits_value(words[1]);
+	stats->sum_squares = weir_bits_value(words[2]);
 }
 
 int recorder_put(struct rollup *rollup, enum history_kind kind, const char *slice, int64_t interval,
@@ -130,10 +130,10 @@ int recorder_put(struct rollup *rollup, enum history_kind kind, const char *slic
 		get_sum(&terms[0], words);
 		break;
 	case HISTORY_MIN:
-		terms[0].min = history_f64(words[1]);
+		terms[0].min = weir_bits_value(words[1]);
 		break;
 	case HISTORY_MAX:
-		terms[0].max = history_f64(words[1]);
+		terms[0].max = weir_bits_value(words[1]);
 		break;
 	case HISTORY_SHARE:
 		terms[1].count = words[1];

@@ -157,15 +157,15 @@ void history_words_add(enum history_kind kind, uint64_t *to, bool *have, const u
 	const uint8_t *join = joins[kind];
 
 	for (uint32_t w = 0; w < HISTORY_WORDS_MAX && join[w] != NO_WORD; w++) {
-		double left = history_f64(to[w]);
-		double right = history_f64(words[w]);
+		double left = weir_bits_value(to[w]);
+		double right = weir_bits_value(words[w]);
 		/* Without any value there is neither a least nor a greatest one. */
 		if (!*have || (join[w] != ADD_COUNT && join[w] != ADD_NUMBER && isnan(left)))
 			to[w] = words[w];
 		else if (join[w] == ADD_COUNT)
 			to[w] += words[w];
 		else if (join[w] == ADD_NUMBER)
-			to[w] = history_word(left + right);
+			to[w] = weir_value_bits(left + right);
 		else if (join[w] == LEAST ? right < left : right > left)
 			to[w] = words[w];
 	}

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "weir/event.h" /* weir_bits_value(): some words are doubles */
 
 #define HISTORY_POINTS 60
 #define HISTORY_WORDS_MAX 6
@@ -75,23 +76,5 @@ int history_chunk_add(struct history_chunk *chunk, uint32_t point, const uint64_
 		      const void *sketch, size_t sketch_bytes);
 /* The same with two points that lie in memory; *have: `to` has something. */
 void history_words_add(enum history_kind kind, uint64_t *to, bool *have, const uint64_t *words);
-
-static inline double history_f64(uint64_t word)
-{
-	union {
-		uint64_t word;
-		double value;
-	} both = {.word = word};
-	return both.value;
-}
-
-static inline uint64_t history_word(double value)
-{
-	union {
-		double value;
-		uint64_t word;
-	} both = {.value = value};
-	return both.word;
-}
 
 #endif

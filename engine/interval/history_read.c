@@ -361,7 +361,7 @@ static int read_series(struct history_reader *reader, const struct found *found,
 
 static double term_value(const uint64_t *words, bool is_sum)
 {
-	return is_sum ? history_f64(words[1]) : (double)words[0];
+	return is_sum ? weir_bits_value(words[1]) : (double)words[0];
 }
 
 /* A point from its words. `known`: its intervals are closed. */
@@ -380,8 +380,8 @@ static void fill_point(struct history_point *point, const struct span *span, uin
 		point->value = any || known ? (double)words[0] : NAN;
 		break;
 	case HISTORY_SUM:
-		point->sum = history_f64(words[1]);
-		point->sum_squares = history_f64(words[2]);
+		point->sum = weir_bits_value(words[1]);
+		point->sum_squares = weir_bits_value(words[2]);
 		if (answer->aggregation == AGGREGATE_SUM && (any || known))
 			point->value = point->sum;
 		else if (words[0] > 0)
@@ -389,7 +389,7 @@ static void fill_point(struct history_point *point, const struct span *span, uin
 		break;
 	case HISTORY_MIN:
 	case HISTORY_MAX:
-		point->value = any ? history_f64(words[1]) : NAN;
+		point->value = any ? weir_bits_value(words[1]) : NAN;
 		break;
 	case HISTORY_SHARE:
 		point->numerator = (double)words[0];

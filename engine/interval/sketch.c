@@ -26,6 +26,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "weir/event.h"
 
 #define REGISTERS (1u << SKETCH_DISTINCT_BITS)
 #define RANK_MAX (64 - SKETCH_DISTINCT_BITS + 1)
@@ -196,11 +197,7 @@ static int show(struct sketch *sketch, uint32_t index, uint32_t rank)
 
 static int distinct_add(struct sketch *sketch, double value)
 {
-	union {
-		double value;
-		uint64_t bits;
-	} u = {.value = value};
-	uint64_t hash = mix(u.bits);
+	uint64_t hash = mix(weir_value_bits(value));
 	uint64_t rest = hash << SKETCH_DISTINCT_BITS;
 	uint32_t rank = rest ? (uint32_t)__builtin_clzll(rest) + 1 : RANK_MAX;
 	return show(sketch, (uint32_t)(hash >> (64 - SKETCH_DISTINCT_BITS)), rank);
@@ -275,12 +272,9 @@ double sketch_distinct(const struct sketch *sketch)
 /* The bucket of a value: see the picture above. */
 static int32_t bucket_of(double value)
 {
-	union {
-		double value;
-		uint64_t bits;
-	} u = {.value = value};
-	int32_t exponent = (int32_t)(u.bits >> 52 & 0x7ff) - EXPONENT_BIAS - EXPONENT_MIN;
-	int32_t part = (int32_t)(u.bits >> 46 & (PAGE_BUCKETS - 1));
+	uint64_t bits = weir_value_bits(value);
+	int32_t exponent = (int32_t)(bits >> 52 & 0x7ff) - EXPONENT_BIAS - EXPONENT_MIN;
+	int32_t part = (int32_t)(bits >> 46 & (PAGE_BUCKETS - 1));
 	if (exponent < 0)
 		return 0;
 	if (exponent >= PAGE_MAX) {
@@ -288,22 +282,19 @@ static int32_t bucket_of(double value)
 		part = PAGE_BUCKETS - 1;
 	}
 	int32_t bucket = (1 + exponent) * PAGE_BUCKETS + part;
-	return u.bits >> 63 ? PAGE_BUCKETS - 1 - bucket : bucket;
+	return bits >> 63 ? PAGE_BUCKETS - 1 - bucket : bucket;
 }
 
 /* The middle of a bucket. */
 static double bucket_value(int32_t bucket)
 {
-	union {
-		uint64_t bits;
-		double value;
-	} u;
 	if (bucket == 0)
 		return 0;
 	uint32_t place = (uint32_t)(bucket < 0 ? PAGE_BUCKETS - 1 - bucket : bucket) - PAGE_BUCKETS;
-	u.bits = (uint64_t)(place / PAGE_BUCKETS + EXPONENT_BIAS + EXPONENT_MIN) << 52 |
-		 (uint64_t)(place % PAGE_BUCKETS) << 46 | UINT64_C(1) << 45;
-	return bucket < 0 ? -u.value : u.value;
+	uint64_t bits = (uint64_t)(place / PAGE_BUCKETS + EXPONENT_BIAS + EXPONENT_MIN) << 52 |
+			(uint64_t)(place % PAGE_BUCKETS) << 46 | UINT64_C(1) << 45;
+	double value = weir_bits_value(bits);
+	return bucket < 0 ? -value : value;
 }
 
 static int32_t floor_page(int32_t bucket)

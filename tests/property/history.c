@@ -96,12 +96,12 @@ static void add_row(struct round *round, struct history_rows *rows, uint32_t m, 
 
 	switch (kinds[m]) {
 	case HISTORY_SUM:
-		row.words[1] = history_word(value);
-		row.words[2] = history_word(value * value);
+		row.words[1] = weir_value_bits(value);
+		row.words[2] = weir_value_bits(value * value);
 		break;
 	case HISTORY_MIN:
 	case HISTORY_MAX:
-		row.words[1] = history_word(value);
+		row.words[1] = weir_value_bits(value);
 		break;
 	case HISTORY_SHARE:
 		row.words[1] = random_below(9);
@@ -110,7 +110,7 @@ static void add_row(struct round *round, struct history_rows *rows, uint32_t m, 
 	case HISTORY_DISTINCT:
 		sketch = sketch_create(SKETCH_DISTINCT);
 		uint64_t hash = ((uint64_t)value + 1) * UINT64_C(0x9e3779b97f4a7c15);
-		sketch_add(sketch, history_f64(hash & ~(UINT64_C(1) << 62)));
+		sketch_add(sketch, weir_bits_value(hash & ~(UINT64_C(1) << 62)));
 		point->values |= UINT64_C(1) << (int)value;
 		break;
 	default:

@@ -449,7 +449,7 @@ Test(history, a_metric_of_another_meaning_is_another_series)
 		.name = "orders", .spec = 2, .kind = HISTORY_SUM, .aggregation = AGGREGATE_SUM};
 	struct history_rows rows = {0};
 	struct history_row row = {
-		.metric = 1, .interval = 10, .words = {2, history_word(7.5), history_word(30)}};
+		.metric = 1, .interval = 10, .words = {2, weir_value_bits(7.5), weir_value_bits(30)}};
 
 	fill(history, 10, 1);
 	history_rows_interval(&rows, 10, false);
@@ -501,7 +501,7 @@ Test(history, chunks_are_checked_whole)
 {
 	struct history_chunk chunk, copy;
 	struct bytes saved = {0};
-	uint64_t words[HISTORY_WORDS_MAX] = {3, history_word(2.5), history_word(4)};
+	uint64_t words[HISTORY_WORDS_MAX] = {3, weir_value_bits(2.5), weir_value_bits(4)};
 
 	history_chunk_init(&chunk);
 	history_chunk_init(&copy);
@@ -512,7 +512,7 @@ Test(history, chunks_are_checked_whole)
 	cr_assert_eq(saved.used, HISTORY_CHUNK_HEADER_BYTES + 60 * 24);
 	cr_assert_eq(history_chunk_load(&copy, HISTORY_SUM, saved.data, saved.used), 0);
 	cr_assert_eq(copy.points[59 * 3], 6);
-	cr_assert_eq(history_f64(copy.points[59 * 3 + 1]), 5.0);
+	cr_assert_eq(weir_bits_value(copy.points[59 * 3 + 1]), 5.0);
 	cr_assert_eq(history_chunk_load(&copy, HISTORY_COUNT, saved.data, saved.used), -EPROTO);
 	for (size_t at = 0; at < saved.used; at += 7) {
 		saved.data[at] ^= 16;
