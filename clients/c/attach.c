@@ -9,7 +9,7 @@
  *           ^                                               |                          |
  *           '------------- hang-up, refusal, nonsense ------+--------------------------'
  *
- * Runs on:  any thread, in a slow call; the holder of `attach_busy`.
+ * Runs on:  any thread, in a slow call; the holder of `attach_busy`, its signals held back.
  * Never:    blocks, takes a lock, raises SIGPIPE.
  */
 #include <errno.h>
@@ -382,8 +382,14 @@ void libweir_attach_leave(struct weir *w)
 
 void libweir_attach_step(struct weir *w)
 {
-	if (!libweir_attach_enter(w))
-		return;
-	attach_run(w);
-	libweir_attach_leave(w);
+	sigset_t signals;
+
+	libweir_signals_hold(&signals);
+	/* A child that was forked since the caller looked would speak over its parent's socket.
+	 * Relaxed: only a fork by a handler of this thread's could have changed it. */
+	if (weir_load_relaxed_64(&w->generation) && libweir_attach_enter(w)) {
+		attach_run(w);
+		libweir_attach_leave(w);
+	}
+	libweir_signals_release(&signals);
 }

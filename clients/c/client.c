@@ -7,7 +7,7 @@
  *        the parent's descriptors. The parent's rings are not even mapped in the child.
  *
  * Runs on:  any thread. The lock of a handle is held while a forked child opens it again.
- * Never:    exits, prints, starts a thread, touches a signal.
+ * Never:    exits, prints, starts a thread, handles or raises a signal.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -238,7 +238,10 @@ int weir_open(const struct weir_options *options, weir **ret_weir)
 		error = fork_error;
 	struct weir *w = error ? NULL : handle_take();
 	if (w) {
+		sigset_t signals;
+		libweir_signals_hold(&signals);
 		error = handle_open(w, &read);
+		libweir_signals_release(&signals);
 		if (error)
 			handle_release(w);
 		else
@@ -293,6 +296,8 @@ int libweir_ensure(struct weir *w)
 		return 0;
 	if (weir_load_relaxed_32(&w->in_use) != HANDLE_OPEN) /* set by who gave us the handle */
 		return -EINVAL;
+	sigset_t signals;
+	libweir_signals_hold(&signals);
 	pthread_mutex_lock(&w->lock);
 	/* Relaxed: changed with the lock held only. */
 	if (!weir_load_relaxed_64(&w->generation)) {
@@ -305,6 +310,7 @@ int libweir_ensure(struct weir *w)
 			w->reopen_at_s = now_s + 1;
 	}
 	pthread_mutex_unlock(&w->lock);
+	libweir_signals_release(&signals);
 	return error;
 }
 

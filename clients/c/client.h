@@ -20,6 +20,7 @@
 #define WEIR_CLIENT_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -201,6 +202,12 @@ struct slow_call {
 };
 struct slow_call libweir_enter(void);
 void libweir_leave(struct slow_call call);
+
+/* While memory is made or the engine spoken to, this thread's signals wait: a handler that forks
+ * in there would leave a child that goes on with its parent's memory or socket. Nothing blocks
+ * meanwhile; what the processor itself raises comes through. */
+void libweir_signals_hold(sigset_t *ret_before);
+void libweir_signals_release(const sigset_t *before);
 
 /* client.c */
 /* Make sure that the handle is this process's own. 0, -EINVAL (closed), or why a forked child

@@ -5,7 +5,8 @@
  *        meets a lack of memory as a signal), header, seals. The seals let the engine map it
  *        without fear of a later truncation.
  *
- * Runs on:  the thread that needs the memory, in a slow call, with the handle's lock held.
+ * Runs on:  the thread that needs the memory, in a slow call, with the handle's lock held and its
+ *           signals held back.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +26,22 @@
  * interrupt it, gets through. */
 #define ALLOCATE_STEP_BYTES ((size_t)256 << 10)
 #define INTERRUPTS_MAX 1000
+
+void libweir_signals_hold(sigset_t *ret_before)
+{
+	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+	sigset_t held;
+
+	sigfillset(&held);
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		sigdelset(&held, own[i]);
+	pthread_sigmask(SIG_BLOCK, &held, ret_before);
+}
+
+void libweir_signals_release(const sigset_t *before)
+{
+	pthread_sigmask(SIG_SETMASK, before, NULL);
+}
 
 int libweir_descriptor_take(int fd, struct descriptor *ret_descriptor)
 {

@@ -120,7 +120,9 @@ struct emitter *libweir_emitter_find(struct weir *w)
 static struct client_ring *ring_take(struct weir *w, uint64_t *ret_generation)
 {
 	struct client_ring *ring = NULL;
+	sigset_t signals;
 
+	libweir_signals_hold(&signals);
 	pthread_mutex_lock(&w->lock);
 	/* Relaxed: set with the lock held only. */
 	const uint64_t generation = weir_load_relaxed_64(&w->generation);
@@ -140,6 +142,7 @@ static struct client_ring *ring_take(struct weir *w, uint64_t *ret_generation)
 		weir_store_release_32(&ring->writer.header->owned, 1);
 	}
 	pthread_mutex_unlock(&w->lock);
+	libweir_signals_release(&signals);
 	return ring;
 }
 
