@@ -68,20 +68,23 @@ code 0 "$WEIRCTL" status --socket "$E2E/control.sock" --json
 is '.events_persisted == 0 and .redis.configured == false and .lanes[0].failing == 0'
 WEIR_CONTROL=$E2E/control.sock code 0 "$WEIRCTL" status
 says 'none configured'
-"$WEIRCTL" tail --seconds 30 --socket "$E2E/control.sock" --event purchase --json -n 2 >"$E2E/tail" &
+"$WEIRCTL" tail --seconds 60 --socket "$E2E/control.sock" --event purchase --csv -n 2 >"$E2E/tail" &
 tail=$!
 started "$tail"
-follows() { find "/proc/$tail/fd" -lname '*/lane-00*' | grep -q .; }
-wait_for 20 "tail to follow the log" follows
-sleep 0.2
+# Its first line is there when it has found the end of the log.
+wait_for 20 "tail to follow the log" test -s "$E2E/tail"
 code 0 "$WEIRCTL" emit --socket "$E2E/weir.sock" refund value=-1 country=IT
 code 0 "$WEIRCTL" emit --socket "$E2E/weir.sock" purchase value=49.99 'country=Côte d'"'"'Ivoire, "CI"'
 code 0 "$WEIRCTL" emit --socket "$E2E/weir.sock" --wait --json purchase value=5 country=IT device=mobile
 is '.ok and .durable == 1 and .attempted == 1'
 wait "$tail" || fail "tail ended with $?"
+expect "what tail showed" "$(sed 1d "$E2E/tail" | cut -d, -f5-)" \
+	'0,purchase,value,"country=Côte d'"'"'Ivoire, ""CI""",49.99
+0,purchase,value,"country=IT,device=mobile",5'
+code 0 "$WEIRCTL" dump --socket "$E2E/control.sock" --event purchase --json
 jq -e -s 'map([.event, .value, .dimensions.country]) == [["purchase", 49.99,
-	"Côte d'"'"'Ivoire, \"CI\""], ["purchase", 5, "IT"]]' "$E2E/tail" >/dev/null ||
-	fail "tail showed $(cat "$E2E/tail")"
+	"Côte d'"'"'Ivoire, \"CI\""], ["purchase", 5, "IT"]]' "$E2E/out" >/dev/null ||
+	fail "dump says $(cat "$E2E/out")"
 code 2 "$WEIRCTL" emit --socket "$E2E/weir.sock" purchase value=much
 code 2 "$WEIRCTL" emit --socket "$E2E/weir.sock" purchase country
 code 2 "$WEIRCTL" emit --socket "$E2E/weir.sock" purchase country=IT country=FR
