@@ -151,6 +151,20 @@ says 'scored as gauge'
 score 0 "$E2E/ratio.csv" --out "$E2E/scored.csv"
 says 'scored as ratio'
 
+# As JSON the rows say the same.
+score 0 "$E2E/gauge.csv" --json
+mv "$E2E/out" "$E2E/json"
+score 0 "$E2E/gauge.csv"
+python3 - "$E2E/json" "$E2E/out" <<'END' || fail "--json says something else"
+import csv, json, sys
+objects = [json.loads(line) for line in open(sys.argv[1])]
+rows = list(csv.DictReader(open(sys.argv[2])))
+assert len(objects) == len(rows)
+for left, right in zip(objects, rows):
+    assert list(left) == list(right)
+    assert [left[key] for key in left] == [float(right[key]) if right[key] else None for key in left]
+END
+
 # Wrong files say where they are wrong; what was right before that has come out.
 { head -n 150 "$E2E/counts.csv" && echo '2011-01-02,many,x'; } >"$E2E/wrong.csv"
 score 1 "$E2E/wrong.csv"

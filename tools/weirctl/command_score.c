@@ -30,6 +30,7 @@ struct score_command {
 	uint64_t interval_ms;
 	unsigned kind; /* enum kind */
 	const char *timezone;
+	bool json;
 };
 
 static const struct option_row rows[] = {
@@ -57,6 +58,7 @@ static const struct option_row rows[] = {
 		 "to standard output",
 	 .kind = OPTION_TEXT,
 	 .at = offsetof(struct score_command, out)},
+	ROW_JSON(struct score_command, "one JSON object per row"),
 };
 
 /* What one file comes to. */
@@ -77,7 +79,7 @@ static int say(const char *why, int result)
 	return result == -EBADMSG ? TOOL_NO : TOOL_IO;
 }
 
-static void put_row(FILE *to, const struct score_row *row, const struct scored *scored)
+static void put_row(const struct score_run *run, const struct score_row *row, const struct scored *scored)
 {
 	const struct score_line line = {
 		.timed = row->timed,
@@ -91,8 +93,12 @@ static void put_row(FILE *to, const struct score_row *row, const struct scored *
 		.severity = scored->severity,
 		.alarm = scored->alarm,
 	};
-	score_line_put(to, &line);
-	putc_unlocked('\n', to);
+	if (run->command->json) {
+		score_line_json(run->to, &line);
+		return;
+	}
+	score_line_put(run->to, &line);
+	putc_unlocked('\n', run->to);
 }
 
 static void score_row(struct score_run *run, const struct score_row *row)
@@ -109,7 +115,7 @@ static void score_row(struct score_run *run, const struct score_row *row)
 	}
 	run->rows++;
 	run->alarms += run->last.alarm;
-	put_row(run->to, row, &run->last);
+	put_row(run, row, &run->last);
 }
 
 static int score_rows(struct score_run *run)
@@ -118,7 +124,8 @@ static int score_rows(struct score_run *run)
 	char why[WHY_BYTES];
 	int result;
 
-	fputs(SCORE_LINE_COLUMNS "\n", run->to);
+	if (!run->command->json)
+		fputs(SCORE_LINE_COLUMNS "\n", run->to);
 	while ((result = score_file_next(run->file, &row, why, sizeof(why))) > 0 &&
 	       !ferror(run->to))
 		score_row(run, &row);

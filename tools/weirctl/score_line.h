@@ -22,6 +22,8 @@ struct score_line {
 /* Without the line feed. Unix seconds, with thousandths only where there are some; numbers by the
  * fewest digits that read back to the same double, blank where there is none. */
 void score_line_put(FILE *to, const struct score_line *line);
+/* The same as one JSON object, null where there is no number; with its line feed. */
+void score_line_json(FILE *to, const struct score_line *line);
 /* "," and a number, or nothing behind it. */
 void score_line_number(FILE *to, double value);
 
