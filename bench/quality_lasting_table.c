@@ -170,7 +170,8 @@ static void print_line(const struct lasting_spec *spec, const struct row *row,
 void lasting_print(const struct lasting_spec *spec, const struct lasting *all, bool json)
 {
 	if (!json) {
-		printf("changes that last, tier %u: %u series a rate, found at severity 50\n\n%-33s",
+		printf("changes that last, tier %u: %u series a rate, found at severity 50\n\n"
+		       "%-33s",
 		       spec->tier, spec->series, "events a minute");
 		for (uint32_t i = 0; i < spec->rates_count; i++)
 			printf(" %7g", spec->rates[i]);

@@ -147,6 +147,9 @@ struct shop_table {
 	double cells[COUNTS_SIZES / 2][2][SHOP_RATES_MAX];
 };
 
+/* Minutes in which the oracle finds each injection, at a threshold of its own for each size; 0: it
+ * does not. Sorts what it needs the hours for. */
+void shop_oracle_delays(struct shop_part *part, uint8_t *ret_delays);
 /* parts: of one tier, by rate. 0; -ENOMEM. */
 int shop_measure(struct shop_part *parts, uint32_t rates, struct shop_table *ret_table);
 void shop_table_print(const struct shop_table *table, bool json);

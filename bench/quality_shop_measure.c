@@ -86,8 +86,7 @@ static void find(const struct shop_part *part, const float *reach, float thresho
 					 threshold);
 }
 
-/* Each size has a threshold of its own. */
-static void find_oracle(const struct shop_part *part, uint8_t *ret_delays)
+void shop_oracle_delays(struct shop_part *part, uint8_t *ret_delays)
 {
 	float thresholds[COUNTS_SIZES];
 	size_t hours = (size_t)part->series * SHOP_HOURS;
@@ -180,7 +179,7 @@ static void tally_found(struct shop_part *part, uint32_t column, float global,
 	float threshold = threshold_of(weir->hour_max, hours, budget);
 
 	tally->events = events_of(part);
-	find_oracle(part, delays->oracle);
+	shop_oracle_delays(part, delays->oracle);
 	find(part, weir->reach, threshold, delays->weir);
 	find(part, weir->reach, global, delays->other);
 	tally->oracle = found(part, delays->oracle);

@@ -97,3 +97,31 @@ Test(shop_random, normal_quantiles_are_those_of_the_tables)
 	cr_expect_lt(fabs(normal_quantile(0.975) - 1.959963984540054), 1e-9);
 	cr_expect_lt(fabs(normal_quantile(0.001) + 3.090232306167813), 1e-9);
 }
+
+Test(shop_random, binomial_normal_and_gamma_numbers_have_their_moments)
+{
+	enum { DRAWS = 60000 };
+	struct random random = random_keyed(3, 1, 4);
+	double sums[3] = {0}, squares[3] = {0}, cubes = 0.0;
+	const double means[3] = {0.3 * 50, 0.0, 1.0}, variances[3] = {0.21 * 50, 1.0, 0.25};
+
+	for (int i = 0; i < DRAWS; i++) {
+		double x[3] = {(double)random_binomial(&random, 50, 0.3), random_normal(&random),
+			       random_gamma(&random, 4.0)};
+		cr_assert(x[0] <= 50 && x[2] > 0);
+		for (int k = 0; k < 3; k++) {
+			sums[k] += x[k] / DRAWS;
+			squares[k] += (x[k] - means[k]) * (x[k] - means[k]) / DRAWS;
+		}
+		cubes += pow(x[2] - 1.0, 3) / DRAWS;
+	}
+	for (int k = 0; k < 3; k++) {
+		cr_expect_lt(fabs(sums[k] - means[k]), 5 * sqrt(variances[k] / DRAWS));
+		cr_expect_lt(fabs(squares[k] / variances[k] - 1), 5 * sqrt(3.5 / DRAWS));
+	}
+	/* The third moment of a gamma number of mean 1 is 2 / shape^2. */
+	cr_expect_lt(fabs(cubes - 0.125), 0.02);
+	cr_expect_eq(random_binomial(&random, 0, 0.5), 0);
+	cr_expect_eq(random_binomial(&random, 9, 0.0), 0);
+	cr_expect_eq(random_binomial(&random, 9, 1.0), 9);
+}

@@ -1,0 +1,177 @@
+/* quality shop: the oracle is as good as theory says, and the measures count what they say. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "quality_lasting.h"
+#include "quality_shop.h"
+#include "random.h"
+
+#define SERIES 4
+#define EVENTS (SERIES * SHOP_EVENTS)
+
+static const struct counts_spec spec = {
+	.seed = 5, .rate = 20, .minutes = SHOP_MINUTES, .tier = counts_tiers};
+
+/* A part whose injections are all of one size, over an hour. */
+static struct shop_part part_of(double size)
+{
+	struct shop_part part;
+	cr_assert_eq(shop_part_init(&part, SHOP_COUNT, &spec, SERIES, false), 0);
+	for (uint32_t i = 0; i < EVENTS; i++) {
+		part.events[i].onset = SHOP_TEST + i % SHOP_EVENTS * SHOP_SPACING + 100;
+		part.events[i].length = 60;
+		part.events[i].size = size;
+	}
+	return part;
+}
+
+/* Twins of a constant rate. */
+static struct shop_twins flat_twins(const struct shop_part *part, float rate)
+{
+	struct random random = random_keyed(9, 9, (uint64_t)rate);
+	struct shop_twins twins;
+
+	cr_assert_eq(shop_twins_make(&twins, SHOP_COUNT, &part->spec, 0, SERIES), 0);
+	for (size_t t = 0; t < (size_t)SERIES * SHOP_MINUTES; t++) {
+		twins.lambda[t] = rate;
+		twins.clean[t] = twins.injected[t] = (float)random_poisson(&random, (double)rate);
+	}
+	for (uint32_t i = 0; i < EVENTS; i++)
+		shop_plant(&twins, i / SHOP_EVENTS, &part->events[i]);
+	return twins;
+}
+
+static void check_delay(float rate, double size)
+{
+	struct shop_part part = part_of(size);
+	struct shop_twins twins = flat_twins(&part, rate);
+	uint8_t delays[EVENTS];
+	double sum = 0.0, limit = LASTING_NATS / lasting_evidence((double)rate, size);
+
+	shop_oracle(&part, &twins);
+	shop_oracle_delays(&part, delays);
+	for (uint32_t i = 0; i < EVENTS; i++)
+		sum += delays[i] ? delays[i] : 62 + limit / 4;
+	/* ln(ARL) / KL, and about a minute's grain. */
+	cr_expect(sum / EVENTS > 0.6 * limit && sum / EVENTS < 1.25 * limit + 1,
+		  "rate %g size %g: %g minutes, theory says %g", (double)rate, size, sum / EVENTS,
+		  limit);
+	shop_twins_free(&twins);
+	shop_part_free(&part);
+}
+
+Test(quality_shop, the_oracle_needs_as_long_as_the_closed_form_says)
+{
+	cr_expect_float_eq(LASTING_NATS, log(COUNTS_WEEK), 1e-4);
+	check_delay(20, -0.2);
+	check_delay(20, 0.5);
+	check_delay(100, -0.1);
+	check_delay(2, -0.5);
+	check_delay(2, -1);
+}
+
+Test(quality_shop, the_oracle_has_one_alarm_hour_a_week_at_its_threshold)
+{
+	struct shop_part part = part_of(-0.2);
+	struct shop_twins twins = flat_twins(&part, 20);
+	uint32_t above = 0, size = shop_size(-0.2), count = SERIES * SHOP_HOURS;
+	uint8_t delays[EVENTS];
+
+	shop_oracle(&part, &twins);
+	shop_oracle_delays(&part, delays);
+	for (uint32_t i = 1; i < count; i++)
+		cr_assert_leq(part.oracle_max[size][i], part.oracle_max[size][i - 1]);
+	for (uint32_t i = 0; i < count; i++)
+		above += part.oracle_max[size][i] > part.oracle_max[size][SERIES * SHOP_TEST_WEEKS];
+	cr_expect_eq(above, SERIES * SHOP_TEST_WEEKS);
+	shop_twins_free(&twins);
+	shop_part_free(&part);
+}
+
+Test(quality_shop, the_evidence_for_a_change_is_its_divergence)
+{
+	/* Sum of p1 log(p1 / p0) over Poisson counts of mean 6 and 10. */
+	double p = exp(-6.0), sum = 0.0;
+	for (int k = 0; k < 60; p *= 6.0 / ++k)
+		sum += p * (k * log(0.6) + 4.0);
+	cr_expect_float_eq(lasting_evidence(10, -0.4), sum, 1e-9);
+	cr_expect_float_eq(lasting_evidence(10, -1), 10, 1e-12);
+}
+
+/* Scores known in advance: hours of 1, 2, 3, ..., so that the threshold is known too. */
+static void say(struct shop_part *part)
+{
+	struct shop_scores *scores = &part->methods[SHOP_WEIR];
+	const uint32_t hours = SERIES * SHOP_HOURS;
+
+	for (uint32_t i = 0; i < hours; i++)
+		scores->hour_max[i] = (float)(i * 7919 % hours + 1);
+	for (uint32_t size = 0; size < COUNTS_SIZES; size++)
+		memcpy(part->oracle_max[size], scores->hour_max, hours * sizeof(float));
+	float threshold = (float)(hours - SERIES * SHOP_TEST_WEEKS);
+	for (uint32_t i = 0; i < EVENTS; i++) {
+		float *weir = scores->reach + (size_t)i * SHOP_REACH;
+		float *oracle = part->oracle_reach + (size_t)i * SHOP_REACH;
+		weir[0] = weir[1] = threshold;
+		oracle[i % 2 ? 61 : 2] = threshold + 1;
+		if (i % 4 == 0)
+			weir[5] = threshold + 1;
+		else if (i % 4 == 1)
+			weir[61] = threshold + 1;
+	}
+}
+
+Test(quality_shop, what_is_found_and_when_is_counted_at_equal_false_alarms)
+{
+	struct shop_part part = part_of(-0.2);
+	struct shop_table table = {0};
+
+	say(&part);
+	cr_assert_eq(shop_measure(&part, 1, &table), 0);
+	cr_expect_float_eq(table.figures[SHOP_ROW_ORACLE][0], 100.0, 1e-9);
+	cr_expect_float_eq(table.figures[SHOP_ROW_WEIR][0], 50.0, 1e-9);
+	cr_expect_float_eq(table.figures[SHOP_ROW_RATIO][0], 0.5, 1e-9);
+	cr_expect_float_eq(table.figures[SHOP_ROW_GLOBAL][1], 0.5, 1e-9, "one rate: the same");
+	/* Minutes 6 and 62 against 3 and 62. */
+	cr_expect_float_eq(table.figures[SHOP_ROW_DELAY_20][0], 68.0 / 65.0, 1e-9);
+	cr_expect(isnan(table.figures[SHOP_ROW_DELAY_50][0]));
+	cr_expect_float_eq(table.figures[SHOP_ROW_GLOBAL_HOURS][0], 1.0, 1e-9);
+	cr_expect_float_eq(table.cells[2][0][0], 50.0, 1e-9);
+	cr_expect_float_eq(table.cells[2][1][0], 100.0, 1e-9);
+	shop_part_free(&part);
+}
+
+Test(quality_shop, alarms_are_counted_by_hours_of_the_clock_and_by_episodes)
+{
+	struct shop_part part = part_of(0.1);
+	const struct shop_scores *scores = &part.methods[SHOP_WEIR];
+	uint32_t from = SHOP_TEST + 6 * 60;
+
+	/* Across the hour, an hour later, and after two quiet hours. */
+	const uint32_t loud[] = {58, 59, 60, 110, 240};
+	for (uint32_t i = 0; i < 5; i++)
+		shop_note(&part, SHOP_WEIR, 1, from + loud[i], 2.5 + i, 0, true);
+	shop_note(&part, SHOP_WEIR, 1, from + 300, 9, 0, false);
+	cr_expect_eq(scores->loud_hours[1], 3);
+	cr_expect_eq(scores->loud_episodes[1], 2);
+	cr_expect_eq(scores->loud_hours[0], 0);
+	cr_expect_float_eq(scores->hour_max[SHOP_HOURS + 6], 3.5F, 1e-6F);
+	cr_expect_float_eq(scores->hour_max[SHOP_HOURS + 7], 5.5F, 1e-6F);
+	cr_expect_float_eq(scores->hour_max[SHOP_HOURS + 11], 9.0F, 1e-6F);
+	shop_part_free(&part);
+}
+
+Test(quality_shop, scores_are_kept_from_the_onset_until_two_minutes_after_the_end)
+{
+	struct shop_part part = part_of(0.1);
+	const struct injection *event = &part.events[SHOP_EVENTS + 2];
+	const float *reach = part.methods[SHOP_WEIR].reach + (SHOP_EVENTS + 2) * SHOP_REACH;
+
+	for (uint32_t k = 0; k < 70; k++)
+		shop_note(&part, SHOP_WEIR, 1, event->onset - 1 + k, 0, k, false);
+	for (uint32_t k = 0; k < SHOP_REACH; k++)
+		cr_expect_float_eq(reach[k], (float)(k + 1), 1e-6F);
+	shop_part_free(&part);
+}
