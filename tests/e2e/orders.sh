@@ -107,8 +107,25 @@ broken() {
 	expect "exit code for a missing file" $? 3
 }
 
+# The default detector on the same orders: each alarm is listed with its invoices, figures add up.
+judged() {
+	local file=$1 alarms
+	"$WEIR_BUILD/bench/weir-bench" quality orders "$file" --svg "$E2E/orders.svg" >"$E2E/listed" || fail "quality orders"
+	"$WEIR_BUILD/bench/weir-bench" quality orders "$file" --json >"$E2E/figures" || fail "quality orders --json"
+	expect "figures" "$(jq -s 'length' "$E2E/figures")" 12
+	alarms=$(jq -s '[.[] | select(.name | endswith("_alarms")).value] | add' "$E2E/figures")
+	expect "alarms listed" "$(grep -c ' instead of ' "$E2E/listed")" "$alarms"
+	[ "$alarms" -gt 0 ] || fail "no alarms at all"
+	# Whatever was ordered in an hour of an alarm has an invoice below it.
+	awk '/ instead of / { if (wants) exit 1; wants = $2 > 0; next } /^      / { wants = 0 } END { exit wants }' \
+		"$E2E/listed" || fail "an alarm without its invoices: $(cat "$E2E/listed")"
+	grep -q '</svg>' "$E2E/orders.svg" || fail "no chart"
+	grep ' alarms, ' "$E2E/listed"
+}
+
 export WEIRCTL
 broken
+judged "$root/tools/shop/data/orders-2011-01.csv.gz"
 replay "the shipped month" "$root/tools/shop/data/orders-2011-01.csv.gz"
 cat "$E2E/report"
 found=

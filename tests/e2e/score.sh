@@ -151,6 +151,36 @@ says 'scored as gauge'
 score 0 "$E2E/ratio.csv" --out "$E2E/scored.csv"
 says 'scored as ratio'
 
+# The chart is a picture of its own, with a ring for each alarm and no number that is none; of the
+# span that is asked for only.
+score 0 "$E2E/counts.csv" --svg "$E2E/all.svg" --out "$E2E/scored.csv"
+score 0 "$E2E/counts.csv" --svg "$E2E/day.svg" --since 2011-03-13 --until 2011-03-14 --out "$E2E/scored.csv"
+score 0 "$E2E/gauge.csv" --svg "$E2E/gauge.svg" --out "$E2E/gauge.scored"
+python3 - "$E2E" <<'END' || fail "charts"
+import csv, re, sys
+import xml.etree.ElementTree as xml
+folder = sys.argv[1]
+alarms = [int(row["timestamp"]) for row in csv.DictReader(open(f"{folder}/scored.csv")) if row["alarm"] == "1"]
+for name, wanted in (
+    ("all", len(alarms)),
+    ("day", sum(1299974400 <= time < 1300060800 for time in alarms)),
+):
+    text = open(f"{folder}/{name}.svg").read()
+    root = xml.fromstring(text)
+    assert root.tag.endswith("svg") and not re.search(r"nan|inf", text)
+    rings = [e for e in root if e.tag.endswith("circle") and e.get("class") == "alarm"]
+    assert len(rings) == wanted + 1, (name, len(rings), wanted)  # and the legend's
+    for path in root.iter("{http://www.w3.org/2000/svg}path"):
+        for x in re.findall(r"[ML](-?[0-9.]+)", path.get("d")):
+            assert 0 <= float(x) <= 960, x
+assert "expected" in open(f"{folder}/day.svg").read()
+# A line breaks where a value is missing.
+value = [e for e in xml.parse(f"{folder}/gauge.svg").iter() if e.get("class") == "value"][-1].get("d")
+assert value.count("M") > 30, value.count("M")
+END
+score 3 "$E2E/counts.csv" --svg "$E2E/none.svg" --since 2020-01-01 --out "$E2E/scored.csv"
+says 'no row has a value'
+
 # As JSON the rows say the same.
 score 0 "$E2E/gauge.csv" --json
 mv "$E2E/out" "$E2E/json"

@@ -42,6 +42,8 @@ struct orders {
 /* 0; or -EINVAL, -ENOMEM, -EIO with file, line and what is wrong in `why`. */
 int orders_read(FILE *file, const char *name, struct orders *ret_orders, char *why,
 		size_t why_bytes);
+/* The same of a path: "-" is standard input, a name that ends in .gz goes through gzip. */
+int orders_load(const char *path, struct orders *ret_orders, char *why, size_t why_bytes);
 void orders_fini(struct orders *orders);
 /* The value as the nearest double. */
 double order_value(const struct order *order);

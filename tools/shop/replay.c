@@ -26,58 +26,6 @@ struct replay {
 	uint64_t counts[2];
 };
 
-/* Start gzip on the file; its output is the stream. */
-static FILE *open_gzip(const char *path, pid_t *ret_pid)
-{
-	int ends[2];
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return NULL;
-	pid_t pid = fork();
-	if (pid == 0) {
-		dup2(ends[1], STDOUT_FILENO);
-		execlp("gzip", "gzip", "-dc", "--", path, (char *)NULL);
-		_exit(127);
-	}
-	close(ends[1]);
-	FILE *file = pid > 0 ? fdopen(ends[0], "r") : NULL;
-	if (!file)
-		close(ends[0]);
-	*ret_pid = pid;
-	return file;
-}
-
-/* Read all orders before anything is emitted. */
-static int read_orders(struct replay *replay, char *why, size_t why_bytes)
-{
-	const char *path = replay->options->path;
-	size_t length = strlen(path);
-	pid_t gzip = 0;
-	FILE *file;
-
-	if (strcmp(path, "-") == 0)
-		file = stdin;
-	else if (access(path, R_OK) < 0)
-		file = NULL;
-	else if (length > 3 && strcmp(path + length - 3, ".gz") == 0)
-		file = open_gzip(path, &gzip);
-	else
-		file = fopen(path, "re");
-	if (!file) {
-		snprintf(why, why_bytes, "cannot open %s: %s", path, strerror(errno));
-		return -EIO;
-	}
-	int ret = orders_read(file, path, &replay->orders, why, why_bytes);
-	if (file != stdin)
-		fclose(file);
-	int status = 0;
-	if (gzip > 0 && waitpid(gzip, &status, 0) == gzip && status != 0 && ret == 0) {
-		orders_fini(&replay->orders);
-		snprintf(why, why_bytes, "gzip could not read %s to its end", path);
-		return -EIO;
-	}
-	return ret;
-}
-
 /* weir's id of the order's series, defined at its first use. */
 static int series_of(struct replay *replay, const struct order *order)
 {
@@ -148,7 +96,7 @@ int replay_run(const struct replay_options *options)
 					       .patience_s = options->patience_s,
 					       .emit = emit_orders,
 					       .self = replay};
-	int ret = read_orders(replay, why, sizeof(why));
+	int ret = orders_load(replay->options->path, &replay->orders, why, sizeof(why));
 	int code = ret == -EIO ? TOOL_IO : TOOL_NO;
 	if (ret < 0) {
 		fprintf(stderr, "weir-shop: %s\n", why);

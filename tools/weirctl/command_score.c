@@ -17,6 +17,7 @@
 #include "options.h"
 #include "score_file.h"
 #include "score_line.h"
+#include "score_svg.h"
 #include "text.h"
 
 #define WHY_BYTES 320
@@ -30,6 +31,8 @@ struct score_command {
 	uint64_t interval_ms;
 	unsigned kind; /* enum kind */
 	const char *timezone;
+	const char *svg;
+	int64_t since_ms, until_ms;
 	bool json;
 };
 
@@ -58,6 +61,23 @@ static const struct option_row rows[] = {
 		 "to standard output",
 	 .kind = OPTION_TEXT,
 	 .at = offsetof(struct score_command, out)},
+	{.name = "svg",
+	 .argument = "FILE",
+	 .help = "draw a chart there: values, what was expected and its band, alarms",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct score_command, svg)},
+	{.name = "since",
+	 .argument = "TIME",
+	 .help = "with --svg, draw the rows from this time on, as 2011-01-04",
+	 .kind = OPTION_TAKE,
+	 .take = text_take_time,
+	 .at = offsetof(struct score_command, since_ms)},
+	{.name = "until",
+	 .argument = "TIME",
+	 .help = "with --svg, draw the rows before this time",
+	 .kind = OPTION_TAKE,
+	 .take = text_take_time,
+	 .at = offsetof(struct score_command, until_ms)},
 	ROW_JSON(struct score_command, "one JSON object per row"),
 };
 
@@ -71,6 +91,8 @@ struct score_run {
 	FILE *to;
 	struct scored last; /* of the last row that had an interval */
 	uint64_t rows, alarms, unscored;
+	struct score_svg svg;
+	int failed; /* -ENOMEM: the chart has not all rows */
 };
 
 static int say(const char *why, int result)
@@ -79,8 +101,9 @@ static int say(const char *why, int result)
 	return result == -EBADMSG ? TOOL_NO : TOOL_IO;
 }
 
-static void put_row(const struct score_run *run, const struct score_row *row, const struct scored *scored)
+static void put_row(struct score_run *run, const struct score_row *row)
 {
+	const struct scored *scored = &run->last;
 	const struct score_line line = {
 		.timed = row->timed,
 		.time_ms = row->time_ms,
@@ -93,6 +116,8 @@ static void put_row(const struct score_run *run, const struct score_row *row, co
 		.severity = scored->severity,
 		.alarm = scored->alarm,
 	};
+	if (run->command->svg && row->scorable)
+		run->failed |= score_svg_add(&run->svg, &line);
 	if (run->command->json) {
 		score_line_json(run->to, &line);
 		return;
@@ -115,7 +140,7 @@ static void score_row(struct score_run *run, const struct score_row *row)
 	}
 	run->rows++;
 	run->alarms += run->last.alarm;
-	put_row(run, row, &run->last);
+	put_row(run, row);
 }
 
 static int score_rows(struct score_run *run)
@@ -158,6 +183,24 @@ static bool is_fed(const char *path)
 	       !S_ISREG(status.st_mode);
 }
 
+static int draw(struct score_run *run)
+{
+	const char *path = run->command->svg;
+	char why[WHY_BYTES];
+	FILE *to = fopen(path, "we");
+	int result = to ? run->failed : -errno;
+
+	if (to && result == 0)
+		result = score_svg_draw(&run->svg, to);
+	if (to && (ferror(to) | fclose(to)) && result == 0)
+		result = -errno;
+	if (result == 0)
+		return TOOL_OK;
+	snprintf(why, sizeof(why), "cannot draw %s: %s", path,
+		 result == -ENODATA ? "no row has a value in this time" : strerror(-result));
+	return say(why, -EIO);
+}
+
 static int run_opened(struct score_run *run, bool fed)
 {
 	const char *out = run->command->out;
@@ -192,6 +235,8 @@ static int run_opened(struct score_run *run, bool fed)
 			 strerror(errno));
 		return say(why, -EIO);
 	}
+	if (run->command->svg && code == TOOL_OK)
+		code = draw(run);
 	if (out && code == TOOL_OK)
 		print_summary(run);
 	if (run->unscored)
@@ -226,8 +271,16 @@ static int run(void *self, int count, char **operands)
 		zone_free(run.zone);
 		return say(why, result);
 	}
+	run.svg = (struct score_svg){
+		.title = basename(operands[0]),
+		.interval_ms = run.shape.interval_ms,
+		.since_ms = command->since_ms,
+		.until_ms = command->until_ms,
+		.severity = SCORING_SEVERITY,
+	};
 	int code = run_opened(&run, is_fed(operands[0]));
 	scoring_destroy(run.scoring);
+	score_svg_fini(&run.svg);
 	zone_free(run.zone);
 	result = score_file_close(run.file, why, sizeof(why));
 	if (result < 0 && code == TOOL_OK)
