@@ -215,7 +215,9 @@ static int prepare(const struct lasting_spec *spec, struct lasting *all, uint32_
 			.rate = i + 1 == count ? CONVERSION_RATE
 					       : spec->rates[i % spec->rates_count],
 			.minutes = SHOP_MINUTES,
-			.tier = &counts_tiers[spec->tier]};
+			.tier = spec->other ? &counts_tiers_other[spec->tier]
+					    : &counts_tiers[spec->tier],
+			.other = spec->other};
 		lasting->events = calloc((size_t)spec->series *
 						 lasting_scenarios[lasting->kind].blocks,
 					 sizeof(*lasting->events));

@@ -59,6 +59,7 @@ struct lasting {
 struct lasting_spec {
 	uint64_t seed;
 	uint32_t tier, series, threads;
+	bool other; /* of other habits and noise (counts.h) */
 	const double *rates; /* events a minute, of the first three */
 	uint32_t rates_count;
 };

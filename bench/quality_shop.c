@@ -27,7 +27,7 @@ struct settings {
 	uint64_t seed;
 	unsigned tier; /* of the choices: 0, 1, all */
 	unsigned table; /* of the choices: enum shop_kind, lasting changes, all */
-	bool quick, json, no_rivals;
+	bool quick, json, no_rivals, other;
 };
 
 /* A tier's work: chunks of all its rates. */
@@ -67,6 +67,11 @@ static const struct option_row rows[] = {
 	 .help = "everything follows from it; default 1",
 	 .kind = OPTION_U64,
 	 .at = offsetof(struct settings, seed)},
+	{.name = "other",
+	 .help = "a shop of other habits, with noise of another size and speed: to check what was "
+		 "chosen with the usual one",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct settings, other)},
 	{.name = "threads",
 	 .argument = "N",
 	 .help = "that share the work; default 2",
@@ -131,7 +136,9 @@ static int run_tier(const struct settings *settings, enum shop_kind kind, uint32
 		struct counts_spec spec = {.seed = settings->seed,
 					   .rate = rates[i],
 					   .minutes = SHOP_MINUTES,
-					   .tier = &counts_tiers[tier]};
+					   .tier = settings->other ? &counts_tiers_other[tier]
+								   : &counts_tiers[tier],
+					   .other = settings->other};
 		ret = shop_part_init(&work.parts[i], kind, &spec, settings->series,
 				     !settings->no_rivals);
 	}
@@ -152,6 +159,7 @@ static int run_lasting(const struct settings *settings, uint32_t tier, const dou
 {
 	const struct lasting_spec spec = {.seed = settings->seed,
 					  .tier = tier,
+					  .other = settings->other,
 					  .series = settings->series,
 					  .threads = settings->threads,
 					  .rates = rates,

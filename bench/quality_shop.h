@@ -68,6 +68,10 @@ struct shop_part {
 	struct shop_scores methods[SHOP_METHODS];
 	float *oracle_max[COUNTS_SIZES]; /* as hour_max, for each size that it looks for */
 	float *oracle_reach;
+	/* The detector as it ships: alarms on the clean twin, [series]; whether one fired while an
+	 * injection could be found, [series * SHOP_EVENTS]. */
+	uint32_t *fired;
+	uint8_t *fired_at;
 	double *error_squares; /* [series], of log(expected / lambda), and of how many minutes */
 	uint32_t *errors;
 	double *score_ns; /* [series], processor time of a series-minute */
@@ -114,6 +118,8 @@ int shop_rivals(struct shop_part *part, const struct shop_twins *twins);
  * clean one is at the method's usual threshold. */
 void shop_note(struct shop_part *part, enum shop_method method, uint32_t series, uint32_t minute,
 	       double clean, double injected, bool loud);
+/* The injection that may be found in a minute of the test, its number in the part; -1: none. */
+int64_t shop_event_at(const struct shop_part *part, uint32_t series, uint32_t minute);
 /* Which of counts_sizes this is. */
 uint32_t shop_size(double size);
 
@@ -129,6 +135,8 @@ enum shop_row {
 	SHOP_ROW_HOURS,   /* a series-week, at severity 50 */
 	SHOP_ROW_EPISODES,
 	SHOP_ROW_GLOBAL_HOURS, /* at the threshold for all rates */
+	SHOP_ROW_SHIPPED,      /* per cent of the injections at which an alarm fires */
+	SHOP_ROW_FIRED,        /* alarms on clean data, a series-year */
 	SHOP_ROW_THRESHOLD,    /* for one alarm-hour a series-week; all: for all rates */
 	SHOP_ROW_ERROR,        /* rms of log(expected / lambda), per cent */
 	SHOP_ROW_LOUD,         /* alarm-hours of the rivals at 3 standard deviations */

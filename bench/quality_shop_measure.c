@@ -19,9 +19,9 @@
 
 /* What a rate's figures are made of: sums, so that several rates add up. */
 struct tally {
-	double events, oracle, weir, global, rivals[SHOP_METHODS]; /* found */
+	double events, oracle, weir, global, shipped, rivals[SHOP_METHODS]; /* found */
 	double far_weir, far_oracle, near_weir, near_oracle;       /* delays */
-	double hours, episodes, global_hours, loud[SHOP_METHODS];
+	double hours, episodes, fired, global_hours, loud[SHOP_METHODS];
 	double squares, errors, ns, series;
 };
 
@@ -163,6 +163,7 @@ static void tally_clean(const struct shop_part *part, float global, struct tally
 	for (uint32_t k = SHOP_HOUR; part->rivals && k < SHOP_METHODS; k++)
 		tally->loud[k] = sum_of(part->methods[k].loud_hours, part->series);
 	for (uint32_t i = 0; i < part->series; i++) {
+		tally->fired += part->fired[i];
 		tally->squares += part->error_squares[i];
 		tally->errors += part->errors[i];
 		tally->ns += part->score_ns[i];
@@ -182,6 +183,7 @@ static void tally_found(struct shop_part *part, uint32_t column, float global,
 	shop_oracle_delays(part, delays->oracle);
 	find(part, weir->reach, threshold, delays->weir);
 	find(part, weir->reach, global, delays->other);
+	tally->shipped = found(part, part->fired_at);
 	tally->oracle = found(part, delays->oracle);
 	tally->weir = found(part, delays->weir);
 	tally->global = found(part, delays->other);
@@ -226,6 +228,8 @@ static void fill_column(const struct tally *tally, uint32_t column, struct shop_
 	figures[SHOP_ROW_HOURS][column] = tally->hours / weeks;
 	figures[SHOP_ROW_EPISODES][column] = tally->episodes / weeks;
 	figures[SHOP_ROW_GLOBAL_HOURS][column] = tally->global_hours / weeks;
+	figures[SHOP_ROW_SHIPPED][column] = 100.0 * tally->shipped / tally->events;
+	figures[SHOP_ROW_FIRED][column] = tally->fired / weeks * 52.0;
 	figures[SHOP_ROW_ERROR][column] = 100.0 * sqrt(tally->squares / tally->errors);
 	figures[SHOP_ROW_COST][column] = tally->ns / tally->series;
 }

@@ -37,9 +37,11 @@ int shop_part_init(struct shop_part *part, enum shop_kind kind, const struct cou
 	part->oracle_reach = calloc((size_t)series * SHOP_EVENTS * SHOP_REACH, sizeof(float));
 	part->error_squares = calloc(series, sizeof(double));
 	part->score_ns = calloc(series, sizeof(double));
-	part->errors = calloc(series, sizeof(uint32_t));
+	part->errors = calloc((size_t)2 * series, sizeof(uint32_t));
+	part->fired_at = calloc((size_t)series * SHOP_EVENTS, sizeof(uint8_t));
 	bool failed = !part->events || !part->oracle_reach || !part->error_squares ||
-		      !part->score_ns || !part->errors;
+		      !part->score_ns || !part->errors || !part->fired_at;
+	part->fired = part->errors ? part->errors + series : NULL;
 	for (uint32_t i = 0; i < SHOP_METHODS; i++)
 		failed |= (i == SHOP_WEIR || rivals) && scores_init(&part->methods[i], series) < 0;
 	for (uint32_t i = 0; i < COUNTS_SIZES; i++) {
@@ -67,6 +69,7 @@ void shop_part_free(struct shop_part *part)
 	free(part->error_squares);
 	free(part->score_ns);
 	free(part->errors);
+	free(part->fired_at);
 	free(part->events);
 	memset(part, 0, sizeof(*part));
 }
@@ -80,19 +83,29 @@ static void note_loud(struct shop_scores *scores, uint32_t series, uint32_t minu
 	scores->loud_last[series] = minute;
 }
 
+int64_t shop_event_at(const struct shop_part *part, uint32_t series, uint32_t minute)
+{
+	uint32_t event = series * SHOP_EVENTS + (minute - SHOP_TEST) / SHOP_SPACING;
+	const struct injection *injection = &part->events[event];
+
+	return minute >= injection->onset &&
+			       minute < injection->onset + injection->length + SHOP_AFTER
+		       ? (int64_t)event
+		       : -1;
+}
+
 void shop_note(struct shop_part *part, enum shop_method method, uint32_t series, uint32_t minute,
 	       double clean, double injected, bool loud)
 {
 	struct shop_scores *scores = &part->methods[method];
 	size_t hour = (size_t)series * SHOP_HOURS + (minute - SHOP_TEST) / 60;
-	size_t event = (size_t)series * SHOP_EVENTS + (minute - SHOP_TEST) / SHOP_SPACING;
-	const struct injection *injection = &part->events[event];
+	int64_t event = shop_event_at(part, series, minute);
 
 	if (clean > scores->hour_max[hour])
 		scores->hour_max[hour] = (float)clean;
-	if (minute >= injection->onset &&
-	    minute < injection->onset + injection->length + SHOP_AFTER)
-		scores->reach[event * SHOP_REACH + minute - injection->onset] = (float)injected;
+	if (event >= 0)
+		scores->reach[event * SHOP_REACH + minute - part->events[event].onset] =
+			(float)injected;
 	if (loud)
 		note_loud(scores, series, minute);
 }
@@ -115,6 +128,10 @@ static void note_step(struct shop_part *part, const struct shop_twins *twins, ui
 
 		shop_note(part, SHOP_WEIR, twins->from + i, minute, clean->score, injected->score,
 			  clean->severity >= LOUD_SEVERITY);
+		int64_t event = shop_event_at(part, twins->from + i, minute);
+		part->fired[twins->from + i] += clean->alarm;
+		if (event >= 0 && injected->alarm)
+			part->fired_at[event] = 1;
 		if (clean->expected > 0.0 && mean > 0.0) {
 			double error = log(clean->expected / mean);
 			part->error_squares[twins->from + i] += error * error;

@@ -24,6 +24,8 @@ static const struct {
 	[SHOP_ROW_HOURS] = {"alarm-hours/week, severity 50", "hours_50", 2, false},
 	[SHOP_ROW_EPISODES] = {"  episodes", "episodes_50", 2, false},
 	[SHOP_ROW_GLOBAL_HOURS] = {"  at the one threshold", "hours_global", 2, false},
+	[SHOP_ROW_SHIPPED] = {"alarms fired as shipped at, %", "shipped", 1, false},
+	[SHOP_ROW_FIRED] = {"  on clean data, a series-year", "fired_year", 1, false},
 	[SHOP_ROW_THRESHOLD] = {"threshold of the score", "threshold", 2, false},
 	[SHOP_ROW_ERROR] = {"error of expected, rms %", "error", 2, false},
 	[SHOP_ROW_LOUD] = {"3 sigma: sliding 1 h, hours/week", "loud_1h", 1, true},

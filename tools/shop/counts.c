@@ -40,6 +40,20 @@ const struct counts_tier counts_tiers[COUNTS_TIERS] = {
 	 .gap_max = 60},
 };
 
+const struct counts_tier counts_tiers_other[COUNTS_TIERS] = {
+	{0},
+	{.slow_sd = 0.025,
+	 .slow_minutes = 150,
+	 .day_sd = 0.03,
+	 .trend_low = -0.03,
+	 .trend_high = 0.03,
+	 .extra_sd = 0.04,
+	 .missing = 0.003,
+	 .gaps = 5,
+	 .gap_min = 5,
+	 .gap_max = 180},
+};
+
 const double counts_sizes[COUNTS_SIZES] = {-0.05, -0.1, -0.2, -0.5, -1.0, 0.05, 0.1, 0.2, 0.5, 1.0};
 const uint32_t counts_lengths[COUNTS_LENGTHS] = {5, 15, 30, 60};
 
@@ -126,7 +140,11 @@ static void make_lambda(const struct counts_spec *spec, uint64_t key, double rat
 	struct drift drift = drift_begin(spec->tier, key, 1.0);
 	struct season season;
 
-	season_init(&season, random_keyed(key, PART_SEASON, 0).state);
+	uint64_t season_key = random_keyed(key, PART_SEASON, 0).state;
+	if (spec->other)
+		season_init_other(&season, season_key);
+	else
+		season_init(&season, season_key);
 	for (uint32_t t = 0; t < spec->minutes; t++) {
 		double level = season_factor(&season, COUNTS_START_MS + t * UINT64_C(60000));
 		ret_lambda[t] = (float)(rate * level * drift_step(&drift, t));

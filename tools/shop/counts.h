@@ -23,6 +23,7 @@
 #ifndef SHOP_COUNTS_H
 #define SHOP_COUNTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "market.h"
@@ -45,6 +46,8 @@ struct counts_tier {
 };
 
 extern const struct counts_tier counts_tiers[COUNTS_TIERS];
+/* The same with noise of another size and speed. */
+extern const struct counts_tier counts_tiers_other[COUNTS_TIERS];
 extern const double counts_sizes[COUNTS_SIZES];
 extern const uint32_t counts_lengths[COUNTS_LENGTHS]; /* minutes */
 
@@ -54,6 +57,7 @@ struct counts_spec {
 	uint32_t series;
 	uint32_t minutes;
 	const struct counts_tier *tier;
+	bool other; /* a season of other habits (season.h) */
 };
 
 struct injection {

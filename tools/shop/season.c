@@ -13,7 +13,8 @@
 
 struct shape {
 	double floor, noon_hour, evening_hour, evening;
-	double weekday[7]; /* from Monday */
+	double noon_width, evening_width, weekend_hours; /* hours; how much later weekends come */
+	double weekday[7];                               /* from Monday */
 };
 
 static double between(struct random *random, double low, double high)
@@ -34,12 +35,13 @@ static double bump(double hour, double centre, double width)
 static double day_factor(const struct shape *shape, int day, double hour)
 {
 	if (day >= 5) {
-		hour -= 0.75;
+		hour -= shape->weekend_hours;
 		if (hour < 0.0)
 			hour += 24.0;
 	}
-	return shape->weekday[day] * (shape->floor + bump(hour, shape->noon_hour, 3.0) +
-				      shape->evening * bump(hour, shape->evening_hour, 2.0));
+	return shape->weekday[day] *
+	       (shape->floor + bump(hour, shape->noon_hour, shape->noon_width) +
+		shape->evening * bump(hour, shape->evening_hour, shape->evening_width));
 }
 
 static double week_factor(const struct shape *shape, double hours)
@@ -56,6 +58,25 @@ static double week_factor(const struct shape *shape, double hours)
 	       weight * day_factor(shape, (before + 1) % 7, hour);
 }
 
+/* spread: of the weekdays, one standard deviation. */
+static void set_weekdays(struct shape *shape, struct random *random, double spread)
+{
+	for (int day = 0; day < 7; day++)
+		shape->weekday[day] =
+			1.0 + spread * normal_quantile(between(random, 0.05, 0.95));
+	shape->weekday[4] *= 0.93; /* fewer on Fridays */
+}
+
+static void fill(struct season *season, const struct shape *shape)
+{
+	double sum = 0.0;
+	for (int i = 0; i < SEASON_MINUTES; i++)
+		sum += week_factor(shape, i / 60.0);
+	for (int i = 0; i <= SEASON_MINUTES; i++)
+		season->factor[i] = (float)(week_factor(shape, i % SEASON_MINUTES / 60.0) *
+					    SEASON_MINUTES / sum);
+}
+
 void season_init(struct season *season, uint64_t seed)
 {
 	struct random random = random_keyed(seed, 1, 0);
@@ -64,17 +85,28 @@ void season_init(struct season *season, uint64_t seed)
 		.noon_hour = between(&random, 12.5, 14.0),
 		.evening_hour = between(&random, 20.0, 21.5),
 		.evening = between(&random, 0.8, 1.4),
+		.noon_width = 3.0,
+		.evening_width = 2.0,
+		.weekend_hours = 0.75,
 	};
-	for (int day = 0; day < 7; day++)
-		shape.weekday[day] = 1.0 + 0.1 * normal_quantile(between(&random, 0.05, 0.95));
-	shape.weekday[4] *= 0.93; /* fewer on Fridays */
+	set_weekdays(&shape, &random, 0.1);
+	fill(season, &shape);
+}
 
-	double sum = 0.0;
-	for (int i = 0; i < SEASON_MINUTES; i++)
-		sum += week_factor(&shape, i / 60.0);
-	for (int i = 0; i <= SEASON_MINUTES; i++)
-		season->factor[i] = (float)(week_factor(&shape, i % SEASON_MINUTES / 60.0) *
-					    SEASON_MINUTES / sum);
+void season_init_other(struct season *season, uint64_t seed)
+{
+	struct random random = random_keyed(seed, 1, 1);
+	struct shape shape = {
+		.floor = between(&random, 0.04, 0.4),
+		.noon_hour = between(&random, 10.5, 15.0),
+		.evening_hour = between(&random, 19.0, 22.5),
+		.evening = between(&random, 0.3, 2.0),
+		.noon_width = between(&random, 1.5, 4.0),
+		.evening_width = between(&random, 1.2, 3.0),
+		.weekend_hours = 1.5,
+	};
+	set_weekdays(&shape, &random, 0.2);
+	fill(season, &shape);
 }
 
 double season_factor(const struct season *season, uint64_t time_ms)

@@ -19,6 +19,10 @@ struct season {
 };
 
 void season_init(struct season *season, uint64_t seed);
+/* A shop of other habits: deeper nights or none, a steeper noon, an evening that is later or hardly
+ * there, weekends that come 90 minutes later, weekdays that differ more. For checking what was
+ * chosen with the usual ones. */
+void season_init_other(struct season *season, uint64_t seed);
 /* At a unix time. */
 double season_factor(const struct season *season, uint64_t time_ms);
 

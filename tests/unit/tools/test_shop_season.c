@@ -74,3 +74,27 @@ Test(shop_season, the_time_before_the_first_monday_of_1970_has_a_factor_too)
 	season_init(&season, 3);
 	cr_expect_eq(season_factor(&season, 0), season_factor(&season, WEEK_MS));
 }
+
+Test(shop_season, other_habits_are_a_season_too_and_differ_more)
+{
+	struct season season;
+	double shallow = 1e9, deep = 0.0;
+
+	for (uint64_t seed = 0; seed < 20; seed++) {
+		double sum = 0.0, low = 1e9, high = 0.0;
+		season_init_other(&season, seed);
+		for (uint64_t m = 0; m < SEASON_MINUTES; m++) {
+			double f = season_factor(&season, MONDAY_MS + m * MINUTE_MS);
+			double next = season_factor(&season, MONDAY_MS + (m + 1) * MINUTE_MS);
+			sum += f;
+			low = fmin(low, f);
+			high = fmax(high, f);
+			cr_assert_lt(fabs(f - next), 0.04, "seed %llu minute %llu",
+				     (unsigned long long)seed, (unsigned long long)m);
+		}
+		cr_expect_lt(fabs(sum / SEASON_MINUTES - 1.0), 1e-5);
+		shallow = fmin(shallow, high / low);
+		deep = fmax(deep, high / low);
+	}
+	cr_expect(shallow < 6.0 && deep > 20.0, "%g %g", shallow, deep);
+}
