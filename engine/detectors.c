@@ -69,6 +69,8 @@ static json_t *spec_json(const struct config_detector *d)
 	if (d->baseline && d->baseline[0])
 		json_object_set_new(spec, "baseline", json_string(d->baseline));
 	add_period(spec, d->frequency_ms);
+	if (d->timezone)
+		json_object_set_new(spec, "timezone", json_string(d->timezone));
 	return spec;
 }
 

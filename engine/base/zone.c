@@ -336,6 +336,29 @@ int zone_load(const char *name, struct zone **ret_zone, char *why, size_t why_by
 	return error ? refuse(error, name, directory, why, why_bytes) : 0;
 }
 
+static int64_t common(int64_t a, int64_t b)
+{
+	while (b) {
+		int64_t rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a < 0 ? -a : a;
+}
+
+int64_t zone_granule_ms(const struct zone *zone)
+{
+	int64_t granule_s = common(86400, zone_offset_ms(zone, 0) / 1000);
+
+	for (uint32_t i = 0; zone && i < zone->count; i++)
+		if (zone->changes[i].since_s > 0)
+			granule_s = common(granule_s, zone->changes[i].offset_s);
+	if (zone && zone->footer[0])
+		granule_s = common(common(granule_s, zone->rule.standard_s), zone->rule.summer_s);
+	return granule_s * 1000;
+}
+
 struct zone *zone_copy(const struct zone *zone)
 {
 	size_t bytes = zone ? sizeof(*zone) + zone->count * sizeof(zone->changes[0]) : 0;

@@ -30,6 +30,8 @@ void zone_free(struct zone *zone);
 const char *zone_name(const struct zone *zone);
 /* Local time minus UTC, at a unix time. NULL is UTC. */
 int64_t zone_offset_ms(const struct zone *zone, int64_t unix_ms);
+/* What all offsets from 1970 on are multiples of, and a day too; of UTC a day. */
+int64_t zone_granule_ms(const struct zone *zone);
 /* NULL: no memory, or of none. */
 struct zone *zone_copy(const struct zone *zone);
 /*

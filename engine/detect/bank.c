@@ -190,14 +190,16 @@ static uint64_t top_hash(const struct step *step, int direction)
 /* Intervals at the ends of a step of the detector. */
 static int64_t first_of(const struct bank *bank, int64_t step)
 {
-	return bank->periodic ? period_first(step, bank->interval_ms, bank->spec.frequency_ms)
-			      : step;
+	return bank->periodic
+		       ? period_first(step, bank->interval_ms, bank->spec.frequency_ms, bank->zone)
+		       : step;
 }
 
 static int64_t last_of(const struct bank *bank, int64_t step)
 {
-	return bank->periodic ? period_last(step, bank->interval_ms, bank->spec.frequency_ms)
-			      : step;
+	return bank->periodic
+		       ? period_last(step, bank->interval_ms, bank->spec.frequency_ms, bank->zone)
+		       : step;
 }
 
 /* Everything that an anomaly says but its contributions. */
@@ -444,6 +446,11 @@ bool bank_absorbs(const struct bank *bank, int64_t interval_ms, int64_t step_ms)
 	int64_t frequency_ms = bank->spec.frequency_ms;
 
 	if (frequency_ms == 0 || frequency_ms == interval_ms || step_ms > 86400000)
+		return false;
+	/* Local days begin between stretches only where these divide every offset. */
+	bool days = frequency_ms == DETECTOR_MONTH || frequency_ms >= 86400000;
+
+	if (days && zone_granule_ms(bank->zone) % step_ms != 0)
 		return false;
 	return frequency_ms == DETECTOR_MONTH || frequency_ms % step_ms == 0;
 }

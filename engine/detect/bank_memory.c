@@ -181,7 +181,7 @@ void bank_interval(struct bank *bank, int64_t interval_ms)
 	free_slices(bank);
 	bank->interval_ms = interval_ms;
 	bank->periodic = frequency_ms != 0 && frequency_ms != interval_ms;
-	period_init(&bank->period, frequency_ms);
+	period_init(&bank->period, frequency_ms, bank->zone);
 	bank->step_ms = period_ms(interval_ms, frequency_ms);
 	spec->back_periods = (uint32_t)period_back(interval_ms, frequency_ms, spec->baseline);
 	spec->year_periods = (uint32_t)period_back(interval_ms, frequency_ms, BASELINE_LAST_YEAR);
@@ -196,7 +196,7 @@ int bank_zone(struct bank *bank, const struct zone *zone)
 	if (zone && !copy)
 		return -ENOMEM;
 	zone_free(bank->zone);
-	bank->spec.zone = bank->zone = copy;
+	bank->spec.zone = bank->period.zone = bank->zone = copy;
 	return 0;
 }
 

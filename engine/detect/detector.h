@@ -33,10 +33,10 @@ enum detector_baseline {
 
 /*
  * Periods longer than an interval: a multiple of intervals that divides a day, 1 d, 7 d (from
- * Monday), or a calendar month, all in UTC. To a detector that has them a period is what an
- * interval is to the others: the bank adds intervals up and steps the detector when a period has
- * ended, with the period's number as interval; `for`, `recover`, `cooldown` and `window` count
- * periods.
+ * Monday), or a calendar month; days are those of the detector's zone, what is shorter is UTC's. To
+ * a detector that has them a period is what an interval is to the others: the bank adds intervals
+ * up and steps the detector when a period has ended, with the period's number as interval; `for`,
+ * `recover`, `cooldown` and `window` count periods.
  */
 #define DETECTOR_MONTH (-1)
 

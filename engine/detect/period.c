@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/zone.h"
 #include "detect/math.h"
 #include "detect/values.h"
 
@@ -58,29 +59,67 @@ static int64_t origin_ms(int64_t frequency_ms)
 	return frequency_ms == WEEK_MS ? MONDAY_MS : 0;
 }
 
-int64_t period_of(int64_t interval, int64_t interval_ms, int64_t frequency_ms)
+static bool is_local(int64_t frequency_ms, const struct zone *zone)
 {
-	int64_t start_ms = interval * interval_ms;
+	return zone && (frequency_ms == DETECTOR_MONTH || frequency_ms >= DAY_MS);
+}
+
+/* Of a moment by some clock; the frequency is not 0. */
+static int64_t period_at(int64_t ms, int64_t frequency_ms)
+{
+	if (frequency_ms == DETECTOR_MONTH)
+		return month_of_day(floor_divide(ms, DAY_MS));
+	return floor_divide(ms - origin_ms(frequency_ms), frequency_ms);
+}
+
+/* Where it begins by that clock. */
+static int64_t begin_ms(int64_t period, int64_t frequency_ms)
+{
+	if (frequency_ms == DETECTOR_MONTH)
+		return day_of_month(period) * DAY_MS;
+	return period * frequency_ms + origin_ms(frequency_ms);
+}
+
+int64_t period_of(int64_t interval, int64_t interval_ms, int64_t frequency_ms,
+		  const struct zone *zone)
+{
+	int64_t ms = interval * interval_ms;
 
 	if (frequency_ms == 0)
 		return interval;
-	if (frequency_ms == DETECTOR_MONTH)
-		return month_of_day(floor_divide(start_ms, DAY_MS));
-	return floor_divide(start_ms - origin_ms(frequency_ms), frequency_ms);
+	if (is_local(frequency_ms, zone)) {
+		ms += interval_ms / 2;
+		ms += zone_offset_ms(zone, ms);
+	}
+	return period_at(ms, frequency_ms);
 }
 
-int64_t period_first(int64_t period, int64_t interval_ms, int64_t frequency_ms)
+int64_t period_first(int64_t period, int64_t interval_ms, int64_t frequency_ms,
+		     const struct zone *zone)
 {
 	if (frequency_ms == 0)
 		return period;
-	if (frequency_ms == DETECTOR_MONTH)
-		return floor_divide(day_of_month(period) * DAY_MS, interval_ms);
-	return floor_divide(period * frequency_ms + origin_ms(frequency_ms), interval_ms);
+	int64_t ms = begin_ms(period, frequency_ms);
+
+	if (!is_local(frequency_ms, zone))
+		return floor_divide(ms, interval_ms);
+	/* The clock tells the offset of a time in UTC, not of one of its own: near enough, and from
+	 * there by hand, some hours at most. */
+	ms -= zone_offset_ms(zone, ms);
+	ms = begin_ms(period, frequency_ms) - zone_offset_ms(zone, ms);
+	int64_t first = floor_divide(ms, interval_ms);
+
+	while (period_of(first - 1, interval_ms, frequency_ms, zone) >= period)
+		first--;
+	while (period_of(first, interval_ms, frequency_ms, zone) < period)
+		first++;
+	return first;
 }
 
-int64_t period_last(int64_t period, int64_t interval_ms, int64_t frequency_ms)
+int64_t period_last(int64_t period, int64_t interval_ms, int64_t frequency_ms,
+		    const struct zone *zone)
 {
-	return period_first(period + 1, interval_ms, frequency_ms) - 1;
+	return period_first(period + 1, interval_ms, frequency_ms, zone) - 1;
 }
 
 int64_t period_ms(int64_t interval_ms, int64_t frequency_ms)
@@ -101,15 +140,15 @@ int64_t period_back(int64_t interval_ms, int64_t frequency_ms, enum detector_bas
 	return back > 1 ? back : 1;
 }
 
-void period_init(struct period *period, int64_t frequency_ms)
+void period_init(struct period *period, int64_t frequency_ms, const struct zone *zone)
 {
-	*period = (struct period){.frequency_ms = frequency_ms};
+	*period = (struct period){.frequency_ms = frequency_ms, .zone = zone};
 }
 
 void period_fini(struct period *period)
 {
 	free(period->block);
-	period_init(period, period->frequency_ms);
+	period_init(period, period->frequency_ms, period->zone);
 }
 
 static void place_rows(struct period *period)
@@ -218,8 +257,10 @@ static void begin(struct period *period, int64_t number)
 /* Whether enough of the period was seen in full. */
 static bool whole(const struct period *period, int64_t interval_ms)
 {
-	int64_t first = period_first(period->number, interval_ms, period->frequency_ms);
-	int64_t length = period_last(period->number, interval_ms, period->frequency_ms) - first + 1;
+	int64_t first = period_first(period->number, interval_ms, period->frequency_ms,
+				     period->zone);
+	int64_t last = period_last(period->number, interval_ms, period->frequency_ms, period->zone);
+	int64_t length = last - first + 1;
 	return 20 * (period->intervals - period->incomplete) >= 19 * length;
 }
 
@@ -235,10 +276,15 @@ const struct observations *period_add_many(struct period *period,
 					   int64_t intervals, int64_t incomplete)
 {
 	int64_t interval_ms = observations->interval_ms;
-	int64_t number = period_of(observations->interval, interval_ms, period->frequency_ms);
-	int64_t next = period_of(observations->interval + 1, interval_ms, period->frequency_ms);
+	int64_t number = period_of(observations->interval, interval_ms, period->frequency_ms,
+				   period->zone);
+	int64_t next = period_of(observations->interval + 1, interval_ms, period->frequency_ms,
+				 period->zone);
 
 	check(period->slices == observations->count);
+	/* A clock that is set back at midnight shows the day before once more: it is over. */
+	if (period->intervals && number < period->number)
+		number = period->number;
 	/* A new period; what the last one's end would have been was jumped over. */
 	if (period->intervals == 0 || number != period->number)
 		begin(period, number);
@@ -246,7 +292,7 @@ const struct observations *period_add_many(struct period *period,
 	period->incomplete += incomplete;
 	for (uint32_t i = 0; i < observations->count; i++)
 		add_slice(period, observations, i);
-	if (next == number)
+	if (next <= number)
 		return NULL;
 	conclude(period, observations);
 	period->observations = *observations;

@@ -1,9 +1,11 @@
 /*
  * period: stretches of time longer than an interval: so many minutes or hours that divide a day, a
- * day, a week from Monday, a calendar month; in UTC.
+ * day, a week from Monday, a calendar month. Days and what is made of them are those of a zone's
+ * clock, shorter ones UTC's.
  *
  * Idea:  periods of one length are numbered through from 1970, so "seven days before" is a
- *        subtraction. What an interval brings is added up by slice; when the last interval of a
+ *        subtraction. A local day may have 23 hours or 25; an interval is of the one that holds its
+ *        middle. What an interval brings is added up by slice; when the last interval of a
  *        period has come, the sums are observations like those of one interval.
  *
  *   intervals   | 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | ...
@@ -21,20 +23,25 @@
 #include "detect/detector.h"
 
 /* Number of the period that holds an interval; its first and its last interval; its length, of a
- * month the average one. frequency_ms: of struct detector_spec; 0: each interval is a period. */
-int64_t period_of(int64_t interval, int64_t interval_ms, int64_t frequency_ms);
-int64_t period_first(int64_t period, int64_t interval_ms, int64_t frequency_ms);
-int64_t period_last(int64_t period, int64_t interval_ms, int64_t frequency_ms);
+ * month the average one. frequency_ms: of struct detector_spec; 0: each interval is a period. zone:
+ * NULL is UTC. */
+int64_t period_of(int64_t interval, int64_t interval_ms, int64_t frequency_ms,
+		  const struct zone *zone);
+int64_t period_first(int64_t period, int64_t interval_ms, int64_t frequency_ms,
+		     const struct zone *zone);
+int64_t period_last(int64_t period, int64_t interval_ms, int64_t frequency_ms,
+		    const struct zone *zone);
 int64_t period_ms(int64_t interval_ms, int64_t frequency_ms);
 /* Periods from one to the one that a baseline compares it with. */
 int64_t period_back(int64_t interval_ms, int64_t frequency_ms, enum detector_baseline baseline);
 
 /* Sums of the period we are in, one element per slice. */
 struct period {
-	int64_t frequency_ms; /* never 0 */
-	int64_t number;       /* of the period, if `intervals` is not 0 */
-	int64_t intervals;    /* seen of it */
-	int64_t incomplete;   /* of these */
+	int64_t frequency_ms;    /* never 0 */
+	const struct zone *zone; /* the bank's; NULL: UTC */
+	int64_t number;          /* of the period, if `intervals` is not 0 */
+	int64_t intervals;       /* seen of it */
+	int64_t incomplete;      /* of these */
 	uint32_t slices, capacity;
 	double *block; /* all rows, in the order below */
 	double *top, *weight, *events, *squares;
@@ -42,7 +49,8 @@ struct period {
 	struct observations observations; /* of it */
 };
 
-void period_init(struct period *period, int64_t frequency_ms);
+/* The zone stays the caller's. */
+void period_init(struct period *period, int64_t frequency_ms, const struct zone *zone);
 void period_fini(struct period *period);
 /* Take in an interval. NULL: its period goes on; else the period's observations, valid until the
  * next call: `interval` is the number of the period, `interval_ms` its length. They are incomplete

@@ -146,7 +146,8 @@ struct weir_footer {
 enum weir_control_kind {
 	WEIR_CONTROL_EPOCH = 1,  /* struct weir_control_epoch: an engine started */
 	WEIR_CONTROL_SOURCE = 2, /* struct weir_control_source: a source got a number */
-	WEIR_CONTROL_CONFIG = 3, /* YAML text, in force from `interval` + 1 of every source */
+	WEIR_CONTROL_CONFIG = 3, /* YAML text, in force from `interval` + 1 of every source; the
+				  * rules of its time zones are comments at its end */
 	WEIR_CONTROL_CLOSE = 4,  /* struct weir_control_close and its lanes */
 	WEIR_CONTROL_INPUT = 5,  /* JSON text: what an operator said, in force like CONFIG */
 	WEIR_CONTROL_REBASE = 6, /* struct weir_control_rebase: state rebuilt from the history */

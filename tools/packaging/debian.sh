@@ -5,7 +5,7 @@
 
 packages_build=(gcc libc6-dev pkg-config meson ninja-build libck-dev liburing-dev libhiredis-dev
 	libsqlite3-dev libjansson-dev libcyaml-dev libyaml-dev libmicrohttpd-dev)
-packages_demo=(redis-server redis-tools jq)
+packages_demo=(redis-server redis-tools jq tzdata)
 packages_check=(clang libclang-rt-14-dev libcriterion-dev valgrind strace python3 git
 	universal-ctags shellcheck g++ gawk mandoc zsh prometheus curl systemd)
 

@@ -195,6 +195,17 @@ static void take_rebase(struct verify *verify, const struct verify_place *place,
 		SAY(place, "%s %s", name, wrong);
 }
 
+static void take_config(struct verify *verify, const struct verify_place *place,
+			const struct weir_control_record *record, const void *data)
+{
+	const char *wrong = verify_zones(data, record->bytes);
+
+	if (record->bytes == 0)
+		SAY(place, "an empty configuration");
+	else if (wrong)
+		SAY(place, "a configuration that %s", wrong);
+}
+
 static int take_record(struct verify *verify, const struct verify_place *place,
 		       const struct weir_control_record *record, const void *data)
 {
@@ -207,8 +218,7 @@ static int take_record(struct verify *verify, const struct verify_place *place,
 		take_source(verify, place, record, data);
 		return 0;
 	case WEIR_CONTROL_CONFIG:
-		if (record->bytes == 0)
-			SAY(place, "an empty configuration");
+		take_config(verify, place, record, data);
 		return 0;
 	case WEIR_CONTROL_INPUT:
 		if (record->bytes < 2 || ((const char *)data)[0] != '{' ||

@@ -4,6 +4,7 @@
  *   verify.c          the directory, the order of things, the report
  *   verify_log.c      files of one log -> the chain of blocks that are in force
  *   verify_control.c  the control log: epochs, sources, closes
+ *   verify_zones.c    the rules of time zones behind a configuration
  *   verify_lane.c     the lanes: series, marks, events
  *   verify_ring.c     the ledger: each ring's sequences, exactly once
  *   verify_crc.c      CRC32C
@@ -178,6 +179,9 @@ void verify_closes(struct verify *verify);
 /* Was there an engine without this lane, before the first block that it has and after others that
  * had the lane? Then retention may have taken all of it, and its LSNs begin anew. */
 bool verify_lane_dropped(const struct verify *verify, const struct verify_log *log);
+
+/* verify_zones.c: what is wrong with the zones of a CONFIG record ("has ..."); NULL: nothing. */
+const char *verify_zones(const void *record, size_t bytes);
 
 /* verify_lane.c */
 int verify_lanes(struct verify *verify);

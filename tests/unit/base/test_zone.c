@@ -411,3 +411,24 @@ Test(zone, says_what_the_c_library_says)
 		zone_free(zone);
 	}
 }
+
+Test(zone, has_a_granule_that_divides_all_its_offsets)
+{
+	static const struct {
+		const char *line;
+		int64_t granule_s;
+	} zones[] = {{"A 0", 86400},
+		     {"A 0 GMT0BST,M3.5.0/1,M10.5.0", 3600},
+		     {"A 19800", 1800},
+		     {"A 0 1000+18000 2000+20700", 900},
+		     {"A -2670 63593070+0 GMT0", 30}};
+
+	for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++) {
+		struct zone *zone = NULL;
+
+		cr_assert_eq(zone_read(zones[i].line, strlen(zones[i].line), &zone), 0);
+		cr_assert_eq(zone_granule_ms(zone), zones[i].granule_s * 1000);
+		zone_free(zone);
+	}
+	cr_assert_eq(zone_granule_ms(NULL), 86400000);
+}

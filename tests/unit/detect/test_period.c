@@ -4,6 +4,7 @@
 #include <math.h>
 #include <time.h>
 
+#include "base/zone.h"
 #include "detect/period.h"
 #include "support.h"
 
@@ -25,10 +26,11 @@ Test(period, months_are_those_of_the_calendar)
 	for (int64_t day = -146097; day < 146097; day++) {
 		struct tm tm = calendar(day * DAY);
 		int64_t month = (tm.tm_year - 70) * 12 + tm.tm_mon;
-		cr_assert_eq(period_of(day, DAY, DETECTOR_MONTH), month, "day %ld", (long)day);
+		cr_assert_eq(period_of(day, DAY, DETECTOR_MONTH, NULL), month, "day %ld",
+			     (long)day);
 		if (tm.tm_mday == 1) {
-			cr_assert_eq(period_first(month, DAY, DETECTOR_MONTH), day);
-			cr_assert_eq(period_last(month - 1, DAY, DETECTOR_MONTH), day - 1);
+			cr_assert_eq(period_first(month, DAY, DETECTOR_MONTH, NULL), day);
+			cr_assert_eq(period_last(month - 1, DAY, DETECTOR_MONTH, NULL), day - 1);
 		}
 	}
 }
@@ -36,11 +38,11 @@ Test(period, months_are_those_of_the_calendar)
 Test(period, weeks_begin_on_monday)
 {
 	for (int64_t hour = -1000; hour < 3000; hour++) {
-		int64_t week = period_of(hour, HOUR, 7 * DAY);
-		struct tm tm = calendar(period_first(week, HOUR, 7 * DAY) * HOUR);
+		int64_t week = period_of(hour, HOUR, 7 * DAY, NULL);
+		struct tm tm = calendar(period_first(week, HOUR, 7 * DAY, NULL) * HOUR);
 		cr_assert(tm.tm_wday == 1 && tm.tm_hour == 0 && tm.tm_min == 0);
-		cr_assert_leq(period_first(week, HOUR, 7 * DAY), hour);
-		cr_assert_geq(period_last(week, HOUR, 7 * DAY), hour);
+		cr_assert_leq(period_first(week, HOUR, 7 * DAY, NULL), hour);
+		cr_assert_geq(period_last(week, HOUR, 7 * DAY, NULL), hour);
 	}
 }
 
@@ -48,13 +50,13 @@ Test(period, every_interval_lies_in_the_one_period_that_says_so)
 {
 	const int64_t lengths[] = {0, 5 * MINUTE, HOUR, 6 * HOUR, DAY, 7 * DAY, DETECTOR_MONTH};
 	for (uint32_t l = 0; l < sizeof(lengths) / sizeof(lengths[0]); l++) {
-		int64_t length = lengths[l], last = period_of(-200001, MINUTE, length);
+		int64_t length = lengths[l], last = period_of(-200001, MINUTE, length, NULL);
 		for (int64_t i = -200000; i < 200000; i++) {
-			int64_t number = period_of(i, MINUTE, length);
+			int64_t number = period_of(i, MINUTE, length, NULL);
 			cr_assert(number == last || number == last + 1);
 			if (number != last) {
-				cr_assert_eq(period_first(number, MINUTE, length), i);
-				cr_assert_eq(period_last(last, MINUTE, length), i - 1);
+				cr_assert_eq(period_first(number, MINUTE, length, NULL), i);
+				cr_assert_eq(period_last(last, MINUTE, length, NULL), i - 1);
 			}
 			last = number;
 		}
@@ -82,7 +84,7 @@ static void begin(enum aggregation aggregation, uint32_t slices, struct period *
 		shop.observations.numerator = numerator;
 		shop.observations.weight = weight;
 	}
-	period_init(period, HOUR);
+	period_init(period, HOUR, NULL);
 	cr_assert_eq(period_grow(period, slices), 0);
 }
 
@@ -219,7 +221,7 @@ Test(period, saved_and_loaded_goes_on_like_one_that_was_not)
 	}
 	period_save(&period, &saved);
 	struct bytes_reader in = {.data = saved.data, .left = saved.used};
-	period_init(&loaded, HOUR);
+	period_init(&loaded, HOUR, NULL);
 	cr_assert_eq(period_grow(&loaded, 20), 0);
 	cr_assert_eq(period_load(&loaded, 20, &in), 0);
 	for (int i = 0; i < 30; i++) {
@@ -236,4 +238,99 @@ Test(period, saved_and_loaded_goes_on_like_one_that_was_not)
 	cr_assert_eq(period_load(&loaded, 20, &half), -EPROTO);
 	bytes_fini(&saved);
 	period_fini(&period), period_fini(&loaded);
+}
+
+static struct zone *zone_of(const char *line)
+{
+	struct zone *zone = NULL;
+
+	cr_assert_eq(zone_read(line, strlen(line), &zone), 0, "%s", line);
+	return zone;
+}
+
+/* What its clock shows in the middle of an interval. */
+static struct tm wall(int64_t interval, int64_t interval_ms, const struct zone *zone)
+{
+	int64_t ms = interval * interval_ms + interval_ms / 2;
+
+	return calendar(ms + zone_offset_ms(zone, ms));
+}
+
+Test(period, days_weeks_and_months_of_a_place_are_those_of_its_clock)
+{
+	static const char *const lines[] = {
+		"Europe/London 0 GMT0BST,M3.5.0/1,M10.5.0", "Asia/Kolkata 19800 IST-5:30",
+		"Pacific/Auckland 43200 NZST-12NZDT,M9.5.0,M4.1.0/3",
+		"America/Sao_Paulo -10800 <-03>3<-02>,M10.3.0/0,M2.3.0/0"};
+	const int64_t lengths[] = {DAY, 7 * DAY, DETECTOR_MONTH}, interval_ms = 15 * MINUTE;
+
+	for (int l = 0; l < 4 * 3; l++) {
+		struct zone *zone = zone_of(lines[l / 3]);
+		int64_t length = lengths[l % 3], from = INT64_C(1700000000000) / interval_ms;
+		int64_t last = period_of(from - 1, interval_ms, length, zone);
+		int periods = 0;
+
+		for (int64_t i = from; i < from + 366 * 96; i++) {
+			int64_t number = period_of(i, interval_ms, length, zone);
+			struct tm now = wall(i, interval_ms, zone);
+			struct tm was = wall(i - 1, interval_ms, zone);
+			bool begins = length == DETECTOR_MONTH     ? now.tm_mon != was.tm_mon
+				      : now.tm_yday == was.tm_yday ? false
+				      : length == DAY              ? true
+								   : now.tm_wday == 1;
+
+			cr_assert_eq(number, last + begins, "%s %ld", lines[l / 3], (long)i);
+			if (begins) {
+				cr_assert_eq(period_first(number, interval_ms, length, zone), i);
+				cr_assert_eq(period_last(last, interval_ms, length, zone), i - 1);
+			}
+			last = number;
+			periods += begins;
+		}
+		cr_assert_geq(periods, length == DAY ? 365 : 12);
+		zone_free(zone);
+	}
+}
+
+Test(period, a_day_of_23_hours_or_of_25_is_whole_and_comes_once)
+{
+	/* Until 2011 clocks in Newfoundland were set a minute past midnight, back into the day
+	 * before. */
+	struct zone *zones[] = {
+		zone_of("Europe/London 0 GMT0BST,M3.5.0/1,M10.5.0"),
+		zone_of("America/St_Johns -12600 NST3:30NDT,M4.1.0/0:01,M10.5.0/0:01")};
+	uint32_t lengths[2][1500] = {{0}}, short_days = 0, long_days = 0;
+
+	for (int z = 0; z < 2; z++) {
+		struct period period;
+		int64_t last = 0, since = 0;
+
+		shop_init(&shop, 3, 1, MINUTE, AGGREGATE_COUNT);
+		shop.observations.interval = INT64_C(1700000000000) / MINUTE;
+		period_init(&period, DAY, zones[z]);
+		cr_assert_eq(period_grow(&period, 1), 0);
+		for (int i = 0; i < 400 * 1440; i++) {
+			shop.observations.interval++;
+			shop.value[0] = shop.events[0] = 1;
+			const struct observations *o = period_add(&period, &shop.observations);
+			if (!o)
+				continue;
+			uint32_t minutes = (uint32_t)(shop.observations.interval - since);
+			cr_assert(last == 0 || o->interval == last + 1);
+			cr_assert(last == 0 || !(o->flags & OBSERVATION_INCOMPLETE));
+			cr_assert(last == 0 || o->value[0] == minutes);
+			if (last)
+				lengths[z][minutes < 1500 ? minutes : 0]++;
+			last = o->interval;
+			since = shop.observations.interval;
+		}
+		period_fini(&period);
+		zone_free(zones[z]);
+	}
+	short_days = lengths[0][23 * 60];
+	long_days = lengths[0][0];
+	cr_assert_eq(short_days, 1);
+	cr_assert_eq(long_days, 1);
+	cr_assert_eq(lengths[0][1440], 397);
+	cr_assert_eq(lengths[1][1440] + lengths[1][1380] + lengths[1][0], 399);
 }
