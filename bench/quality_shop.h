@@ -72,6 +72,9 @@ struct shop_part {
 	 * injection could be found, [series * SHOP_EVENTS]. */
 	uint32_t *fired;
 	uint8_t *fired_at;
+	/* Alarm-hours at severity 50 in training: of the first week, then of the others; and the
+	 * last such hour: [3][series]. */
+	uint32_t *early;
 	double *error_squares; /* [series], of log(expected / lambda), and of how many minutes */
 	uint32_t *errors;
 	double *score_ns; /* [series], processor time of a series-minute */
@@ -134,7 +137,8 @@ enum shop_row {
 	SHOP_ROW_DELAY_20,
 	SHOP_ROW_HOURS,   /* a series-week, at severity 50 */
 	SHOP_ROW_EPISODES,
-	SHOP_ROW_GLOBAL_HOURS, /* at the threshold for all rates */
+	SHOP_ROW_EARLY, /* the same hours of the first week of all, and of the next three */
+	SHOP_ROW_GLOBAL_HOURS = SHOP_ROW_EARLY + 2, /* at the threshold for all rates */
 	SHOP_ROW_SHIPPED,      /* per cent of the injections at which an alarm fires */
 	SHOP_ROW_FIRED,        /* alarms on clean data, a series-year */
 	SHOP_ROW_THRESHOLD,    /* for one alarm-hour a series-week; all: for all rates */

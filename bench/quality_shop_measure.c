@@ -21,7 +21,7 @@
 struct tally {
 	double events, oracle, weir, global, shipped, rivals[SHOP_METHODS]; /* found */
 	double far_weir, far_oracle, near_weir, near_oracle;       /* delays */
-	double hours, episodes, fired, global_hours, loud[SHOP_METHODS];
+	double hours, episodes, early[2], fired, global_hours, loud[SHOP_METHODS];
 	double squares, errors, ns, series;
 };
 
@@ -163,6 +163,8 @@ static void tally_clean(const struct shop_part *part, float global, struct tally
 	for (uint32_t k = SHOP_HOUR; part->rivals && k < SHOP_METHODS; k++)
 		tally->loud[k] = sum_of(part->methods[k].loud_hours, part->series);
 	for (uint32_t i = 0; i < part->series; i++) {
+		tally->early[0] += part->early[i];
+		tally->early[1] += part->early[part->series + i];
 		tally->fired += part->fired[i];
 		tally->squares += part->error_squares[i];
 		tally->errors += part->errors[i];
@@ -227,6 +229,9 @@ static void fill_column(const struct tally *tally, uint32_t column, struct shop_
 	figures[SHOP_ROW_DELAY_20][column] = tally->near_weir / tally->near_oracle;
 	figures[SHOP_ROW_HOURS][column] = tally->hours / weeks;
 	figures[SHOP_ROW_EPISODES][column] = tally->episodes / weeks;
+	figures[SHOP_ROW_EARLY][column] = tally->early[0] / tally->series;
+	figures[SHOP_ROW_EARLY + 1][column] =
+		tally->early[1] / tally->series / (SHOP_TRAIN_WEEKS - 1);
 	figures[SHOP_ROW_GLOBAL_HOURS][column] = tally->global_hours / weeks;
 	figures[SHOP_ROW_SHIPPED][column] = 100.0 * tally->shipped / tally->events;
 	figures[SHOP_ROW_FIRED][column] = tally->fired / weeks * 52.0;

@@ -37,11 +37,12 @@ int shop_part_init(struct shop_part *part, enum shop_kind kind, const struct cou
 	part->oracle_reach = calloc((size_t)series * SHOP_EVENTS * SHOP_REACH, sizeof(float));
 	part->error_squares = calloc(series, sizeof(double));
 	part->score_ns = calloc(series, sizeof(double));
-	part->errors = calloc((size_t)2 * series, sizeof(uint32_t));
+	part->errors = calloc((size_t)5 * series, sizeof(uint32_t));
 	part->fired_at = calloc((size_t)series * SHOP_EVENTS, sizeof(uint8_t));
 	bool failed = !part->events || !part->oracle_reach || !part->error_squares ||
 		      !part->score_ns || !part->errors || !part->fired_at;
 	part->fired = part->errors ? part->errors + series : NULL;
+	part->early = part->errors ? part->errors + (size_t)2 * series : NULL;
 	for (uint32_t i = 0; i < SHOP_METHODS; i++)
 		failed |= (i == SHOP_WEIR || rivals) && scores_init(&part->methods[i], series) < 0;
 	for (uint32_t i = 0; i < COUNTS_SIZES; i++) {
@@ -140,6 +141,22 @@ static void note_step(struct shop_part *part, const struct shop_twins *twins, ui
 	}
 }
 
+/* While it learns. */
+static void note_early(struct shop_part *part, const struct shop_twins *twins, uint32_t minute,
+		       const struct scored *scored)
+{
+	uint32_t *hours = part->early + (minute < COUNTS_WEEK ? 0 : part->series);
+	uint32_t *last = part->early + (size_t)2 * part->series;
+
+	for (uint32_t i = twins->from; i < twins->from + twins->count; i++) {
+		if (scored[2 * (i - twins->from)].severity < LOUD_SEVERITY ||
+		    last[i] == minute / 60 + 1)
+			continue;
+		hours[i]++;
+		last[i] = minute / 60 + 1;
+	}
+}
+
 /* A minute's values, and where there are any the visits behind them, of both twins. */
 static void fill_values(const struct shop_twins *twins, uint32_t t, double *values, double *weights)
 {
@@ -171,6 +188,8 @@ static int score_weir(struct shop_part *part, const struct shop_twins *twins)
 			     scored);
 		if (t >= SHOP_TEST)
 			note_step(part, twins, t, scored);
+		else
+			note_early(part, twins, t, scored);
 	}
 	double each = (now_ns() - begin) / SHOP_MINUTES / spec.series;
 	for (uint32_t i = 0; i < twins->count; i++)

@@ -23,6 +23,8 @@ static const struct {
 	[SHOP_ROW_DELAY_20] = {"  20 %", "delay_20", 2, false},
 	[SHOP_ROW_HOURS] = {"alarm-hours/week, severity 50", "hours_50", 2, false},
 	[SHOP_ROW_EPISODES] = {"  episodes", "episodes_50", 2, false},
+	[SHOP_ROW_EARLY] = {"  in the first week of all", "hours_50_week_1", 2, false},
+	[SHOP_ROW_EARLY + 1] = {"  in each of the next three", "hours_50_week_2_4", 2, false},
 	[SHOP_ROW_GLOBAL_HOURS] = {"  at the one threshold", "hours_global", 2, false},
 	[SHOP_ROW_SHIPPED] = {"alarms fired as shipped at, %", "shipped", 1, false},
 	[SHOP_ROW_FIRED] = {"  on clean data, a series-year", "fired_year", 1, false},
@@ -100,6 +102,21 @@ static void print_line(const struct shop_table *table, const char *name, const c
 		printf("%.6g}\n", value);
 }
 
+/* The cells, by size: "shop_t0_weir_20p_r100". */
+static void print_cells_json(const struct shop_table *table)
+{
+	for (uint32_t k = 0; k < COUNTS_SIZES / 2; k++) {
+		for (uint32_t i = 0; i < table->rates; i++) {
+			char name[32], column[32];
+			snprintf(column, sizeof(column), "r%g", table->rate[i]);
+			snprintf(name, sizeof(name), "weir_%.0fp", -100.0 * counts_sizes[k]);
+			print_line(table, name, column, table->cells[k][0][i]);
+			snprintf(name, sizeof(name), "oracle_%.0fp", -100.0 * counts_sizes[k]);
+			print_line(table, name, column, table->cells[k][1][i]);
+		}
+	}
+}
+
 static void print_json(const struct shop_table *table)
 {
 	for (uint32_t row = 0; row < SHOP_ROWS; row++) {
@@ -112,6 +129,7 @@ static void print_json(const struct shop_table *table)
 			print_line(table, rows[row].name, column, table->figures[row][i]);
 		}
 	}
+	print_cells_json(table);
 }
 
 void shop_table_print(const struct shop_table *table, bool json)
