@@ -11,6 +11,7 @@ orders=$(cd "$(dirname "$0")/../.." && pwd)/tools/shop/data/orders-2011-01.csv.g
 config_write <<'END'
 interval: 10m
 lateness: {event: 0s}
+timezone: Europe/London
 metrics:
   - {name: lines, event: line}
   - {name: price, event: line, agg: mean}
@@ -52,21 +53,23 @@ last_of() {
 	ctl detectors show "$1" --json | jq -c '[.through_ms / 1000 - 600, (.top_slices[0] |
 		.expected, .lower, .upper, .score, .onset, .severity)]'
 }
-settled() { ctl status --json | jq -e '.store.closes == .store.stored_through and .store.closes > 0' >/dev/null; }
+# scored MS: all three have been scored up to there.
+scored() { ctl detectors list --json | jq -es --argjson ms "$1" 'length == 3 and all(.through_ms == $ms)' >/dev/null; }
 
 weird_start
 : >"$E2E/seen"
 for week in "$E2E"/week*.csv; do
 	"$WEIRCTL" import "$week" --socket "$E2E/weir.sock" --event line --value price \
 		--dimension country --time time --source orders --quiet >"$E2E/out" || fail "import: $(cat "$E2E/out")"
-	wait_for 20 'the week to be scored' settled
+	last=$(tail -n 1 "$week" | cut -d, -f1)
+	wait_for 20 'the week to be scored' scored $(((last / 600 + 1) * 600000))
 	for name in lines price export; do echo "$name $(last_of "$name")" >>"$E2E/seen"; done
 done
 weird_stop
 "$WEIRCTL" replay "$E2E/data" --compare >"$E2E/out" || fail "replay: $(cat "$E2E/out")"
 
 # Of the file alone; and, for numbers with rounding in them, of what the engine took for the values.
-score() { "$WEIRCTL" score "$1" --interval 10m --kind "$2" >"$E2E/$3.scored" || fail "score $1"; }
+score() { "$WEIRCTL" score "$1" --interval 10m --kind "$2" --timezone Europe/London >"$E2E/$3.scored" || fail "score $1"; }
 for name in lines price export; do
 	"$WEIRCTL" replay "$E2E/data" --scores "$name" >"$E2E/$name.replayed" || fail "replay --scores $name"
 done
@@ -86,7 +89,7 @@ for name in ("lines", "price", "export"):
     for row in csv.DictReader(open(f"{sys.argv[1]}/{name}.scored")):
         scored[name, int(row["timestamp"])] = row
 seen = [line.split(" ", 1) for line in open(f"{sys.argv[1]}/seen")]
-assert len(seen) >= 12 and len({line for _, line in seen}) >= 12, seen
+assert len(seen) >= 12 and len({(name, json.loads(line)[0]) for name, line in seen}) == len(seen), seen
 for name, line in seen:
     time, *numbers = json.loads(line)
     row = scored[name, time]
