@@ -1,5 +1,6 @@
 /* A fork while memory of the library's is being made, or the engine spoken to: by a signal handler,
- * behind any system call of it. One of the two processes goes on late, when the other is through. */
+ * behind any system call of it. One of the two processes goes on late, when the other is through.
+ */
 #include "setup.h"
 
 #include <fcntl.h>

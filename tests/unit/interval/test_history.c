@@ -448,8 +448,9 @@ Test(history, a_metric_of_another_meaning_is_another_series)
 	struct history_metric sum = {
 		.name = "orders", .spec = 2, .kind = HISTORY_SUM, .aggregation = AGGREGATE_SUM};
 	struct history_rows rows = {0};
-	struct history_row row = {
-		.metric = 1, .interval = 10, .words = {2, weir_value_bits(7.5), weir_value_bits(30)}};
+	struct history_row row = {.metric = 1,
+				  .interval = 10,
+				  .words = {2, weir_value_bits(7.5), weir_value_bits(30)}};
 
 	fill(history, 10, 1);
 	history_rows_interval(&rows, 10, false);
