@@ -410,6 +410,7 @@ static void step_slices(struct bank *bank, const struct observations *observatio
 		busy |= bank->lives[i].status != LIFE_NORMAL;
 	}
 	bank->running = busy;
+	bank->told = bank->slices;
 	if (!step.incomplete)
 		learn_volume(bank, observations);
 }
@@ -492,12 +493,13 @@ void bank_slice(const struct bank *bank, uint32_t slice, struct bank_slice *ret_
 {
 	const struct verdicts *verdicts = &bank->verdicts;
 	const struct life *life = &bank->lives[slice];
+	bool told = slice < bank->told;
 
 	*ret_slice = (struct bank_slice){
 		.label = bank->labels[slice],
-		.expected = verdicts->expected[slice],
-		.lower = verdicts->lower[slice],
-		.upper = verdicts->upper[slice],
+		.expected = told ? verdicts->expected[slice] : NAN,
+		.lower = told ? verdicts->lower[slice] : NAN,
+		.upper = told ? verdicts->upper[slice] : NAN,
 		.score = math_max(-verdicts->log10_p[slice], 0),
 		.onset = verdicts->onset[slice],
 		.severity = severity_clamp(math_max(bank->raw[slice], 0)),

@@ -169,7 +169,7 @@ static void free_slices(struct bank *bank)
 	bank->learn = NULL;
 	bank->lives = NULL;
 	bank->labels = NULL;
-	bank->slices = bank->capacity = 0;
+	bank->slices = bank->capacity = bank->told = 0;
 }
 
 void bank_interval(struct bank *bank, int64_t interval_ms)
@@ -232,8 +232,8 @@ void bank_destroy(struct bank *bank)
 	free(bank);
 }
 
-/* Rows of doubles that a bank itself keeps; the last six are carried over when it grows. */
-enum { DOUBLE_ROWS = 11, DOUBLE_ROWS_KEPT = 6 };
+/* Rows of doubles that a bank itself keeps. */
+enum { DOUBLE_ROWS = 11 };
 
 static void place_doubles(struct bank *bank, double *block, uint32_t capacity)
 {
@@ -274,7 +274,7 @@ static size_t state_bytes(const struct bank *bank, uint32_t capacity)
 static void grow_doubles(struct bank *bank, double *block, uint32_t capacity)
 {
 	double *old = bank->verdicts.expected;
-	for (uint32_t row = DOUBLE_ROWS - DOUBLE_ROWS_KEPT; row < DOUBLE_ROWS && old; row++)
+	for (uint32_t row = 0; row < DOUBLE_ROWS && old; row++)
 		memcpy(block + (size_t)row * capacity, old + (size_t)row * bank->capacity,
 		       bank->slices * sizeof(double));
 	place_doubles(bank, block, capacity);

@@ -47,6 +47,7 @@ struct bank {
 	struct zone *zone; /* our own, which the spec points to; NULL: UTC */
 	const struct detector_ops *ops;
 	uint32_t slices, capacity;
+	uint32_t told; /* slices of which the last step said something: none after a load */
 
 	/* Of the observations, as last seen: for bank_end() and ids. */
 	char source[32];

@@ -447,6 +447,10 @@ static void check_restarts(const struct detector_spec *spec, enum aggregation ag
 		struct bytes_reader reader = {second.data, second.used, false};
 		cr_assert_eq(bank_load(other, &reader), 0);
 		cr_assert_eq(reader.left, 0);
+		/* What it would say is not kept, and is not 0. */
+		struct bank_slice slice;
+		bank_slice(other, 0, &slice);
+		cr_assert(isnan(slice.expected) && isnan(slice.lower) && isnan(slice.upper));
 	}
 	cr_assert_gt(straight.count, 4, "too little happened: %u", straight.count);
 	cr_assert_eq(straight.count, restarted.count);
