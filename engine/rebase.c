@@ -29,9 +29,10 @@
 
 struct rebase {
 	struct rebase_options options;
-	pthread_mutex_t lock;    /* over `look` and `asked_text`, for moments */
+	pthread_mutex_t lock;    /* over the three below, for moments */
 	struct rebase_look look; /* what others see */
-	char *asked_text;        /* given, not yet taken */
+	struct rebase_counters counters;
+	char *asked_text; /* given, not yet taken */
 
 	/* The agent's. */
 	enum rebase_phase phase;
@@ -51,7 +52,7 @@ struct rebase {
 	bool begun;          /* `next` is known */
 	int64_t first, next; /* interval */
 	int64_t target;      /* through this one */
-	uint64_t intervals;
+	uint64_t intervals, hours, days;
 	uint64_t sequence;
 };
 
@@ -128,6 +129,13 @@ void rebase_look(struct rebase *rebase, struct rebase_look *ret_look)
 	pthread_mutex_unlock(&rebase->lock);
 }
 
+void rebase_counters(struct rebase *rebase, struct rebase_counters *ret_counters)
+{
+	pthread_mutex_lock(&rebase->lock);
+	*ret_counters = rebase->counters;
+	pthread_mutex_unlock(&rebase->lock);
+}
+
 static void enter(struct rebase *rebase, enum rebase_phase phase, uint64_t now_ns)
 {
 	rebase->phase = phase;
@@ -135,7 +143,14 @@ static void enter(struct rebase *rebase, enum rebase_phase phase, uint64_t now_n
 	int64_t all = rebase->target - rebase->first;
 	pthread_mutex_lock(&rebase->lock);
 	rebase->look.phase = phase;
+	rebase->counters.intervals += rebase->intervals - rebase->look.intervals;
+	rebase->counters.stretches += rebase->hours - rebase->look.hours;
+	rebase->counters.stretches += rebase->days - rebase->look.days;
+	rebase->counters.done += phase == REBASE_DONE;
+	rebase->counters.failed += phase == REBASE_FAILED;
 	rebase->look.intervals = rebase->intervals;
+	rebase->look.hours = rebase->hours;
+	rebase->look.days = rebase->days;
 	rebase->look.damaged = rebase->scan ? history_scan_damaged(rebase->scan) : 0;
 	if (rebase->begun && all > 0)
 		rebase->look.part = (double)(rebase->next - rebase->first) / (double)(all + 1);
@@ -170,7 +185,7 @@ static int begin(struct rebase *rebase, uint64_t now_ns)
 		return 0;
 	const char *name = rebase->options.sources->sources[rebase->source].name;
 	rebase->begun = false;
-	rebase->intervals = 0;
+	rebase->intervals = rebase->hours = rebase->days = 0;
 	rebase->wanted = closing_sequence(rebase->options.closing);
 	rebase->scorer = scorer_create(0, 1, rebase->options.interval_ms, rebase->options.registry);
 	int error = rebase->scorer ? scorer_source(rebase->scorer, rebase->source, name) : -ENOMEM;
@@ -370,6 +385,8 @@ static int absorb_point(struct rebase *rebase, const struct stage *stage,
 		error = put_row(rebase, &point->rows[i], stretch.interval);
 	if (!error)
 		error = scorer_absorb(rebase->scorer, rebase->source, &stretch);
+	rebase->hours += !error && stage->tier == HISTORY_HOUR;
+	rebase->days += !error && stage->tier == HISTORY_DAY;
 	return error;
 }
 
@@ -507,9 +524,11 @@ static int wait_for_record(struct rebase *rebase, uint64_t now_ns)
 	rebase->look.closed = rebase->target;
 	rebase->look.part = 1.0;
 	pthread_mutex_unlock(&rebase->lock);
-	log_info("rebase", "%s: %" PRIu64 " intervals of history, in force behind close %" PRIu64,
+	log_info("rebase",
+		 "%s: %" PRIu64 " intervals of history, before them %" PRIu64 " hours and %" PRIu64
+		 " days; in force behind close %" PRIu64,
 		 rebase->options.sources->sources[rebase->source].name, rebase->intervals,
-		 rebase->sequence);
+		 rebase->hours, rebase->days, rebase->sequence);
 	enter(rebase, REBASE_DONE, now_ns);
 	forget(rebase);
 	return 1;

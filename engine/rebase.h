@@ -65,12 +65,17 @@ struct rebase_look {
 	enum rebase_phase phase;
 	uint32_t source;
 	uint64_t intervals; /* lived through so far */
+	uint64_t hours, days; /* taken as sums before them */
 	double part;        /* of one, about */
 	uint64_t sequence;  /* REBASE_DONE: of the close before the record */
 	int64_t closed;     /* and the interval through which it was closed */
 	uint32_t damaged;   /* chunks of the history that could not be read */
 	char why[256];      /* REBASE_FAILED */
 };
+struct rebase_counters { /* since the start */
+	uint64_t done, failed, intervals, stretches;
+};
+void rebase_counters(struct rebase *rebase, struct rebase_counters *ret_counters);
 void rebase_look(struct rebase *rebase, struct rebase_look *ret_look);
 const char *rebase_phase_name(enum rebase_phase phase);
 

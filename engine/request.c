@@ -492,16 +492,19 @@ static char *answer_rebase(struct engine *engine, const void *request)
 	struct rebase_look look;
 	char why[WHY_BYTES];
 
-	if (source && engine_rebase(engine, source, why, sizeof(why)) < 0)
-		return refusal(why);
+	int error = source ? engine_rebase(engine, source, why, sizeof(why)) : 0;
+	if (error < 0)
+		return take_text(json_pack("{sb ss sb}", "ok", 0, "error", why, "unknown",
+					   error == -ENOENT));
 	rebase_look(engine->rebase, &look);
 	const char *name = look.phase == REBASE_IDLE
 				   ? ""
 				   : engine->recovered.sources.sources[look.source].name;
-	json_t *rebase = json_pack("{ss ss sI sf sI ss}", "phase", rebase_phase_name(look.phase),
-				   "source", name, "intervals", (json_int_t)look.intervals, "part",
-				   look.part, "damaged", (json_int_t)look.damaged, "error",
-				   look.why);
+	json_t *rebase = json_pack("{ss ss sI sI sI sf sI ss}", "phase",
+				   rebase_phase_name(look.phase), "source", name, "intervals",
+				   (json_int_t)look.intervals, "hours", (json_int_t)look.hours,
+				   "days", (json_int_t)look.days, "part", look.part, "damaged",
+				   (json_int_t)look.damaged, "error", look.why);
 	if (rebase && look.phase == REBASE_DONE) {
 		json_object_set_new(rebase, "close", json_integer((json_int_t)look.sequence));
 		json_object_set_new(rebase, "behind_ms",

@@ -36,6 +36,8 @@ struct shard_stats {
 
 struct store_stats {
 	uint64_t closes, stored_through, revisions, checkpoints, outbox, inputs;
+	uint64_t muted, withheld;
+	struct rebase_counters rebase;
 	int64_t failing, control_log_failing;
 	struct history_counters history;
 	uint64_t history_through;
@@ -178,6 +180,18 @@ static const struct stat_row rows[] = {
 		  "Those of them whose anomalies are in the store."),
 	STORE_ROW(COUNTER, revisions, "revisions", "revisions",
 		  "Revisions of anomalies stored since the start."),
+	STORE_ROW(COUNTER, muted, "revisions_muted", "revisions",
+		  "Those of them that a mute has kept from Redis."),
+	STORE_ROW(GAUGE, withheld, "anomalies_withheld", "anomalies",
+		  "Anomalies that go on and were muted: told when the mute is over."),
+	STORE_ROW(COUNTER, rebase.done, "rebases", "rebases",
+		  "Times that a source's detectors have lived through its history again."),
+	STORE_ROW(COUNTER, rebase.failed, "rebases_failed", "rebases",
+		  "Times that it was tried in vain; the log says why."),
+	STORE_ROW(COUNTER, rebase.intervals, "rebase_intervals", "intervals",
+		  "Intervals that were lived through again."),
+	STORE_ROW(COUNTER, rebase.stretches, "rebase_stretches", "stretches",
+		  "Hours and days that were taken as sums before them."),
 	STORE_ROW(COUNTER, checkpoints, "checkpoints", "checkpoints",
 		  "Checkpoints written since the start."),
 	STORE_ROW(COUNTER, history_through, "history_closes", "closes",
@@ -304,6 +318,8 @@ static void take_store(struct engine *engine, struct store_stats *to)
 		.revisions = weir_load_relaxed_64(&storing->revisions),
 		.checkpoints = weir_load_relaxed_64(&storing->checkpoints),
 		.outbox = weir_load_relaxed_64(&storing->outbox),
+		.muted = weir_load_relaxed_64(&storing->muted),
+		.withheld = weir_load_relaxed_64(&storing->withheld),
 		.inputs = closing_records_kept(engine->closing),
 		.failing = (int32_t)weir_load_relaxed_32((const uint32_t *)&storing->failing),
 		.control_log_failing = closing_failing(engine->closing),
@@ -312,6 +328,7 @@ static void take_store(struct engine *engine, struct store_stats *to)
 			(const uint32_t *)&engine->keeping.failing),
 	};
 	history_counters(engine->history, &to->history);
+	rebase_counters(engine->rebase, &to->rebase);
 }
 
 static void take_redis(struct engine *engine, struct redis_stats *to)

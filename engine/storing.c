@@ -214,12 +214,16 @@ static void forget_batch(struct storing *storing)
 {
 	while (storing->first) {
 		struct stored_item *next = storing->first->next;
-		bool revision = storing->first->anomaly != NULL;
+		const struct anomaly *anomaly = storing->first->anomaly;
+		bool revision = anomaly != NULL;
+		bool muted = revision && anomaly->muted && anomaly->state != ANOMALY_PENDING;
 		free(storing->first->anomaly);
 		free(storing->first->input);
 		free(storing->first);
 		storing->first = next;
+		/* Relaxed: for people. */
 		weir_store_relaxed_64(&storing->revisions, storing->revisions + revision);
+		weir_store_relaxed_64(&storing->muted, storing->muted + muted);
 	}
 	storing->last = &storing->first;
 	storing->batch_closes = 0;
@@ -251,6 +255,7 @@ static int commit(struct storing *storing, uint64_t now_ns)
 	weir_store_relaxed_32((uint32_t *)&storing->failing, 0);
 	weir_store_relaxed_64(&storing->stored_through, storing->batch_sequence);
 	weir_store_relaxed_64(&storing->inputs_stored, storing->inputs.count);
+	weir_store_relaxed_64(&storing->withheld, storing->inputs.withheld_count); /* for people */
 	forget_batch(storing);
 	return 1;
 }

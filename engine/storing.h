@@ -50,6 +50,8 @@ struct storing {
 	/* For people: stored relaxed. */
 	uint64_t inputs_stored; /* number of the last one */
 	uint64_t stored_through, revisions, checkpoints, outbox;
+	uint64_t muted;    /* of the revisions, those that a mute has withheld */
+	uint64_t withheld; /* anomalies that go on untold */
 	int32_t failing;
 };
 

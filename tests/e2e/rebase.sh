@@ -33,7 +33,8 @@ replayed() {
 
 # Nothing is known of it yet.
 weird_start
-"$WEIRCTL" rebase nobody --socket "$E2E/control.sock" 2>"$E2E/err" && fail "a rebase of nobody"
+"$WEIRCTL" rebase nobody --socket "$E2E/control.sock" 2>"$E2E/err"
+expect "exit code of a rebase of nobody" $? 1
 grep -q 'there is no such source' "$E2E/err" || fail "$(cat "$E2E/err")"
 
 # Two hours of the past, up to a minute ago: some twenty orders a second of 10 each.
@@ -62,7 +63,8 @@ timeout 60 "$WEIRCTL" import "$E2E/past.csv" "${ends[@]}" --event purchase --val
 	--dimension country --source live --clock wall --rebase --json >"$E2E/out" 2>"$E2E/err" ||
 	fail "import: $(cat "$E2E/out" "$E2E/err")"
 head -n 1 "$E2E/out" | jq -e '.ok and .events > 100000' >/dev/null || fail "$(cat "$E2E/out")"
-tail -n 1 "$E2E/out" | jq -e '.phase == "done" and .intervals > 7000 and .damaged == 0' >/dev/null ||
+tail -n 1 "$E2E/out" | jq -e '.phase == "done" and .intervals > 7000 and .hours > 9000 and
+	.damaged == 0' >/dev/null ||
 	fail "$(cat "$E2E/out")"
 grep -q 'rebase: live: [0-9]* intervals of history' "$WEIRD_LOG" || fail "the engine does not say so"
 
@@ -83,9 +85,14 @@ ctl anomalies --json >"$E2E/anomalies"
 jq -s -e 'any(.data.metric == "orders" and .data.expected > 15 and .data.expected < 25)' \
 	"$E2E/anomalies" >/dev/null || fail "not what was expected: $(head -n 3 "$E2E/anomalies")"
 
-# Another one resolves what fires.
+# Another one resolves what fires, and says for people what it lived through.
+ctl rebase >"$E2E/out" 2>"$E2E/err" || fail "rebase: $(cat "$E2E/out")"
+says 'intervals of history, and 1 day and [0-9]* hours before them, as sums; in force from'
 ctl rebase --json >"$E2E/out" || fail "rebase: $(cat "$E2E/out")"
 is '.phase == "done" and .source == "live"'
+ctl stat --json 'rebase*' | jq -es 'map({(.name): .value}) | add | .rebases_total == 3 and
+	.rebases_failed_total == 0 and .rebase_intervals_total > 7000 and .rebase_stretches_total > 9000' \
+	>/dev/null || fail "its numbers: $(ctl stat 'rebase*')"
 resolved() { ctl anomalies --json | jq -s -e 'any(.data.state == "resolved")' >/dev/null; }
 wait_for 10 'what fired to be resolved' resolved
 

@@ -3,6 +3,7 @@
  */
 #include "rebase.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -29,13 +30,19 @@ static const char *text_of(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
-/* "rebase" of the answer, to be json_decref'd; source NULL: only look. */
-static json_t *look(const char *socket, const char *source, char *why, size_t why_bytes)
+static uint64_t number_of(const json_t *object, const char *key)
 {
-	json_t *answer = ask(socket,
-			     source ? json_pack("{ss ss}", "command", "rebase", "source", source)
-				    : json_pack("{ss}", "command", "rebase"),
-			     why, why_bytes);
+	return (uint64_t)json_integer_value(json_object_get(object, key));
+}
+
+/* "rebase" of the answer, to be json_decref'd; source NULL: only look. NULL: why, and the exit
+ * code. */
+static json_t *look(const char *socket, const char *source, int *ret_code, char *why,
+		    size_t why_bytes)
+{
+	json_t *request = source ? json_pack("{ss ss}", "command", "rebase", "source", source)
+				 : json_pack("{ss}", "command", "rebase");
+	json_t *answer = ask_of(socket, request, ret_code, why, why_bytes);
 	json_t *rebase = json_incref(json_object_get(answer, "rebase"));
 	json_decref(answer);
 	return rebase;
@@ -46,9 +53,8 @@ json_t *rebase_follow(const char *control_socket, const char *source, bool quiet
 {
 	const char *socket = ask_socket(control_socket);
 	struct progress progress;
-	json_t *rebase = look(socket, source, why, why_bytes);
+	json_t *rebase = look(socket, source, ret_code, why, why_bytes);
 
-	*ret_code = TOOL_IO;
 	progress_begin(&progress, "rebuilding", "intervals", quiet);
 	while (rebase) {
 		const char *phase = text_of(rebase, "phase");
@@ -66,7 +72,7 @@ json_t *rebase_follow(const char *control_socket, const char *source, bool quiet
 			      (uint64_t)json_integer_value(json_object_get(rebase, "intervals")));
 		json_decref(rebase);
 		pause_asking();
-		rebase = look(socket, NULL, why, why_bytes);
+		rebase = look(socket, NULL, ret_code, why, why_bytes);
 	}
 	progress_end(&progress);
 	if (rebase)
@@ -134,11 +140,16 @@ void rebase_print(const json_t *rebase, bool json)
 		return;
 	}
 	text_time(time, json_integer_value(json_object_get(rebase, "behind_ms")));
-	printf("%s: its detectors have lived through %lld intervals of history; in force from %s "
-	       "on\n",
-	       text_of(rebase, "source"),
-	       (long long)json_integer_value(json_object_get(rebase, "intervals")), time);
-	long long damaged = json_integer_value(json_object_get(rebase, "damaged"));
+	uint64_t intervals = number_of(rebase, "intervals"), hours = number_of(rebase, "hours");
+	uint64_t days = number_of(rebase, "days"), damaged = number_of(rebase, "damaged");
+	printf("%s: its detectors have lived through %" PRIu64 " interval%s of history",
+	       text_of(rebase, "source"), intervals, text_s(intervals));
+	if (days)
+		printf(", and %" PRIu64 " day%s", days, text_s(days));
+	if (hours)
+		printf("%s %" PRIu64 " hour%s", days ? " and" : ", and", hours, text_s(hours));
+	printf("%s; in force from %s on\n", days || hours ? " before them, as sums" : "", time);
 	if (damaged)
-		printf("%lld pieces of the history could not be read\n", damaged);
+		printf("%" PRIu64 " piece%s of the history could not be read\n", damaged,
+		       text_s(damaged));
 }

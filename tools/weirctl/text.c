@@ -78,6 +78,11 @@ void text_double(char text[TEXT_NUMBER_BYTES], double value)
 	}
 }
 
+const char *text_s(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
 void text_time(char text[TEXT_TIME_BYTES], int64_t unix_ms)
 {
 	int64_t ms = unix_ms % 1000;

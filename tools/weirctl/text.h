@@ -19,6 +19,8 @@ void text_csv(FILE *to, const char *text);
 void text_double(char text[TEXT_NUMBER_BYTES], double value);
 /* "2011-01-04T10:00:00.000Z". */
 void text_time(char text[TEXT_TIME_BYTES], int64_t unix_ms);
+/* The end of a word: "" for one, else "s". */
+const char *text_s(uint64_t count);
 /* Unix seconds, "2011-01-04", "2011-01-04T10:00", "2011-01-04 10:00:00Z"; all UTC. 0, or -EINVAL.
  */
 int text_parse_time(const char *text, int64_t *ret_unix_ms);
