@@ -39,14 +39,40 @@ static int each_remark(void *self, const struct operator_input *input, uint64_t 
 	return 0;
 }
 
-json_t *listing_event(struct store_reader *reader, const struct anomaly *anomaly,
-		      const char *environment)
+static json_t *payload(const struct anomaly *anomaly, const char *environment)
 {
-	struct remarks remarks = {.notes = json_array()};
 	char *text = payload_json(anomaly, environment);
 	json_t *event = text ? json_loads(text, 0, NULL) : NULL;
 
 	free(text);
+	return event;
+}
+
+/* The figures by which one that is over is remembered: its last revision's are nearly normal. */
+static void add_strongest(struct store_reader *reader, const struct anomaly *anomaly, json_t *event)
+{
+	static const char *const shown[] = {"interval_start", "severity", "observed", "expected"};
+	struct anomaly *strongest = malloc(sizeof(*strongest));
+
+	if (strongest && store_find_strongest(reader, anomaly->id, strongest) > 0) {
+		json_t *whole = payload(strongest, "-"), *member = json_object();
+		const json_t *data = json_object_get(whole, "data");
+		for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
+			json_object_set(member, shown[i], json_object_get(data, shown[i]));
+		json_object_set_new(event, "strongest", member);
+		json_decref(whole);
+	}
+	free(strongest);
+}
+
+json_t *listing_event(struct store_reader *reader, const struct anomaly *anomaly,
+		      const char *environment)
+{
+	struct remarks remarks = {.notes = json_array()};
+	json_t *event = payload(anomaly, environment);
+
+	if (event && anomaly->state == ANOMALY_RESOLVED)
+		add_strongest(reader, anomaly, event);
 	/* Without remarks an anomaly is still worth showing. */
 	(void)store_inputs(reader, -1, anomaly->id, NOTES_MAX, each_remark, &remarks);
 	if (event && (remarks.ack || json_array_size(remarks.notes) > 0)) {

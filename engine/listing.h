@@ -12,8 +12,9 @@
 #include "deliver/store.h"
 
 /* A revision as subscribers get it, and beside that, where there is something to say, the member
- * `operator`: {"ack": {number, author, time_ms, text}, "notes": [the same, ...]}. NULL: no memory.
- */
+ * `operator`: {"ack": {number, author, time_ms, text}, "notes": [the same, ...]}; of a resolved one
+ * `strongest`: {interval_start, severity, observed, expected} of its most severe revision. NULL: no
+ * memory. */
 json_t *listing_event(struct store_reader *reader, const struct anomaly *anomaly,
 		      const char *environment);
 /* {"number", "kind", "author", "time_ms", "text", and what it is about}; a mute that was ended by

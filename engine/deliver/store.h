@@ -69,6 +69,9 @@ int store_anomalies(struct store_reader *reader, const struct store_query *query
 		    void *self);
 /* An anomaly's last revision: 1; 0: there is none; negative errno. */
 int store_find(struct store_reader *reader, const uint64_t id[2], struct anomaly *ret_anomaly);
+/* The same of its most severe revision, the first of them. */
+int store_find_strongest(struct store_reader *reader, const uint64_t id[2],
+			 struct anomaly *ret_anomaly);
 /* Ids that begin with these hexadecimal digits (at most 32): 0, 1 and *ret_id, 2 for more than one;
  * negative errno. */
 int store_match(struct store_reader *reader, const char *digits, uint64_t ret_id[2]);

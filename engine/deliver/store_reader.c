@@ -20,6 +20,7 @@ enum statement {
 	STATEMENT_REVISIONS,
 	STATEMENT_LATEST,
 	STATEMENT_FIND,
+	STATEMENT_STRONGEST,
 	STATEMENT_MATCH,
 	STATEMENT_INPUTS,
 	STATEMENTS
@@ -46,6 +47,9 @@ static const char *const statements[STATEMENTS] = {
 			     "AND (?7 OR r.fired OR r.state <> 2) ORDER BY row DESC LIMIT ?4",
 	[STATEMENT_FIND] = "SELECT row, " STORE_COLUMNS " FROM revision WHERE id = ? "
 			   "ORDER BY revision DESC LIMIT 1",
+	[STATEMENT_STRONGEST] = "SELECT row, " STORE_COLUMNS " FROM revision WHERE id = ? "
+				"ORDER BY typeof(severity) = 'real' DESC, severity DESC, revision "
+				"LIMIT 1",
 	[STATEMENT_MATCH] = "SELECT DISTINCT id FROM revision WHERE id >= ?1 AND id < ?1 || 'g' "
 			    "LIMIT 2",
 	[STATEMENT_INPUTS] = "SELECT " STORE_INPUT_COLUMNS ", ended FROM input "
@@ -127,21 +131,30 @@ static int read_anomaly(struct store_reader *reader, sqlite3_stmt *statement,
 	return error;
 }
 
-int store_outbox_next(struct store_reader *reader, uint64_t after, uint64_t *ret_row,
-		      struct anomaly *ret_anomaly)
+/* The statement's one row, if it has one: 1, 0, or negative. Its column `row` too, where ret_row is
+ * not NULL. */
+static int take_anomaly(struct store_reader *reader, sqlite3_stmt *statement, int row,
+			uint64_t *ret_row, struct anomaly *ret_anomaly)
 {
-	sqlite3_stmt *statement = reader->statement[STATEMENT_OUTBOX];
-	sqlite3_bind_int64(statement, 1, (sqlite3_int64)after);
 	int result = sqlite3_step(statement);
 	int answer = store_sql_errno(reader->db, result);
 	if (result == SQLITE_ROW) {
-		*ret_row = (uint64_t)sqlite3_column_int64(statement, 1 + STORE_COLUMNS_COUNT);
+		if (ret_row)
+			*ret_row = (uint64_t)sqlite3_column_int64(statement, row);
 		answer = read_anomaly(reader, statement, ret_anomaly);
 		if (!answer)
 			answer = 1;
 	}
 	sqlite3_reset(statement);
 	return answer;
+}
+
+int store_outbox_next(struct store_reader *reader, uint64_t after, uint64_t *ret_row,
+		      struct anomaly *ret_anomaly)
+{
+	sqlite3_stmt *statement = reader->statement[STATEMENT_OUTBOX];
+	sqlite3_bind_int64(statement, 1, (sqlite3_int64)after);
+	return take_anomaly(reader, statement, 1 + STORE_COLUMNS_COUNT, ret_row, ret_anomaly);
 }
 
 int store_anomalies(struct store_reader *reader, const struct store_query *query, store_each *each,
@@ -174,21 +187,25 @@ int store_anomalies(struct store_reader *reader, const struct store_query *query
 	return error;
 }
 
-int store_find(struct store_reader *reader, const uint64_t id[2], struct anomaly *ret_anomaly)
+static int find_by_id(struct store_reader *reader, enum statement which, const uint64_t id[2],
+		      struct anomaly *ret_anomaly)
 {
-	sqlite3_stmt *statement = reader->statement[STATEMENT_FIND];
+	sqlite3_stmt *statement = reader->statement[which];
 	char text[33];
 	anomaly_id_text(id, text);
 	sqlite3_bind_text(statement, 1, text, -1, SQLITE_TRANSIENT);
-	int result = sqlite3_step(statement);
-	int answer = store_sql_errno(reader->db, result);
-	if (result == SQLITE_ROW) {
-		answer = read_anomaly(reader, statement, ret_anomaly);
-		if (!answer)
-			answer = 1;
-	}
-	sqlite3_reset(statement);
-	return answer;
+	return take_anomaly(reader, statement, 0, NULL, ret_anomaly);
+}
+
+int store_find(struct store_reader *reader, const uint64_t id[2], struct anomaly *ret_anomaly)
+{
+	return find_by_id(reader, STATEMENT_FIND, id, ret_anomaly);
+}
+
+int store_find_strongest(struct store_reader *reader, const uint64_t id[2],
+			 struct anomaly *ret_anomaly)
+{
+	return find_by_id(reader, STATEMENT_STRONGEST, id, ret_anomaly);
 }
 
 int store_match(struct store_reader *reader, const char *digits, uint64_t ret_id[2])

@@ -114,6 +114,10 @@ minutes 154 195 40
 minutes 195 198 200
 play
 expect "the end of what was told" "$(states "$id")" "firing resolved"
+operate 0 anomalies --metric orders
+grep "^${id:0:8} .*resolved.* 201 instead of" "$E2E/out" >/dev/null ||
+	fail "a resolved one is not told by its peak: $(cat "$E2E/out")"
+expect "the same as JSON" "$(ctl anomalies --json | jq -r "select(.data.id == \"$id\").strongest.observed")" 201
 expect "it was acknowledged" "$(listed "$id" '.[-1].data | [.state, .acknowledged, .muted] | join(" ")')" \
 	"resolved true false"
 second=$(open_id) || fail "nothing fires within the mute"
@@ -121,6 +125,8 @@ expect "what Redis heard of it" "$(states "$second")" ""
 expect "it is stored as muted" "$(listed "$second" 'map(.data.muted) | unique | .[0]')" true
 operate 0 anomalies
 says '\[muted\]'
+[ "$(ctl stat --json revisions_muted | jq '.value > 0')" = true ] || fail "what is muted is not counted"
+[ "$(ctl stat --json anomalies_withheld | jq '.value > 0')" = true ] || fail "what is withheld is not counted"
 within=$(ctl anomalies --json | jq -rs 'map(select(.data.start == "2026-01-05T02:30:00Z" and .data.slice == "").data.id)[0]')
 expect "what began and ended within the mute" "$(states "$within")" ""
 # It ends at minute 200, and what fires then is told.

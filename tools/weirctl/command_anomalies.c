@@ -112,9 +112,11 @@ static void print_remarks(const json_t *said)
 static void print_people(const json_t *event)
 {
 	const json_t *data = json_object_get(event, "data");
+	const json_t *strongest = json_object_get(event, "strongest");
+	const json_t *figures = strongest ? strongest : data;
 	char observed[TEXT_NUMBER_BYTES], expected[24];
-	text_double(observed, number_of(data, "observed"));
-	snprintf(expected, sizeof(expected), "%.6g", number_of(data, "expected"));
+	text_double(observed, number_of(figures, "observed"));
+	snprintf(expected, sizeof(expected), "%.6g", number_of(figures, "expected"));
 	printf("%.8s  %-20s  %-8s %5.1f %-8s  %-34s %s instead of %s", text_of(data, "id"),
 	       text_of(data, "interval_start"), text_of(data, "state"), number_of(data, "peak"),
 	       text_of(data, "direction"), text_of(event, "subject"), observed, expected);
@@ -224,7 +226,8 @@ const struct command command_anomalies = {
 		    .summary = "what it found, newest first",
 		    .description = "What was found, newest first: by the running engine, or, with "
 				   "DIR, in a data directory; with what operators said of it. What "
-				   "was pending and went before it fired is left out.",
+				   "was pending and went before it fired is left out. The figures of "
+				   "a resolved one are those of its most severe revision.",
 		    COMMAND_ROWS(rows),
 		    COMMAND_EXAMPLES(examples),
 		    .environment = "WEIR_CONTROL"},
