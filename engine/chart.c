@@ -70,7 +70,8 @@ static int open_reader(const char *path, struct history_reader **ret_reader, cha
 	return error;
 }
 
-void *chart_json(const char *path, const struct history_query *query, char *why, size_t why_bytes)
+static void *chart_json(const char *path, const struct history_query *query, bool *ret_unknown,
+			char *why, size_t why_bytes)
 {
 	struct history_reader *reader;
 	struct history_answer answer;
@@ -79,6 +80,7 @@ void *chart_json(const char *path, const struct history_query *query, char *why,
 		return NULL;
 	int error = history_read(reader, query, &answer, why, why_bytes);
 	history_reader_close(reader);
+	*ret_unknown = error == -ENOENT;
 	if (error < 0)
 		return NULL;
 	json_t *json = answer_json(&answer);
@@ -117,7 +119,8 @@ static int each_name(void *self, const struct history_name *name)
 	return 0;
 }
 
-void *chart_names(const char *path, const char *metric, char *why, size_t why_bytes)
+static void *chart_names(const char *path, const char *metric, bool *ret_unknown, char *why,
+			 size_t why_bytes)
 {
 	struct listing listing = {.list = json_array(), .metric = metric};
 	struct history_reader *reader;
@@ -130,6 +133,12 @@ void *chart_names(const char *path, const char *metric, char *why, size_t why_by
 	history_reader_close(reader);
 	if (error < 0) {
 		snprintf(why, why_bytes, "cannot read %s: %s", path, strerror(-error));
+		json_decref(listing.list);
+		return NULL;
+	}
+	if (metric && json_array_size(listing.list) == 0) {
+		*ret_unknown = true;
+		snprintf(why, why_bytes, "nothing is known of %s: see weirctl history", metric);
 		json_decref(listing.list);
 		return NULL;
 	}
@@ -166,15 +175,17 @@ char *chart_answer(const char *path, const void *request)
 	};
 	int64_t points = integer_of(request, "points", 0);
 	bool slices = json_is_true(json_object_get(request, "slices"));
+	bool unknown = false;
 	json_t *found;
 
 	query.points_max = points > 0 && points < CHART_POINTS_MAX ? (uint32_t)points : 0;
 	if (metric && !slices)
-		found = chart_json(path, &query, why, sizeof(why));
+		found = chart_json(path, &query, &unknown, why, sizeof(why));
 	else
-		found = chart_names(path, metric, why, sizeof(why));
+		found = chart_names(path, metric, &unknown, why, sizeof(why));
 	if (!found)
-		return text_of(json_pack("{sb ss}", "ok", 0, "error", why));
+		return text_of(
+			json_pack("{sb ss sb}", "ok", 0, "error", why, "unknown", unknown));
 	return text_of(json_pack("{sb so}", "ok", 1,
 				 !metric  ? "metrics"
 				 : slices ? "slices"

@@ -16,12 +16,11 @@
 
 #include "interval/history.h"
 
-/* A json_t (void * so that this header needs no jansson). NULL: what is wrong is in `why`. */
-void *chart_json(const char *path, const struct history_query *query, char *why, size_t why_bytes);
-/* [{"source","metric","aggregation","slices"},...]; with a metric: [{"source","slice"},...]. */
-void *chart_names(const char *path, const char *metric, char *why, size_t why_bytes);
 /* The answer to {"command":"history",...}: "metric" (none: which there are), "slice", "source",
- * "from_ms", "to_ms", "back_ms", "step_ms", "points"; or "slices": true. Malloc'd. */
+ * "from_ms", "to_ms", "back_ms", "step_ms", "points"; or "slices": true. It has the above as
+ * "history"; or "metrics": [{"source","metric","aggregation","slices"},...]; or "slices" of a
+ * metric: [{"source","slice"},...]; or "error", with "unknown": true where there is no such metric
+ * or slice. Malloc'd; `request` is a json_t. */
 char *chart_answer(const char *path, const void *request);
 
 #endif

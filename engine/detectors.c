@@ -187,7 +187,9 @@ void *detectors_json(struct engine *engine, const char *name)
 	add_idle(engine->running ? engine->running : engine->config, &list);
 	if (name && json_array_size(list.detectors) == 0) {
 		json_decref(list.detectors);
-		return json_pack("{sb ss}", "ok", 0, "error", "there is no such detector");
+		return json_pack("{sb ss sb}", "ok", 0, "error",
+				 "there is no such detector: see weirctl detectors list", "unknown",
+				 1);
 	}
 	return json_pack("{sb so}", "ok", 1, "detectors", list.detectors);
 }

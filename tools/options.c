@@ -201,9 +201,12 @@ int options_parse(const struct options *options, int argc, char **argv, void *se
 	while ((row = next_row(options, argc, argv, &argument, ret_code))) {
 		int error = take_row(row, self, argument);
 		if (error < 0) {
-			*ret_code = options_wrong(options, "--%s cannot be \"%s\"%s", row->name,
-						  argument ? argument : "",
-						  error == -ERANGE ? ": out of range" : "");
+			*ret_code = options_wrong(
+				options, "--%s cannot be \"%s\"%s", row->name,
+				argument ? argument : "",
+				error == -ERANGE               ? ": out of range"
+				: row->kind == OPTION_DURATION ? ": " OPTIONS_DURATION_WORDS
+							       : "");
 			return 1;
 		}
 	}

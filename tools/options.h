@@ -100,6 +100,7 @@ const char *options_operand(const char **at, size_t *ret_bytes, bool *ret_option
 int options_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value);
 int options_f64(const char *text, double min, double max, double *ret_value);
 /* "250ms", "60s", "5m", "1h", "7d"; a bare number is seconds. */
+#define OPTIONS_DURATION_WORDS "a duration is a number with ms, s, m, h or d, as 90s or 7d"
 int options_duration_ms(const char *text, uint64_t min_ms, uint64_t max_ms, uint64_t *ret_ms);
 
 /* Pieces of a manual page, for a program that puts its own together. */

@@ -50,6 +50,9 @@ apart() { ! ctl status --json | jq -e .redis.connected >/dev/null; }
 wait_for 20 "an engine that misses Redis" apart
 doctor
 expect "exit code without Redis" $? 1
+"$WEIRCTL" doctor --config "$E2E/weir.yaml" >"$E2E/people"
+expect "how many there are" "$(tail -n 1 "$E2E/people")" \
+	"$((clock + 1)) finding$([ "$clock" = 0 ] || echo s)"
 expect "findings without Redis" "$(wrong)" redis
 found redis 'redis.sock'
 redis_private "$E2E/redis.sock" --requirepass secret

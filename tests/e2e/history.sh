@@ -127,10 +127,21 @@ ctl history >"$E2E/out" || fail "metrics"
 grep -q '^conversion  *ratio ' "$E2E/out" || fail "metrics: $(cat "$E2E/out")"
 ctl history orders --slices >"$E2E/out" || fail "slices"
 grep -q '^import  *country=FR$' "$E2E/out" || fail "slices: $(cat "$E2E/out")"
-for wrong in "ordres" "orders --slice country=XX" "orders --since 2021-03-05 --until 2021-03-01"; do
+for wrong in "ordres" "orders --slice country=XX" "ordres --slices"; do
 	# shellcheck disable=SC2086
 	ctl history $wrong >"$E2E/out" 2>"$E2E/err"
-	expect "exit code of $wrong" $? 3
+	expect "exit code of $wrong" $? 1
+	# shellcheck disable=SC2086
+	"$WEIRCTL" history --directory "$E2E/data" $wrong >"$E2E/out" 2>"$E2E/err"
+	expect "exit code of $wrong in a directory" $? 1
+	grep -q 'nothing is known of' "$E2E/err" || fail "it says $(cat "$E2E/err")"
+done
+ctl history orders --since 2021-03-05 --until 2021-03-01 >/dev/null 2>&1
+expect "exit code of an end before the beginning" $? 2
+for wrong in --since --step; do
+	ctl history orders $wrong 1y >"$E2E/out" 2>"$E2E/err"
+	expect "exit code of $wrong 1y" $? 2
+	grep -q 'ms, s, m, h or d' "$E2E/err" || fail "units are not named: $(cat "$E2E/err")"
 done
 (ctl history ordres 2>&1 || :) | grep -q 'there are basket, biggest' || fail "what there is, is not said"
 ctl history orders --since yesterday >/dev/null 2>&1

@@ -9,11 +9,11 @@ interval: 1s
 shards: 3
 metrics:
   - {name: orders, event: purchase, by: [country]}
-  - {name: revenue, event: purchase, agg: sum}
+  - {name: revenue_of_everything_that_is_sold, event: purchase, agg: sum}
 detectors:
   - {name: orders-window, metric: orders, kind: window, window: 20, k: 3, for: 2}
   - {name: orders-profile, metric: orders}
-  - {name: no-revenue, metric: revenue, kind: absence, absent: 5}
+  - {name: no-revenue, metric: revenue_of_everything_that_is_sold, kind: absence, absent: 5}
 END
 ctl top --once 2>"$E2E/err"
 expect "exit code of top without an engine" $? 3
@@ -43,6 +43,8 @@ ctl detectors list >"$E2E/out" || fail "detectors list"
 expect "lines of the list" "$(wc -l <"$E2E/out")" 4
 grep -Eq '^orders-window +orders +live +window +[0-9]+ of 10 +4 +0 ' "$E2E/out" ||
 	fail "the list: $(cat "$E2E/out")"
+expect "column of the absence" "$(awk 'NR == 1 { at = index($0, "KIND") }
+	/^no-revenue/ { print substr($0, at, 8) }' "$E2E/out")" 'absence '
 ctl detectors list --json | jq -es 'all(.spec.severity > 0 and .state_bytes > 0 and .through_ms > 1e12 and
 	(has("top_slices") | not))' >/dev/null || fail "detectors list --json: $(ctl detectors list --json)"
 ctl detectors show orders-window >"$E2E/out" || fail "detectors show"

@@ -11,6 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "options.h"
+
 #define CONTROL_DEFAULT "/run/weir/control.sock"
 #define ANSWER_S 10
 #define ANSWER_BYTES_MAX (64u << 20)
@@ -145,9 +147,10 @@ json_t *ask_raw(const char *socket_path, json_t *request, char *why, size_t why_
 	return answer;
 }
 
-json_t *ask(const char *socket_path, json_t *request, char *why, size_t why_bytes)
+json_t *ask_of(const char *socket_path, json_t *request, int *ret_code, char *why, size_t why_bytes)
 {
 	json_t *answer = ask_raw(socket_path, request, why, why_bytes);
+	*ret_code = json_is_true(json_object_get(answer, "unknown")) ? TOOL_NO : TOOL_IO;
 	if (!answer)
 		return NULL;
 	if (json_is_true(json_object_get(answer, "ok")))
@@ -156,6 +159,12 @@ json_t *ask(const char *socket_path, json_t *request, char *why, size_t why_byte
 	snprintf(why, why_bytes, "the engine says: %s", said ? said : "no");
 	json_decref(answer);
 	return NULL;
+}
+
+json_t *ask(const char *socket_path, json_t *request, char *why, size_t why_bytes)
+{
+	int code;
+	return ask_of(socket_path, request, &code, why, why_bytes);
 }
 
 char *ask_directory(const char *given, const char *socket_path, char *why, size_t why_bytes)

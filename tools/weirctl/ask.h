@@ -14,6 +14,11 @@ const char *ask_socket(const char *given);
  * and what to do in `why`. */
 json_t *ask(const char *socket_path, json_t *request, char *why, size_t why_bytes);
 
+/* The same; without one *ret_code is what to leave with: TOOL_NO where the engine says that it
+ * knows no such thing, else TOOL_IO. */
+json_t *ask_of(const char *socket_path, json_t *request, int *ret_code, char *why,
+	       size_t why_bytes);
+
 /* The same, but an answer that says no is an answer too. */
 json_t *ask_raw(const char *socket_path, json_t *request, char *why, size_t why_bytes);
 

@@ -2,7 +2,6 @@
  * detectors: what the detectors are, and how far each has come.
  */
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,12 +44,34 @@ static void learning(const json_t *detector, char text[48])
 		snprintf(text, 48, "%" PRId64 " of %" PRId64, seen, wanted);
 }
 
-static void print_line(const json_t *detector)
+/* Columns of names: as wide as the longest of the list. */
+struct widths {
+	int of[3];
+};
+static const char *const columns[] = {"name", "metric", "source"};
+
+static struct widths measure(const json_t *list)
+{
+	struct widths widths = {{24, 16, 10}};
+	const json_t *detector;
+	size_t i;
+	json_array_foreach(list, i, detector)
+	{
+		for (int c = 0; c < 3; c++) {
+			int bytes = (int)strlen(text_of(detector, columns[c]));
+			widths.of[c] = bytes > widths.of[c] ? bytes : widths.of[c];
+		}
+	}
+	return widths;
+}
+
+static void print_line(const json_t *detector, const struct widths *widths)
 {
 	char learnt[48];
 	learning(detector, learnt);
-	printf("%-24s %-16s %-10s %-8s %-14s %6" PRId64 " %6" PRId64 " %8.1f %9" PRId64 "\n",
-	       text_of(detector, "name"), text_of(detector, "metric"), text_of(detector, "source"),
+	for (int c = 0; c < 3; c++)
+		printf("%-*s ", widths->of[c], text_of(detector, columns[c]));
+	printf("%-8s %-14s %6" PRId64 " %6" PRId64 " %8.1f %9" PRId64 "\n",
 	       text_of(detector, "kind"), learnt, integer_of(detector, "slices"),
 	       integer_of(detector, "firing"),
 	       json_number_value(json_object_get(detector, "severity")),
@@ -74,16 +95,18 @@ static void print_slices(const json_t *detector)
 	size_t i;
 	json_array_foreach(json_object_get(detector, "top_slices"), i, slice)
 	{
-		char band[3][TEXT_NUMBER_BYTES];
-		static const char *const of[] = {"expected", "lower", "upper"};
-		for (int n = 0; n < 3; n++) {
-			json_t *value = json_object_get(slice, of[n]);
-			snprintf(band[n], sizeof(band[n]), "%.6g",
-				 json_is_number(value) ? json_number_value(value) : NAN);
-		}
-		printf("  %-8s %5.1f  %s to %s, expected %s  %s\n", text_of(slice, "state"),
-		       json_number_value(json_object_get(slice, "severity")), band[1], band[2],
-		       band[0], text_of(slice, "slice")[0] ? text_of(slice, "slice") : "(total)");
+		const char *label = text_of(slice, "slice");
+		printf("  %-8s %5.1f  ", text_of(slice, "state"),
+		       json_number_value(json_object_get(slice, "severity")));
+		/* After a start or a rebase: its next interval, or period, is not over. */
+		if (json_is_number(json_object_get(slice, "expected")))
+			printf("%.6g to %.6g, expected %.6g",
+			       json_number_value(json_object_get(slice, "lower")),
+			       json_number_value(json_object_get(slice, "upper")),
+			       json_number_value(json_object_get(slice, "expected")));
+		else
+			printf("nothing to say before its next step");
+		printf("  %s\n", label[0] ? label : "(total)");
 	}
 }
 
@@ -105,20 +128,23 @@ static void print_whole(json_t *detector, bool first)
 	learning(detector, learnt);
 	if (json_is_integer(through))
 		text_time(time, json_integer_value(through));
-	printf("source %s: scored up to %s, learned enough: %s, %" PRId64 " slices, %" PRId64
+	printf("source %s: scored up to %s, learned enough: %s, %" PRId64 " slice%s, %" PRId64
 	       " firing, %" PRId64 " KiB\n",
 	       text_of(detector, "source"), time, learnt, integer_of(detector, "slices"),
+	       text_s((uint64_t)integer_of(detector, "slices")),
 	       integer_of(detector, "firing"), integer_of(detector, "state_bytes") >> 10);
 	print_slices(detector);
 }
 
 static void print_all(const struct detectors *given, json_t *list, bool whole)
 {
+	struct widths widths = measure(list);
 	json_t *detector;
 	size_t i;
 	if (!given->json && !whole)
-		printf("%-24s %-16s %-10s %-8s %-14s %6s %6s %8s %9s\n", "NAME", "METRIC", "SOURCE",
-		       "KIND", "LEARNED", "SLICES", "FIRING", "SEVERITY", "STATE KiB");
+		printf("%-*s %-*s %-*s %-8s %-14s %6s %6s %8s %9s\n", widths.of[0], "NAME",
+		       widths.of[1], "METRIC", widths.of[2], "SOURCE", "KIND", "LEARNED", "SLICES",
+		       "FIRING", "SEVERITY", "STATE KiB");
 	json_array_foreach(list, i, detector)
 	{
 		if (given->json) {
@@ -127,7 +153,7 @@ static void print_all(const struct detectors *given, json_t *list, bool whole)
 		} else if (whole) {
 			print_whole(detector, i == 0);
 		} else {
-			print_line(detector);
+			print_line(detector, &widths);
 		}
 	}
 }
@@ -141,10 +167,11 @@ static int run(void *self, int count, char **operands)
 	(void)count;
 	if (whole)
 		json_object_set_new(request, "name", json_string(operands[1]));
-	json_t *answer = ask(ask_socket(given->socket), request, why, sizeof(why));
+	int code;
+	json_t *answer = ask_of(ask_socket(given->socket), request, &code, why, sizeof(why));
 	if (!answer) {
 		fprintf(stderr, "weirctl: %s\n", why);
-		return strstr(why, "no such detector") ? TOOL_NO : TOOL_IO;
+		return code;
 	}
 	print_all(given, json_object_get(answer, "detectors"), whole);
 	json_decref(answer);

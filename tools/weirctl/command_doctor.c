@@ -106,7 +106,7 @@ static int run(void *self, int count, char **operands)
 	for (size_t i = 0; i < OPTIONS_COUNT(checks); i++)
 		checks[i](&doctor);
 	if (!given->json && doctor.wrong)
-		printf("%u findings\n", doctor.wrong);
+		printf("%u finding%s\n", doctor.wrong, text_s(doctor.wrong));
 	json_decref(doctor.answer);
 	if (doctor.config)
 		config_free(doctor.config);

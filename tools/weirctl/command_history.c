@@ -125,16 +125,19 @@ static int take_since(const struct history_command *command, int64_t *ret_from_m
 	return 0;
 }
 
-/* The engine's answer, or the directory's: the part `name` of it. NULL: said why. */
-static json_t *find(const struct history_command *command, json_t *request, const char *name)
+/* The engine's answer, or the directory's: the part `name` of it. NULL: said why, with the exit
+ * code. */
+static json_t *find(const struct history_command *command, json_t *request, const char *name,
+		    int *ret_code)
 {
 	char why[WHY_BYTES];
 	json_t *answer, *found;
 	char *path;
 
 	if (!command->directory) {
-		answer = ask(ask_socket(command->socket), request, why, sizeof(why));
+		answer = ask_of(ask_socket(command->socket), request, ret_code, why, sizeof(why));
 	} else {
+		*ret_code = TOOL_IO;
 		if (asprintf(&path, "%s/%s", command->directory, HISTORY_FILE) < 0)
 			return NULL;
 		char *text = chart_answer(path, request);
@@ -143,6 +146,8 @@ static json_t *find(const struct history_command *command, json_t *request, cons
 		free(text);
 		free(path);
 		snprintf(why, sizeof(why), "%s", text_of(answer, "error"));
+		if (json_is_true(json_object_get(answer, "unknown")))
+			*ret_code = TOOL_NO;
 	}
 	found = answer ? json_incref(json_object_get(answer, name)) : NULL;
 	json_decref(answer);
@@ -160,9 +165,10 @@ static int print_names(const struct history_command *command, const char *metric
 
 	if (metric)
 		json_object_set_new(request, "metric", json_string(metric));
-	json_t *found = find(command, request, name);
+	int code;
+	json_t *found = find(command, request, name, &code);
 	if (!found)
-		return TOOL_IO;
+		return code;
 	if (command->form == FORM_JSON) {
 		print_json(found);
 		json_decref(found);
@@ -246,8 +252,12 @@ static int run(void *self, int count, char **operands)
 	if (count == 0 || command->slices)
 		return print_names(command, count ? operands[0] : NULL);
 	if (take_since(command, &from_ms, &back_ms) < 0)
-		return options_wrong(&command_history.options, "--since cannot be \"%s\"",
+		return options_wrong(&command_history.options,
+				     "--since cannot be \"%s\": it is a time, as 2011-01-04T10:00, or "
+				     "so long before the end; " OPTIONS_DURATION_WORDS,
 				     command->since);
+	if (from_ms && command->until_ms < from_ms)
+		return options_wrong(&command_history.options, "--until is before --since");
 	json_t *request = json_pack("{ss ss sI sI sI sI}", "command", "history", "metric",
 				    operands[0], "from_ms", (json_int_t)from_ms, "back_ms",
 				    (json_int_t)back_ms, "step_ms", (json_int_t)command->step_ms,
@@ -258,9 +268,10 @@ static int run(void *self, int count, char **operands)
 		json_object_set_new(request, "slice", json_string(command->slice));
 	if (command->source)
 		json_object_set_new(request, "source", json_string(command->source));
-	json_t *found = find(command, request, "history");
+	int code;
+	json_t *found = find(command, request, "history", &code);
 	if (!found)
-		return TOOL_IO;
+		return code;
 	const json_t *points = json_object_get(found, "points");
 	if (command->form == FORM_JSON)
 		print_json(found);
@@ -297,9 +308,7 @@ const struct command command_history = {
 			COMMAND_ROWS(rows),
 			COMMAND_EXAMPLES(examples),
 			.exits =
-				{[TOOL_IO] =
-					 "no engine, no such metric or slice, or a file that cannot be "
-					 "read"},
+				{[TOOL_NO] = "there is no such metric or slice"},
 			.environment = "WEIR_CONTROL",
 		},
 	.bytes = sizeof(struct history_command),

@@ -368,12 +368,13 @@ static void print_text(const struct import_command *command, const struct import
 	char first[TEXT_TIME_BYTES], last[TEXT_TIME_BYTES];
 	text_time(first, import->first_ms);
 	text_time(last, import->last_ms);
-	printf("%llu rows: %zu events of %u series", (unsigned long long)import->rows,
-	       import->count, series_used(import));
+	printf("%llu row%s: %zu event%s of %u series", (unsigned long long)import->rows,
+	       text_s(import->rows), import->count, text_s(import->count), series_used(import));
 	if (import->count)
 		printf(", from %s to %s", first, last);
 	if (import->bad_rows)
-		printf("; %llu broken rows passed over", (unsigned long long)import->bad_rows);
+		printf("; %llu broken row%s passed over", (unsigned long long)import->bad_rows,
+		       text_s(import->bad_rows));
 	printf("\n%s in %.2f s\n",
 	       command->dry_run ? "read and checked, nothing sent" : "all in the engine's files",
 	       seconds);

@@ -231,6 +231,7 @@ Test(options, what_a_row_does_not_take_is_named, .init = cr_redirect_stderr)
 	cr_expect_eq(parse(&typed, "--share 1.5 in", &filled, operands), TOOL_USAGE);
 	cr_expect_eq(parse(&typed, "--take -x in", &filled, operands), TOOL_USAGE);
 	cr_expect_eq(parse(&typed, "--help=woman", &filled, operands), TOOL_USAGE);
+	cr_expect_eq(parse(&typed, "--wait 1y in", &filled, operands), TOOL_USAGE);
 	fflush(stderr);
 	cr_expect_stderr_eq_str("prog sub: --count cannot be \"10\": out of range\n"
 				"Try 'prog sub --help'.\n"
@@ -243,6 +244,9 @@ Test(options, what_a_row_does_not_take_is_named, .init = cr_redirect_stderr)
 				"prog sub: --take cannot be \"-x\"\n"
 				"Try 'prog sub --help'.\n"
 				"prog sub: --help cannot be \"woman\"\n"
+				"Try 'prog sub --help'.\n"
+				"prog sub: --wait cannot be \"1y\": a duration is a number with ms, "
+				"s, m, h or d, as 90s or 7d\n"
 				"Try 'prog sub --help'.\n");
 }
 
