@@ -16,7 +16,6 @@
 
 #include "detect/scoring.h"
 #include "quality_share.h"
-#include "quality_shop.h"
 #include "random.h"
 
 #define MINUTE_MS 60000
@@ -203,22 +202,17 @@ static int run_chunk(void *self, uint32_t index)
 }
 
 /* 0; -ENOMEM. */
-static int prepare(const struct lasting_spec *spec, struct lasting *all, uint32_t count)
+static int prepare(const struct shop_request *request, struct lasting *all, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		struct lasting *lasting = &all[i];
-		lasting->kind = i + 1 == count ? LASTING_CONVERSION
-					       : (enum lasting_kind)(i / spec->rates_count);
-		lasting->series = spec->series;
-		lasting->spec = (struct counts_spec){
-			.seed = spec->seed,
-			.rate = i + 1 == count ? CONVERSION_RATE
-					       : spec->rates[i % spec->rates_count],
-			.minutes = SHOP_MINUTES,
-			.tier = spec->other ? &counts_tiers_other[spec->tier]
-					    : &counts_tiers[spec->tier],
-			.other = spec->other};
-		lasting->events = calloc((size_t)spec->series *
+		bool last = i + 1 == count;
+		lasting->kind = last ? LASTING_CONVERSION
+				     : (enum lasting_kind)(i / request->rates_count);
+		lasting->series = request->series;
+		lasting->spec = shop_counts(
+			request, last ? CONVERSION_RATE : request->rates[i % request->rates_count]);
+		lasting->events = calloc((size_t)request->series *
 						 lasting_scenarios[lasting->kind].blocks,
 					 sizeof(*lasting->events));
 		if (!lasting->events)
@@ -227,20 +221,20 @@ static int prepare(const struct lasting_spec *spec, struct lasting *all, uint32_
 	return 0;
 }
 
-int lasting_run(const struct lasting_spec *spec, bool json)
+int lasting_run(const struct shop_request *request)
 {
-	uint32_t count = LASTING_CONVERSION * spec->rates_count + 1;
-	struct work work = {.count = count, .chunks = (spec->series + CHUNK - 1) / CHUNK};
+	uint32_t count = LASTING_CONVERSION * request->rates_count + 1;
+	struct work work = {.count = count, .chunks = (request->series + CHUNK - 1) / CHUNK};
 	int ret;
 
 	work.all = calloc(count, sizeof(*work.all));
 	if (!work.all)
 		return -ENOMEM;
-	ret = prepare(spec, work.all, count);
+	ret = prepare(request, work.all, count);
 	if (ret == 0)
-		ret = quality_share(spec->threads, count * work.chunks, run_chunk, &work);
+		ret = quality_share(request->threads, count * work.chunks, run_chunk, &work);
 	if (ret == 0)
-		lasting_print(spec, work.all, json);
+		lasting_print(request, work.all);
 	for (uint32_t i = 0; i < count; i++)
 		free(work.all[i].events);
 	free(work.all);

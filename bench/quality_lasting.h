@@ -12,10 +12,9 @@
 #ifndef BENCH_QUALITY_LASTING_H
 #define BENCH_QUALITY_LASTING_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
-#include "counts.h"
+#include "quality_shop.h"
 
 enum lasting_kind {
 	LASTING_SHIFT,
@@ -56,18 +55,10 @@ struct lasting {
 	struct lasting_event *events; /* [series * blocks] */
 };
 
-struct lasting_spec {
-	uint64_t seed;
-	uint32_t tier, series, threads;
-	bool other; /* of other habits and noise (counts.h) */
-	const double *rates; /* events a minute, of the first three */
-	uint32_t rates_count;
-};
-
 /* Score and print them all. 0; -ENOMEM. */
-int lasting_run(const struct lasting_spec *spec, bool json);
+int lasting_run(const struct shop_request *request);
 /* all: scenario by scenario of the first three, rate by rate, then conversion. */
-void lasting_print(const struct lasting_spec *spec, const struct lasting *all, bool json);
+void lasting_print(const struct shop_request *request, const struct lasting *all);
 
 /* The evidence that is needed: the logarithm of the minutes in a week, which is the mean time
  * between false alarms. */

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #include "quality_lasting.h"
-#include "quality_shop.h"
 
 static const char *const names[LASTING_KINDS] = {"shift", "drift", "outage", "conversion"};
 
@@ -154,12 +153,12 @@ static void print_value(double value, int decimals)
 		printf(" %7.*f", decimals, value);
 }
 
-static void print_line(const struct lasting_spec *spec, const struct row *row,
+static void print_line(const struct shop_request *request, const struct row *row,
 		       const struct lasting *lasting)
 {
 	double value = row->figure(lasting);
 
-	printf("{\"name\":\"shop_t%u_%s_%s_r%g\",\"value\":", spec->tier, names[row->kind],
+	printf("{\"name\":\"shop_t%u_%s_%s_r%g\",\"value\":", request->tier, names[row->kind],
 	       row->name, lasting->spec.rate);
 	if (isnan(value))
 		printf("null}\n");
@@ -167,33 +166,33 @@ static void print_line(const struct lasting_spec *spec, const struct row *row,
 		printf("%.6g}\n", value);
 }
 
-void lasting_print(const struct lasting_spec *spec, const struct lasting *all, bool json)
+void lasting_print(const struct shop_request *request, const struct lasting *all)
 {
-	if (!json) {
+	if (!request->json) {
 		printf("changes that last, tier %u: %u series a rate, found at severity 50\n\n"
 		       "%-33s",
-		       spec->tier, spec->series, "events a minute");
-		for (uint32_t i = 0; i < spec->rates_count; i++)
-			printf(" %7g", spec->rates[i]);
+		       request->tier, request->series, "events a minute");
+		for (uint32_t i = 0; i < request->rates_count; i++)
+			printf(" %7g", request->rates[i]);
 		putchar('\n');
 	}
 	for (size_t r = 0; r < ROWS; r++) {
 		const struct row *row = &rows[r];
-		uint32_t columns = row->kind == LASTING_CONVERSION ? 1 : spec->rates_count;
-		const struct lasting *first = all + row->kind * spec->rates_count;
+		uint32_t columns = row->kind == LASTING_CONVERSION ? 1 : request->rates_count;
+		const struct lasting *first = all + row->kind * request->rates_count;
 
-		if (!json)
+		if (!request->json)
 			printf("%-33s", row->label);
 		for (uint32_t i = 0; row->figure && i < columns; i++) {
-			if (json)
-				print_line(spec, row, &first[i]);
+			if (request->json)
+				print_line(request, row, &first[i]);
 			else
 				print_value(row->figure(&first[i]), row->decimals);
 		}
-		if (!json)
+		if (!request->json)
 			putchar('\n');
 	}
-	if (!json)
+	if (!request->json)
 		putchar('\n');
 	fflush(stdout);
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "quality.h"
+#include "quality_calm.h"
 #include "quality_lasting.h"
 #include "quality_share.h"
 #include "quality_shop.h"
@@ -19,14 +20,16 @@
 
 #define CHUNK 20 /* series */
 #define QUICK_SERIES 4
-#define TABLES (SHOP_KINDS + 1) /* the last: changes that last */
+
+/* Those of deviations are numbered as enum shop_kind. */
+enum { TABLE_LASTING = SHOP_KINDS, TABLE_CALM, TABLES };
 
 struct settings {
 	const char *rates;
 	uint32_t series, threads;
 	uint64_t seed;
-	unsigned tier; /* of the choices: 0, 1, all */
-	unsigned table; /* of the choices: enum shop_kind, lasting changes, all */
+	unsigned tier;  /* of the choices: 0, 1, all */
+	unsigned table; /* of the choices; TABLES: all */
 	bool quick, json, no_rivals, other;
 };
 
@@ -40,7 +43,8 @@ static const struct option_row rows[] = {
 	{.name = "rates",
 	 .argument = "LIST",
 	 .help = "events a minute; default 1,5,20,100,500,2000; of orders 20,100,500 for the "
-		 "conversion and 5,20,100 for the revenue; 5,20,100,500 for lasting changes",
+		 "conversion and 5,20,100 for the revenue; 5,20,100,500 for lasting changes; 5,100 "
+		 "for clean data",
 	 .kind = OPTION_TEXT,
 	 .at = offsetof(struct settings, rates)},
 	{.name = "series",
@@ -57,9 +61,9 @@ static const struct option_row rows[] = {
 	 .kind = OPTION_CHOICE,
 	 .at = offsetof(struct settings, tier)},
 	{.name = "table",
-	 .argument = "count|conversion|revenue|lasting|all",
-	 .help = "deviations of counts, of the ratio of orders to visits, of the sum of orders; or "
-		 "changes that last; default all",
+	 .argument = "count|conversion|revenue|lasting|calm|all",
+	 .help = "deviations of counts, of the ratio of orders to visits, of the sum of orders; "
+		 "changes that last; alarms on clean data by kind and interval; default all",
 	 .kind = OPTION_CHOICE,
 	 .at = offsetof(struct settings, table)},
 	{.name = "seed",
@@ -123,80 +127,65 @@ static int score_chunk(void *self, uint32_t chunk)
 	return shop_part_score(&work->parts[chunk / work->chunks], from, count);
 }
 
-static int run_tier(const struct settings *settings, enum shop_kind kind, uint32_t tier,
-		    const double *rates, uint32_t count)
+/* Deviations of one kind of metric. 0; -ENOMEM. */
+static int run_kind(const struct shop_request *request, enum shop_kind kind)
 {
-	struct work work = {.rates = count,
-			    .series = settings->series,
-			    .chunks = (settings->series + CHUNK - 1) / CHUNK};
-	struct shop_table table = {.tier = tier};
+	struct work work = {.rates = request->rates_count,
+			    .series = request->series,
+			    .chunks = (request->series + CHUNK - 1) / CHUNK};
+	struct shop_table table = {.tier = request->tier};
 	int ret = 0;
 
-	for (uint32_t i = 0; ret == 0 && i < count; i++) {
-		struct counts_spec spec = {.seed = settings->seed,
-					   .rate = rates[i],
-					   .minutes = SHOP_MINUTES,
-					   .tier = settings->other ? &counts_tiers_other[tier]
-								   : &counts_tiers[tier],
-					   .other = settings->other};
-		ret = shop_part_init(&work.parts[i], kind, &spec, settings->series,
-				     !settings->no_rivals);
+	for (uint32_t i = 0; ret == 0 && i < work.rates; i++) {
+		struct counts_spec spec = shop_counts(request, request->rates[i]);
+		ret = shop_part_init(&work.parts[i], kind, &spec, work.series, request->rivals);
 	}
 	if (ret == 0)
-		ret = quality_share(settings->threads, count * work.chunks, score_chunk, &work);
+		ret = quality_share(request->threads, work.rates * work.chunks, score_chunk, &work);
 	if (ret == 0)
-		ret = shop_measure(work.parts, count, &table);
+		ret = shop_measure(work.parts, work.rates, &table);
 	if (ret == 0)
-		shop_table_print(&table, settings->json);
-	for (uint32_t i = 0; i < count; i++)
+		shop_table_print(&table, request->json);
+	for (uint32_t i = 0; i < work.rates; i++)
 		shop_part_free(&work.parts[i]);
 	return ret;
-}
-
-/* Changes that last, beside the deviations. */
-static int run_lasting(const struct settings *settings, uint32_t tier, const double *rates,
-		       uint32_t count)
-{
-	const struct lasting_spec spec = {.seed = settings->seed,
-					  .tier = tier,
-					  .other = settings->other,
-					  .series = settings->series,
-					  .threads = settings->threads,
-					  .rates = rates,
-					  .rates_count = count};
-	return lasting_run(&spec, settings->json);
 }
 
 /* All tiers of a table. An exit code. */
 static int run_table(const struct settings *settings, uint32_t table)
 {
 	static const char *const all_rates[TABLES] = {"1,5,20,100,500,2000", "20,100,500",
-						      "5,20,100", "5,20,100,500"};
-	static const char *const quick_rates[TABLES] = {"20,500", "100", "20", "100"};
+						      "5,20,100", "5,20,100,500", "5,100"};
+	static const char *const quick_rates[TABLES] = {"20,500", "100", "20", "100", "100"};
 	const char *text = settings->rates ? settings->rates
 			   : settings->quick ? quick_rates[table]
 					     : all_rates[table];
 	double rates[SHOP_RATES_MAX];
-	uint32_t count;
+	struct shop_request request = {.seed = settings->seed,
+				       .series = settings->quick ? QUICK_SERIES : settings->series,
+				       .threads = settings->threads,
+				       .other = settings->other,
+				       .rivals = !settings->no_rivals,
+				       .json = settings->json,
+				       .rates = rates};
+	int ret = 0;
 
-	if (parse_rates(text, rates, &count) < 0)
+	if (parse_rates(text, rates, &request.rates_count) < 0)
 		return options_wrong(&quality_shop.options,
 				     "--rates: at most %d numbers between 0.01 and 100000, as "
 				     "1,20,500",
 				     SHOP_RATES_MAX);
-	for (uint32_t tier = 0; tier < COUNTS_TIERS; tier++) {
-		if (settings->tier < COUNTS_TIERS && settings->tier != tier)
+	for (; ret == 0 && request.tier < COUNTS_TIERS; request.tier++) {
+		if (settings->tier < COUNTS_TIERS && settings->tier != request.tier)
 			continue;
-		int ret = table < SHOP_KINDS ? run_tier(settings, (enum shop_kind)table, tier,
-							rates, count)
-					     : run_lasting(settings, tier, rates, count);
-		if (ret < 0) {
-			fprintf(stderr, "weir-bench: not enough memory; ask for fewer --series or "
-					"--threads\n");
-			return STATUS_UNABLE;
-		}
+		ret = table == TABLE_CALM      ? calm_run(&request)
+		      : table == TABLE_LASTING ? lasting_run(&request)
+					       : run_kind(&request, (enum shop_kind)table);
 	}
-	return STATUS_GOOD;
+	if (ret < 0)
+		fprintf(stderr, "weir-bench: not enough memory; ask for fewer --series or "
+				"--threads\n");
+	return ret < 0 ? STATUS_UNABLE : STATUS_GOOD;
 }
 
 static int run(void *self, int count, char **operands)
@@ -206,8 +195,6 @@ static int run(void *self, int count, char **operands)
 
 	(void)count;
 	(void)operands;
-	if (settings->quick)
-		settings->series = QUICK_SERIES;
 	for (uint32_t table = 0; table < TABLES && status == STATUS_GOOD; table++)
 		if (settings->table == TABLES || settings->table == table)
 			status = run_table(settings, table);

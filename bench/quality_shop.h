@@ -40,6 +40,27 @@ enum shop_method {
 	SHOP_METHODS,
 };
 
+/* What is asked of a table. */
+struct shop_request {
+	uint64_t seed;
+	uint32_t tier, series, threads;
+	bool other; /* of other habits and noise (counts.h) */
+	bool rivals, json;
+	const double *rates; /* events a minute */
+	uint32_t rates_count;
+};
+
+/* The series that it asks for, at one rate. */
+static inline struct counts_spec shop_counts(const struct shop_request *request, double rate)
+{
+	return (struct counts_spec){.seed = request->seed,
+				    .rate = rate,
+				    .minutes = SHOP_MINUTES,
+				    .tier = request->other ? &counts_tiers_other[request->tier]
+							   : &counts_tiers[request->tier],
+				    .other = request->other};
+}
+
 enum shop_kind {
 	SHOP_COUNT,      /* events */
 	SHOP_CONVERSION, /* orders of visits: a ratio */

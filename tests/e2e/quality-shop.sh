@@ -32,6 +32,9 @@ for tier in ("t0", "t1"):
     assert of("shift_limit") > 1 and of("drift_limit") > of("shift_limit")
     assert 0 <= of("conversion_found_30") <= of("conversion_found_60") <= 100
     assert 5 < of("conversion_limit") < 40
+    for kind in ("count", "conversion", "revenue", "basket"):
+        for minutes in (1, 5, 15, 60):
+            assert 0 <= figures[f"shop_{tier}_calm_{kind}_{minutes}m_r100"] < 20, (tier, kind, minutes)
 assert figures["shop_t0_error_r500"] < figures["shop_t1_error_r500"], "tier 1 is noisier"
 assert figures["shop_t0_oracle_r500"] > figures["shop_t0_oracle_r20"], "more events tell more"
 PYTHON
