@@ -147,7 +147,7 @@ static const struct row {
 
 static void print_value(double value, int decimals)
 {
-	if (isnan(value))
+	if (!isfinite(value))
 		printf(" %7s", "-");
 	else
 		printf(" %7.*f", decimals, value);
@@ -160,7 +160,7 @@ static void print_line(const struct shop_request *request, const struct row *row
 
 	printf("{\"name\":\"shop_t%u_%s_%s_r%g\",\"value\":", request->tier, names[row->kind],
 	       row->name, lasting->spec.rate);
-	if (isnan(value))
+	if (!isfinite(value))
 		printf("null}\n");
 	else
 		printf("%.6g}\n", value);

@@ -47,7 +47,7 @@ static const struct {
 
 static void print_number(double value, int width, int decimals)
 {
-	if (isnan(value))
+	if (!isfinite(value))
 		printf(" %*s", width, "-");
 	else
 		printf(" %*.*f", width, decimals, value);
@@ -62,7 +62,7 @@ static void print_cells(const struct shop_table *table)
 		printf("%-33s", label);
 		for (uint32_t i = 0; i < table->rates; i++) {
 			char cell[32] = "-";
-			if (!isnan(table->cells[k][0][i]))
+			if (isfinite(table->cells[k][0][i]))
 				snprintf(cell, sizeof(cell), "%.0f/%.0f", table->cells[k][0][i],
 					 table->cells[k][1][i]);
 			printf(" %7s", cell);
@@ -96,7 +96,7 @@ static void print_line(const struct shop_table *table, const char *name, const c
 {
 	printf("{\"name\":\"shop_t%u_%s%s_%s\",\"value\":", table->tier,
 	       kinds[table->kind].name, name, column);
-	if (isnan(value))
+	if (!isfinite(value))
 		printf("null}\n");
 	else
 		printf("%.6g}\n", value);
