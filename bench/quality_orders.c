@@ -74,6 +74,7 @@ struct series_result {
 	int64_t first; /* interval */
 	uint32_t intervals;
 	double *values;        /* [intervals] */
+	double *squares;       /* [intervals], of what sums are made of */
 	struct scored *scored; /* [intervals] */
 	uint32_t alarms, hours; /* hours with an interval at the threshold or above */
 };
@@ -86,6 +87,7 @@ static int64_t interval_of(const struct order *order, const struct order_series 
 static void result_free(struct series_result *result)
 {
 	free(result->values);
+	free(result->squares);
 	free(result->scored);
 }
 
@@ -101,15 +103,18 @@ static int add_up(const struct orders *orders, const struct order_series *series
 	result->intervals = (uint32_t)(last - result->first + 1);
 	result->values = calloc(result->intervals, sizeof(*result->values));
 	result->scored = calloc(result->intervals, sizeof(*result->scored));
-	if (!result->values || !result->scored)
+	result->squares = calloc(result->intervals, sizeof(*result->squares));
+	if (!result->values || !result->squares || !result->scored)
 		return -ENOMEM;
 	for (size_t i = 0; i < orders->count; i++) {
 		const struct order *order = &orders->orders[i];
-		bool sum = series->aggregation == AGGREGATE_SUM;
+		double value = series->aggregation == AGGREGATE_SUM ? order_value(order) : 1;
+		int64_t at = interval_of(order, series) - result->first;
 
-		if (order->refund == series->refunds)
-			result->values[interval_of(order, series) - result->first] +=
-				sum ? order_value(order) : 1;
+		if (order->refund != series->refunds)
+			continue;
+		result->values[at] += value;
+		result->squares[at] += value * value;
 	}
 	return 0;
 }
@@ -128,7 +133,8 @@ static int score(const struct order_series *series, struct series_result *result
 		struct scored *scored = &result->scored[i];
 		int64_t now = (result->first + i) * series->interval_ms / HOUR_MS;
 
-		scoring_step(scoring, result->first + i, &result->values[i], NULL, scored);
+		scoring_step_sums(scoring, result->first + i, &result->values[i],
+				  &result->squares[i], scored);
 		result->alarms += scored->alarm;
 		result->hours += scored->severity >= SCORING_SEVERITY && now != hour;
 		hour = scored->severity >= SCORING_SEVERITY ? now : hour;

@@ -136,7 +136,8 @@ struct scoring *scoring_create(const struct scoring_spec *spec)
 }
 
 /* What stands behind a value, as far as a number tells (observation.h). */
-static void look(struct scoring *scoring, const double *value, const double *weight)
+static void look(struct scoring *scoring, const double *value, const double *weight,
+		 const double *squares)
 {
 	enum aggregation aggregation = scoring->observations.aggregation;
 	bool count = aggregation == AGGREGATE_COUNT || aggregation == AGGREGATE_DISTINCT;
@@ -154,7 +155,10 @@ static void look(struct scoring *scoring, const double *value, const double *wei
 		there = isfinite(x);
 		scoring->value[i] = x;
 		scoring->events[i] = there ? math_max(events, 0) : 0;
-		scoring->sum_squares[i] = !there ? 0 : count ? math_max(x, 0) : (double)NAN;
+		scoring->sum_squares[i] = !there          ? 0
+					  : count          ? math_max(x, 0)
+					  : sum && squares ? squares[i]
+							   : (double)NAN;
 		scoring->numerator[i] = there ? x * behind : 0;
 		scoring->weight[i] = there ? behind : 0;
 	}
@@ -185,17 +189,14 @@ static void step_gap(struct scoring *scoring, int64_t interval, struct scored *s
 	check(interval > from);
 	if (interval - from > most)
 		from = interval - most;
-	look(scoring, NULL, NULL);
+	look(scoring, NULL, NULL, NULL);
 	scoring->scored = scratch;
 	for (; from < interval; from++)
 		step_bank(scoring, from);
 }
 
-void scoring_step(struct scoring *scoring, int64_t interval, const double *value,
-		  const double *weight, struct scored *ret_scored)
+static void step(struct scoring *scoring, int64_t interval, struct scored *ret_scored)
 {
-	step_gap(scoring, interval, ret_scored);
-	look(scoring, value, weight);
 	memset(ret_scored, 0, scoring->observations.count * sizeof(*ret_scored));
 	scoring->scored = ret_scored;
 	step_bank(scoring, interval);
@@ -212,4 +213,20 @@ void scoring_step(struct scoring *scoring, int64_t interval, const double *value
 		ret_scored[i].onset = slice.onset;
 		ret_scored[i].severity = slice.severity;
 	}
+}
+
+void scoring_step(struct scoring *scoring, int64_t interval, const double *value,
+		  const double *weight, struct scored *ret_scored)
+{
+	step_gap(scoring, interval, ret_scored);
+	look(scoring, value, weight, NULL);
+	step(scoring, interval, ret_scored);
+}
+
+void scoring_step_sums(struct scoring *scoring, int64_t interval, const double *value,
+		       const double *squares, struct scored *ret_scored)
+{
+	step_gap(scoring, interval, ret_scored);
+	look(scoring, value, NULL, squares);
+	step(scoring, interval, ret_scored);
 }

@@ -52,5 +52,9 @@ void scoring_destroy(struct scoring *scoring);
  */
 void scoring_step(struct scoring *scoring, int64_t interval, const double *value,
 		  const double *weight, struct scored *ret_scored);
+/* The same of sums whose events' squares are known, as the engine knows them: squares: [series],
+ * the sum of the squares of what was added up; NaN: not known. */
+void scoring_step_sums(struct scoring *scoring, int64_t interval, const double *value,
+		       const double *squares, struct scored *ret_scored);
 
 #endif

@@ -15,11 +15,13 @@ timezone: Europe/London
 metrics:
   - {name: lines, event: line}
   - {name: price, event: line, agg: mean}
+  - {name: asked, event: line, agg: sum}
   - {name: abroad, event: line, where: [country!=United Kingdom]}
   - {name: export, ratio: abroad / lines}
 detectors:
   - {name: lines, metric: lines, severity: 70, min_volume: 0, learn: 1}
   - {name: price, metric: price, severity: 70, min_volume: 0, learn: 1}
+  - {name: asked, metric: asked, severity: 70, min_volume: 0, learn: 1}
   - {name: export, metric: export, severity: 70, min_volume: 0, learn: 1}
 END
 
@@ -53,8 +55,8 @@ last_of() {
 	ctl detectors show "$1" --json | jq -c '[.through_ms / 1000 - 600, (.top_slices[0] |
 		.expected, .lower, .upper, .score, .onset, .severity)]'
 }
-# scored MS: all three have been scored up to there.
-scored() { ctl detectors list --json | jq -es --argjson ms "$1" 'length == 3 and all(.through_ms == $ms)' >/dev/null; }
+# scored MS: all have been scored up to there.
+scored() { ctl detectors list --json | jq -es --argjson ms "$1" 'length == 4 and all(.through_ms == $ms)' >/dev/null; }
 
 weird_start
 : >"$E2E/seen"
@@ -63,20 +65,21 @@ for week in "$E2E"/week*.csv; do
 		--dimension country --time time --source orders --quiet >"$E2E/out" || fail "import: $(cat "$E2E/out")"
 	last=$(tail -n 1 "$week" | cut -d, -f1)
 	wait_for 20 'the week to be scored' scored $(((last / 600 + 1) * 600000))
-	for name in lines price export; do echo "$name $(last_of "$name")" >>"$E2E/seen"; done
+	for name in lines price asked export; do echo "$name $(last_of "$name")" >>"$E2E/seen"; done
 done
 weird_stop
 "$WEIRCTL" replay "$E2E/data" --compare >"$E2E/out" || fail "replay: $(cat "$E2E/out")"
 
 # Of the file alone; and, for numbers with rounding in them, of what the engine took for the values.
 score() { "$WEIRCTL" score "$1" --interval 10m --kind "$2" --timezone Europe/London >"$E2E/$3.scored" || fail "score $1"; }
-for name in lines price export; do
+for name in lines price asked export; do
 	"$WEIRCTL" replay "$E2E/data" --scores "$name" >"$E2E/$name.replayed" || fail "replay --scores $name"
 done
 score "$E2E/lines.csv" count lines
 score "$E2E/price.replayed" gauge price
+score "$E2E/asked.replayed" sum asked
 score "$E2E/export.replayed" ratio export
-for name in lines price export; do
+for name in lines price asked export; do
 	cut -d, -f1-9 "$E2E/$name.replayed" | cmp - "$E2E/$name.scored" ||
 		fail "$name: replay and score differ: $(cut -d, -f1-9 "$E2E/$name.replayed" | diff - "$E2E/$name.scored" | head -n 4)"
 done
@@ -85,11 +88,11 @@ grep -q ',1$' "$E2E/lines.scored" || fail "a month of orders without an alarm te
 python3 - "$E2E" <<'END' || fail "the running engine and score differ"
 import csv, json, sys
 scored = {}
-for name in ("lines", "price", "export"):
+for name in ("lines", "price", "asked", "export"):
     for row in csv.DictReader(open(f"{sys.argv[1]}/{name}.scored")):
         scored[name, int(row["timestamp"])] = row
 seen = [line.split(" ", 1) for line in open(f"{sys.argv[1]}/seen")]
-assert len(seen) >= 12 and len({(name, json.loads(line)[0]) for name, line in seen}) == len(seen), seen
+assert len(seen) >= 16 and len({(name, json.loads(line)[0]) for name, line in seen}) == len(seen), seen
 for name, line in seen:
     time, *numbers = json.loads(line)
     row = scored[name, time]

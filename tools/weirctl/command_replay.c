@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -48,7 +49,7 @@ static const struct option_row rows[] = {
 	{.name = "scores",
 	 .argument = "DETECTOR",
 	 .help = "what this detector said of each interval instead, as CSV: the columns of weirctl "
-		 "score, and the weight",
+		 "score, weight and squares",
 	 .kind = OPTION_TEXT,
 	 .at = offsetof(struct run, scores)},
 	{.name = "slice",
@@ -155,6 +156,7 @@ static void print_scores(struct run *run, const struct observations *observation
 			 const struct bank_slice *slice)
 {
 	bool ratio = observations->aggregation == AGGREGATE_RATIO;
+	bool sum = observations->aggregation == AGGREGATE_SUM;
 	const struct score_line line = {
 		.timed = true,
 		.time_ms = observations->interval * observations->interval_ms,
@@ -170,6 +172,7 @@ static void print_scores(struct run *run, const struct observations *observation
 	run->firing = slice->firing;
 	score_line_put(stdout, &line);
 	score_line_number(stdout, ratio ? observations->weight[i] : observations->events[i]);
+	score_line_number(stdout, sum ? observations->sum_squares[i] : (double)NAN);
 	putchar('\n');
 }
 
@@ -274,7 +277,7 @@ static int run(void *self, int count, char **operands)
 				     "--scores writes CSV and nothing else: leave out --%s",
 				     run->compare ? "compare" : "json");
 	if (run->scores)
-		puts(SCORE_LINE_COLUMNS ",weight");
+		puts(SCORE_LINE_COLUMNS ",weight,squares");
 	int code = replay_directory(run);
 	revisions_fini(&run->replayed);
 	revisions_fini(&run->stored);

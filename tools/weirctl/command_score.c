@@ -130,7 +130,10 @@ static void score_row(struct score_run *run, const struct score_row *row)
 {
 	const double *weight = run->shape.weighted ? &row->weight : NULL;
 
-	if (row->scorable) {
+	if (row->scorable && run->shape.squared && run->shape.aggregation == AGGREGATE_SUM) {
+		scoring_step_sums(run->scoring, row->interval, &row->value, &row->squares,
+				  &run->last);
+	} else if (row->scorable) {
 		scoring_step(run->scoring, row->interval, &row->value, weight, &run->last);
 	} else {
 		/* Of no interval: the last forecast stands, and nothing is said. */
@@ -302,7 +305,8 @@ const struct command command_score = {
 			 "Reads a CSV file with a header line and the columns timestamp (unix "
 			 "seconds, or ISO 8601 with T or a space, UTC unless it says otherwise), "
 			 "value, and weight for the denominators of a ratio (for a gauge, the "
-			 "readings behind each value). Other columns are passed over. FILE may be "
+			 "readings behind each value; of sums, squares may have those of what was "
+			 "added up). Other columns are passed over. FILE may be "
 			 "- for standard input, or end in .gz.\n\n"
 			 "Each row is answered by one, in order: timestamp, value, the forecast "
 			 "that was made before the value was looked at (expected, lower, upper), "

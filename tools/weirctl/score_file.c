@@ -19,9 +19,10 @@
 
 #define SHOWN_BYTES 40
 
-enum column { COLUMN_TIME, COLUMN_VALUE, COLUMN_WEIGHT, COLUMNS };
+enum column { COLUMN_TIME, COLUMN_VALUE, COLUMN_WEIGHT, COLUMN_SQUARES, COLUMNS };
 
-static const char *const column_names[COLUMNS] = {"timestamp", "value", "weight"};
+static const char *const column_names[COLUMNS] = {"timestamp", "value", "weight",
+						    "squares"};
 /* What `weirctl history --csv` calls it. */
 #define TIME_ALSO "time"
 
@@ -189,6 +190,8 @@ static int read_row(struct score_file *file, struct score_row *ret_row, bool *re
 		result = take_number(file, &row, COLUMN_VALUE, &ret_row->value, why, why_bytes);
 	if (result == 0)
 		result = take_number(file, &row, COLUMN_WEIGHT, &ret_row->weight, why, why_bytes);
+	if (result == 0)
+		result = take_number(file, &row, COLUMN_SQUARES, &ret_row->squares, why, why_bytes);
 	struct import_field value = field_of(file, &row, COLUMN_VALUE);
 	*ret_point = memchr(value.text, '.', value.bytes) != NULL;
 	return result < 0 ? result : 1;
@@ -282,6 +285,7 @@ int score_file_open(const char *path, struct score_shape *shape, struct score_fi
 	}
 	file->place.interval_ms = shape->interval_ms;
 	shape->weighted = file->at[COLUMN_WEIGHT] >= 0;
+	shape->squared = file->at[COLUMN_SQUARES] >= 0;
 	*ret_file = file;
 	return 0;
 }

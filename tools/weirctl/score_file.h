@@ -2,13 +2,14 @@
  * score_file: a CSV file of one series, as the detector is to see it: row by row, each with the
  * interval that it is of.
  *
- *   timestamp,value[,weight],...      columns by name, in any order; all others are passed over
+ *   timestamp,value[,weight][,squares],...    columns by name, in any order; others are passed over
  *
  * timestamp   unix seconds (milliseconds where they are too large for that), or ISO 8601 with T or
  *             a space, with or without fractions of a second; UTC unless it names a zone. Without
  *             such a column one called time, as of `weirctl history --csv`
  * value       a number; blank, NaN, NA, N/A, null and None are missing
  * weight      as value: of a ratio the denominator, of a gauge the readings behind it
+ * squares     as value: of a sum, the squares of what it is made of, added up
  *
  * Which interval a row is of: score_place.h; a row with a blank timestamp is of none.
  *
@@ -33,14 +34,14 @@ struct score_shape {
 	int64_t interval_ms;          /* 0: infer it */
 	enum aggregation aggregation; /* COUNT, SUM, MEAN or RATIO */
 	bool infer_kind;
-	bool weighted; /* set by open: there is a column of weights */
+	bool weighted, squared;       /* set by open: there are columns weight and squares */
 };
 
 struct score_row {
 	uint64_t line;
 	bool timed;      /* there is a timestamp: */
 	int64_t time_ms;
-	double value, weight; /* NaN: missing */
+	double value, weight, squares; /* NaN: missing */
 	bool scorable; /* it has an interval, behind that of every row before it: */
 	int64_t interval;
 };
