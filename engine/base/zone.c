@@ -95,6 +95,23 @@ int64_t zone_offset_ms(const struct zone *zone, int64_t unix_ms)
 	return offset * 1000;
 }
 
+/* What the rule says at a moment, and since when without a change of the offset; INT64_MIN: it
+ * never changes. "All year" is written as a change each year that changes nothing; the calendar
+ * comes again after 400 years. */
+static int32_t rule_at(const struct zone_rule *rule, int64_t unix_s, int64_t *ret_since_s)
+{
+	int32_t offset_s = zone_rule_offset_s(rule, unix_s, ret_since_s);
+	int64_t before_s;
+
+	for (int i = 0; i < 2 * 400 && *ret_since_s != INT64_MIN; i++) {
+		if (zone_rule_offset_s(rule, *ret_since_s - 1, &before_s) != offset_s)
+			return offset_s;
+		*ret_since_s = before_s;
+	}
+	*ret_since_s = INT64_MIN;
+	return offset_s;
+}
+
 /* The last change moves down to where the rule begins to say what holds; true: down to the one
  * before it, and is gone. */
 static bool lower_last(struct zone *zone)
@@ -103,7 +120,7 @@ static bool lower_last(struct zone *zone)
 	int32_t offset_s = zone->count > 1 ? last[-1].offset_s : zone->first_s;
 	int64_t since_s = zone->count > 1 ? last[-1].since_s : INT64_MIN, since;
 
-	if (zone_rule_offset_s(&zone->rule, last->since_s - 1, &since) != offset_s)
+	if (rule_at(&zone->rule, last->since_s - 1, &since) != offset_s)
 		return false;
 	if (since <= since_s) {
 		zone->count--;
@@ -130,6 +147,12 @@ static void normalise(struct zone *zone)
 		;
 }
 
+/* RFC 8536, 3.2: nothing was before the Big Bang; and seconds of days must not overflow. */
+static bool is_time(int64_t unix_s)
+{
+	return unix_s >= -(INT64_C(1) << 60) && unix_s <= INT64_C(1) << 60;
+}
+
 static bool is_offset(int32_t offset_s)
 {
 	return offset_s >= OFFSET_S_MIN && offset_s <= OFFSET_S_MAX;
@@ -141,7 +164,7 @@ static int conclude(struct zone *zone)
 	if (!is_offset(zone->first_s))
 		return -EPROTO;
 	for (uint32_t i = 0; i < zone->count; i++)
-		if (!is_offset(zone->changes[i].offset_s) ||
+		if (!is_offset(zone->changes[i].offset_s) || !is_time(zone->changes[i].since_s) ||
 		    (i && zone->changes[i].since_s <= zone->changes[i - 1].since_s))
 			return -EPROTO;
 	if (zone->footer[0] && zone_rule_parse(zone->footer, &zone->rule) < 0)

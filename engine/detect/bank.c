@@ -419,6 +419,8 @@ static void step_slices(struct bank *bank, const struct observations *observatio
 static const struct observations *place(struct bank *bank, const struct observations *observations,
 					int64_t start_ms)
 {
+	if (!bank->zone)
+		return observations;
 	bank->placed = *observations;
 	bank->placed.offset_ms = zone_offset_ms(bank->zone, start_ms);
 	return &bank->placed;

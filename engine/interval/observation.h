@@ -41,8 +41,8 @@ struct observations {
 	enum aggregation aggregation;
 	int64_t interval; /* number; unix start = interval * interval_ms */
 	int64_t interval_ms;
-	int64_t offset_ms;    /* local time minus UTC at the interval's start (base/zone.h); the
-			       * bank's to fill, from its detector's zone */
+	int64_t offset_ms;    /* local time minus UTC at the interval's start (base/zone.h): a bank
+			       * whose detector has a zone fills it in, else 0 */
 	uint32_t flags;       /* enum observation_flag */
 	uint32_t count;       /* slices */
 	const double *value;  /* NaN: no data (mean, min, max of nothing); counts and sums are 0 */

@@ -412,6 +412,31 @@ Test(zone, says_what_the_c_library_says)
 	}
 }
 
+Test(zone, that_is_in_summer_all_year_is_saved_the_same_again_and_again)
+{
+	/* A change each year that changes nothing. */
+	static const char *const lines[] = {"A 0 57722064230+0 GMT1BST,M1.5.0/1,M1.5.0",
+					    "A 0 946684800-14400 EST5EDT,0/0,J365/25",
+					    "A 0 946684800+0 GMT0BST0,M1.5.0/1,M1.5.0"};
+	static const char *const expected[] = {"A 0 GMT1BST,M1.5.0/1,M1.5.0",
+					       "A 0 946684800-14400 EST5EDT,0/0,J365/25",
+					       "A 0 GMT0BST0,M1.5.0/1,M1.5.0"};
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct zone *zone = NULL;
+
+		cr_assert_eq(zone_read(lines[i], strlen(lines[i]), &zone), 0);
+		char *line = saved(zone);
+
+		cr_assert_str_eq(line, expected[i]);
+		free(line);
+		zone_free(zone);
+	}
+	struct zone *none = NULL;
+
+	cr_assert_eq(zone_read("A 0 9000000000000000000+0 GMT0", 30, &none), -EPROTO);
+}
+
 Test(zone, has_a_granule_that_divides_all_its_offsets)
 {
 	static const struct {

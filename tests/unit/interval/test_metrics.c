@@ -160,6 +160,37 @@ Test(metrics, only_series_for_which_every_condition_holds_feed_it)
 	end(&world);
 }
 
+Test(metrics, an_interval_without_events_is_zero_or_missing_as_it_is_told)
+{
+	static const enum aggregation all[] = {AGGREGATE_COUNT, AGGREGATE_SUM, AGGREGATE_DISTINCT};
+
+	for (int i = 0; i < 6; i++) {
+		struct world world;
+		struct rollup_spec spec = metric(all[i / 2]);
+		bool missing = spec.empty_is_missing = i % 2;
+
+		begin(&world, &spec);
+		bool distinct = spec.terms[0].aggregation == AGGREGATE_DISTINCT;
+		enum weir_kind kind = distinct ? WEIR_HASH : WEIR_NUMBER;
+		uint32_t cpc = series(&world, kind, "visit", "", "cpc");
+		uint32_t email = series(&world, kind, "visit", "", "email");
+		add(&world, cpc, 0);
+		add(&world, email, 0);
+		close_interval(&world, 1);
+		/* Zero is what came; of email nothing did, then of none. */
+		add(&world, cpc, 0);
+		const struct observations *seen = close_interval(&world, 2);
+		if (!distinct) /* of which nobody made a sketch */
+			cr_assert_eq(seen->value[1], all[i / 2] == AGGREGATE_COUNT);
+		cr_assert(missing ? isnan(seen->value[2]) : seen->value[2] == 0);
+		seen = close_interval(&world, 3);
+		for (uint32_t slice = 0; slice < 3; slice++)
+			cr_assert(missing ? isnan(seen->value[slice]) : seen->value[slice] == 0);
+		cr_assert_eq(seen->events[0], 0);
+		end(&world);
+	}
+}
+
 Test(metrics, a_negated_condition_holds_where_the_dimension_is_missing)
 {
 	struct world world;
