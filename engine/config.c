@@ -185,9 +185,11 @@ static int parse_lists(struct config_job *job, const struct yaml_config *yaml, b
 		r = config_metric_parse(job, i, &yaml->metrics[i]);
 	}
 	for (unsigned i = 0; i < detectors && r == 0; i++) {
-		struct yaml_detector standard = {.metric = config->metrics[i].name};
+		struct yaml_detector standard = {0};
 
 		config->detectors_count++;
+		if (!has_detectors)
+			standard.metric = config->metrics[i].name;
 		r = config_detector_parse(job, i, has_detectors ? &yaml->detectors[i] : &standard);
 	}
 	return r;
