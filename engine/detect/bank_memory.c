@@ -207,6 +207,7 @@ struct bank *bank_create(const struct detector_spec *spec)
 		[DETECTOR_ABSENCE] = &detector_absence,
 		[DETECTOR_PROFILE] = &detector_profile,
 		[DETECTOR_RULE] = &detector_rule,
+		[DETECTOR_SEASONAL] = &detector_seasonal,
 	};
 	struct bank *bank = calloc(1, sizeof(*bank));
 	if (!bank)

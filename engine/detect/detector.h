@@ -111,6 +111,6 @@ struct detector_ops {
 };
 
 extern const struct detector_ops detector_window, detector_window_year, detector_absence,
-	detector_profile, detector_rule;
+	detector_profile, detector_rule, detector_seasonal;
 
 #endif

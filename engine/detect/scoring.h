@@ -16,7 +16,7 @@
 #include "detect/detector.h"
 
 /* The default detector: what a detector of a configuration is that does not say otherwise. */
-#define SCORING_KIND DETECTOR_PROFILE
+#define SCORING_KIND DETECTOR_SEASONAL
 #define SCORING_SEVERITY 70
 
 struct zone;

@@ -1,0 +1,140 @@
+/*
+ * lanes: eight series side by side.
+ *
+ * Idea:  a detector whose step is long and without branches is written once, in GCC's vector types,
+ *        and works on eight series at a time; each lane is one series and never looks at another.
+ *        The compiler turns it into whatever the machine has. The same source with LANES 1 is the
+ *        scalar build: the same operations in the same order, so the same bits.
+ * Never: contracts, reassociates, calls libm (detect/math.h, a lane at a time).
+ */
+#ifndef DETECT_LANES_H
+#define DETECT_LANES_H
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "detect/math.h"
+
+/* Everything that takes or gives vectors by value is inlined: there is no ABI to speak of. */
+#pragma GCC diagnostic ignored "-Wpsabi"
+
+#ifndef LANES
+#define LANES 8
+#endif
+
+typedef double lanes __attribute__((vector_size(8 * LANES)));
+typedef float lanes_short __attribute__((vector_size(4 * LANES))); /* as kept in memory */
+typedef int64_t lanes_mask __attribute__((vector_size(8 * LANES))); /* of comparisons: 0 or -1 */
+
+#define LANES_INLINE static inline __attribute__((always_inline))
+
+LANES_INLINE lanes lanes_all(double x)
+{
+	return (lanes){0} + x;
+}
+
+/* a where the mask is set, else b. */
+LANES_INLINE lanes lanes_pick(lanes_mask mask, lanes a, lanes b)
+{
+	return (lanes)(((lanes_mask)a & mask) | ((lanes_mask)b & ~mask));
+}
+
+/* a where the mask is set, else 0. */
+LANES_INLINE lanes lanes_where(lanes_mask mask, lanes a)
+{
+	return (lanes)((lanes_mask)a & mask);
+}
+
+LANES_INLINE bool lanes_any(lanes_mask mask)
+{
+	int64_t any = 0;
+	for (int i = 0; i < LANES; i++)
+		any |= mask[i];
+	return any != 0;
+}
+
+LANES_INLINE lanes lanes_min(lanes a, lanes b)
+{
+	return lanes_pick(a < b, a, b);
+}
+
+LANES_INLINE lanes lanes_max(lanes a, lanes b)
+{
+	return lanes_pick(a > b, a, b);
+}
+
+LANES_INLINE lanes lanes_clamp(lanes x, lanes low, lanes high)
+{
+	return lanes_min(lanes_max(x, low), high);
+}
+
+LANES_INLINE lanes lanes_abs(lanes a)
+{
+	return (lanes)((lanes_mask)a & INT64_MAX);
+}
+
+/* |a| with the sign of b. */
+LANES_INLINE lanes lanes_signed(lanes a, lanes b)
+{
+	return (lanes)(((lanes_mask)a & INT64_MAX) | ((lanes_mask)b & INT64_MIN));
+}
+
+LANES_INLINE lanes lanes_wide(lanes_short a)
+{
+	lanes ret = {0};
+	for (int i = 0; i < LANES; i++)
+		ret[i] = (double)a[i];
+	return ret;
+}
+
+LANES_INLINE lanes_short lanes_narrow(lanes a)
+{
+	lanes_short ret = {0};
+	for (int i = 0; i < LANES; i++)
+		ret[i] = (float)a[i];
+	return ret;
+}
+
+LANES_INLINE lanes lanes_sqrt(lanes a)
+{
+	lanes ret = {0};
+	for (int i = 0; i < LANES; i++)
+		ret[i] = sqrt(a[i]);
+	return ret;
+}
+
+LANES_INLINE lanes lanes_exp(lanes a)
+{
+	lanes ret = {0};
+	for (int i = 0; i < LANES; i++)
+		ret[i] = math_exp(a[i]);
+	return ret;
+}
+
+LANES_INLINE lanes lanes_log(lanes a)
+{
+	lanes ret = {0};
+	for (int i = 0; i < LANES; i++)
+		ret[i] = math_log(a[i]);
+	return ret;
+}
+
+/* -log10 of the two-sided normal tail beyond z >= 0. */
+LANES_INLINE lanes lanes_tail(lanes z)
+{
+	lanes ret = {0};
+	for (int i = 0; i < LANES; i++)
+		ret[i] = -math_log10_tail(z[i]);
+	return ret;
+}
+
+LANES_INLINE lanes lanes_poisson(lanes x, lanes mean, lanes step, lanes scale)
+{
+	lanes ret = {0};
+	for (int i = 0; i < LANES; i++)
+		ret[i] = math_poisson_score(x[i], mean[i], step[i], scale[i]);
+	return ret;
+}
+
+#endif

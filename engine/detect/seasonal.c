@@ -1,0 +1,328 @@
+/*
+ * seasonal: the default detector. Level, and the shape of day and week, learned as they come; small
+ * deviations that last as well as large ones that do not; a probability that means the same for
+ * every series.
+ *
+ *   forecast = shape of this bin of the week x level (counts and sums; gauges and quotients: +)
+ *
+ *        observation --> shape, level --> windows --> tails --> score, onset
+ *                            ^                                     |
+ *                            +---------- learned, clipped <--------+
+ *
+ * Parameters: none but `learn`: how long it keeps silent. All constants are in the files below,
+ * each with its reason.
+ *
+ * Cannot see: what has been so since the series began; a year; deviations that last longer than a
+ * day, but for their beginning.
+ *
+ * Runs on: the shard that owns the metric. Never allocates.
+ */
+#include "detect/seasonal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/simd.h"
+#include "detect/hours.h"
+#include "detect/severity.h"
+#include "detect/values.h"
+
+#define DAY_MS INT64_C(86400000)
+/* Memories of levels: from this many intervals to this many days, at least so many intervals. */
+#define LEVEL_FIRST 1.5
+#define LEVEL_DAYS 3.0
+#define LEVEL_LAST_MIN 40.0
+/* Hours over which the highest score fades. */
+#define FADE_HOURS 24.0
+/* No window is longer than a day, or than this many intervals. */
+#define LONGEST_MIN 12
+
+_Static_assert(SEASONAL_BYTES <= 4096, "a series' state is bounded");
+_Static_assert(sizeof(struct seasonal_header) <= 64, "it stands before the first group");
+
+#define HEADER_BYTES 64
+
+static struct seasonal_group *groups_of(void *state)
+{
+	return (struct seasonal_group *)((char *)state + HEADER_BYTES);
+}
+
+static uint32_t groups(uint32_t slices)
+{
+	return (slices + LANES - 1) / LANES;
+}
+
+static size_t seasonal_bytes(const struct detector_spec *spec, uint32_t slices)
+{
+	(void)spec;
+	return HEADER_BYTES + (size_t)groups(slices) * sizeof(struct seasonal_group);
+}
+
+static void init_group(struct seasonal_group *group)
+{
+	struct seasonal_exact *exact = &group->exact;
+
+	memset(group, 0, sizeof(*group));
+	for (int i = 0; i < LANES; i++) {
+		exact->unit[i] = 1;
+		exact->lump[i] = 1;
+		for (uint32_t a = 0; a < SEASONAL_LEVELS; a++)
+			exact->share[a][i] = 1.0 / SEASONAL_LEVELS;
+	}
+	seasonal_tail_init(group);
+}
+
+static void seasonal_init(void *state, const struct detector_spec *spec, uint32_t capacity)
+{
+	(void)spec;
+	memset(state, 0, HEADER_BYTES);
+	for (uint32_t i = 0; i < groups(capacity); i++)
+		init_group(&groups_of(state)[i]);
+}
+
+static void seasonal_move(void *to, uint32_t to_capacity, const void *from, uint32_t from_capacity,
+			  const struct detector_spec *spec)
+{
+	check(to_capacity >= from_capacity);
+	memcpy(to, from, seasonal_bytes(spec, from_capacity));
+}
+
+/* The bin of the week that the middle of the interval lies in, by the clock of the place; where in
+ * it, in bins from its middle. */
+static uint32_t place(const struct observations *observations, uint32_t day_bins, double *ret_offset)
+{
+	int64_t interval_ms = observations->interval_ms;
+	int64_t middle = observations->interval * interval_ms + interval_ms / 2 +
+			 observations->offset_ms;
+	int64_t day = middle / DAY_MS - (middle % DAY_MS < 0);
+	int64_t time = middle - day * DAY_MS;
+	int64_t bin = time * day_bins / DAY_MS;
+	/* 1 January 1970 was a Thursday. */
+	int64_t weekday = ((day + 3) % 7 + 7) % 7;
+
+	*ret_offset = (double)time * day_bins / DAY_MS - (double)bin - 0.5;
+	return (uint32_t)(weekday * day_bins + bin);
+}
+
+/* Means of u, u^2, u^3, u^4 over the interval, less those over the bin. */
+static void powers(double u, double width, double ret[5])
+{
+	double square = width * width;
+
+	ret[0] = 1;
+	ret[1] = u;
+	ret[2] = u * u + (square - 1) / 12;
+	ret[3] = u * (u * u + square / 4);
+	ret[4] = u * u * (u * u + square / 2) + (square * square - 1) / 80;
+}
+
+static void prepare(struct seasonal_step *step, const struct detector_spec *spec,
+		    const struct observations *observations, struct seasonal_header *header)
+{
+	double interval_ms = (double)observations->interval_ms;
+	double per_day = (double)DAY_MS / interval_ms;
+	double last = math_max(LEVEL_DAYS * per_day, LEVEL_LAST_MIN);
+	double ratio = math_log(last / LEVEL_FIRST) / (SEASONAL_LEVELS - 1);
+	double log10_intervals = severity_log10_intervals(observations->interval_ms);
+	double offset;
+
+	memset(step, 0, sizeof(*step));
+	step->observations = observations;
+	step->lumps = value_adds(observations->aggregation);
+	step->weighted = !step->lumps;
+	step->per_day = per_day;
+	step->day_bins = (uint32_t)math_clamp(per_day, 1, SEASONAL_DAY_BINS);
+	step->per_bin = math_max(per_day / step->day_bins, 1);
+	step->longest = (uint32_t)math_clamp(per_day, LONGEST_MIN, 768);
+	for (uint32_t a = 0; a < SEASONAL_LEVELS; a++)
+		step->keep[a] = math_exp(-1 / (LEVEL_FIRST * math_exp(a * ratio)));
+	step->edge = math_tail_quantile(
+		math_min(severity_log10_p(spec->severity, log10_intervals), -1));
+	step->odd = log10_intervals;
+	step->fade = math_exp(-interval_ms / (FADE_HOURS * HOUR_MS));
+	step->bin = place(observations, step->day_bins, &offset);
+	powers(offset, math_min(step->day_bins / per_day, 1), step->powers);
+	step->bin_ends = header->bin != 0 && header->bin != step->bin + 1;
+	step->bin_begins = header->bin != step->bin + 1;
+	step->old_bin = header->bin ? (uint32_t)(header->bin - 1) : 0;
+	step->incomplete = observations->flags & OBSERVATION_INCOMPLETE;
+	step->pushed = header->pushed;
+}
+
+/* Eight series' values, from `first` on. */
+static void look(const struct seasonal_step *step, const struct seasonal_group *group,
+		 uint32_t first, struct seasonal_now *now)
+{
+	const struct observations *observations = step->observations;
+
+	for (uint32_t i = 0; i < LANES; i++) {
+		bool here = first + i < observations->count;
+		double value = here ? value_of(observations, first + i) : (double)NAN;
+		double weight = here && step->weighted ? value_weight(observations, first + i) : 1;
+		bool there = isfinite(value) && weight > 0;
+		/* A sum of what is below zero (refunds) is looked at in the mirror. */
+		double sign = step->lumps && group->exact.usual[i] < 0 ? -1 : 1;
+
+		now->x[i] = there ? sign * value : 0;
+		now->weight[i] = there ? weight : 0;
+		now->squares[i] = here ? observations->sum_squares[first + i] : (double)NAN;
+		now->there[i] = there ? -1 : 0;
+		now->teach[i] = there && !step->incomplete ? -1 : 0;
+	}
+}
+
+/* Where chance ends: the square root of a count has about the same scatter at any mean. */
+LANES_INLINE void band(const struct seasonal_group *group, const struct seasonal_step *step,
+		       const struct seasonal_now *now, lanes *ret_lower, lanes *ret_upper)
+{
+	const struct seasonal_exact *exact = &group->exact;
+	double edge = step->edge;
+
+	if (!step->lumps) {
+		lanes weight = lanes_max(now->weight, lanes_all(1e-9));
+		lanes reach = edge * lanes_sqrt(exact->unit * (1 / weight + now->doubt));
+		*ret_lower = now->mean - reach;
+		*ret_upper = now->mean + reach;
+		return;
+	}
+	lanes mean = lanes_max(now->mean, lanes_all(0));
+	lanes count = lanes_max(mean / exact->lump, lanes_all(1e-9));
+	lanes scale = exact->unit + (exact->unit_square + now->doubt) * count;
+	lanes root = lanes_sqrt(count / scale), half = lanes_all(0.5 * edge);
+	lanes low = lanes_max(root - half, lanes_all(0)), high = root + half;
+	*ret_lower = low * low * scale * exact->lump;
+	*ret_upper = high * high * scale * exact->lump;
+}
+
+WEIR_CLONES
+static void answer(const struct seasonal_group *group, const struct seasonal_step *step,
+		   const struct seasonal_now *now, uint32_t first, struct verdicts *verdicts)
+{
+	const struct seasonal_exact *exact = &group->exact;
+	lanes lower, upper;
+
+	band(group, step, now, &lower, &upper);
+	for (uint32_t i = 0; i < LANES && first + i < step->observations->count; i++) {
+		bool mirror = step->lumps && exact->usual[i] < 0;
+		bool said = now->score[i] > 0;
+		uint32_t at = first + i;
+
+		verdicts->expected[at] = mirror ? -now->mean[i] : now->mean[i];
+		verdicts->lower[at] = mirror ? -upper[i] : lower[i];
+		verdicts->upper[at] = mirror ? -lower[i] : upper[i];
+		verdicts->log10_p[at] = said ? -now->score[i] : 0;
+		verdicts->direction[at] =
+			(int8_t)(!said ? 0 : (now->side[i] > 0) == mirror ? -1 : 1);
+		verdicts->onset[at] = now->onset[i];
+	}
+}
+
+static void seasonal_step(void *state, const struct detector_spec *spec, uint32_t capacity,
+			  const struct observations *observations, const uint8_t *learn,
+			  struct verdicts *verdicts)
+{
+	struct seasonal_header *header = state;
+	struct seasonal_step step;
+
+	(void)capacity;
+	(void)learn; /* it has its own way with anomalies: seasonal_level.c */
+	prepare(&step, spec, observations, header);
+	for (uint32_t i = 0; i < groups(observations->count); i++) {
+		struct seasonal_group *group = &groups_of(state)[i];
+		struct seasonal_now now;
+
+		look(&step, group, i * LANES, &now);
+		if (step.bin_ends)
+			seasonal_shape_close(group, &step);
+		if (step.bin_begins)
+			seasonal_shape_open(group, &step);
+		seasonal_level_forecast(group, &step, &now);
+		seasonal_window_score(group, &step, &now);
+		seasonal_tail_score(group, &step, &now);
+		answer(group, &step, &now, i * LANES, verdicts);
+		seasonal_window_push(group, &step, &now);
+		seasonal_level_learn(group, &step, &now);
+	}
+	header->interval = observations->interval + 1;
+	header->bin = step.bin + 1;
+	header->pushed++;
+}
+
+/* Series by series, so that the bytes do not depend on how many lie side by side. */
+static void seasonal_save(const void *state, const struct detector_spec *spec, uint32_t capacity,
+			  uint32_t slices, struct bytes *out)
+{
+	const struct seasonal_group *all = groups_of((void *)(uintptr_t)state);
+
+	(void)spec;
+	(void)capacity;
+	bytes_put(out, state, HEADER_BYTES);
+	for (uint32_t slice = 0; slice < slices; slice++) {
+		const struct seasonal_group *group = &all[slice / LANES];
+		const double *exact = (const double *)&group->exact + slice % LANES;
+		const float *rough = (const float *)&group->rough + slice % LANES;
+
+		for (size_t i = 0; i < sizeof(group->exact) / sizeof(lanes); i++)
+			bytes_put(out, &exact[i * LANES], sizeof(double));
+		for (size_t i = 0; i < sizeof(group->rough) / sizeof(lanes_short); i++)
+			bytes_put(out, &rough[i * LANES], sizeof(float));
+		for (size_t i = 0; i < SEASONAL_BINS / 2; i++)
+			bytes_put(out, &group->visits[i][slice % LANES], 1);
+	}
+}
+
+static int load_slice(struct seasonal_group *group, uint32_t lane, struct bytes_reader *in)
+{
+	double *exact = (double *)&group->exact + lane;
+	float *rough = (float *)&group->rough + lane;
+
+	for (size_t i = 0; i < sizeof(group->exact) / sizeof(lanes); i++) {
+		const void *from = bytes_get(in, sizeof(double));
+		if (!from)
+			return -EPROTO;
+		memcpy(&exact[i * LANES], from, sizeof(double));
+		if (!isfinite(exact[i * LANES]))
+			return -EPROTO;
+	}
+	for (size_t i = 0; i < sizeof(group->rough) / sizeof(lanes_short); i++) {
+		const void *from = bytes_get(in, sizeof(float));
+		if (!from)
+			return -EPROTO;
+		memcpy(&rough[i * LANES], from, sizeof(float));
+		if (!isfinite(rough[i * LANES]))
+			return -EPROTO;
+	}
+	const void *visits = bytes_get(in, SEASONAL_BINS / 2);
+	if (!visits)
+		return -EPROTO;
+	for (size_t i = 0; i < SEASONAL_BINS / 2; i++)
+		group->visits[i][lane] = ((const uint8_t *)visits)[i];
+	return 0;
+}
+
+static int seasonal_load(void *state, const struct detector_spec *spec, uint32_t capacity,
+			 uint32_t slices, struct bytes_reader *in)
+{
+	const void *header = bytes_get(in, HEADER_BYTES);
+	int result = 0;
+
+	(void)spec;
+	(void)capacity;
+	if (!header)
+		return -EPROTO;
+	memcpy(state, header, HEADER_BYTES);
+	for (uint32_t slice = 0; slice < slices && result == 0; slice++)
+		result = load_slice(&groups_of(state)[slice / LANES], slice % LANES, in);
+	return result;
+}
+
+const struct detector_ops detector_seasonal = {
+	.kind = "seasonal",
+	.bytes = seasonal_bytes,
+	.init = seasonal_init,
+	.move = seasonal_move,
+	.step = seasonal_step,
+	.save = seasonal_save,
+	.load = seasonal_load,
+};

@@ -1,0 +1,162 @@
+/*
+ * seasonal: what its files share: the state of eight series and what one step knows.
+ *
+ *   seasonal.c           a step, its answers; saving and loading
+ *   seasonal_shape.c     the shape of day and week: once for each bin of the week
+ *   seasonal_level.c     level, scale, and what an interval teaches
+ *   seasonal_window.c    sums over the last intervals against the level before them
+ *   seasonal_tail.c      from deviations to one calibrated probability
+ *
+ *        header | group 0: series 0..7 | group 1: series 8..15 | ...
+ *
+ * A group is everything that is known of eight series, lane by lane (detect/lanes.h): a step walks
+ * through memory once. Bytes of a series: SEASONAL_BYTES.
+ */
+#ifndef DETECT_SEASONAL_H
+#define DETECT_SEASONAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "detect/detector.h"
+#include "detect/lanes.h"
+
+/* Bins of a day, at most: half hours. */
+#define SEASONAL_DAY_BINS 48
+#define SEASONAL_BINS (7 * SEASONAL_DAY_BINS)
+/* Levels of different memory, from one and a half intervals to three days. */
+#define SEASONAL_LEVELS 6
+/* Sums over 1, 2, 3, 4, 6, 8, 12 intervals; 16..96 in blocks of eight; 128..768 in blocks of 64;
+ * then 1 and 12 intervals against the slowest level. */
+#define SEASONAL_FINE 7
+#define SEASONAL_BLOCKS 6
+#define SEASONAL_SPANS (SEASONAL_FINE + 2 * SEASONAL_BLOCKS)
+#define SEASONAL_WINDOWS (SEASONAL_SPANS + 2)
+#define SEASONAL_RING 16
+/* Windows that are calibrated together: three of single intervals, two of blocks of eight, one of
+ * blocks of 64; novelty; the slowest level. */
+#define SEASONAL_CLASSES 8
+#define SEASONAL_NOVELTY 6
+#define SEASONAL_SLOW 7
+/* Before so many intervals nothing can be said. */
+#define SEASONAL_SILENT 20
+
+/* A ring of sums, with the level as it was before each. */
+struct seasonal_ring {
+	lanes_short value[SEASONAL_RING], base[SEASONAL_RING], level[SEASONAL_RING];
+};
+
+/* Kept exactly. */
+struct seasonal_exact {
+	lanes seen;             /* intervals with a value */
+	lanes first, first_seen; /* mean value while this hour of the day is unknown */
+	lanes shape[5];         /* of the current bin: polynomial in its width */
+	lanes known;            /* 1: it is one that was seen before */
+	lanes doubt;            /* variance of the shape, relative to level (gauges: to unit) */
+	lanes plain;            /* the bin's shape before trust, for learning trust */
+	lanes day_mean;         /* of the pooled day */
+	lanes trust_product, trust_square; /* regression of what came on what was said */
+	lanes level_value[SEASONAL_LEVELS], level_base[SEASONAL_LEVELS];
+	lanes merit[SEASONAL_LEVELS], share[SEASONAL_LEVELS];
+	lanes level;
+	lanes long_value, long_base; /* the level of a fortnight, which shapes are relative to */
+	lanes moment11, moment12, moment22, moment1, moment2; /* regression of squares on means */
+	lanes unit;        /* variance over mean (gauges: variance) of one interval */
+	lanes unit_square; /* and what grows with the mean's square */
+	lanes lump;        /* sums: size of what they are made of; else 1 */
+	lanes lump_value, lump_square;
+	lanes bin_value, bin_base, bin_count; /* of the current bin */
+	lanes day_variance, day_seen; /* of a bin between days, beyond its unit variance */
+	lanes part_value[2], part_base[2]; /* of the current blocks of 8 and 64 */
+	lanes usual, spread; /* of the values themselves, robust: mean and variance of a week */
+	lanes stress; /* the last strongest deviation */
+	lanes patience; /* intervals that the shape may still wait for an anomaly to end */
+	lanes peak;   /* highest score lately, fading: what an onset must pass */
+};
+
+/* Kept as floats. */
+struct seasonal_rough {
+	struct seasonal_ring ring[3]; /* of intervals, of blocks of 8, of blocks of 64 */
+	lanes_short drift[SEASONAL_WINDOWS], drift_weight[SEASONAL_WINDOWS];
+	lanes_short held[SEASONAL_CLASSES][2]; /* deviations of windows not looked at each time */
+	lanes_short tail[SEASONAL_CLASSES][2], excess[SEASONAL_CLASSES][2],
+		square[SEASONAL_CLASSES][2], crowd[SEASONAL_CLASSES][2];
+	lanes_short bin[SEASONAL_BINS];
+};
+
+struct seasonal_group {
+	struct seasonal_exact exact;
+	struct seasonal_rough rough;
+	uint8_t visits[SEASONAL_BINS / 2][LANES]; /* of two bins, four bits each */
+};
+
+#define SEASONAL_BYTES (sizeof(struct seasonal_group) / LANES)
+
+/* Head of the state. */
+struct seasonal_header {
+	int64_t interval; /* the last one, plus 1; 0: none yet */
+	int64_t bin;      /* of the week, plus 1 */
+	uint64_t pushed;  /* intervals put into the rings */
+};
+
+/* What is the same for all series. */
+struct seasonal_step {
+	const struct observations *observations;
+	bool lumps; /* counts and sums: multiplicative; else a gauge or a quotient, additive */
+	bool weighted; /* a quotient: `base` is its denominator */
+	double per_day; /* intervals */
+	uint32_t day_bins;
+	double per_bin;   /* intervals */
+	uint32_t longest; /* window, in intervals */
+	double keep[SEASONAL_LEVELS];
+	double edge; /* standard deviations to the band's edge */
+	double odd;  /* score from which an interval is no chance: once a week */
+	double fade; /* of `peak`, for an interval */
+	double powers[5]; /* of the position in the bin, averaged over the interval */
+	uint32_t bin, old_bin; /* of the week */
+	bool bin_begins, bin_ends;
+	uint64_t pushed;
+	bool incomplete;
+};
+
+/* What one interval brings to eight series. */
+struct seasonal_now {
+	lanes_mask there, teach; /* there is a value; it may be learned */
+	lanes x;                 /* the value */
+	lanes squares;           /* sums: of the events; NaN: not known */
+	lanes weight;            /* a quotient's denominator, else 1 */
+	lanes shape;
+	lanes value, base; /* what is added up: the forecast of value is level * base */
+	lanes levels[SEASONAL_LEVELS];
+	lanes mean; /* the forecast of x */
+	lanes doubt;
+	lanes gain; /* how much drifts may learn */
+	lanes class_score[SEASONAL_CLASSES][2]; /* deviations: downward, upward */
+	lanes score, onset, side;
+};
+
+/* Bins of the week. */
+void seasonal_shape_close(struct seasonal_group *group, const struct seasonal_step *step);
+void seasonal_shape_open(struct seasonal_group *group, const struct seasonal_step *step);
+/* Forecast. */
+void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal_step *step,
+			     struct seasonal_now *now);
+void seasonal_level_learn(struct seasonal_group *group, const struct seasonal_step *step,
+			  const struct seasonal_now *now);
+void seasonal_window_score(struct seasonal_group *group, const struct seasonal_step *step,
+			   struct seasonal_now *now);
+void seasonal_window_push(struct seasonal_group *group, const struct seasonal_step *step,
+			  const struct seasonal_now *now);
+void seasonal_tail_init(struct seasonal_group *group);
+void seasonal_tail_score(struct seasonal_group *group, const struct seasonal_step *step,
+			 struct seasonal_now *now);
+
+LANES_INLINE lanes seasonal_visits(const struct seasonal_group *group, uint32_t bin)
+{
+	lanes ret = {0};
+	for (int i = 0; i < LANES; i++)
+		ret[i] = (double)((group->visits[bin / 2][i] >> (bin % 2 * 4)) & 15);
+	return ret;
+}
+
+#endif

@@ -1,0 +1,290 @@
+/*
+ * seasonal_level: the level, how values scatter around it, and what an interval teaches.
+ *
+ * Idea:  six levels forget at six speeds, from one and a half intervals to three days. Each is a
+ *        quotient of decayed sums, value over base, so that busy hours count for more than quiet
+ *        ones. Which speed suits the series is decided by how well each forecast lately: their
+ *        mixture is the level (aggregation of experts with forgetting: Vovk 1990; Herbster,
+ *        Warmuth 1998).
+ *
+ *        The variance of one interval is unit * mean + unit_square * mean^2: Poisson counts and
+ *        more, a negative binomial's second term. Both are a decayed, weighted regression of squared
+ *        deviations on the mean. Gauges have one variance, and never less than a part of their
+ *        spread: nobody knows them better. A sum is a count of lumps.
+ *
+ *        What teaches is clipped at four deviations: one wild interval teaches little. While the
+ *        score says that this is no chance, the shape learns its own forecast: an incident leaves
+ *        no hole in next week's. But only for a day: what lasts longer is how things are now. The
+ *        levels go along at once.
+ *
+ * Cannot see: a variance that differs by the hour other than through the mean.
+ *
+ * Runs on: the shard that owns the metric. Never allocates.
+ */
+#include "base/simd.h"
+#include "detect/seasonal.h"
+
+/* Lumps that a level begins with, at 1. */
+#define LEVEL_PRIOR 20.0
+#define LEVEL_MIN 0.02
+#define LEVEL_MAX 50.0
+/* Deviations that teach, at most; and lumps more: of rare events the first is no outlier. */
+#define CLIP 4.0
+#define CLIP_LUMPS 3.0
+/* Levels are mixed anew, and variances solved, so often. */
+#define MIX_EACH 4
+#define SOLVE_EACH 8
+/* Weight of the Poisson variance before anything is known, and of the absence of a second term. */
+#define UNIT_PRIOR 10.0
+#define UNIT_SQUARE_PRIOR 100.0
+/* Counts scatter less than Poisson's only if they are no counts. */
+#define UNIT_MIN 0.8
+/* No gauge is known better than this part of its spread. */
+#define SPREAD_PART 0.05
+/* Doubt of a young series' forecast, over the intervals it has seen. */
+#define DOUBT_YOUNG 0.25
+/* Days that the level behind shapes remembers, and days that it stands at 1 with. */
+#define LONG_DAYS 14.0
+#define LONG_PRIOR_DAYS 7.0
+
+WEIR_CLONES
+void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal_step *step,
+			     struct seasonal_now *now)
+{
+	struct seasonal_exact *exact = &group->exact;
+	lanes_mask known = exact->known > 0;
+	lanes shape = exact->shape[0];
+	lanes young = DOUBT_YOUNG / lanes_max(exact->seen, lanes_all(1));
+
+	for (uint32_t power = 1; power < 5; power++)
+		shape += exact->shape[power] * step->powers[power];
+	if (step->lumps) {
+		shape = lanes_max(shape, 0.02 * exact->shape[0]);
+		shape = lanes_max(shape, 1e-3 * exact->first + 1e-9);
+		shape = lanes_pick(known, shape, lanes_max(exact->first, lanes_all(1e-9)));
+		now->base = lanes_where(now->there, shape / exact->lump);
+		now->value = lanes_where(now->there, now->x / exact->lump);
+	} else {
+		shape = lanes_where(known, shape);
+		now->base = lanes_where(now->there, now->weight);
+		now->value = lanes_where(now->there, (now->x - shape) * now->weight);
+	}
+	now->shape = shape;
+
+	lanes prior = step->lumps ? LEVEL_PRIOR * exact->unit : lanes_all(1e-9);
+	lanes level = lanes_all(0);
+	for (uint32_t a = 0; a < SEASONAL_LEVELS; a++) {
+		lanes one = exact->level_value[a] + (step->lumps ? prior : lanes_all(0));
+		one = one / (exact->level_base[a] + prior);
+		if (step->lumps)
+			one = lanes_clamp(one, lanes_all(LEVEL_MIN), lanes_all(LEVEL_MAX));
+		now->levels[a] = one;
+		level += exact->share[a] * one;
+	}
+	exact->level = level;
+	now->mean = step->lumps ? level * shape : shape + level;
+	lanes doubt = step->lumps ? exact->doubt : exact->doubt / exact->unit;
+	now->doubt = lanes_where(known, doubt) + young;
+}
+
+/* Variance over the mean: weighted least squares of squares on mean and mean squared. */
+LANES_INLINE void solve_unit(struct seasonal_exact *exact)
+{
+	lanes a11 = exact->moment11 + UNIT_PRIOR, a12 = exact->moment12;
+	lanes a22 = exact->moment22 * 1.0001 + UNIT_SQUARE_PRIOR;
+	lanes b1 = exact->moment1 + UNIT_PRIOR, b2 = exact->moment2;
+	lanes inverse = 1 / (a11 * a22 - a12 * a12);
+	lanes unit = (b1 * a22 - b2 * a12) * inverse;
+	lanes square = (a11 * b2 - a12 * b1) * inverse;
+
+	unit = lanes_pick(square < 0, b1 / a11, unit);
+	square = lanes_max(square, lanes_all(0));
+	lanes_mask low = unit < UNIT_MIN;
+	lanes rest = lanes_max((b2 - UNIT_MIN * a12) / a22, lanes_all(0));
+	exact->unit_square = lanes_pick(low, rest, square);
+	exact->unit = lanes_max(unit, lanes_all(UNIT_MIN));
+}
+
+LANES_INLINE void learn_counts(struct seasonal_exact *exact, const struct seasonal_step *step,
+			       const struct seasonal_now *now, lanes square)
+{
+	double keep = 1 - 1 / math_max(3 * step->per_day, 300);
+	lanes mean = exact->level * now->base;
+	lanes variance = exact->unit * mean + exact->unit_square * mean * mean + 1;
+	lanes weight = lanes_where(now->teach & (exact->seen > 5),
+				   lanes_pick(exact->stress > 4.5, lanes_all(0.1), lanes_all(1)) /
+					   (variance * variance));
+	lanes once = weight * mean, twice = once * mean;
+
+	exact->moment11 = exact->moment11 * keep + twice;
+	exact->moment12 = exact->moment12 * keep + twice * mean;
+	exact->moment22 = exact->moment22 * keep + twice * mean * mean;
+	exact->moment1 = exact->moment1 * keep + once * square;
+	exact->moment2 = exact->moment2 * keep + twice * square;
+	if (step->pushed % SOLVE_EACH == SOLVE_EACH - 1 || step->pushed < 8 * SOLVE_EACH)
+		solve_unit(exact);
+}
+
+LANES_INLINE void learn_gauge(struct seasonal_exact *exact, const struct seasonal_step *step,
+			      const struct seasonal_now *now, lanes square)
+{
+	double least = 1 / math_max(3 * step->per_day, 300);
+	lanes gain = lanes_max(1 / lanes_max(exact->seen, lanes_all(1)), lanes_all(least));
+	lanes one = square / lanes_max(now->base, lanes_all(1e-9));
+	lanes_mask second = exact->seen < 2;
+
+	gain *= lanes_pick(exact->stress > 4.5, lanes_all(0.1), lanes_all(1));
+	lanes next = lanes_pick(second, one, exact->unit + gain * (one - exact->unit));
+	next = lanes_max(next, 1e-6 * now->mean * now->mean + 1e-12);
+	next = lanes_max(next, SPREAD_PART * SPREAD_PART * exact->spread);
+	exact->unit = lanes_pick(now->teach & (exact->seen >= 1), next, exact->unit);
+}
+
+/* Mean and variance of the values themselves, over a week. */
+LANES_INLINE void learn_spread(struct seasonal_exact *exact, const struct seasonal_step *step,
+			       const struct seasonal_now *now, lanes_mask grown)
+{
+	lanes gain = lanes_max(1 / (exact->seen + 1), lanes_all(1 / (7 * step->per_day)));
+	lanes gap = now->x - exact->usual;
+	lanes reach = CLIP * lanes_sqrt(exact->spread);
+
+	gap = lanes_pick(grown & (exact->spread > 0), lanes_clamp(gap, -reach, reach), gap);
+	lanes spread = (1 - gain) * (exact->spread + gain * gap * gap);
+	exact->usual = lanes_pick(now->teach, exact->usual + gain * gap, exact->usual);
+	exact->spread = lanes_pick(now->teach, spread, exact->spread);
+}
+
+/* Size of what a sum is made of: from the events' squares where these are known, else from how far
+ * sums lay from their forecasts. */
+LANES_INLINE void learn_lump(struct seasonal_exact *exact, const struct seasonal_step *step,
+			     const struct seasonal_now *now, lanes squares, lanes rest)
+{
+	double keep = 1 - 1 / math_max(3 * step->per_day, 300);
+	lanes_mask given = squares == squares;
+	lanes most = 9 * exact->lump * lanes_max(now->mean, exact->lump);
+	lanes off = lanes_min(rest * rest * exact->lump * exact->lump, most);
+	lanes square = lanes_pick(given, squares, off);
+	lanes value = lanes_pick(given, lanes_abs(now->x), now->mean);
+	lanes_mask learn = now->teach & (exact->seen >= 1) & (value > 0);
+
+	exact->lump_square = lanes_pick(learn, exact->lump_square * keep + square,
+					exact->lump_square);
+	exact->lump_value = lanes_pick(learn, exact->lump_value * keep + value,
+				       exact->lump_value);
+	lanes lump = exact->lump_square / lanes_max(exact->lump_value, lanes_all(1e-300));
+	lanes_mask first = now->teach & (exact->seen < 1);
+	lump = lanes_pick(first, lanes_abs(now->x), lump);
+	exact->lump = lanes_pick((learn | first) & (lump > 0), lump, exact->lump);
+}
+
+LANES_INLINE void learn_levels(struct seasonal_exact *exact, const struct seasonal_step *step,
+			       const struct seasonal_now *now, lanes value, lanes variance)
+{
+	double forget = 1 - 1 / math_clamp(step->per_day, 100, 2000);
+	lanes half = 0.5 / variance;
+
+	for (uint32_t a = 0; a < SEASONAL_LEVELS; a++) {
+		lanes off = now->value - now->levels[a] * now->base;
+		lanes loss = lanes_min(off * off * half, lanes_all(8));
+		exact->merit[a] = lanes_pick(now->teach, exact->merit[a] * forget - loss,
+					     exact->merit[a]);
+		exact->level_value[a] =
+			lanes_pick(now->teach, exact->level_value[a] * step->keep[a] + value,
+				   exact->level_value[a]);
+		exact->level_base[a] =
+			lanes_pick(now->teach, exact->level_base[a] * step->keep[a] + now->base,
+				   exact->level_base[a]);
+	}
+	if (step->pushed % MIX_EACH != MIX_EACH - 1 && step->pushed >= 8 * MIX_EACH)
+		return;
+	lanes best = exact->merit[0], sum = lanes_all(0);
+	for (uint32_t a = 1; a < SEASONAL_LEVELS; a++)
+		best = lanes_max(best, exact->merit[a]);
+	for (uint32_t a = 0; a < SEASONAL_LEVELS; a++) {
+		exact->share[a] = lanes_exp(exact->merit[a] - best);
+		sum += exact->share[a];
+	}
+	for (uint32_t a = 0; a < SEASONAL_LEVELS; a++)
+		exact->share[a] /= sum;
+}
+
+/* The bin's sums, relative to the level of a fortnight. */
+LANES_INLINE void learn_bin(struct seasonal_exact *exact, const struct seasonal_step *step,
+			    const struct seasonal_now *now, lanes clipped)
+{
+	lanes_mask known = exact->known > 0;
+	double keep = 1 - 1 / (LONG_DAYS * step->per_day);
+	lanes prior = lanes_all(LONG_PRIOR_DAYS * step->per_day);
+	lanes level, base, over;
+
+	if (step->lumps) {
+		prior = prior * exact->first;
+		level = (exact->long_value + prior) /
+			lanes_max(exact->long_base + prior, lanes_all(1e-12));
+		base = now->shape * level;
+		over = now->shape;
+	} else {
+		level = exact->long_value / (exact->long_base + prior);
+		base = now->shape + level;
+		over = lanes_all(1);
+	}
+	lanes above = step->lumps ? clipped : clipped - now->shape;
+	exact->long_value = lanes_pick(now->teach & known, exact->long_value * keep + above,
+				       exact->long_value);
+	exact->long_base = lanes_pick(now->teach & known, exact->long_base * keep + over,
+				      exact->long_base);
+	exact->bin_value += lanes_where(now->teach, clipped);
+	exact->bin_base += lanes_where(now->teach, base);
+	exact->bin_count += lanes_where(now->teach, lanes_all(1));
+	lanes_mask fresh = now->teach & ~known;
+	lanes next = exact->first + (now->x - exact->first) / (exact->first_seen + 1);
+	exact->first = lanes_pick(fresh, next, exact->first);
+	exact->first_seen += lanes_where(fresh, lanes_all(1));
+}
+
+/* May the shape learn this? Not what is an anomaly, for a day; calm intervals bring the patience
+ * back. */
+LANES_INLINE lanes_mask waits(struct seasonal_exact *exact, const struct seasonal_step *step,
+			      const struct seasonal_now *now)
+{
+	lanes_mask odd = (now->score > step->odd) & now->there;
+	lanes_mask wait = odd & (exact->patience > 0);
+	lanes_mask calm = now->there & ~odd;
+
+	exact->patience = lanes_pick(wait, exact->patience - 1, exact->patience);
+	lanes rested = lanes_min(exact->patience + 1, lanes_all(step->per_day));
+	exact->patience = lanes_pick(calm, rested, exact->patience);
+	return wait;
+}
+
+WEIR_CLONES
+void seasonal_level_learn(struct seasonal_group *group, const struct seasonal_step *step,
+			  const struct seasonal_now *now)
+{
+	struct seasonal_exact *exact = &group->exact;
+	lanes mean = exact->level * now->base; /* of value */
+	lanes variance = step->lumps ? exact->unit * mean + exact->unit_square * mean * mean
+				     : exact->unit * now->base;
+	lanes drift = step->lumps ? mean * mean : exact->unit * now->base * now->base;
+	variance = lanes_max(variance + now->doubt * drift, lanes_all(1e-300));
+	lanes_mask grown = exact->seen > SEASONAL_SILENT;
+	lanes off = now->value - mean;
+	lanes reach = CLIP * lanes_sqrt(variance) + (step->lumps ? CLIP_LUMPS : 0);
+	lanes clipped = lanes_pick(grown, lanes_clamp(off, -reach, reach), off);
+	lanes most = 9 * variance + (step->lumps ? 9 : 0);
+	lanes square = lanes_pick(grown, lanes_min(off * off, most), off * off);
+
+	if (step->lumps)
+		learn_counts(exact, step, now, square);
+	else
+		learn_gauge(exact, step, now, square);
+	learn_spread(exact, step, now, grown);
+	learn_levels(exact, step, now, mean + clipped, variance);
+	lanes taught = step->lumps ? (mean + clipped) * exact->lump
+				   : now->mean + clipped / lanes_max(now->base, lanes_all(1e-9));
+	taught = lanes_pick(waits(exact, step, now), now->mean, taught);
+	learn_bin(exact, step, now, taught);
+	if (step->lumps && step->observations->aggregation == AGGREGATE_SUM)
+		learn_lump(exact, step, now, now->squares, off);
+	exact->seen += lanes_where(now->teach, lanes_all(1));
+}

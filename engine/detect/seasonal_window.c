@@ -1,0 +1,277 @@
+/*
+ * seasonal_window: small deviations that last.
+ *
+ * Idea:  the sum over the last n intervals is compared with the forecast that was made before these
+ *        n: level then, shape since. A change that began anywhere in the last hours is seen by the
+ *        window that fits it, and no level has followed it there (a window-limited likelihood
+ *        ratio test: Willsky, Jones 1976; Lai 1995). How well a level forecasts n intervals ahead
+ *        is learned for each n: noise that wanders, errors of the shape, all that makes sums
+ *        scatter more than their parts do.
+ *
+ *          variance of a sum = unit * mean + unit_square * mean^2 / n + drift(n) * mean^2
+ *
+ *        A count's deviation is the normal score of its Poisson tail (Peizer, Pratt 1968). What is
+ *        over is forgotten at once: a window counts only as far as its last quarter agrees.
+ *
+ *        sums of the last 1..12 intervals, every one
+ *        of the last 2, 3, 4, 6, 8, 12 blocks of 8 and the current one, every other interval
+ *        of as many blocks of 64, every eighth interval
+ *
+ * Cannot see: what lasts longer than a day, but for the slowest level's forecast.
+ *
+ * Runs on: the shard that owns the metric. Never allocates.
+ */
+#include "base/simd.h"
+#include "detect/seasonal.h"
+
+/* Memory of drifts: a fortnight. */
+#define DRIFT_DAYS 14.0
+/* Squares that teach a drift, over their variance, at most; and what the cut takes from a normal. */
+#define DRIFT_CLIP 6.0
+#define DRIFT_CUT 1.03
+/* Drift of a window that fits into the series' life only so often: over the square of that. */
+#define DRIFT_YOUNG 0.1
+/* Under a deviation this strong drifts learn a tenth. */
+#define STRESSED 4.5
+/* From here on a count's deviation is worth its exact tail. */
+#define EXACT_FROM 1.8
+/* A window's deviation is at most this, and twice its last quarter's. */
+#define OVER 3.5
+
+static const uint8_t fine[SEASONAL_FINE] = {1, 2, 3, 4, 6, 8, 12};
+static const uint8_t blocks[SEASONAL_BLOCKS] = {2, 3, 4, 6, 8, 12};
+static const uint8_t class_of[SEASONAL_SPANS] = {0, 1, 1, 1, 2, 2, 2, 3, 3, 3,
+						 4, 4, 4, 5, 5, 5, 5, 5, 5};
+
+/* A sum and what it is compared with. */
+struct window {
+	uint32_t number;
+	double length;
+	lanes value, base, level;
+	bool learn;
+};
+
+LANES_INLINE lanes poisson(lanes value, lanes mean, lanes variance, lanes z, double grain)
+{
+	lanes least = lanes_max(mean, lanes_all(1e-6));
+	lanes scale = lanes_max(variance / least, lanes_all(0.9));
+	lanes exact = lanes_poisson(lanes_max(value, lanes_all(0)), least, lanes_all(grain), scale);
+	/* A sum below zero: refunds outweigh. */
+	return lanes_pick(value < 0, lanes_min(z, exact), exact);
+}
+
+/* The window's deviation in standard deviations; its drift learned. */
+LANES_INLINE lanes deviation(struct seasonal_group *group, const struct seasonal_step *step,
+			     const struct seasonal_now *now, const struct window *window)
+{
+	const struct seasonal_exact *exact = &group->exact;
+	struct seasonal_rough *rough = &group->rough;
+	uint32_t k = window->number;
+	lanes mean = window->level * window->base;
+	lanes square = step->lumps ? mean * mean : exact->unit * window->base * window->base;
+	lanes own = step->lumps ? exact->unit * mean + exact->unit_square * square / window->length
+				: exact->unit * window->base;
+	lanes lives = exact->seen / window->length;
+	lanes young = DRIFT_YOUNG / lanes_max(lives * lives, lanes_all(1e-3));
+	lanes learned = lanes_wide(rough->drift[k]) /
+			lanes_max(lanes_wide(rough->drift_weight[k]), lanes_all(1e-30));
+	lanes drift = lanes_max(learned, now->doubt) + young;
+	lanes variance = lanes_max(own + drift * square, lanes_all(1e-300));
+	lanes off = window->value - mean;
+	lanes_mask there = (window->base > 0) & (exact->seen >= window->length) & (mean == mean);
+	lanes z = lanes_where(there, off / lanes_sqrt(variance));
+
+	if (window->learn) {
+		double memory = math_max(DRIFT_DAYS * step->per_day, 500);
+		double keep = 1 - math_max(1, window->length / 4) / memory;
+		lanes weight = now->gain / (variance * variance) * square;
+		lanes beyond = lanes_min(off * off, DRIFT_CLIP * variance) * DRIFT_CUT - own;
+		lanes old = lanes_wide(rough->drift[k]);
+		lanes next = lanes_max(old * keep + weight * beyond, lanes_all(0));
+		rough->drift[k] = lanes_narrow(lanes_pick(there, next, old));
+		old = lanes_wide(rough->drift_weight[k]);
+		next = old * keep + weight * square;
+		rough->drift_weight[k] = lanes_narrow(lanes_pick(there, next, old));
+	}
+	lanes_mask far = lanes_abs(z) > EXACT_FROM;
+	if (step->lumps && lanes_any(far)) {
+		double grain = step->observations->aggregation == AGGREGATE_SUM ? 0 : 1;
+		lanes tail = poisson(window->value, mean, variance, z, grain);
+		z = lanes_pick(far, tail, z);
+	}
+	return z;
+}
+
+/* No further than its last quarter goes along. */
+LANES_INLINE lanes agreed(lanes z, lanes quarter)
+{
+	lanes along = lanes_pick(z < 0, -quarter, quarter);
+	lanes most = 2 * lanes_max(along, lanes_all(0)) + OVER;
+	return lanes_signed(lanes_min(lanes_abs(z), most), z);
+}
+
+LANES_INLINE void to_class(struct seasonal_now *now, uint32_t class, lanes z)
+{
+	now->class_score[class][1] = lanes_max(now->class_score[class][1], z);
+	now->class_score[class][0] = lanes_max(now->class_score[class][0], -z);
+}
+
+/* Is it this window's turn to learn? Overlapping sums say little new. */
+LANES_INLINE bool learns(const struct seasonal_step *step, uint32_t length)
+{
+	uint32_t each = length < 4 ? 1 : length / 4;
+	return length > 1 && step->pushed % each == 0;
+}
+
+LANES_INLINE void score_fine(struct seasonal_group *group, const struct seasonal_step *step,
+			     struct seasonal_now *now, lanes z[SEASONAL_SPANS])
+{
+	const struct seasonal_ring *ring = &group->rough.ring[0];
+	struct window window = {.length = 1, .value = now->value, .base = now->base,
+				.level = group->exact.level};
+
+	z[0] = deviation(group, step, now, &window);
+	for (uint32_t length = 2, k = 1; k < SEASONAL_FINE; length++) {
+		uint64_t at = (step->pushed - (length - 1)) % SEASONAL_RING;
+		window.value += lanes_wide(ring->value[at]);
+		window.base += lanes_wide(ring->base[at]);
+		if (fine[k] != length)
+			continue;
+		window.number = k;
+		window.length = length;
+		window.level = lanes_wide(ring->level[at]);
+		window.learn = learns(step, length);
+		z[k] = agreed(deviation(group, step, now, &window), z[k < 5 ? k == 4 : k - 4]);
+		k++;
+	}
+}
+
+/* Sums of whole blocks and the current one; order 0: blocks of 8, 1: of 64. */
+LANES_INLINE void score_blocks(struct seasonal_group *group, const struct seasonal_step *step,
+			       struct seasonal_now *now, uint32_t order, lanes z[SEASONAL_SPANS])
+{
+	const struct seasonal_exact *exact = &group->exact;
+	const struct seasonal_ring *ring = &group->rough.ring[1 + order];
+	uint32_t size = order ? 64 : 8, part = (uint32_t)(step->pushed % size) + 1;
+	uint64_t block = step->pushed / size;
+	struct window window = {.value = now->value + exact->part_value[order],
+				.base = now->base + exact->part_base[order]};
+
+	for (uint32_t count = 1, i = 0; i < SEASONAL_BLOCKS; count++) {
+		uint64_t at = (block - count) % SEASONAL_RING;
+		uint32_t length = count * size + part, k = SEASONAL_FINE + order * SEASONAL_BLOCKS + i;
+		window.value += lanes_wide(ring->value[at]);
+		window.base += lanes_wide(ring->base[at]);
+		if (blocks[i] != count)
+			continue;
+		i++;
+		if (count * size > step->longest) {
+			z[k] = lanes_all(0);
+			continue;
+		}
+		window.number = k;
+		window.length = length;
+		window.level = lanes_wide(ring->level[at]);
+		window.learn = step->pushed % (count * size / 4) == (order ? 7 : 0);
+		z[k] = agreed(deviation(group, step, now, &window), z[k - 4]);
+	}
+}
+
+/* The last intervals against the slowest level, which follows nothing within a day. */
+LANES_INLINE void score_slow(struct seasonal_group *group, const struct seasonal_step *step,
+			     struct seasonal_now *now)
+{
+	const struct seasonal_ring *ring = &group->rough.ring[0];
+	struct window window = {.number = SEASONAL_SPANS, .length = 1, .value = now->value,
+				.base = now->base, .level = now->levels[SEASONAL_LEVELS - 1],
+				.learn = true};
+
+	lanes one = deviation(group, step, now, &window);
+	to_class(now, SEASONAL_SLOW, one);
+	for (uint32_t length = 2; length <= 12; length++) {
+		uint64_t at = (step->pushed - (length - 1)) % SEASONAL_RING;
+		window.value += lanes_wide(ring->value[at]);
+		window.base += lanes_wide(ring->base[at]);
+	}
+	window.number = SEASONAL_SPANS + 1;
+	window.length = 12;
+	to_class(now, SEASONAL_SLOW, agreed(deviation(group, step, now, &window), one));
+}
+
+/* Classes that are not looked at in this interval keep what they said. */
+LANES_INLINE void hold(struct seasonal_group *group, struct seasonal_now *now, uint32_t class,
+		       bool looked)
+{
+	for (uint32_t side = 0; side < 2; side++) {
+		if (looked)
+			group->rough.held[class][side] = lanes_narrow(now->class_score[class][side]);
+		now->class_score[class][side] = lanes_wide(group->rough.held[class][side]);
+	}
+}
+
+WEIR_CLONES
+void seasonal_window_score(struct seasonal_group *group, const struct seasonal_step *step,
+			   struct seasonal_now *now)
+{
+	struct seasonal_exact *exact = &group->exact;
+	lanes z[SEASONAL_SPANS];
+	bool middle = step->pushed % 2 == 0, long_ones = step->pushed % 8 == 7;
+
+	now->gain = lanes_pick(exact->stress > STRESSED, lanes_all(0.1), lanes_all(1));
+	now->gain = lanes_where(now->teach & (exact->seen > 10), now->gain);
+	for (uint32_t class = 0; class < SEASONAL_CLASSES; class++)
+		now->class_score[class][0] = now->class_score[class][1] = lanes_all(0);
+	score_fine(group, step, now, z);
+	for (uint32_t k = 0; k < SEASONAL_FINE; k++)
+		to_class(now, class_of[k], z[k]);
+	if (middle || long_ones) {
+		score_blocks(group, step, now, 0, z);
+		for (uint32_t k = SEASONAL_FINE; k < SEASONAL_FINE + SEASONAL_BLOCKS; k++)
+			to_class(now, class_of[k], z[k]);
+	}
+	if (long_ones) {
+		score_blocks(group, step, now, 1, z);
+		for (uint32_t k = SEASONAL_FINE + SEASONAL_BLOCKS; k < SEASONAL_SPANS; k++)
+			to_class(now, class_of[k], z[k]);
+	}
+	hold(group, now, 3, middle || long_ones);
+	hold(group, now, 4, middle || long_ones);
+	hold(group, now, 5, long_ones);
+	score_slow(group, step, now);
+
+	lanes novel = (now->x - exact->usual) / lanes_sqrt(lanes_max(exact->spread, lanes_all(1e-300)));
+	to_class(now, SEASONAL_NOVELTY, lanes_where(now->there & (exact->spread > 0), novel));
+	lanes stress = lanes_all(0);
+	for (uint32_t class = 0; class < SEASONAL_NOVELTY; class++)
+		stress = lanes_max(stress, lanes_max(now->class_score[class][0],
+						     now->class_score[class][1]));
+	exact->stress = stress;
+}
+
+/* The interval goes into the rings, with the level as it was before it. */
+WEIR_CLONES
+void seasonal_window_push(struct seasonal_group *group, const struct seasonal_step *step,
+			  const struct seasonal_now *now)
+{
+	struct seasonal_exact *exact = &group->exact;
+	uint64_t at = step->pushed % SEASONAL_RING;
+
+	group->rough.ring[0].value[at] = lanes_narrow(now->value);
+	group->rough.ring[0].base[at] = lanes_narrow(now->base);
+	group->rough.ring[0].level[at] = lanes_narrow(exact->level);
+	for (uint32_t order = 0; order < 2; order++) {
+		struct seasonal_ring *ring = &group->rough.ring[1 + order];
+		uint32_t size = order ? 64 : 8;
+		uint64_t block = step->pushed / size % SEASONAL_RING;
+
+		if (step->pushed % size == 0)
+			ring->level[block] = lanes_narrow(exact->level);
+		exact->part_value[order] += now->value;
+		exact->part_base[order] += now->base;
+		if (step->pushed % size != size - 1)
+			continue;
+		ring->value[block] = lanes_narrow(exact->part_value[order]);
+		ring->base[block] = lanes_narrow(exact->part_base[order]);
+		exact->part_value[order] = exact->part_base[order] = lanes_all(0);
+	}
+}
