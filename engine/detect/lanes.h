@@ -24,7 +24,7 @@
 #endif
 
 typedef double lanes __attribute__((vector_size(8 * LANES)));
-typedef float lanes_short __attribute__((vector_size(4 * LANES))); /* as kept in memory */
+typedef float lanes_short __attribute__((vector_size(4 * LANES)));  /* as kept in memory */
 typedef int64_t lanes_mask __attribute__((vector_size(8 * LANES))); /* of comparisons: 0 or -1 */
 
 #define LANES_INLINE static inline __attribute__((always_inline))

@@ -67,6 +67,7 @@ static void init_group(struct seasonal_group *group)
 	for (int i = 0; i < LANES; i++) {
 		exact->unit[i] = 1;
 		exact->lump[i] = 1;
+		exact->heft[i] = 1;
 		for (uint32_t a = 0; a < SEASONAL_LEVELS; a++)
 			exact->share[a][i] = 1.0 / SEASONAL_LEVELS;
 	}
@@ -90,7 +91,8 @@ static void seasonal_move(void *to, uint32_t to_capacity, const void *from, uint
 
 /* The bin of the week that the middle of the interval lies in, by the clock of the place; where in
  * it, in bins from its middle. */
-static uint32_t place(const struct observations *observations, uint32_t day_bins, double *ret_offset)
+static uint32_t place(const struct observations *observations, uint32_t day_bins,
+		      double *ret_offset)
 {
 	int64_t interval_ms = observations->interval_ms;
 	int64_t middle = observations->interval * interval_ms + interval_ms / 2 +
@@ -137,8 +139,8 @@ static void prepare(struct seasonal_step *step, const struct detector_spec *spec
 	step->longest = (uint32_t)math_clamp(per_day, LONGEST_MIN, 768);
 	for (uint32_t a = 0; a < SEASONAL_LEVELS; a++)
 		step->keep[a] = math_exp(-1 / (LEVEL_FIRST * math_exp(a * ratio)));
-	step->edge = math_tail_quantile(
-		math_min(severity_log10_p(spec->severity, log10_intervals), -1));
+	step->edge =
+		math_tail_quantile(math_min(severity_log10_p(spec->severity, log10_intervals), -1));
 	step->odd = log10_intervals;
 	step->fade = math_exp(-interval_ms / (FADE_HOURS * HOUR_MS));
 	step->bin = place(observations, step->day_bins, &offset);
@@ -212,8 +214,9 @@ static void answer(const struct seasonal_group *group, const struct seasonal_ste
 		verdicts->lower[at] = mirror ? -upper[i] : lower[i];
 		verdicts->upper[at] = mirror ? -lower[i] : upper[i];
 		verdicts->log10_p[at] = said ? -now->score[i] : 0;
-		verdicts->direction[at] =
-			(int8_t)(!said ? 0 : (now->side[i] > 0) == mirror ? -1 : 1);
+		verdicts->direction[at] = (int8_t)(!said                          ? 0
+						   : (now->side[i] > 0) == mirror ? -1
+										  : 1);
 		verdicts->onset[at] = now->onset[i];
 	}
 }

@@ -48,13 +48,13 @@ struct seasonal_ring {
 
 /* Kept exactly. */
 struct seasonal_exact {
-	lanes seen;             /* intervals with a value */
+	lanes seen;              /* intervals with a value */
 	lanes first, first_seen; /* mean value while this hour of the day is unknown */
-	lanes shape[5];         /* of the current bin: polynomial in its width */
-	lanes known;            /* 1: it is one that was seen before */
-	lanes doubt;            /* variance of the shape, relative to level (gauges: to unit) */
-	lanes plain;            /* the bin's shape before trust, for learning trust */
-	lanes day_mean;         /* of the pooled day */
+	lanes shape[5];          /* of the current bin: polynomial in its width */
+	lanes known;             /* 1: it is one that was seen before */
+	lanes doubt;             /* variance of the shape, relative to level (gauges: to unit) */
+	lanes plain;             /* the bin's shape before trust, for learning trust */
+	lanes day_mean;          /* of the pooled day */
 	lanes trust_product, trust_square; /* regression of what came on what was said */
 	lanes level_value[SEASONAL_LEVELS], level_base[SEASONAL_LEVELS];
 	lanes merit[SEASONAL_LEVELS], share[SEASONAL_LEVELS];
@@ -66,12 +66,13 @@ struct seasonal_exact {
 	lanes lump;        /* sums: size of what they are made of; else 1 */
 	lanes lump_value, lump_square;
 	lanes bin_value, bin_base, bin_count; /* of the current bin */
-	lanes day_variance, day_seen; /* of a bin between days, beyond its unit variance */
-	lanes part_value[2], part_base[2]; /* of the current blocks of 8 and 64 */
+	lanes day_variance, day_seen;         /* of a bin between days, beyond its unit variance */
+	lanes part_value[2], part_base[2];    /* of the current blocks of 8 and 64 */
 	lanes usual, spread; /* of the values themselves, robust: mean and variance of a week */
-	lanes stress; /* the last strongest deviation */
-	lanes patience; /* intervals that the shape may still wait for an anomaly to end */
-	lanes peak;   /* highest score lately, fading: what an onset must pass */
+	lanes heft;          /* quotients: their usual denominator; else 1 */
+	lanes stress;        /* the last strongest deviation */
+	lanes patience;      /* intervals that the shape may still wait for an anomaly to end */
+	lanes peak;          /* highest score lately, fading: what an onset must pass */
 };
 
 /* Kept as floats. */
@@ -102,17 +103,17 @@ struct seasonal_header {
 /* What is the same for all series. */
 struct seasonal_step {
 	const struct observations *observations;
-	bool lumps; /* counts and sums: multiplicative; else a gauge or a quotient, additive */
-	bool weighted; /* a quotient: `base` is its denominator */
+	bool lumps;     /* counts and sums: multiplicative; else a gauge or a quotient, additive */
+	bool weighted;  /* a quotient: `base` is its denominator */
 	double per_day; /* intervals */
 	uint32_t day_bins;
 	double per_bin;   /* intervals */
 	uint32_t longest; /* window, in intervals */
 	double keep[SEASONAL_LEVELS];
-	double edge; /* standard deviations to the band's edge */
-	double odd;  /* score from which an interval is no chance: once a week */
-	double fade; /* of `peak`, for an interval */
-	double powers[5]; /* of the position in the bin, averaged over the interval */
+	double edge;           /* standard deviations to the band's edge */
+	double odd;            /* score from which an interval is no chance: once a week */
+	double fade;           /* of `peak`, for an interval */
+	double powers[5];      /* of the position in the bin, averaged over the interval */
 	uint32_t bin, old_bin; /* of the week */
 	bool bin_begins, bin_ends;
 	uint64_t pushed;
@@ -130,7 +131,7 @@ struct seasonal_now {
 	lanes levels[SEASONAL_LEVELS];
 	lanes mean; /* the forecast of x */
 	lanes doubt;
-	lanes gain; /* how much drifts may learn */
+	lanes gain;                             /* how much drifts may learn */
 	lanes class_score[SEASONAL_CLASSES][2]; /* deviations: downward, upward */
 	lanes score, onset, side;
 };
@@ -150,6 +151,12 @@ void seasonal_window_push(struct seasonal_group *group, const struct seasonal_st
 void seasonal_tail_init(struct seasonal_group *group);
 void seasonal_tail_score(struct seasonal_group *group, const struct seasonal_step *step,
 			 struct seasonal_now *now);
+
+/* Variance of one usual interval's value (counts: over its mean). */
+LANES_INLINE lanes seasonal_unit(const struct seasonal_exact *exact)
+{
+	return exact->unit / exact->heft;
+}
 
 LANES_INLINE lanes seasonal_visits(const struct seasonal_group *group, uint32_t bin)
 {

@@ -8,8 +8,8 @@
  *        Warmuth 1998).
  *
  *        The variance of one interval is unit * mean + unit_square * mean^2: Poisson counts and
- *        more, a negative binomial's second term. Both are a decayed, weighted regression of squared
- *        deviations on the mean. Gauges have one variance, and never less than a part of their
+ *        more, a negative binomial's second term. Both are a decayed, weighted regression of
+ * squared deviations on the mean. Gauges have one variance, and never less than a part of their
  *        spread: nobody knows them better. A sum is a count of lumps.
  *
  *        What teaches is clipped at four deviations: one wild interval teaches little. While the
@@ -54,7 +54,7 @@ void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal
 	struct seasonal_exact *exact = &group->exact;
 	lanes_mask known = exact->known > 0;
 	lanes shape = exact->shape[0];
-	lanes young = DOUBT_YOUNG / lanes_max(exact->seen, lanes_all(1));
+	lanes young = DOUBT_YOUNG / (exact->heft * lanes_max(exact->seen, lanes_all(1)));
 
 	for (uint32_t power = 1; power < 5; power++)
 		shape += exact->shape[power] * step->powers[power];
@@ -154,6 +154,15 @@ LANES_INLINE void learn_spread(struct seasonal_exact *exact, const struct season
 	exact->spread = lanes_pick(now->teach, spread, exact->spread);
 }
 
+/* A quotient's usual denominator, over a week. */
+LANES_INLINE void learn_heft(struct seasonal_exact *exact, const struct seasonal_step *step,
+			     const struct seasonal_now *now)
+{
+	lanes gain = lanes_max(1 / (exact->seen + 1), lanes_all(1 / (7 * step->per_day)));
+	lanes next = exact->heft + gain * (now->weight - exact->heft);
+	exact->heft = lanes_pick(now->teach, lanes_max(next, lanes_all(1e-9)), exact->heft);
+}
+
 /* Size of what a sum is made of: from the events' squares where these are known, else from how far
  * sums lay from their forecasts. */
 LANES_INLINE void learn_lump(struct seasonal_exact *exact, const struct seasonal_step *step,
@@ -169,8 +178,7 @@ LANES_INLINE void learn_lump(struct seasonal_exact *exact, const struct seasonal
 
 	exact->lump_square = lanes_pick(learn, exact->lump_square * keep + square,
 					exact->lump_square);
-	exact->lump_value = lanes_pick(learn, exact->lump_value * keep + value,
-				       exact->lump_value);
+	exact->lump_value = lanes_pick(learn, exact->lump_value * keep + value, exact->lump_value);
 	lanes lump = exact->lump_square / lanes_max(exact->lump_value, lanes_all(1e-300));
 	lanes_mask first = now->teach & (exact->seen < 1);
 	lump = lanes_pick(first, lanes_abs(now->x), lump);
@@ -188,12 +196,12 @@ LANES_INLINE void learn_levels(struct seasonal_exact *exact, const struct season
 		lanes loss = lanes_min(off * off * half, lanes_all(8));
 		exact->merit[a] = lanes_pick(now->teach, exact->merit[a] * forget - loss,
 					     exact->merit[a]);
-		exact->level_value[a] =
-			lanes_pick(now->teach, exact->level_value[a] * step->keep[a] + value,
-				   exact->level_value[a]);
-		exact->level_base[a] =
-			lanes_pick(now->teach, exact->level_base[a] * step->keep[a] + now->base,
-				   exact->level_base[a]);
+		exact->level_value[a] = lanes_pick(now->teach,
+						   exact->level_value[a] * step->keep[a] + value,
+						   exact->level_value[a]);
+		exact->level_base[a] = lanes_pick(now->teach,
+						  exact->level_base[a] * step->keep[a] + now->base,
+						  exact->level_base[a]);
 	}
 	if (step->pushed % MIX_EACH != MIX_EACH - 1 && step->pushed >= 8 * MIX_EACH)
 		return;
@@ -279,6 +287,8 @@ void seasonal_level_learn(struct seasonal_group *group, const struct seasonal_st
 	else
 		learn_gauge(exact, step, now, square);
 	learn_spread(exact, step, now, grown);
+	if (step->weighted)
+		learn_heft(exact, step, now);
 	learn_levels(exact, step, now, mean + clipped, variance);
 	lanes taught = step->lumps ? (mean + clipped) * exact->lump
 				   : now->mean + clipped / lanes_max(now->base, lanes_all(1e-9));

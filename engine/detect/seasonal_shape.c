@@ -48,7 +48,8 @@
 #define STEP 0.6
 /* What trust begins with: so much evidence (relative; gauges: in units), of slope one half. */
 #define TRUST_PRIOR 5.0
-/* Slopes from LOW to HIGH are trust from 0 to 1: errors in what was said flatten the slope a bit. */
+/* Slopes from LOW to HIGH are trust from 0 to 1: errors in what was said flatten the slope a bit.
+ */
 #define TRUST_LOW 0.1
 #define TRUST_HIGH 0.85
 
@@ -140,7 +141,7 @@ LANES_INLINE lanes visit_variance(const struct seasonal_group *group,
 	const struct seasonal_exact *exact = &group->exact;
 
 	if (!step->lumps)
-		return exact->unit * (1 / step->per_bin + exact->day_variance);
+		return seasonal_unit(exact) * (1 / step->per_bin + exact->day_variance);
 	lanes least = exact->first * 0.02;
 	lanes count = lanes_max(exact->level, lanes_all(0.01)) * lanes_max(shape, least) *
 		      step->per_bin;
@@ -186,7 +187,7 @@ LANES_INLINE void estimate(struct seasonal_group *group, const struct seasonal_s
 	lanes doubt = VARIANCE_SMOOTH * (pooled_variance + shrink * own_variance) +
 		      (1 - shrink) * differ;
 	lanes unseen = step->lumps ? lanes_all(WEEKDAY_UNSEEN)
-				   : WEEKDAY_UNSEEN_GAUGE * exact->unit;
+				   : WEEKDAY_UNSEEN_GAUGE * seasonal_unit(exact);
 	doubt = lanes_pick(visits > 0, doubt, doubt + unseen);
 	exact->doubt = lanes_where(known, doubt);
 	exact->known = lanes_pick(known, lanes_all(1), lanes_all(0));
@@ -210,7 +211,7 @@ LANES_INLINE void mean_day(struct seasonal_group *group, const struct seasonal_s
 
 LANES_INLINE lanes trust(const struct seasonal_exact *exact, bool lumps)
 {
-	lanes prior = lumps ? lanes_all(TRUST_PRIOR) : TRUST_PRIOR * exact->unit;
+	lanes prior = lumps ? lanes_all(TRUST_PRIOR) : TRUST_PRIOR * seasonal_unit(exact);
 	lanes slope = (exact->trust_product + 0.5 * prior) / (exact->trust_square + prior);
 	return lanes_clamp((slope - TRUST_LOW) / (TRUST_HIGH - TRUST_LOW), lanes_all(0),
 			   lanes_all(1));
@@ -235,8 +236,7 @@ void seasonal_shape_open(struct seasonal_group *group, const struct seasonal_ste
 	if (step->day_bins < 12)
 		flat = edge >= 0;
 	exact->shape[0] = z;
-	exact->shape[1] =
-		lanes_where(~flat, (5 * m2 - 34 * m1 + 34 * p1 - 5 * p2) / 48);
+	exact->shape[1] = lanes_where(~flat, (5 * m2 - 34 * m1 + 34 * p1 - 5 * p2) / 48);
 	exact->shape[2] = lanes_where(~flat, (-m2 + 12 * m1 - 22 * z + 12 * p1 - p2) / 16);
 	exact->shape[3] = lanes_where(~flat, (-m2 + 2 * m1 - 2 * p1 + p2) / 12);
 	exact->shape[4] = lanes_where(~flat, (m2 - 4 * m1 + 6 * z - 4 * p1 + p2) / 24);
@@ -255,13 +255,13 @@ LANES_INLINE void learn_trust(struct seasonal_exact *exact, const struct seasona
 		said = said / mean;
 		came = lanes_clamp(visit / mean, lanes_all(0), lanes_all(5)) - 1;
 	} else {
-		lanes reach = 20 * lanes_sqrt(exact->unit);
+		lanes reach = 20 * lanes_sqrt(seasonal_unit(exact));
 		came = lanes_clamp(came, said - reach, said + reach);
 	}
 	exact->trust_product = lanes_pick(learn, exact->trust_product * keep + said * came,
 					  exact->trust_product);
-	exact->trust_square =
-		lanes_pick(learn, exact->trust_square * keep + said * said, exact->trust_square);
+	exact->trust_square = lanes_pick(learn, exact->trust_square * keep + said * said,
+					 exact->trust_square);
 }
 
 /* How much bins differ from week to week, beyond what their intervals' variance explains. */
@@ -278,15 +278,14 @@ LANES_INLINE void learn_day(struct seasonal_exact *exact, const struct seasonal_
 		weight = 1 / (1 + 100 * explained);
 	} else {
 		explained = 1 / count;
-		square = (off * off - exact->doubt) / exact->unit - explained;
+		square = (off * off - exact->doubt) / seasonal_unit(exact) - explained;
 	}
 	lanes memory = lanes_min(exact->day_seen + 1, lanes_all(28.0 * step->day_bins));
 	lanes gain = weight / lanes_max(memory, lanes_all(1));
 	lanes most = 9 * (exact->day_variance + explained);
 	lanes next = exact->day_variance +
 		     gain * (lanes_clamp(square, -most, most) - exact->day_variance);
-	exact->day_variance = lanes_pick(learn, lanes_max(next, lanes_all(0)),
-					 exact->day_variance);
+	exact->day_variance = lanes_pick(learn, lanes_max(next, lanes_all(0)), exact->day_variance);
 	exact->day_seen = lanes_pick(learn, exact->day_seen + weight, exact->day_seen);
 }
 

@@ -62,7 +62,7 @@ void seasonal_tail_init(struct seasonal_group *group)
 {
 	struct seasonal_rough *rough = &group->rough;
 
-	for (uint32_t class = 0; class < SEASONAL_CLASSES; class++) {
+	for (uint32_t class = 0; class < SEASONAL_CLASSES; class ++) {
 		for (uint32_t side = 0; side < 2; side++) {
 			for (int i = 0; i < LANES; i++) {
 				rough->tail[class][side][i] = TAIL_LOG10;
@@ -122,8 +122,7 @@ LANES_INLINE lanes beyond(struct seasonal_rough *rough, uint32_t class, uint32_t
 	lanes pareto = lanes_log(1 + heavy * lanes_max(excess, lanes_all(0)) / scale) /
 		       lanes_max(heavy, lanes_all(1e-6));
 	pareto = lanes_pick(heavy > 1e-3, pareto, excess / mean);
-	lanes below = TAIL_LOG10 *
-		      lanes_clamp(1 + excess / (3 * mean), lanes_all(0), lanes_all(1));
+	lanes below = TAIL_LOG10 * lanes_clamp(1 + excess / (3 * mean), lanes_all(0), lanes_all(1));
 	*score = lanes_pick(excess > 0, TAIL_LOG10 + MATH_LOG10_E * pareto, below);
 
 	lanes_mask learn = over & now->teach;
@@ -147,7 +146,7 @@ LANES_INLINE void relax(struct seasonal_rough *rough, const struct tail *tail,
 {
 	const double thinner = 0.43046721; /* 0.9^BLOCK_TURN */
 
-	for (uint32_t class = 0; class < SEASONAL_CLASSES; class++) {
+	for (uint32_t class = 0; class < SEASONAL_CLASSES; class ++) {
 		for (uint32_t side = 0; side < 2; side++) {
 			lanes threshold = lanes_wide(rough->tail[class][side]);
 			lanes mean = lanes_wide(rough->excess[class][side]);
@@ -186,7 +185,7 @@ void seasonal_tail_score(struct seasonal_group *group, const struct seasonal_ste
 	lanes_mask speaks = now->there & (exact->seen >= SEASONAL_SILENT);
 	lanes strongest[2] = {lanes_all(0), lanes_all(0)}, sum = lanes_all(0);
 
-	for (uint32_t class = 0; class < SEASONAL_CLASSES; class++) {
+	for (uint32_t class = 0; class < SEASONAL_CLASSES; class ++) {
 		for (uint32_t side = 0; side < 2; side++) {
 			lanes z = now->class_score[class][side];
 			lanes_mask far = (z > NEAR) & speaks;
@@ -194,8 +193,8 @@ void seasonal_tail_score(struct seasonal_group *group, const struct seasonal_ste
 			lanes power = near_power(score);
 			if (lanes_any(far)) {
 				lanes past;
-				beyond(&group->rough, class, side, &tail, now,
-				       lanes_where(far, z), &past);
+				beyond(&group->rough, class, side, &tail, now, lanes_where(far, z),
+				       &past);
 				past = lanes_min(past, lanes_all(250));
 				score = lanes_pick(far, past, score);
 				power = lanes_pick(far, lanes_exp(past * MATH_LN10), power);

@@ -26,7 +26,8 @@
 
 /* Memory of drifts: a fortnight. */
 #define DRIFT_DAYS 14.0
-/* Squares that teach a drift, over their variance, at most; and what the cut takes from a normal. */
+/* Squares that teach a drift, over their variance, at most; and what the cut takes from a normal.
+ */
 #define DRIFT_CLIP 6.0
 #define DRIFT_CUT 1.03
 /* Drift of a window that fits into the series' life only so often: over the square of that. */
@@ -72,7 +73,7 @@ LANES_INLINE lanes deviation(struct seasonal_group *group, const struct seasonal
 	lanes own = step->lumps ? exact->unit * mean + exact->unit_square * square / window->length
 				: exact->unit * window->base;
 	lanes lives = exact->seen / window->length;
-	lanes young = DRIFT_YOUNG / lanes_max(lives * lives, lanes_all(1e-3));
+	lanes young = DRIFT_YOUNG / (exact->heft * lanes_max(lives * lives, lanes_all(1e-3)));
 	lanes learned = lanes_wide(rough->drift[k]) /
 			lanes_max(lanes_wide(rough->drift_weight[k]), lanes_all(1e-30));
 	lanes drift = lanes_max(learned, now->doubt) + young;
@@ -127,8 +128,8 @@ LANES_INLINE void score_fine(struct seasonal_group *group, const struct seasonal
 			     struct seasonal_now *now, lanes z[SEASONAL_SPANS])
 {
 	const struct seasonal_ring *ring = &group->rough.ring[0];
-	struct window window = {.length = 1, .value = now->value, .base = now->base,
-				.level = group->exact.level};
+	struct window window = {
+		.length = 1, .value = now->value, .base = now->base, .level = group->exact.level};
 
 	z[0] = deviation(group, step, now, &window);
 	for (uint32_t length = 2, k = 1; k < SEASONAL_FINE; length++) {
@@ -159,7 +160,8 @@ LANES_INLINE void score_blocks(struct seasonal_group *group, const struct season
 
 	for (uint32_t count = 1, i = 0; i < SEASONAL_BLOCKS; count++) {
 		uint64_t at = (block - count) % SEASONAL_RING;
-		uint32_t length = count * size + part, k = SEASONAL_FINE + order * SEASONAL_BLOCKS + i;
+		uint32_t length = count * size + part,
+			 k = SEASONAL_FINE + order * SEASONAL_BLOCKS + i;
 		window.value += lanes_wide(ring->value[at]);
 		window.base += lanes_wide(ring->base[at]);
 		if (blocks[i] != count)
@@ -182,8 +184,11 @@ LANES_INLINE void score_slow(struct seasonal_group *group, const struct seasonal
 			     struct seasonal_now *now)
 {
 	const struct seasonal_ring *ring = &group->rough.ring[0];
-	struct window window = {.number = SEASONAL_SPANS, .length = 1, .value = now->value,
-				.base = now->base, .level = now->levels[SEASONAL_LEVELS - 1],
+	struct window window = {.number = SEASONAL_SPANS,
+				.length = 1,
+				.value = now->value,
+				.base = now->base,
+				.level = now->levels[SEASONAL_LEVELS - 1],
 				.learn = true};
 
 	lanes one = deviation(group, step, now, &window);
@@ -204,7 +209,8 @@ LANES_INLINE void hold(struct seasonal_group *group, struct seasonal_now *now, u
 {
 	for (uint32_t side = 0; side < 2; side++) {
 		if (looked)
-			group->rough.held[class][side] = lanes_narrow(now->class_score[class][side]);
+			group->rough.held[class][side] =
+				lanes_narrow(now->class_score[class][side]);
 		now->class_score[class][side] = lanes_wide(group->rough.held[class][side]);
 	}
 }
@@ -219,7 +225,7 @@ void seasonal_window_score(struct seasonal_group *group, const struct seasonal_s
 
 	now->gain = lanes_pick(exact->stress > STRESSED, lanes_all(0.1), lanes_all(1));
 	now->gain = lanes_where(now->teach & (exact->seen > 10), now->gain);
-	for (uint32_t class = 0; class < SEASONAL_CLASSES; class++)
+	for (uint32_t class = 0; class < SEASONAL_CLASSES; class ++)
 		now->class_score[class][0] = now->class_score[class][1] = lanes_all(0);
 	score_fine(group, step, now, z);
 	for (uint32_t k = 0; k < SEASONAL_FINE; k++)
@@ -239,10 +245,11 @@ void seasonal_window_score(struct seasonal_group *group, const struct seasonal_s
 	hold(group, now, 5, long_ones);
 	score_slow(group, step, now);
 
-	lanes novel = (now->x - exact->usual) / lanes_sqrt(lanes_max(exact->spread, lanes_all(1e-300)));
+	lanes novel = (now->x - exact->usual) /
+		      lanes_sqrt(lanes_max(exact->spread, lanes_all(1e-300)));
 	to_class(now, SEASONAL_NOVELTY, lanes_where(now->there & (exact->spread > 0), novel));
 	lanes stress = lanes_all(0);
-	for (uint32_t class = 0; class < SEASONAL_NOVELTY; class++)
+	for (uint32_t class = 0; class < SEASONAL_NOVELTY; class ++)
 		stress = lanes_max(stress, lanes_max(now->class_score[class][0],
 						     now->class_score[class][1]));
 	exact->stress = stress;
