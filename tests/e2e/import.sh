@@ -100,6 +100,20 @@ import 0 "$E2E/days.csv" --source days --time day --time-format %Y%m%d --dimensi
 	--event purchase --aggregate count=orders,sum=revenue
 is '.ok and .rows == 3 and .events == 7 and .series == 4'
 
+# One event for each row, which names it: each name has columns of its own.
+cat >"$E2E/named.csv" <<'END'
+time,name,total,load_time
+2024-03-01T00:00:01Z,purchase,12.5,
+2024-03-01T00:00:02Z,page_view,,80
+2024-03-01T00:00:03Z,search,,
+END
+import 0 "$E2E/named.csv" --source named --event-column name --event purchase --value total \
+	--event page_view --field ms --value load_time
+is '.ok and .rows == 3 and .events == 3 and .series == 3'
+"$WEIRCTL" dump "$E2E/data" --source named --csv | cut -d, -f6,7,9 | sort >"$E2E/named"
+expect "what each is worth" "$(paste -sd ' ' "$E2E/named")" \
+	'event,field,value page_view,ms,80 purchase,value,12.5 search,value,1'
+
 # Metrics take such sums like the events that they stand for.
 # day METRIC: its value on the first day, as the history has it; with --slice of one channel.
 day() {

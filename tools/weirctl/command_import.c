@@ -180,7 +180,9 @@ static const struct option_row rows[] = {
 	ROW_TAKE("event", "NAME",
 		 "what the options behind it describe; with several a row is several events",
 		 descriptions, take_event),
-	ROW_TAKE("event-column", "COLUMN", "the same, with the event's name in a column",
+	ROW_TAKE("event-column", "COLUMN",
+		 "a row is one event, named by this column; an --event NAME beside it describes rows "
+		 "that say NAME, what is behind --event-column the others",
 		 descriptions, take_event_column),
 	ROW_TAKE("value", "COLUMN", "what the event is worth; default: 1 each", descriptions,
 		 take_value),
@@ -481,6 +483,9 @@ static const struct option_example examples[] = {
 	{"zcat clicks.jsonl.gz | weirctl import - --format jsonl --event-column name --dimension "
 	 "country=geo.country",
 	 "From a pipe; the row names its event, a path the member of an object"},
+	{"weirctl import events.csv --event-column name --event purchase --value total --event "
+	 "page_view --field ms --value load_time",
+	 "Purchases are worth their total, page views their time, all others 1"},
 };
 
 const struct command command_import = {

@@ -307,11 +307,40 @@ static int measure_of(struct reading *reading, const struct import_row *row, uin
 	return 1;
 }
 
+static bool is_of(const struct import_measure *measure, const struct import_field *event)
+{
+	return measure->event && strlen(measure->event) == event->bytes &&
+	       memcmp(measure->event, event->text, event->bytes) == 0;
+}
+
+/* All measures of a row. With an event column a row is one event: it has the measures that were
+ * described by its name, or else those of any. 0 or -EBADMSG. */
+static int measures_of(struct reading *reading, const struct import_row *row, bool *has,
+		       double *values)
+{
+	const struct import_map *map = reading->import->map;
+	const struct import_field *event =
+		reading->places.event < 0 ? NULL : &row->fields[reading->places.event];
+	bool named = false;
+
+	for (uint32_t m = 0; event && m < map->measures_count; m++)
+		named |= is_of(&map->measures[m], event);
+	for (uint32_t m = 0; m < map->measures_count; m++) {
+		const struct import_measure *measure = &map->measures[m];
+		bool wanted = !event || (named ? is_of(measure, event) : !measure->event);
+		int ret = wanted ? measure_of(reading, row, m, &values[m]) : 0;
+		if (ret < 0)
+			return ret;
+		has[m] = ret > 0;
+	}
+	return 0;
+}
+
 static int take_row(struct reading *reading, const struct import_row *row)
 {
 	const struct import_map *map = reading->import->map;
 	double values[IMPORT_MEASURES_MAX];
-	int has[IMPORT_MEASURES_MAX];
+	bool has[IMPORT_MEASURES_MAX];
 	int64_t time_ms;
 	size_t bytes;
 
@@ -327,8 +356,8 @@ static int take_row(struct reading *reading, const struct import_row *row)
 		return BROKEN(reading, "\"%.*s\" is no time of format %s", shown(time), time->text,
 			      map->time_format);
 	ret = key_of(reading, row, &bytes);
-	for (uint32_t m = 0; ret >= 0 && m < map->measures_count; m++)
-		ret = has[m] = measure_of(reading, row, m, &values[m]);
+	if (ret == 0)
+		ret = measures_of(reading, row, has, values);
 	if (ret < 0)
 		return ret;
 	int64_t group = group_of(reading, bytes);

@@ -33,7 +33,9 @@ struct import_dimension {
 };
 
 struct import_measure {
-	const char *event; /* NULL: the row's event column says it */
+	/* NULL: the row's event column says it. Beside such a column: only of rows that say this, and
+	 * of these in place of the measures of any event. */
+	const char *event;
 	char field[WEIR_NAME_BYTES_MAX + 1];
 	const char *column; /* NULL: each row is an event of value 1 */
 	bool optional;      /* an empty field is no event, not a broken row */

@@ -83,6 +83,36 @@ Test(ctl_import, a_plain_file_is_read)
 	import_fini(&import);
 }
 
+Test(ctl_import, a_row_that_names_its_event_has_that_events_columns)
+{
+	struct import_map map = map_of(IMPORT_CSV);
+	map.event_column = "name";
+	map.measures[0] = (struct import_measure){.field = "value"}; /* 1 each */
+	map.measures[1] = (struct import_measure){"purchase", "value", "total", false, false};
+	map.measures[2] = (struct import_measure){"purchase", "items", "items", true, false};
+	map.measures[3] = (struct import_measure){"page_view", "ms", "total", false, false};
+	map.measures_count = 4;
+	cr_assert_eq(read_text(&map,
+			       "time,name,country,total,items\n"
+			       "1,purchase,DE,9.5,2\n2,page_view,DE,120,\n"
+			       "3,purchases,DE,,\n4,purchase,DE,7,\n",
+			       false),
+		     0, "%s", why);
+	cr_expect_str_eq(events(), "1000 purchase.value DE 9.5;1000 purchase.items DE 2;"
+				   "2000 page_view.ms DE 120;3000 purchases.value DE 1;"
+				   "4000 purchase.value DE 7;");
+	import_fini(&import);
+	cr_expect_eq(read_text(&map, "time,name,country,total,items\n1,purchase,DE,,1\n", false),
+		     -EBADMSG);
+	/* Where only some are described, the others are passed over: a file has much in it. */
+	map.measures[0] = map.measures[1];
+	map.measures_count = 1;
+	cr_assert_eq(read_text(&map, "time,name,country,total\n1,purchase,DE,4\n2,x,DE,\n", false),
+		     0, "%s", why);
+	cr_expect_str_eq(events(), "1000 purchase.value DE 4;");
+	import_fini(&import);
+}
+
 Test(ctl_import, quotes_newlines_marks_and_missing_ends_are_taken)
 {
 	struct import_map map = map_of(IMPORT_CSV);
