@@ -66,16 +66,14 @@ error_of() {
 	esac
 }
 
-closed() {
-	ctl status --json | jq -e --argjson last $(((START + HOURS * 3600) * 1000)) '(.status // .) |
-		([.sources[] | select(.name == "access") | .closed_through_ms] | max) >= $last
-		and .store.closes == .store.stored_through' >/dev/null &&
+kept() {
+	closed access $(((START + HOURS * 3600) * 1000)) &&
 		[ "$(ctl history pages --since "${HOURS}h" --step 1h --csv 2>/dev/null | wc -l)" -eq $((HOURS + 1)) ]
 }
 
 weird_start
 WEIR_SOCKET=$E2E/weir.sock "$ACCESS" <"$E2E/log" || fail "the application ended with $?"
-wait_for 20 "the last hour" closed
+wait_for 20 "the last hour" kept
 
 for metric in pages time mean fastest slowest median slow very-slow visitors time-per-page; do
 	ctl history "$metric" --since "${HOURS}h" --step 1h --csv >"$E2E/csv" || fail "history of $metric"

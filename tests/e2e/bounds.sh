@@ -39,11 +39,6 @@ views_of() {
 		jq --argjson until "$((20006 * SPAN * 1000))" \
 			'[.. | objects | select(.time_ms? and .time_ms < $until) | .value // 0] | add'
 }
-closed() {
-	ctl status --json | jq -e --argjson span "$1" '(.status // .) |
-		([.sources[] | select(.name == "import") | .closed_through_ms] | max) >= $span * 60000
-		and .store.closes == .store.stored_through' >/dev/null
-}
 
 # 150 pages at first, all of which have a series of their own.
 views 1 150 60000 20000 >"$E2E/first.csv"
@@ -55,7 +50,7 @@ expect "series over the bound, at first" "$(overflowed)" 0
 for span in 20001 20002 20003; do
 	views 1 1 150000 "$span" >"$E2E/one.csv"
 	send "$E2E/one.csv"
-	wait_for 30 "span $span" closed "$span"
+	wait_for 30 "span $span" closed import $((span * 60000))
 done
 forgotten() { ! grep -q p150 <("$WEIRCTL" dump "$E2E/data" --sum page --json 2>/dev/null); }
 wait_for 30 "retention" forgotten
@@ -72,7 +67,7 @@ views 401 550 60000 20005 >"$E2E/more.csv"
 send "$E2E/more.csv"
 views 201 201 24 20006 >"$E2E/end.csv"
 send "$E2E/end.csv"
-wait_for 30 "the last span but one" closed 20006
+wait_for 30 "the last span but one" closed import $((20006 * 60000))
 over=$(overflowed)
 if [ "$over" -le 90 ] || [ "$over" -ge 150 ]; then fail "series over the bound: $over"; fi
 kept() { [ "$(views_of "")" = $((60000 + 3 * 150000 + 2 * 60000)) ]; }

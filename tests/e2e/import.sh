@@ -18,8 +18,6 @@ metrics:
 END
 
 socket=(--socket "$E2E/weir.sock")
-is() { jq -e "$1" "$E2E/out" >/dev/null || fail "$1 does not hold of $(cat "$E2E/out")"; }
-says() { grep -q -- "$1" "$E2E/out" "$E2E/err" || fail "no \"$1\" in $(cat "$E2E/out" "$E2E/err")"; }
 
 # import WANTED OPTION...: its exit code; what it says is in $E2E/out and $E2E/err.
 import() {

@@ -30,26 +30,17 @@ play() {
 	local until
 	until=$(date -u -d "$(tail -n 1 "$E2E/orders.csv" | cut -c1-16)Z" +%s000)
 	rm "$E2E/orders.csv"
-	wait_for 20 "minute $until to be closed" closed "$until"
+	wait_for 20 "minute $until to be closed" closed shop $((until + 1))
 	wait_for 20 "what was found to be told" at_rest
 }
 status() { ctl status --json | jq -er "(.status // .) | $1"; }
-closed() { [ "$(status "[.sources[] | select(.name == \"shop\").closed_through_ms][0] > $1")" = true ]; }
 at_rest() { [ "$(status '.events_in_ring + .store.outbox + .store.closes - .store.stored_through')" = 0 ]; }
 
-# code WANTED COMMAND...: its exit code; what it says is in $E2E/out and $E2E/err.
-code() {
-	local wanted=$1
-	shift
-	timeout 30 "$@" >"$E2E/out" 2>"$E2E/err"
-	expect "exit code of ${*##*/}" $? "$wanted"
-}
 operate() {
 	local wanted=$1 command=$2
 	shift 2
 	code "$wanted" "$WEIRCTL" "$command" --socket "$E2E/control.sock" "$@"
 }
-says() { grep -q -- "$1" "$E2E/out" "$E2E/err" || fail "no \"$1\" in $(cat "$E2E/out" "$E2E/err")"; }
 # The id of the only open anomaly of the total.
 open_id() {
 	ctl anomalies --state open --json | jq -ers 'map(select(.data.slice == "" and .data.metric == "orders")

@@ -33,12 +33,6 @@ detectors:
   - {name: three-days, metric: direct_visits, kind: rule, down: 25%, frequency: 1d, versus: last_week, for: 3}
 END
 
-closed() {
-	ctl status --json | jq -e --argjson last "$(jq .last_ms "$E2E/truth")" '(.status // .) |
-		([.sources[] | select(.name == "shop") | .closed_through_ms] | max) >= $last
-		and .store.closes == .store.stored_through' >/dev/null
-}
-
 # fired DETECTOR: the days on which it fired, in one line.
 fired() {
 	jq -r --arg name "$1" 'select(.data.state == "firing" and .data.detector == $name) |
@@ -48,7 +42,7 @@ fired() {
 weird_start
 timeout 120 "$WEIR_SHOP" --socket "$E2E/weir.sock" --sheet --truth "$E2E/truth" >"$E2E/said" ||
 	fail "weir-shop --sheet ended with $?: $(cat "$E2E/said")"
-wait_for 120 "the last day to be closed" closed
+wait_for 120 "the last day to be closed" closed shop "$(jq .last_ms "$E2E/truth")"
 weird_stop
 "$WEIRCTL" anomalies "$E2E/data" --revisions --limit 1000000 --json >"$E2E/revisions"
 

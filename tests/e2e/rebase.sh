@@ -21,15 +21,7 @@ detectors:
 END
 
 ends=(--socket "$E2E/weir.sock" --control "$E2E/control.sock")
-is() { jq -e "$1" "$E2E/out" >/dev/null || fail "$1 does not hold of $(cat "$E2E/out")"; }
-says() { grep -q -- "$1" "$E2E/out" "$E2E/err" || fail "no \"$1\" in $(cat "$E2E/out" "$E2E/err")"; }
 firing() { ctl anomalies --json | jq -s -e 'any(.data.state != "resolved")' >/dev/null; }
-replayed() {
-	"$WEIRCTL" verify "$E2E/data" --json >"$E2E/out" || fail "verify: $(cat "$E2E/out")"
-	"$WEIRCTL" replay "$E2E/data" --compare --json >"$E2E/out" 2>"$E2E/err" ||
-		fail "replay is not the same: $(cat "$E2E/out" "$E2E/err")"
-	is '.ok and .changed == 0 and .only_replayed == 0 and .only_stored == 0'
-}
 
 # Nothing is known of it yet.
 weird_start

@@ -19,16 +19,9 @@ WEEKLY=' nonbranded-search-down revenue-down growth-falls '
 	echo '  - {name: too-many-bounces, metric: bounce_rate, kind: rule, above: 0.6, frequency: 1d}'
 } | config_write
 
-# closed SOURCE: through the last day, and scored.
-closed() {
-	ctl status --json | jq -e --arg source "$1" --argjson last "$last_ms" '(.status // .) |
-		([.sources[] | select(.name == $source) | .closed_through_ms] | max) >= $last
-		and .store.closes == .store.stored_through' >/dev/null
-}
-
 # finish SOURCE: wait for its end, stop, and leave what fired in $E2E/firings.
 finish() {
-	wait_for 120 "the last day to be closed" closed "$1"
+	wait_for 120 "the last day to be closed" closed "$1" "$last_ms"
 	weird_stop
 	"$WEIRCTL" anomalies "$E2E/data" --revisions --limit 1000000 --json |
 		jq -r '.data | select(.state == "firing") | [.detector, .slice,

@@ -12,7 +12,6 @@ score() {
 	timeout 60 "$WEIRCTL" score "$@" >"$E2E/out" 2>"$E2E/err"
 	expect "exit code of score $*" $? "$wanted"
 }
-says() { grep -q -- "$1" "$E2E/out" "$E2E/err" || fail "no \"$1\" in $(head -c 500 "$E2E/out" "$E2E/err")"; }
 
 # Ten days of orders in ten minutes, two hours of outage on the ninth; the same as a gauge, with
 # blanks; without the blank rows; as a ratio; and with a doubled hour.

@@ -14,16 +14,6 @@ detectors:
   - {metric: orders, kind: window, window: 20, k: 3, severity: 10}
 END
 
-# code WANTED COMMAND...: its exit code; what it says is in $E2E/out and $E2E/err.
-code() {
-	local wanted=$1
-	shift
-	timeout 30 "$@" >"$E2E/out" 2>"$E2E/err"
-	expect "exit code of ${*##*/}" $? "$wanted"
-}
-
-says() { grep -q -- "$1" "$E2E/out" "$E2E/err" || fail "no \"$1\" in $(cat "$E2E/out" "$E2E/err")"; }
-is() { jq -e "$1" "$E2E/out" >/dev/null || fail "$1 does not hold of $(cat "$E2E/out")"; }
 
 # Usage, and nobody there.
 code 0 "$WEIRCTL" --help

@@ -61,17 +61,6 @@ with open(sys.argv[1], 'w') as f:
             f.write('%d,10\n' % (at.timestamp() + i))
         at += timedelta(minutes=10)
 END
-closed() {
-	ctl status --json | jq -e '(.status // .) | ([.sources[] | select(.name == "import") |
-		.closed_through_ms] | max) >= 1712696400000 and .store.closes == .store.stored_through' >/dev/null
-}
-replayed() {
-	"$WEIRCTL" verify "$E2E/data" --json >"$E2E/out" || fail "verify: $(cat "$E2E/out")"
-	TZDIR=/nonexistent "$WEIRCTL" replay "$E2E/data" --compare --json >"$E2E/out" 2>&1 ||
-		fail "replay without a database is not the same: $(cat "$E2E/out")"
-	jq -e '.ok and .changed == 0 and .only_replayed == 0 and .only_stored == 0' "$E2E/out" >/dev/null ||
-		fail "replay: $(cat "$E2E/out")"
-}
 
 # A database of its own, which gets newer rules later.
 mkdir -p "$E2E/zones/Europe" "$E2E/zones/Etc"
@@ -81,7 +70,7 @@ export TZDIR=$E2E/zones
 weird_start
 timeout 60 "$WEIRCTL" import "$E2E/orders.csv" --socket "$E2E/weir.sock" --source import --event purchase \
 	--time time --value value >"$E2E/out" 2>&1 || fail "import: $(cat "$E2E/out")"
-wait_for 60 "the last interval to be closed" closed
+wait_for 60 "the last interval to be closed" closed import 1712696400000
 "$WEIRCTL" anomalies "$E2E/data" --revisions --limit 100000 --json >"$E2E/revisions"
 expect "days with more than 900 orders" "$(fired good-days)" "2024-03-28T23:50 1004 2024-04-04T22:50 1004"
 expect "the same by UTC" "$(fired good-days-of-utc)" "2024-03-28T23:50 1004 2024-04-03T23:50 1004"
@@ -110,7 +99,7 @@ ctl reload >"$E2E/out" 2>&1 && fail "a reload with an unknown zone"
 says 'timezone: there is no time zone "Europe/Lisbon"'
 config Europe/London
 weird_stop
-replayed
+TZDIR=/nonexistent replayed
 
 # A kill, and an engine on the machine's own rules, which are the older ones again.
 unset TZDIR
@@ -119,5 +108,5 @@ weird_kill
 weird_start
 ctl config diff "$E2E/weir.yaml" >"$E2E/out" || fail "after a start it differs: $(cat "$E2E/out")"
 weird_stop
-replayed
+TZDIR=/nonexistent replayed
 pass

@@ -83,6 +83,18 @@ expect() {
 	[ "$2" = "$3" ] || fail "$1: found \"$2\", wanted \"$3\""
 }
 
+# code WANTED COMMAND...: its exit code; what it says is in $E2E/out and $E2E/err.
+code() {
+	local wanted=$1
+	shift
+	timeout 30 "$@" >"$E2E/out" 2>"$E2E/err"
+	expect "exit code of ${*##*/}" $? "$wanted"
+}
+
+# Of what the last `code` heard: a text in it, and that a jq filter holds of its JSON.
+says() { grep -q -- "$1" "$E2E/out" "$E2E/err" || fail "no \"$1\" in $(cat "$E2E/out" "$E2E/err")"; }
+is() { jq -e "$1" "$E2E/out" >/dev/null || fail "$1 does not hold of $(cat "$E2E/out")"; }
+
 # wait_for SECONDS WHAT COMMAND...: until the command succeeds.
 wait_for() {
 	local seconds=$1 what=$2
@@ -154,4 +166,19 @@ ctl() {
 	local command=$1
 	shift
 	"$WEIRCTL" "$command" --socket "$E2E/control.sock" "$@"
+}
+
+# closed SOURCE UNIX_MS: its intervals are closed up to there, scored and stored.
+closed() {
+	ctl status --json | jq -e --arg source "$1" --argjson until "$2" '(.status // .) |
+		([.sources[] | select(.name == $source) | .closed_through_ms] | max) >= $until
+		and .store.closes == .store.stored_through' >/dev/null
+}
+
+# replayed: a stopped engine's log is whole, and gives the same anomalies bit for bit.
+replayed() {
+	"$WEIRCTL" verify "$E2E/data" --json >"$E2E/out" 2>"$E2E/err" || fail "verify: $(cat "$E2E/out")"
+	"$WEIRCTL" replay "$E2E/data" --compare --json >"$E2E/out" 2>"$E2E/err" ||
+		fail "replay is not the same: $(cat "$E2E/out" "$E2E/err")"
+	is '.ok and .changed == 0 and .only_replayed == 0 and .only_stored == 0'
 }

@@ -33,8 +33,8 @@ struct import_dimension {
 };
 
 struct import_measure {
-	/* NULL: the row's event column says it. Beside such a column: only of rows that say this, and
-	 * of these in place of the measures of any event. */
+	/* NULL: the row's event column says it. Beside such a column: only of rows that say this,
+	 * and of these in place of the measures of any event. */
 	const char *event;
 	char field[WEIR_NAME_BYTES_MAX + 1];
 	const char *column; /* NULL: each row is an event of value 1 */
