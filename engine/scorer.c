@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/fnv.h"
 #include "base/zone.h"
 #include "detect/bank.h"
 #include "scorer_private.h"
@@ -188,7 +189,6 @@ static void recorder_begin(struct scorer *scorer, const struct config_metric *me
 	const struct config_metric *terms[2];
 	uint32_t count = terms_of(scorer->config, metric, terms);
 	struct bytes text = {0};
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
 	/* Under a new number nothing has been named yet: rows without a name are left out. */
 	*recorder = (struct recorder){0};
@@ -198,10 +198,8 @@ static void recorder_begin(struct scorer *scorer, const struct config_metric *me
 			recorder->sums |= 1u << i;
 	}
 	check(!text.failed);
-	for (size_t i = 0; i < text.used; i++)
-		hash = (hash ^ text.data[i]) * UINT64_C(0x100000001b3);
+	recorder->spec = fnv(FNV_BEGIN, text.data, text.used);
 	bytes_fini(&text);
-	recorder->spec = hash;
 	recorder->number = scorer->recorders++ * scorer->shards + scorer->shard;
 }
 

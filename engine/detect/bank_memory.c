@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/fnv.h"
 #include "base/zone.h"
 #include "detect/life.h"
 #include "detect/math.h"
@@ -25,15 +26,15 @@ struct hash {
 
 static struct hash hash_begin(void)
 {
-	return (struct hash){UINT64_C(0xcbf29ce484222325), UINT64_C(0x9ae16a3b2f90404f)};
+	return (struct hash){FNV_BEGIN, UINT64_C(0x9ae16a3b2f90404f)};
 }
 
 /* FNV-1a, and the same with another multiplier: two hashes that are not each other's function. */
 static void hash_add(struct hash *hash, const void *data, size_t count)
 {
 	const uint8_t *bytes = data;
+	hash->low = fnv(hash->low, data, count);
 	for (size_t i = 0; i < count; i++) {
-		hash->low = (hash->low ^ bytes[i]) * UINT64_C(0x100000001b3);
 		hash->high = (hash->high ^ bytes[i]) * UINT64_C(0x9fb21c651e98df25);
 		hash->high ^= hash->high >> 29;
 	}

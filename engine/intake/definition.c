@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/fnv.h"
 #include "intake/series.h"
 
 /* Both lengths in front of a dimension's texts. */
@@ -175,11 +176,7 @@ int series_check(const struct weir_definition *definition, size_t left, const ch
 
 uint64_t series_hash(const struct weir_definition *definition)
 {
-	const uint8_t *at = (const uint8_t *)definition;
-	uint64_t hash = UINT64_C(14695981039346656037);
-	for (uint32_t i = 0; i < definition->bytes; i++)
-		hash = (hash ^ at[i]) * UINT64_C(1099511628211);
-	return hash;
+	return fnv(FNV_BEGIN, definition, definition->bytes);
 }
 
 struct series_text series_event(const struct weir_definition *definition)

@@ -13,22 +13,15 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/fnv.h"
 
 #define EMPTY UINT32_MAX
 #define CAPACITY_MIN 16u
 
-static uint64_t fnv(uint64_t hash, const void *data, size_t bytes)
-{
-	const uint8_t *at = data;
-	for (size_t i = 0; i < bytes; i++)
-		hash = (hash ^ at[i]) * UINT64_C(1099511628211);
-	return hash;
-}
-
 static uint64_t key_hash(const struct slices *slices, uint32_t rollup,
 			 const struct slices_text *values)
 {
-	uint64_t hash = fnv(UINT64_C(14695981039346656037), &rollup, sizeof(rollup));
+	uint64_t hash = fnv(FNV_BEGIN, &rollup, sizeof(rollup));
 	for (uint32_t i = 0; i < slices->by[rollup].dimensions; i++) {
 		hash = fnv(hash, &values[i].count, sizeof(values[i].count));
 		hash = fnv(hash, values[i].bytes, values[i].count);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fnv.h"
 #include "text.h"
 #include "weir/event.h"
 
@@ -116,9 +117,7 @@ static size_t event_key(struct groups *groups, const struct event_view *event,
 
 static uint64_t key_hash(const char *key, size_t bytes)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-	for (size_t i = 0; i < bytes; i++)
-		hash = (hash ^ (unsigned char)key[i]) * UINT64_C(0x100000001b3);
+	uint64_t hash = fnv(FNV_BEGIN, key, bytes);
 	return hash ^ hash >> 32;
 }
 

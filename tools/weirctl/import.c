@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fnv.h"
+
 #define PROGRESS_ROWS 16384
 #define KEY_BYTES_MAX (WEIR_NAME_BYTES_MAX + WEIR_DIMENSIONS_MAX * (WEIR_LABEL_BYTES_MAX + 1) + 8)
 #define RADIX_BITS 14
@@ -133,18 +135,17 @@ static int key_of(struct reading *reading, const struct import_row *row, size_t 
 	return ret;
 }
 
-/* FNV-1a over words of eight bytes, then over the rest. */
+/* Words of eight bytes, then FNV-1a over the rest. */
 static uint64_t hash_of(const char *key, size_t bytes)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	uint64_t hash = FNV_BEGIN;
 	for (; bytes >= 8; bytes -= 8, key += 8) {
 		uint64_t word;
 		memcpy(&word, key, 8);
 		hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
 		hash ^= hash >> 29;
 	}
-	for (; bytes; bytes--, key++)
-		hash = (hash ^ (uint8_t)*key) * UINT64_C(0x100000001b3);
+	hash = fnv(hash, key, bytes);
 	return hash ^ hash >> 32;
 }
 
@@ -273,10 +274,7 @@ static int add_event(struct reading *reading, int64_t time_ms, uint32_t series, 
 /* As weir_hash_text() of an application that saw the same visitor: FORMAT.md, section 1. */
 static double distinct_value(const char *text, size_t bytes)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-	while (bytes--)
-		hash = (hash ^ (uint8_t)*text++) * UINT64_C(0x100000001b3);
-	return weir_bits_value(hash & ~(UINT64_C(1) << 62));
+	return weir_bits_value(fnv(FNV_BEGIN, text, bytes) & ~(UINT64_C(1) << 62));
 }
 
 /* The value of a measure in a row. 1: it has one; 0: it has none; -EBADMSG. */

@@ -7,30 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fnv.h"
 #include "deliver/payload.h"
 
-static uint64_t mix(uint64_t hash, const void *data, size_t bytes)
-{
-	const unsigned char *at = data;
-	for (size_t i = 0; i < bytes; i++)
-		hash = (hash ^ at[i]) * UINT64_C(0x100000001b3); /* FNV-1a */
-	return hash;
-}
-
-#define MIX(hash, field) mix(hash, &(field), sizeof(field))
+#define MIX(hash, field) fnv(hash, &(field), sizeof(field))
 
 /* A text up to its NUL, and the NUL: what lies behind it says nothing. */
 static uint64_t mix_text(uint64_t hash, const char *text, size_t size)
 {
 	size_t bytes = strnlen(text, size);
-	return mix(mix(hash, text, bytes), "", 1);
+	return fnv(fnv(hash, text, bytes), "", 1);
 }
 
 #define MIX_TEXT(hash, field) mix_text(hash, field, sizeof(field))
 
 static uint64_t fingerprint(const struct anomaly *anomaly)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	uint64_t hash = FNV_BEGIN;
 	hash = MIX(hash, anomaly->group);
 	hash = MIX(hash, anomaly->severity);
 	hash = MIX(hash, anomaly->severity_peak);
