@@ -139,8 +139,11 @@ static void prepare(struct seasonal_step *step, const struct detector_spec *spec
 	step->longest = (uint32_t)math_clamp(per_day, LONGEST_MIN, 768);
 	for (uint32_t a = 0; a < SEASONAL_LEVELS; a++)
 		step->keep[a] = math_exp(-1 / (LEVEL_FIRST * math_exp(a * ratio)));
-	step->edge =
-		math_tail_quantile(math_min(severity_log10_p(spec->severity, log10_intervals), -1));
+	if (header->edge == 0) {
+		double log10_p = severity_log10_p(spec->severity, log10_intervals);
+		header->edge = math_tail_quantile(math_min(log10_p, -1));
+	}
+	step->edge = header->edge;
 	step->odd = log10_intervals;
 	step->fade = math_exp(-interval_ms / (FADE_HOURS * HOUR_MS));
 	step->bin = place(observations, step->day_bins, &offset);
@@ -152,7 +155,7 @@ static void prepare(struct seasonal_step *step, const struct detector_spec *spec
 	step->pushed = header->pushed;
 }
 
-/* Eight series' values, from `first` on. */
+/* Four series' values, from `first` on. */
 static void look(const struct seasonal_step *step, const struct seasonal_group *group,
 		 uint32_t first, struct seasonal_now *now)
 {

@@ -1,5 +1,5 @@
 /*
- * seasonal: what its files share: the state of eight series and what one step knows.
+ * seasonal: what its files share: the state of four series and what one step knows.
  *
  *   seasonal.c           a step, its answers; saving and loading
  *   seasonal_shape.c     the shape of day and week: once for each bin of the week
@@ -7,9 +7,9 @@
  *   seasonal_window.c    sums over the last intervals against the level before them
  *   seasonal_tail.c      from deviations to one calibrated probability
  *
- *        header | group 0: series 0..7 | group 1: series 8..15 | ...
+ *        header | group 0: series 0..3 | group 1: series 4..7 | ...
  *
- * A group is everything that is known of eight series, lane by lane (detect/lanes.h): a step walks
+ * A group is everything that is known of four series, lane by lane (detect/lanes.h): a step walks
  * through memory once. Bytes of a series: SEASONAL_BYTES.
  */
 #ifndef DETECT_SEASONAL_H
@@ -98,6 +98,7 @@ struct seasonal_header {
 	int64_t interval; /* the last one, plus 1; 0: none yet */
 	int64_t bin;      /* of the week, plus 1 */
 	uint64_t pushed;  /* intervals put into the rings */
+	double edge;      /* standard deviations to the band's edge; 0: not worked out yet */
 };
 
 /* What is the same for all series. */
@@ -120,7 +121,7 @@ struct seasonal_step {
 	bool incomplete;
 };
 
-/* What one interval brings to eight series. */
+/* What one interval brings to four series. */
 struct seasonal_now {
 	lanes_mask there, teach; /* there is a value; it may be learned */
 	lanes x;                 /* the value */
