@@ -73,8 +73,9 @@ const char *zone_name(const struct zone *zone)
 	return zone ? zone->name : "UTC";
 }
 
-int64_t zone_offset_ms(const struct zone *zone, int64_t unix_ms)
+int64_t zone_offset_until(const struct zone *zone, int64_t unix_ms, int64_t *ret_until_ms)
 {
+	*ret_until_ms = INT64_MAX;
 	if (!zone)
 		return 0;
 	int64_t unix_s = unix_ms / 1000 - (unix_ms % 1000 < 0);
@@ -88,11 +89,21 @@ int64_t zone_offset_ms(const struct zone *zone, int64_t unix_ms)
 		else
 			to = middle;
 	}
-	int64_t since, offset = from ? zone->changes[from - 1].offset_s : zone->first_s;
+	int64_t offset = from ? zone->changes[from - 1].offset_s : zone->first_s;
+	int64_t since, until = from < zone->count ? zone->changes[from].since_s : INT64_MAX;
 
 	if (from == zone->count && zone->footer[0])
-		offset = zone_rule_offset_s(&zone->rule, unix_s, &since);
+		offset = zone_rule_offset_s(&zone->rule, unix_s, &since, &until);
+	if (until <= INT64_MAX / 1000)
+		*ret_until_ms = until * 1000;
 	return offset * 1000;
+}
+
+int64_t zone_offset_ms(const struct zone *zone, int64_t unix_ms)
+{
+	int64_t until;
+
+	return zone_offset_until(zone, unix_ms, &until);
 }
 
 /* What the rule says at a moment, and since when without a change of the offset; INT64_MIN: it
@@ -100,11 +111,11 @@ int64_t zone_offset_ms(const struct zone *zone, int64_t unix_ms)
  * comes again after 400 years. */
 static int32_t rule_at(const struct zone_rule *rule, int64_t unix_s, int64_t *ret_since_s)
 {
-	int32_t offset_s = zone_rule_offset_s(rule, unix_s, ret_since_s);
-	int64_t before_s;
+	int64_t before_s, until_s;
+	int32_t offset_s = zone_rule_offset_s(rule, unix_s, ret_since_s, &until_s);
 
 	for (int i = 0; i < 2 * 400 && *ret_since_s != INT64_MIN; i++) {
-		if (zone_rule_offset_s(rule, *ret_since_s - 1, &before_s) != offset_s)
+		if (zone_rule_offset_s(rule, *ret_since_s - 1, &before_s, &until_s) != offset_s)
 			return offset_s;
 		*ret_since_s = before_s;
 	}

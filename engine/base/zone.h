@@ -30,6 +30,8 @@ void zone_free(struct zone *zone);
 const char *zone_name(const struct zone *zone);
 /* Local time minus UTC, at a unix time. NULL is UTC. */
 int64_t zone_offset_ms(const struct zone *zone, int64_t unix_ms);
+/* The same, and a time (or INT64_MAX) before which it does not change: to ask again only then. */
+int64_t zone_offset_until(const struct zone *zone, int64_t unix_ms, int64_t *ret_until_ms);
 /* What all offsets from 1970 on are multiples of, and a day too; of UTC a day. */
 int64_t zone_granule_ms(const struct zone *zone);
 /* NULL: no memory, or of none. */

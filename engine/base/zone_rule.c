@@ -79,16 +79,21 @@ static int64_t moment(const struct zone_day *day, int64_t year)
 	return days * DAY_S + day->seconds;
 }
 
-int32_t zone_rule_offset_s(const struct zone_rule *rule, int64_t unix_s, int64_t *ret_since_s)
+int32_t zone_rule_offset_s(const struct zone_rule *rule, int64_t unix_s, int64_t *ret_since_s,
+			   int64_t *ret_until_s)
 {
 	int64_t year = year_of(floor_div(unix_s + rule->standard_s, DAY_S));
-	int64_t since = INT64_MIN;
+	int64_t since = INT64_MIN, until = INT64_MAX;
 	bool summer = false;
 
 	for (int64_t y = year - 1; rule->has_summer && y <= year + 1; y++) {
 		int64_t start = moment(&rule->start, y) - rule->standard_s;
 		int64_t end = moment(&rule->end, y) - rule->summer_s;
 
+		if (end > unix_s && end < until)
+			until = end;
+		if (start > unix_s && start < until)
+			until = start;
 		if (end <= unix_s && end > since) {
 			since = end;
 			summer = false;
@@ -100,6 +105,7 @@ int32_t zone_rule_offset_s(const struct zone_rule *rule, int64_t unix_s, int64_t
 		}
 	}
 	*ret_since_s = since;
+	*ret_until_s = until;
 	return summer ? rule->summer_s : rule->standard_s;
 }
 

@@ -26,7 +26,9 @@ struct zone_rule {
 
 /* 0, or -EPROTO: that is no such string. */
 int zone_rule_parse(const char *text, struct zone_rule *ret_rule);
-/* Local time minus UTC at a unix time, in seconds, and since when (INT64_MIN: always). */
-int32_t zone_rule_offset_s(const struct zone_rule *rule, int64_t unix_s, int64_t *ret_since_s);
+/* Local time minus UTC at a unix time, in seconds; since when, and until before when the rule says
+ * so (INT64_MIN, INT64_MAX: always). */
+int32_t zone_rule_offset_s(const struct zone_rule *rule, int64_t unix_s, int64_t *ret_since_s,
+			   int64_t *ret_until_s);
 
 #endif

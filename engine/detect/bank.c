@@ -421,8 +421,12 @@ static const struct observations *place(struct bank *bank, const struct observat
 {
 	if (!bank->zone)
 		return observations;
+	if (start_ms < bank->offset_from_ms || start_ms >= bank->offset_until_ms) {
+		bank->offset_ms = zone_offset_until(bank->zone, start_ms, &bank->offset_until_ms);
+		bank->offset_from_ms = start_ms;
+	}
 	bank->placed = *observations;
-	bank->placed.offset_ms = zone_offset_ms(bank->zone, start_ms);
+	bank->placed.offset_ms = bank->offset_ms;
 	return &bank->placed;
 }
 

@@ -198,6 +198,7 @@ int bank_zone(struct bank *bank, const struct zone *zone)
 		return -ENOMEM;
 	zone_free(bank->zone);
 	bank->spec.zone = bank->period.zone = bank->zone = copy;
+	bank->offset_from_ms = bank->offset_until_ms = 0;
 	return 0;
 }
 

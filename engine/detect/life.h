@@ -45,6 +45,8 @@ struct life {
 struct bank {
 	struct detector_spec spec;
 	struct zone *zone; /* our own, which the spec points to; NULL: UTC */
+	/* Its offset, and the time for which it was asked and that before which it holds. */
+	int64_t offset_ms, offset_from_ms, offset_until_ms;
 	const struct detector_ops *ops;
 	uint32_t slices, capacity;
 	uint32_t told; /* slices of which the last step said something: none after a load */

@@ -437,6 +437,33 @@ Test(zone, that_is_in_summer_all_year_is_saved_the_same_again_and_again)
 	cr_assert_eq(zone_read("A 0 9000000000000000000+0 GMT0", 30, &none), -EPROTO);
 }
 
+Test(zone, says_before_when_an_offset_does_not_change)
+{
+	static const char *const lines[] = {"A 0 57722400+3600 GMT0BST,M3.5.0/1,M10.5.0",
+					    "A 7200 1000+3600 5000+0", "A 0",
+					    "A 0 <-03>3<-02>,M10.3.0/0,M2.3.0/0",
+					    "A 0 EST5EDT,0/0,J365/25"};
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct zone *zone = NULL;
+		int64_t until = INT64_MIN, offset = 0;
+		uint32_t asked = 0;
+
+		cr_assert_eq(zone_read(lines[i], strlen(lines[i]), &zone), 0);
+		for (int64_t t = 0; t < 4000000000000; t += 1800000) {
+			if (t >= until) {
+				offset = zone_offset_until(zone, t, &until);
+				cr_assert_gt(until, t);
+				asked++;
+			}
+			cr_assert_eq(zone_offset_ms(zone, t), offset, "%s at %ld", lines[i],
+				     (long)t);
+		}
+		cr_assert_lt(asked, 400, "asked %u times", asked);
+		zone_free(zone);
+	}
+}
+
 Test(zone, has_a_granule_that_divides_all_its_offsets)
 {
 	static const struct {
