@@ -20,7 +20,7 @@ section "Say what to watch" | sed -n '/^```yaml$/,/^```$/{/^```/d;p}' >"$E2E/wat
 "$WEIRCTL" config check "$E2E/watch.yaml" >"$E2E/out" 2>&1 || fail "$(cat "$E2E/out")"
 
 mkdir "$E2E/here" "$E2E/bin"
-for program in "$WEIRD" "$WEIRCTL" "$WEIR_SHOP"; do ln -s "$program" "$E2E/bin/"; done
+for program in "$WEIRD" "$WEIRCTL" "$WEIR_SHOP" "$WEIR_BUILD/bench/weir-bench"; do ln -s "$program" "$E2E/bin/"; done
 export PATH=$E2E/bin:$PATH WEIR_SOCKET=$E2E/weir.sock WEIR_CONTROL=$E2E/control.sock
 cd "$E2E/here" || exit 1
 cp -r "$root/tools" "$E2E/here/tools" || fail "no copy of tools/"
@@ -66,6 +66,7 @@ for title in "The marketers' sheet" "Look back" "Bring in what you have" "Score 
 		'weirctl anomalies '*) ;;
 		'weirctl anomalies'*) expect anomalies "$(weirctl anomalies --json | wc -l)" 16 ;;
 		*'--step 7d'*) [ "$(wc -l <"$E2E/out")" -gt 55 ] || fail "visits: $(cat "$E2E/out")" ;;
+		*'quality orders'*) grep -q '</svg>' orders.svg || fail "$line: $(cat "$E2E/out")" ;;
 		*'--out scored.csv') [ "$(wc -l <scored.csv)" -gt 60 ] || fail "$line: $(cat "$E2E/out")" ;;
 		*.csv) [ "$(wc -l <"${line##*>}")" -gt 60 ] || fail "$line: $(head -n 3 "${line##*>}")" ;;
 		*'score -'*) [ "$(wc -l <"$E2E/out")" -gt 300 ] || fail "scored: $(cat "$E2E/out")" ;;
