@@ -35,6 +35,9 @@
 #define LEVEL_LAST_MIN 40.0
 /* Hours over which the highest score fades. */
 #define FADE_HOURS 24.0
+/* The same after so many hours of calm. */
+#define FADE_CALM_HOURS 6.0
+#define CALM_HOURS 6.0
 /* No window is longer than a day, or than this many intervals. */
 #define LONGEST_MIN 12
 
@@ -146,6 +149,8 @@ static void prepare(struct seasonal_step *step, const struct detector_spec *spec
 	step->edge = header->edge;
 	step->odd = log10_intervals;
 	step->fade = math_exp(-interval_ms / (FADE_HOURS * HOUR_MS));
+	step->fade_calm = math_exp(-interval_ms / (FADE_CALM_HOURS * HOUR_MS));
+	step->calm_after = CALM_HOURS * HOUR_MS / interval_ms;
 	step->bin = place(observations, step->day_bins, &offset);
 	powers(offset, math_min(step->day_bins / per_day, 1), step->powers);
 	step->bin_ends = header->bin != 0 && header->bin != step->bin + 1;
@@ -241,11 +246,14 @@ static void seasonal_step(void *state, const struct detector_spec *spec, uint32_
 		look(&step, group, i * LANES, &now);
 		if (step.bin_ends)
 			seasonal_shape_close(group, &step);
-		if (step.bin_begins)
+		if (step.bin_begins) {
 			seasonal_shape_open(group, &step);
+			seasonal_habit_fade(group, &step);
+		}
 		seasonal_level_forecast(group, &step, &now);
 		seasonal_window_score(group, &step, &now);
 		seasonal_tail_score(group, &step, &now);
+		seasonal_habit_score(group, &step, &now);
 		answer(group, &step, &now, i * LANES, verdicts);
 		seasonal_window_push(group, &step, &now);
 		seasonal_level_learn(group, &step, &now);

@@ -6,6 +6,7 @@
  *   seasonal_level.c     level, scale, and what an interval teaches
  *   seasonal_window.c    sums over the last intervals against the level before them
  *   seasonal_tail.c      from deviations to one calibrated probability
+ *   seasonal_habit.c     what happens often is not rare; onsets
  *
  *        header | group 0: series 0..3 | group 1: series 4..7 | ...
  *
@@ -38,6 +39,8 @@
 #define SEASONAL_CLASSES 8
 #define SEASONAL_NOVELTY 6
 #define SEASONAL_SLOW 7
+/* Levels of score that episodes are counted in. */
+#define SEASONAL_HABITS 14
 /* Before so many intervals nothing can be said. */
 #define SEASONAL_SILENT 20
 
@@ -52,6 +55,7 @@ struct seasonal_exact {
 	lanes first, first_seen; /* mean value while this hour of the day is unknown */
 	lanes shape[5];          /* of the current bin: polynomial in its width */
 	lanes known;             /* 1: it is one that was seen before */
+	lanes pooled_visits;     /* of the bin's time of day, over all weekdays */
 	lanes doubt;             /* variance of the shape, relative to level (gauges: to unit) */
 	lanes plain;             /* the bin's shape before trust, for learning trust */
 	lanes day_mean;          /* of the pooled day */
@@ -72,7 +76,11 @@ struct seasonal_exact {
 	lanes heft;          /* quotients: their usual denominator; else 1 */
 	lanes stress;        /* the last strongest deviation */
 	lanes patience;      /* intervals that the shape may still wait for an anomaly to end */
-	lanes peak;          /* highest score lately, fading: what an onset must pass */
+	lanes episode, episode_kind, episode_age; /* peak; kind; since when it is faint */
+	lanes habit_time;                         /* intervals over which episodes were counted */
+	lanes far_rate, far_time, far_crowd;      /* how often single intervals are far off */
+	lanes calm;                               /* intervals since there was anything */
+	lanes peak; /* highest score lately, fading: what an onset must pass */
 };
 
 /* Kept as floats. */
@@ -82,6 +90,7 @@ struct seasonal_rough {
 	lanes_short held[SEASONAL_CLASSES][2]; /* deviations of windows not looked at each time */
 	lanes_short tail[SEASONAL_CLASSES][2], excess[SEASONAL_CLASSES][2],
 		square[SEASONAL_CLASSES][2], crowd[SEASONAL_CLASSES][2];
+	lanes_short habit[4][SEASONAL_HABITS]; /* earlier episodes, by kind and level */
 	lanes_short bin[SEASONAL_BINS];
 };
 
@@ -111,11 +120,12 @@ struct seasonal_step {
 	double per_bin;   /* intervals */
 	uint32_t longest; /* window, in intervals */
 	double keep[SEASONAL_LEVELS];
-	double edge;           /* standard deviations to the band's edge */
-	double odd;            /* score from which an interval is no chance: once a week */
-	double fade;           /* of `peak`, for an interval */
-	double powers[5];      /* of the position in the bin, averaged over the interval */
-	uint32_t bin, old_bin; /* of the week */
+	double edge;            /* standard deviations to the band's edge */
+	double odd;             /* score from which an interval is no chance: once a week */
+	double fade, fade_calm; /* of `peak`, for an interval; when it is calm */
+	double calm_after;      /* intervals */
+	double powers[5];       /* of the position in the bin, averaged over the interval */
+	uint32_t bin, old_bin;  /* of the week */
 	bool bin_begins, bin_ends;
 	uint64_t pushed;
 	bool incomplete;
@@ -135,6 +145,7 @@ struct seasonal_now {
 	lanes gain;                             /* how much drifts may learn */
 	lanes class_score[SEASONAL_CLASSES][2]; /* deviations: downward, upward */
 	lanes score, onset, side;
+	lanes kind; /* of the strongest: 0 down, 1 up by short windows; 2, 3 by long ones */
 };
 
 /* Bins of the week. */
@@ -149,6 +160,9 @@ void seasonal_window_score(struct seasonal_group *group, const struct seasonal_s
 			   struct seasonal_now *now);
 void seasonal_window_push(struct seasonal_group *group, const struct seasonal_step *step,
 			  const struct seasonal_now *now);
+void seasonal_habit_fade(struct seasonal_group *group, const struct seasonal_step *step);
+void seasonal_habit_score(struct seasonal_group *group, const struct seasonal_step *step,
+			  struct seasonal_now *now);
 void seasonal_tail_init(struct seasonal_group *group);
 void seasonal_tail_score(struct seasonal_group *group, const struct seasonal_step *step,
 			 struct seasonal_now *now);

@@ -31,6 +31,9 @@
 /* Deviations that teach, at most; and lumps more: of rare events the first is no outlier. */
 #define CLIP 4.0
 #define CLIP_LUMPS 3.0
+/* The shape's clip is wider by this over the visits of the bin, and by this before the first. */
+#define CLIP_SELDOM 3.0
+#define CLIP_NEVER 10.0
 /* Levels are mixed anew, and variances solved, so often. */
 #define MIX_EACH 4
 #define SOLVE_EACH 8
@@ -250,6 +253,22 @@ LANES_INLINE void learn_bin(struct seasonal_exact *exact, const struct seasonal_
 	exact->first_seen += lanes_where(fresh, lanes_all(1));
 }
 
+/* What the shape is taught: of a bin that was seldom or never seen nobody knows what is wild. */
+LANES_INLINE lanes shape_lesson(const struct seasonal_exact *exact,
+				const struct seasonal_step *step, const struct seasonal_now *now,
+				lanes off, lanes reach)
+{
+	lanes visits = lanes_max(exact->pooled_visits, lanes_all(1));
+	lanes wider = lanes_pick(exact->known > 0, 1 + CLIP_SELDOM / visits,
+				 lanes_all(1 + CLIP_NEVER));
+
+	reach = reach * wider;
+	off = lanes_clamp(off, -reach, reach);
+	if (step->lumps)
+		return now->mean + off * exact->lump;
+	return now->mean + off / lanes_max(now->base, lanes_all(1e-9));
+}
+
 /* May the shape learn this? Not what is an anomaly, for a day; calm intervals bring the patience
  * back. */
 LANES_INLINE lanes_mask waits(struct seasonal_exact *exact, const struct seasonal_step *step,
@@ -290,8 +309,8 @@ void seasonal_level_learn(struct seasonal_group *group, const struct seasonal_st
 	if (step->weighted)
 		learn_heft(exact, step, now);
 	learn_levels(exact, step, now, mean + clipped, variance);
-	lanes taught = step->lumps ? (mean + clipped) * exact->lump
-				   : now->mean + clipped / lanes_max(now->base, lanes_all(1e-9));
+	lanes taught = shape_lesson(exact, step, now, off,
+				    lanes_pick(grown, reach, lanes_all(1e300)));
 	taught = lanes_pick(waits(exact, step, now), now->mean, taught);
 	learn_bin(exact, step, now, taught);
 	if (step->lumps && step->observations->aggregation == AGGREGATE_SUM)

@@ -189,6 +189,7 @@ LANES_INLINE void estimate(struct seasonal_group *group, const struct seasonal_s
 	lanes unseen = step->lumps ? lanes_all(WEEKDAY_UNSEEN)
 				   : WEEKDAY_UNSEEN_GAUGE * seasonal_unit(exact);
 	doubt = lanes_pick(visits > 0, doubt, doubt + unseen);
+	exact->pooled_visits = around.pooled_visits[CENTRE];
 	exact->doubt = lanes_where(known, doubt);
 	exact->known = lanes_pick(known, lanes_all(1), lanes_all(0));
 }

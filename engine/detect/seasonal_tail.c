@@ -52,10 +52,14 @@
 /* Dispersion from which a count counts as a gauge in this; half of it at four more. */
 #define DISPERSED 2.0
 #define DISPERSED_HALF 4.0
+/* A count with bursts is like a gauge, too: single intervals beyond FAR deviations, told once each,
+ * in FAR_OFTEN of the intervals; a part of which chance brings. */
+#define FAR 3.5
+#define FAR_OFTEN 0.003
+#define FAR_CHANCE 0.3
+#define FAR_PRIOR 500.0
 /* Many windows are tried in each interval. */
 #define SHIFT (-0.45)
-/* An onset is stronger by this than everything of the last day, which fades over hours. */
-#define ONSET_MARGIN 0.5
 #define BLOCK_TURN 8
 
 void seasonal_tail_init(struct seasonal_group *group)
@@ -78,10 +82,13 @@ LANES_INLINE lanes dispersed(const struct seasonal_exact *exact, bool lumps)
 {
 	if (!lumps)
 		return lanes_all(1);
+	lanes rate = exact->far_rate / (exact->far_time + FAR_PRIOR);
+	lanes bursts = lanes_clamp(rate / FAR_OFTEN - FAR_CHANCE, lanes_all(0), lanes_all(1));
 	lanes mean = lanes_max(exact->level * exact->first / exact->lump, lanes_all(0));
 	lanes over = exact->unit + exact->unit_square * mean - 1;
-	return lanes_clamp((over - DISPERSED) / (over + DISPERSED_HALF), lanes_all(0),
-			   lanes_all(1));
+	lanes part = lanes_clamp((over - DISPERSED) / (over + DISPERSED_HALF), lanes_all(0),
+				 lanes_all(1));
+	return lanes_max(part, bursts);
 }
 
 /* -log10 of the normal tail, for z below NEAR: within a hundredth. */
@@ -160,6 +167,20 @@ LANES_INLINE void relax(struct seasonal_rough *rough, const struct tail *tail,
 	}
 }
 
+/* How often single intervals are far off. */
+LANES_INLINE void learn_far(struct seasonal_exact *exact, const struct seasonal_step *step,
+			    const struct seasonal_now *now, lanes_mask speaks)
+{
+	double keep = 1 - 1 / math_max(7 * step->per_day, 1000);
+	lanes z = lanes_max(now->class_score[0][0], now->class_score[0][1]);
+	lanes_mask far = speaks & now->teach & (z > FAR);
+	lanes told = lanes_where(far, 1 / (1 + exact->far_crowd));
+
+	exact->far_rate = lanes_pick(now->teach, exact->far_rate * keep + told, exact->far_rate);
+	exact->far_time = lanes_pick(now->teach, exact->far_time * keep + 1, exact->far_time);
+	exact->far_crowd = lanes_pick(far, exact->far_crowd + 1, exact->far_crowd * 0.9);
+}
+
 LANES_INLINE struct tail tail_of(const struct seasonal_exact *exact, bool lumps)
 {
 	lanes gauge = dispersed(exact, lumps);
@@ -176,6 +197,13 @@ LANES_INLINE struct tail tail_of(const struct seasonal_exact *exact, bool lumps)
 	};
 }
 
+/* What an episode counts as: its side, and whether long windows see it. */
+LANES_INLINE double kind_of(uint32_t class, uint32_t side)
+{
+	bool wide = class >= 3 && class != SEASONAL_NOVELTY;
+	return 2.0 * wide + side;
+}
+
 WEIR_CLONES
 void seasonal_tail_score(struct seasonal_group *group, const struct seasonal_step *step,
 			 struct seasonal_now *now)
@@ -183,7 +211,10 @@ void seasonal_tail_score(struct seasonal_group *group, const struct seasonal_ste
 	struct seasonal_exact *exact = &group->exact;
 	struct tail tail = tail_of(exact, step->lumps);
 	lanes_mask speaks = now->there & (exact->seen >= SEASONAL_SILENT);
+	if (step->lumps)
+		learn_far(exact, step, now, speaks);
 	lanes strongest[2] = {lanes_all(0), lanes_all(0)}, sum = lanes_all(0);
+	lanes highest = lanes_all(0), kind = lanes_all(0);
 
 	for (uint32_t class = 0; class < SEASONAL_CLASSES; class ++) {
 		for (uint32_t side = 0; side < 2; side++) {
@@ -200,19 +231,18 @@ void seasonal_tail_score(struct seasonal_group *group, const struct seasonal_ste
 				power = lanes_pick(far, lanes_exp(past * MATH_LN10), power);
 			}
 			strongest[side] = lanes_max(strongest[side], score);
+			lanes_mask best = score > highest;
+			highest = lanes_pick(best, score, highest);
+			kind = lanes_pick(best, lanes_all(kind_of(class, side)), kind);
 			sum += power;
 		}
 	}
 	if (step->pushed % BLOCK_TURN == BLOCK_TURN - 1)
 		relax(&group->rough, &tail, now);
-	lanes best = lanes_max(strongest[0], strongest[1]);
 	lanes merged = lanes_log(sum / (2.0 * SEASONAL_CLASSES)) * MATH_LOG10_E;
-	lanes score = 0.5 * (merged + best) + SHIFT;
+	lanes score = 0.5 * (merged + highest) + SHIFT;
 
 	now->score = lanes_where(speaks, lanes_max(score, lanes_all(0)));
 	now->side = lanes_pick(strongest[1] > strongest[0], lanes_all(1), lanes_all(-1));
-	lanes_mask opens = now->score > exact->peak + ONSET_MARGIN;
-	now->onset = lanes_where(opens, now->score);
-	lanes peak = lanes_max(exact->peak * step->fade, now->score);
-	exact->peak = lanes_pick(now->there, peak, exact->peak);
+	now->kind = kind;
 }

@@ -203,6 +203,22 @@ LANES_INLINE void score_slow(struct seasonal_group *group, const struct seasonal
 	to_class(now, SEASONAL_SLOW, agreed(deviation(group, step, now, &window), one));
 }
 
+/* Against a week of values, whatever their time of day. */
+LANES_INLINE lanes novelty(const struct seasonal_exact *exact, const struct seasonal_step *step,
+			   const struct seasonal_now *now)
+{
+	lanes spread = lanes_max(exact->spread, lanes_all(1e-300));
+	lanes z = (now->x - exact->usual) / lanes_sqrt(spread);
+	lanes_mask far = lanes_abs(z) > EXACT_FROM;
+
+	if (!step->lumps || !lanes_any(far))
+		return z;
+	lanes mean = lanes_max(exact->usual, lanes_all(1e-6)) / exact->lump;
+	lanes variance = spread / (exact->lump * exact->lump);
+	double grain = step->observations->aggregation == AGGREGATE_SUM ? 0 : 1;
+	return lanes_pick(far, poisson(now->value, mean, variance, z, grain), z);
+}
+
 /* Classes that are not looked at in this interval keep what they said. */
 LANES_INLINE void hold(struct seasonal_group *group, struct seasonal_now *now, uint32_t class,
 		       bool looked)
@@ -245,8 +261,7 @@ void seasonal_window_score(struct seasonal_group *group, const struct seasonal_s
 	hold(group, now, 5, long_ones);
 	score_slow(group, step, now);
 
-	lanes novel = (now->x - exact->usual) /
-		      lanes_sqrt(lanes_max(exact->spread, lanes_all(1e-300)));
+	lanes novel = novelty(exact, step, now);
 	to_class(now, SEASONAL_NOVELTY, lanes_where(now->there & (exact->spread > 0), novel));
 	lanes stress = lanes_all(0);
 	for (uint32_t class = 0; class < SEASONAL_NOVELTY; class ++)
