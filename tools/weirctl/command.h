@@ -45,15 +45,17 @@ extern const struct command_entry commands[];
 extern const size_t commands_count;
 
 /* Rows that several commands have; `type` is the command's struct. */
-#define ROW_CONTROL(type)                                                                          \
+#define ROW_CONTROL_AT(place)                                                                      \
 	{                                                                                          \
 		.name = "socket", .argument = "PATH",                                              \
 		.help = "control socket; default $WEIR_CONTROL, /run/weir/control.sock",           \
-		.kind = OPTION_TEXT, .at = offsetof(type, socket)                                  \
+		.kind = OPTION_TEXT, .at = (place)                                                 \
 	}
-#define ROW_JSON(type, text)                                                                       \
+#define ROW_JSON_AT(place, text)                                                                   \
 	{                                                                                          \
-		.name = "json", .help = text, .kind = OPTION_SWITCH, .at = offsetof(type, json)    \
+		.name = "json", .help = text, .kind = OPTION_SWITCH, .at = (place)                 \
 	}
+#define ROW_CONTROL(type) ROW_CONTROL_AT(offsetof(type, socket))
+#define ROW_JSON(type, text) ROW_JSON_AT(offsetof(type, json), text)
 
 #endif

@@ -9,8 +9,7 @@
 #include "options.h"
 
 struct given {
-	const char *socket, *author;
-	bool json;
+	struct operate_by by;
 };
 
 static const struct option_row rows[] = {
@@ -24,7 +23,7 @@ static int run(void *self, int count, char **operands)
 	json_t *request = json_pack("{ss ss}", "command", "ack", "id", operands[0]);
 	if (count > 1)
 		operate_set(request, "text", operands[1]);
-	json_t *answer = operate(given->socket, given->author, given->json, request, &code);
+	json_t *answer = operate(&given->by, request, &code);
 	if (answer)
 		printf("acknowledged\n");
 	json_decref(answer);
@@ -42,10 +41,7 @@ const struct command command_ack = {
 		    .description = "Acknowledges an open anomaly: weirctl anomalies shows who and "
 				   "why, and its later revisions say `acknowledged`. The first "
 				   "digits of the id will do.",
-		    COMMAND_ROWS(rows),
-		    COMMAND_EXAMPLES(examples),
-		    .exits = {[TOOL_NO] = "the engine refuses, and says why"},
-		    .environment = "WEIR_CONTROL"},
+		    OPERATE_ENDS},
 	.bytes = sizeof(struct given),
 	.run = run,
 };

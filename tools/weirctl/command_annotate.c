@@ -10,8 +10,8 @@
 #include "text.h"
 
 struct given {
-	const char *socket, *author;
-	bool json, list;
+	struct operate_by by;
+	bool list;
 	const char *id, *source, *metric, *slice;
 	int64_t from_ms, until_ms;
 };
@@ -61,7 +61,7 @@ static int run(void *self, int count, char **operands)
 	struct given *given = self;
 	int code;
 	if (given->list)
-		return operate_list(given->socket, given->json, "annotate", 0);
+		return operate_list(&given->by, "annotate", 0);
 	if (count == 0)
 		return options_wrong(&command_annotate.options, "the remark is missing");
 	if (!given->id == !given->from_ms)
@@ -77,7 +77,7 @@ static int run(void *self, int count, char **operands)
 		json_object_set_new(request, "from_ms", json_integer(given->from_ms));
 		json_object_set_new(request, "until_ms", json_integer(until_ms));
 	}
-	json_t *answer = operate(given->socket, given->author, given->json, request, &code);
+	json_t *answer = operate(&given->by, request, &code);
 	if (answer)
 		printf("remark %lld is kept\n",
 		       (long long)json_integer_value(json_object_get(answer, "number")));
@@ -97,10 +97,7 @@ const struct command command_annotate = {
 		    .summary = "a remark on an anomaly, or on a span of time",
 		    .description = "Keeps a remark with its author. weirctl anomalies shows those "
 				   "on an anomaly.",
-		    COMMAND_ROWS(rows),
-		    COMMAND_EXAMPLES(examples),
-		    .exits = {[TOOL_NO] = "the engine refuses, and says why"},
-		    .environment = "WEIR_CONTROL"},
+		    OPERATE_ENDS},
 	.bytes = sizeof(struct given),
 	.run = run,
 };

@@ -10,8 +10,8 @@
 #include "text.h"
 
 struct given {
-	const char *socket, *author;
-	bool json, list, all;
+	struct operate_by by;
+	bool list, all;
 	const char *id, *source, *metric, *detector, *slice, *text;
 	double severity_below;
 	uint64_t for_ms;
@@ -95,7 +95,7 @@ static int mute(const struct given *given)
 		json_object_set_new(request, "until_ms", json_integer(given->until_ms));
 	else
 		json_object_set_new(request, "for_ms", json_integer((json_int_t)given->for_ms));
-	json_t *answer = operate(given->socket, given->author, given->json, request, &code);
+	json_t *answer = operate(&given->by, request, &code);
 	if (answer) {
 		char time[TEXT_TIME_BYTES];
 		text_time(time, json_integer_value(json_object_get(answer, "until_ms")));
@@ -113,8 +113,7 @@ static int run(void *self, int count, char **operands)
 	(void)count;
 	(void)operands;
 	if (given->list)
-		return operate_list(given->socket, given->json, "mute",
-				    given->all ? 0 : operate_now_ms());
+		return operate_list(&given->by, "mute", given->all ? 0 : operate_now_ms());
 	if (!given->id && !given->metric && !given->detector && !given->slice && !given->source &&
 	    given->severity_below <= 0)
 		return options_wrong(&command_mute.options,
@@ -146,10 +145,7 @@ const struct command command_mute = {
 			    "revision says. What began and ended within a mute is never told; the "
 			    "end of what had been told before it is, so that nobody is left with "
 			    "an open alarm.",
-		    COMMAND_ROWS(rows),
-		    COMMAND_EXAMPLES(examples),
-		    .exits = {[TOOL_NO] = "the engine refuses, and says why"},
-		    .environment = "WEIR_CONTROL"},
+		    OPERATE_ENDS},
 	.bytes = sizeof(struct given),
 	.run = run,
 };

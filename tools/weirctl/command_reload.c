@@ -11,13 +11,12 @@
 #include "text.h"
 
 struct given {
-	const char *socket;
-	bool json;
+	struct operate_by by;
 };
 
 static const struct option_row rows[] = {
-	ROW_CONTROL(struct given),
-	ROW_JSON(struct given, "one JSON object, as the engine answers"),
+	ROW_CONTROL_AT(offsetof(struct given, by.socket)),
+	ROW_JSON_AT(offsetof(struct given, by.json), "one JSON object, as the engine answers"),
 };
 
 static int run(void *self, int count, char **operands)
@@ -26,8 +25,7 @@ static int run(void *self, int count, char **operands)
 	int code;
 	(void)count;
 	(void)operands;
-	json_t *answer = operate(given->socket, "", given->json,
-				 json_pack("{ss}", "command", "reload"), &code);
+	json_t *answer = operate(&given->by, json_pack("{ss}", "command", "reload"), &code);
 	if (!answer)
 		return code;
 	const json_t *list = json_object_get(answer, "changes"), *change;
@@ -46,6 +44,8 @@ static int run(void *self, int count, char **operands)
 	json_decref(answer);
 	return code;
 }
+
+static const struct given nobody = {.by = {.author = ""}};
 
 static const struct option_example examples[] = {
 	{"weirctl config diff /etc/weir/weir.yaml && weirctl reload", "Look first"},
@@ -70,5 +70,6 @@ const struct command command_reload = {
 				      "the engine keeps the configuration it has, and says why"},
 		    .environment = "WEIR_CONTROL"},
 	.bytes = sizeof(struct given),
+	.defaults = &nobody,
 	.run = run,
 };

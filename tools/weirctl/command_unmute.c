@@ -9,8 +9,7 @@
 #include "options.h"
 
 struct given {
-	const char *socket, *author;
-	bool json;
+	struct operate_by by;
 };
 
 static const struct option_row rows[] = {
@@ -28,7 +27,7 @@ static int run(void *self, int count, char **operands)
 				     "\"%s\" is not the number of a mute: weirctl mute --list",
 				     operands[0]);
 	json_t *request = json_pack("{ss sI}", "command", "unmute", "mute", (json_int_t)number);
-	json_t *answer = operate(given->socket, given->author, given->json, request, &code);
+	json_t *answer = operate(&given->by, request, &code);
 	if (answer)
 		printf("mute %llu is over\n", (unsigned long long)number);
 	json_decref(answer);
@@ -45,10 +44,7 @@ const struct command command_unmute = {
 		    .summary = "end a mute",
 		    .description = "Ends the mute of this number (weirctl mute --list). What it "
 				   "withheld and still fires is published.",
-		    COMMAND_ROWS(rows),
-		    COMMAND_EXAMPLES(examples),
-		    .exits = {[TOOL_NO] = "the engine refuses, and says why"},
-		    .environment = "WEIR_CONTROL"},
+		    OPERATE_ENDS},
 	.bytes = sizeof(struct given),
 	.run = run,
 };

@@ -35,14 +35,13 @@ static const char *login(void)
 	return user ? user->pw_name : NULL;
 }
 
-json_t *operate(const char *socket, const char *author, bool json, json_t *request, int *ret_code)
+json_t *operate(const struct operate_by *by, json_t *request, int *ret_code)
 {
 	char why[WHY_BYTES] = "";
-	if (!author)
-		author = login();
+	const char *author = by->author ? by->author : login();
 	if (author && author[0])
 		operate_set(request, "author", author);
-	json_t *answer = ask_raw(ask_socket(socket), request, why, sizeof(why));
+	json_t *answer = ask_raw(ask_socket(by->socket), request, why, sizeof(why));
 	if (!answer) {
 		fprintf(stderr, "weirctl: %s\n", why);
 		*ret_code = TOOL_IO;
@@ -50,9 +49,9 @@ json_t *operate(const char *socket, const char *author, bool json, json_t *reque
 	}
 	bool ok = json_is_true(json_object_get(answer, "ok"));
 	*ret_code = ok ? TOOL_OK : TOOL_NO;
-	if (ok && !json)
+	if (ok && !by->json)
 		return answer;
-	if (json) {
+	if (by->json) {
 		json_dumpf(answer, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
 		putchar('\n');
 	} else {
@@ -102,13 +101,13 @@ static void print_input(const json_t *input)
 	putchar('\n');
 }
 
-int operate_list(const char *socket, bool json, const char *kind, int64_t active_ms)
+int operate_list(const struct operate_by *by, const char *kind, int64_t active_ms)
 {
 	char why[WHY_BYTES] = "";
 	json_t *request = json_pack("{ss ss si}", "command", "inputs", "kind", kind, "limit", 1000);
 	if (active_ms)
 		json_object_set_new(request, "active_ms", json_integer(active_ms));
-	json_t *answer = ask(ask_socket(socket), request, why, sizeof(why));
+	json_t *answer = ask(ask_socket(by->socket), request, why, sizeof(why));
 	if (!answer) {
 		fprintf(stderr, "weirctl: %s\n", why);
 		return TOOL_IO;
@@ -117,7 +116,7 @@ int operate_list(const char *socket, bool json, const char *kind, int64_t active
 	size_t i;
 	json_array_foreach(json_object_get(answer, "inputs"), i, input)
 	{
-		if (json) {
+		if (by->json) {
 			json_dumpf(input, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
 			putchar('\n');
 		} else {
