@@ -57,6 +57,20 @@ int history_sql_errno(sqlite3 *db, int result)
 					    : -EIO;
 }
 
+int history_sql_prepare(sqlite3 *db, sqlite3_stmt **ret_statement, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	char *sql = sqlite3_vmprintf(format, arguments);
+	va_end(arguments);
+	int result = sql ? sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret_statement,
+					      NULL)
+			 : SQLITE_NOMEM;
+	sqlite3_free(sql);
+	return history_sql_errno(db, result);
+}
+
 int history_sql_exec(sqlite3 *db, const char *format, ...)
 {
 	va_list arguments;
@@ -64,9 +78,7 @@ int history_sql_exec(sqlite3 *db, const char *format, ...)
 	va_start(arguments, format);
 	char *sql = sqlite3_vmprintf(format, arguments);
 	va_end(arguments);
-	if (!sql)
-		return -ENOMEM;
-	int result = sqlite3_exec(db, sql, NULL, NULL, NULL);
+	int result = sql ? sqlite3_exec(db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
 	sqlite3_free(sql);
 	return history_sql_errno(db, result);
 }

@@ -53,7 +53,9 @@ static inline int64_t history_key_chunk(int64_t key)
 int history_sql_errno(sqlite3 *db, int result);
 /* 0, -EBADMSG (damaged), or another negative errno. */
 int history_sql_open(const char *path, int flags, sqlite3 **ret_db);
+/* Formats are those of sqlite3_mprintf(). A prepared statement lasts. */
 int history_sql_exec(sqlite3 *db, const char *format, ...);
+int history_sql_prepare(sqlite3 *db, sqlite3_stmt **ret_statement, const char *format, ...);
 /* One number; -ENOENT: no row. A NULL gives 0 and *ret_null (may be NULL). */
 int history_sql_number(sqlite3 *db, const char *sql, int64_t *ret_number, bool *ret_null);
 /* Make an empty database what it should be. */

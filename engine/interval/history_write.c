@@ -7,7 +7,6 @@
  * Runs on: the history agent; recovery's thread before there is one.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,21 +48,6 @@ void history_forget_statements(struct history *history)
 	}
 }
 
-static int prepare(struct history *history, sqlite3_stmt **ret_statement, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	char *sql = sqlite3_vmprintf(format, arguments);
-	va_end(arguments);
-	if (!sql)
-		return -ENOMEM;
-	int result = sqlite3_prepare_v3(history->db, sql, -1, SQLITE_PREPARE_PERSISTENT,
-					ret_statement, NULL);
-	sqlite3_free(sql);
-	return history_sql_errno(history->db, result);
-}
-
 static int make_source(struct history *history, struct history_source *source)
 {
 	int error = history_sql_exec(history->db, "INSERT INTO source (name) VALUES (%Q)",
@@ -88,14 +72,15 @@ static int open_table(struct history *history, const struct history_source *sour
 	bool none = true;
 	char sql[96];
 
-	int error = prepare(history, &table->load, "SELECT data FROM chunk_%lld_%s WHERE key = ?",
-			    id, name);
+	int error = history_sql_prepare(history->db, &table->load,
+					"SELECT data FROM chunk_%lld_%s WHERE key = ?", id, name);
 	if (!error)
-		error = prepare(history, &table->save,
-				"INSERT OR REPLACE INTO chunk_%lld_%s VALUES (?, ?)", id, name);
+		error = history_sql_prepare(history->db, &table->save,
+					    "INSERT OR REPLACE INTO chunk_%lld_%s VALUES (?, ?)",
+					    id, name);
 	if (!error)
-		error = prepare(history, &table->forget, "DELETE FROM chunk_%lld_%s WHERE key < ?",
-				id, name);
+		error = history_sql_prepare(history->db, &table->forget,
+					    "DELETE FROM chunk_%lld_%s WHERE key < ?", id, name);
 	snprintf(sql, sizeof(sql), "SELECT min(key) FROM chunk_%lld_%s", id, name);
 	if (!error)
 		error = history_sql_number(history->db, sql, &key, &none);
@@ -224,14 +209,14 @@ static int write_names(struct history *history)
 {
 	static const struct history_metric coverage = {.name = "", .kind = HISTORY_COVERAGE};
 	struct bytes_reader names = {.data = history->names.data, .left = history->names.used};
-	int error = prepare(history, &history->find,
-			    "SELECT id FROM series WHERE source = ? AND metric = ? AND slice = ? "
-			    "AND spec = ?");
+	int error = history_sql_prepare(history->db, &history->find,
+					"SELECT id FROM series WHERE source = ? AND metric = ? "
+					"AND slice = ? AND spec = ?");
 
 	if (!error)
-		error = prepare(history, &history->name,
-				"INSERT INTO series VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-				"?10)");
+		error = history_sql_prepare(history->db, &history->name,
+					    "INSERT INTO series VALUES (?1, ?2, ?3, ?4, ?5, ?6, "
+					    "?7, ?8, ?9, ?10)");
 	for (uint32_t s = 0; s < history->sources_count && !error; s++) {
 		struct history_source *source = &history->sources[s];
 		if (source->id == 0)
