@@ -39,29 +39,24 @@ enum absence_row {
 };
 
 /* Float rows: rate of each hour of the week, then how often it was seen. */
-static const struct rows_shape shape = {.doubles = ROWS, .floats = 2 * HOURS_OF_WEEK};
+static const struct rows_shape hours_shape = {.doubles = ROWS, .floats = 2 * HOURS_OF_WEEK};
 
 struct absence_header {
 	int64_t hour; /* the hour we are in, plus 1; 0: none yet */
 };
 
-static size_t absence_bytes(const struct detector_spec *spec, uint32_t slices)
+static struct rows_shape absence_shape(const struct detector_spec *spec)
 {
 	(void)spec;
-	return rows_bytes(&shape, slices);
+	return hours_shape;
 }
+
+ROWS_OPS(absence)
 
 static void absence_init(void *state, const struct detector_spec *spec, uint32_t capacity)
 {
 	(void)spec;
-	rows_zero(state, &shape, capacity);
-}
-
-static void absence_move(void *to, uint32_t to_capacity, const void *from, uint32_t from_capacity,
-			 const struct detector_spec *spec)
-{
-	(void)spec;
-	rows_move(to, to_capacity, from, from_capacity, &shape);
+	rows_zero(state, &hours_shape, capacity);
 }
 
 static double *row(const void *state, uint32_t capacity, enum absence_row number)
@@ -73,8 +68,8 @@ static double *row(const void *state, uint32_t capacity, enum absence_row number
 static void hour_close(void *state, uint32_t capacity, uint32_t slices, uint32_t hour,
 		       double per_hour)
 {
-	float *rate = rows_float(state, &shape, capacity, hour);
-	float *visits = rows_float(state, &shape, capacity, HOURS_OF_WEEK + hour);
+	float *rate = rows_float(state, &hours_shape, capacity, hour);
+	float *visits = rows_float(state, &hours_shape, capacity, HOURS_OF_WEEK + hour);
 	double *sum = row(state, capacity, ROW_HOUR_SUM);
 	double *count = row(state, capacity, ROW_HOUR_COUNT);
 
@@ -157,11 +152,12 @@ static void hour_rates(const void *state, uint32_t capacity, uint32_t from, uint
 	memset(&days, 0, sizeof(days));
 	for (uint32_t day = 0; day < 7; day++) {
 		uint32_t other = (hour + day * 24) % HOURS_OF_WEEK;
-		add_day(slices, rows_float(state, &shape, capacity, other) + from,
-			rows_float(state, &shape, capacity, HOURS_OF_WEEK + other) + from, &days);
+		add_day(slices, rows_float(state, &hours_shape, capacity, other) + from,
+			rows_float(state, &hours_shape, capacity, HOURS_OF_WEEK + other) + from,
+			&days);
 	}
-	judge_hour(slices, rows_float(state, &shape, capacity, hour) + from,
-		   rows_float(state, &shape, capacity, HOURS_OF_WEEK + hour) + from,
+	judge_hour(slices, rows_float(state, &hours_shape, capacity, hour) + from,
+		   rows_float(state, &hours_shape, capacity, HOURS_OF_WEEK + hour) + from,
 		   row(state, capacity, ROW_DISPERSION) + from, per_hour, &days, ret);
 }
 
@@ -305,20 +301,6 @@ static void absence_step(void *state, const struct detector_spec *spec, uint32_t
 	}
 }
 
-static void absence_save(const void *state, const struct detector_spec *spec, uint32_t capacity,
-			 uint32_t slices, struct bytes *out)
-{
-	(void)spec;
-	rows_save(state, &shape, capacity, slices, out);
-}
-
-static int absence_load(void *state, const struct detector_spec *spec, uint32_t capacity,
-			uint32_t slices, struct bytes_reader *in)
-{
-	(void)spec;
-	return rows_load(state, &shape, capacity, slices, in);
-}
-
 const struct detector_ops detector_absence = {
 	.kind = "absence",
 	.bytes = absence_bytes,
@@ -326,5 +308,5 @@ const struct detector_ops detector_absence = {
 	.move = absence_move,
 	.step = absence_step,
 	.save = absence_save,
-	.load = absence_load,
+	.load = absence_read,
 };

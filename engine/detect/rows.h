@@ -54,4 +54,31 @@ void rows_save(const void *state, const struct rows_shape *shape, uint32_t capac
 int rows_load(void *state, const struct rows_shape *shape, uint32_t capacity, uint32_t slices,
 	      struct bytes_reader *in);
 
+/* The ops that follow from NAME_shape(spec) alone: NAME_bytes, NAME_move, NAME_save, NAME_read (to
+ * be `load`, or the beginning of one that looks further). */
+#define ROWS_OPS(name)                                                                             \
+	static size_t name##_bytes(const struct detector_spec *spec, uint32_t slices)              \
+	{                                                                                          \
+		struct rows_shape shape = name##_shape(spec);                                      \
+		return rows_bytes(&shape, slices);                                                 \
+	}                                                                                          \
+	static void name##_move(void *to, uint32_t to_capacity, const void *from,                  \
+				uint32_t from_capacity, const struct detector_spec *spec)          \
+	{                                                                                          \
+		struct rows_shape shape = name##_shape(spec);                                      \
+		rows_move(to, to_capacity, from, from_capacity, &shape);                           \
+	}                                                                                          \
+	static void name##_save(const void *state, const struct detector_spec *spec,               \
+				uint32_t capacity, uint32_t slices, struct bytes *out)             \
+	{                                                                                          \
+		struct rows_shape shape = name##_shape(spec);                                      \
+		rows_save(state, &shape, capacity, slices, out);                                   \
+	}                                                                                          \
+	static int name##_read(void *state, const struct detector_spec *spec, uint32_t capacity,   \
+			       uint32_t slices, struct bytes_reader *in)                           \
+	{                                                                                          \
+		struct rows_shape shape = name##_shape(spec);                                      \
+		return rows_load(state, &shape, capacity, slices, in);                             \
+	}
+
 #endif

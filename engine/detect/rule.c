@@ -48,6 +48,8 @@ static struct rows_shape rule_shape(const struct detector_spec *spec)
 	return (struct rows_shape){.doubles = past_length(spec)};
 }
 
+ROWS_OPS(rule)
+
 static struct past rule_past(void *state, const struct detector_spec *spec, uint32_t capacity,
 			     uint32_t slices)
 {
@@ -58,25 +60,12 @@ static struct past rule_past(void *state, const struct detector_spec *spec, uint
 			     .length = past_length(spec)};
 }
 
-static size_t rule_bytes(const struct detector_spec *spec, uint32_t slices)
-{
-	struct rows_shape shape = rule_shape(spec);
-	return rows_bytes(&shape, slices);
-}
-
 static void rule_init(void *state, const struct detector_spec *spec, uint32_t capacity)
 {
 	struct rows_shape shape = rule_shape(spec);
 	struct past past = rule_past(state, spec, capacity, 0);
 	rows_zero(state, &shape, capacity);
 	past_clear(&past);
-}
-
-static void rule_move(void *to, uint32_t to_capacity, const void *from, uint32_t from_capacity,
-		      const struct detector_spec *spec)
-{
-	struct rows_shape shape = rule_shape(spec);
-	rows_move(to, to_capacity, from, from_capacity, &shape);
 }
 
 /* What one slice's value is held against; NaN: not known. */
@@ -224,20 +213,6 @@ static void rule_step(void *state, const struct detector_spec *spec, uint32_t ca
 	}
 }
 
-static void rule_save(const void *state, const struct detector_spec *spec, uint32_t capacity,
-		      uint32_t slices, struct bytes *out)
-{
-	struct rows_shape shape = rule_shape(spec);
-	rows_save(state, &shape, capacity, slices, out);
-}
-
-static int rule_load(void *state, const struct detector_spec *spec, uint32_t capacity,
-		     uint32_t slices, struct bytes_reader *in)
-{
-	struct rows_shape shape = rule_shape(spec);
-	return rows_load(state, &shape, capacity, slices, in);
-}
-
 const struct detector_ops detector_rule = {
 	.kind = "rule",
 	.bytes = rule_bytes,
@@ -245,5 +220,5 @@ const struct detector_ops detector_rule = {
 	.move = rule_move,
 	.step = rule_step,
 	.save = rule_save,
-	.load = rule_load,
+	.load = rule_read,
 };

@@ -53,23 +53,12 @@ static struct rows_shape window_shape(const struct detector_spec *spec)
 	return (struct rows_shape){.doubles = ROW_BUCKETS + buckets, .floats = 2 * buckets};
 }
 
-static size_t window_bytes(const struct detector_spec *spec, uint32_t slices)
-{
-	struct rows_shape shape = window_shape(spec);
-	return rows_bytes(&shape, slices);
-}
+ROWS_OPS(window)
 
 static void window_init(void *state, const struct detector_spec *spec, uint32_t capacity)
 {
 	struct rows_shape shape = window_shape(spec);
 	rows_zero(state, &shape, capacity);
-}
-
-static void window_move(void *to, uint32_t to_capacity, const void *from, uint32_t from_capacity,
-			const struct detector_spec *spec)
-{
-	struct rows_shape shape = window_shape(spec);
-	rows_move(to, to_capacity, from, from_capacity, &shape);
 }
 
 /* One bucket's part in the sums: values, and values times mean. */
@@ -181,18 +170,10 @@ static void window_step(void *state, const struct detector_spec *spec, uint32_t 
 	}
 }
 
-static void window_save(const void *state, const struct detector_spec *spec, uint32_t capacity,
-			uint32_t slices, struct bytes *out)
-{
-	struct rows_shape shape = window_shape(spec);
-	rows_save(state, &shape, capacity, slices, out);
-}
-
 static int window_load(void *state, const struct detector_spec *spec, uint32_t capacity,
 		       uint32_t slices, struct bytes_reader *in)
 {
-	struct rows_shape shape = window_shape(spec);
-	int result = rows_load(state, &shape, capacity, slices, in);
+	int result = window_read(state, spec, capacity, slices, in);
 	const double *head = rows_double(state, capacity, ROW_HEAD);
 	for (uint32_t i = 0; result == 0 && i < slices; i++) {
 		if (!(head[i] >= 0 && head[i] < window_buckets(spec)))

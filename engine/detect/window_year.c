@@ -52,6 +52,8 @@ static struct rows_shape year_shape(const struct detector_spec *spec)
 	return (struct rows_shape){.doubles = ROW_PAST + past};
 }
 
+ROWS_OPS(year)
+
 static struct past year_past(void *state, const struct detector_spec *spec, uint32_t capacity)
 {
 	return (struct past){.state = state,
@@ -60,25 +62,12 @@ static struct past year_past(void *state, const struct detector_spec *spec, uint
 			     .length = year_shape(spec).doubles - ROW_PAST};
 }
 
-static size_t year_bytes(const struct detector_spec *spec, uint32_t slices)
-{
-	struct rows_shape shape = year_shape(spec);
-	return rows_bytes(&shape, slices);
-}
-
 static void year_init(void *state, const struct detector_spec *spec, uint32_t capacity)
 {
 	struct rows_shape shape = year_shape(spec);
 	struct past past = year_past(state, spec, capacity);
 	rows_zero(state, &shape, capacity);
 	past_clear(&past);
-}
-
-static void year_move(void *to, uint32_t to_capacity, const void *from, uint32_t from_capacity,
-		      const struct detector_spec *spec)
-{
-	struct rows_shape shape = year_shape(spec);
-	rows_move(to, to_capacity, from, from_capacity, &shape);
 }
 
 /* Number, mean and squared deviations of the values in the window, in order of time. */
@@ -156,20 +145,6 @@ static void year_step(void *state, const struct detector_spec *spec, uint32_t ca
 	}
 }
 
-static void year_save(const void *state, const struct detector_spec *spec, uint32_t capacity,
-		      uint32_t slices, struct bytes *out)
-{
-	struct rows_shape shape = year_shape(spec);
-	rows_save(state, &shape, capacity, slices, out);
-}
-
-static int year_load(void *state, const struct detector_spec *spec, uint32_t capacity,
-		     uint32_t slices, struct bytes_reader *in)
-{
-	struct rows_shape shape = year_shape(spec);
-	return rows_load(state, &shape, capacity, slices, in);
-}
-
 const struct detector_ops detector_window_year = {
 	.kind = "window",
 	.bytes = year_bytes,
@@ -177,5 +152,5 @@ const struct detector_ops detector_window_year = {
 	.move = year_move,
 	.step = year_step,
 	.save = year_save,
-	.load = year_load,
+	.load = year_read,
 };
