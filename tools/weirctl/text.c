@@ -3,13 +3,14 @@
  */
 #include "text.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "import_time.h"
 
 /* Whole hundredths below this are exact in a double: money, nearly always. */
 #define CENTS_MAX 1e15
@@ -98,32 +99,11 @@ void text_time(char text[TEXT_TIME_BYTES], int64_t unix_ms)
 
 int text_parse_time(const char *text, int64_t *ret_unix_ms)
 {
-	static const char *const forms[] = {"%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M",
-					    "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"};
-	if (text[0] && text[strspn(text, "0123456789")] == '\0') {
-		errno = 0;
-		long long second = strtoll(text, NULL, 10);
-		if (errno || second > INT64_MAX / 1000)
-			return -EINVAL;
-		*ret_unix_ms = second * 1000;
-		return 0;
-	}
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		struct tm tm = {0};
-		const char *end = strptime(text, forms[i], &tm);
-		if (!end || !isdigit((unsigned char)text[0]))
-			continue;
-		if (*end == 'Z' && i > 0)
-			end++;
-		struct tm normal = tm;
-		time_t second = timegm(&normal);
-		/* 30 February would have become a day in March. */
-		if (*end == '\0' && normal.tm_mday == tm.tm_mday && normal.tm_sec == tm.tm_sec) {
-			*ret_unix_ms = (int64_t)second * 1000;
-			return 0;
-		}
-	}
-	return -EINVAL;
+	bool number = text[strspn(text, "0123456789")] == '\0';
+	struct import_clock utc;
+
+	import_clock_init(&utc, number ? "s" : "iso", NULL);
+	return import_time(&utc, text, (uint32_t)strlen(text), ret_unix_ms) < 0 ? -EINVAL : 0;
 }
 
 int text_take_time(void *field, const char *text)

@@ -21,8 +21,8 @@ void text_double(char text[TEXT_NUMBER_BYTES], double value);
 void text_time(char text[TEXT_TIME_BYTES], int64_t unix_ms);
 /* The end of a word: "" for one, else "s". */
 const char *text_s(uint64_t count);
-/* Unix seconds, "2011-01-04", "2011-01-04T10:00", "2011-01-04 10:00:00Z"; all UTC. 0, or -EINVAL.
- */
+/* Unix seconds, "2011-01-04", "2011-01-04T10:00", "2011-01-04 10:00:00+01:00"; UTC where it does
+ * not say; 1970 to 2109. 0, or -EINVAL. */
 int text_parse_time(const char *text, int64_t *ret_unix_ms);
 /* The same as an option's take (OPTION_TAKE): the field is an int64_t. */
 int text_take_time(void *field, const char *text);
