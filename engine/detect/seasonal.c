@@ -134,7 +134,8 @@ static void prepare(struct seasonal_step *step, const struct detector_spec *spec
 
 	memset(step, 0, sizeof(*step));
 	step->observations = observations;
-	step->lumps = value_adds(observations->aggregation);
+	step->shares = observations->aggregation == AGGREGATE_RATIO;
+	step->lumps = value_adds(observations->aggregation) || step->shares;
 	step->weighted = !step->lumps;
 	step->per_day = per_day;
 	step->day_bins = (uint32_t)math_clamp(per_day, 1, SEASONAL_DAY_BINS);
@@ -169,7 +170,9 @@ static void look(const struct seasonal_step *step, const struct seasonal_group *
 	for (uint32_t i = 0; i < LANES; i++) {
 		bool here = first + i < observations->count;
 		double value = here ? value_of(observations, first + i) : (double)NAN;
-		double weight = here && step->weighted ? value_weight(observations, first + i) : 1;
+		double weight = here && (step->weighted || step->shares)
+					? value_weight(observations, first + i)
+					: 1;
 		bool there = isfinite(value) && weight > 0;
 		/* A sum of what is below zero (refunds) is looked at in the mirror. */
 		double sign = step->lumps && group->exact.usual[i] < 0 ? -1 : 1;

@@ -67,7 +67,7 @@ struct seasonal_exact {
 	lanes moment11, moment12, moment22, moment1, moment2; /* regression of squares on means */
 	lanes unit;        /* variance over mean (gauges: variance) of one interval */
 	lanes unit_square; /* and what grows with the mean's square */
-	lanes lump;        /* sums: size of what they are made of; else 1 */
+	lanes lump;        /* sums: size of what they are made of; shares: 1/heft; else 1 */
 	lanes lump_value, lump_square;
 	lanes bin_value, bin_base, bin_count; /* of the current bin */
 	lanes day_variance, day_seen;         /* of a bin between days, beyond its unit variance */
@@ -114,7 +114,8 @@ struct seasonal_header {
 struct seasonal_step {
 	const struct observations *observations;
 	bool lumps;     /* counts and sums: multiplicative; else a gauge or a quotient, additive */
-	bool weighted;  /* a quotient: `base` is its denominator */
+	bool shares;    /* a ratio: so many of `weight`, each a lump of one over the weight */
+	bool weighted;  /* a mean: `base` is the number of events behind it */
 	double per_day; /* intervals */
 	uint32_t day_bins;
 	double per_bin;   /* intervals */

@@ -26,9 +26,9 @@
 #define COUNTED 0.3
 /* An episode's probability is that of its kind less the chance of meeting it at its beginning:
  * decades by which the count may be exceeded. */
-#define ALLOWANCE 1.3
+#define ALLOWANCE 1.4
 /* An episode is over after so many intervals below half of its peak. */
-#define OVER_INTERVALS 12.0
+#define OVER_INTERVALS 6.0
 /* An onset exceeds what is remembered by this. */
 #define ONSET_MARGIN 0.5
 /* Days over which counts fade. */

@@ -12,10 +12,11 @@
  * squared deviations on the mean. Gauges have one variance, and never less than a part of their
  *        spread: nobody knows them better. A sum is a count of lumps.
  *
- *        What teaches is clipped at four deviations: one wild interval teaches little. While the
- *        score says that this is no chance, the shape learns its own forecast: an incident leaves
- *        no hole in next week's. But only for a day: what lasts longer is how things are now. The
- *        levels go along at once.
+ *        What teaches is clipped at three deviations: one wild interval teaches little. While the
+ *        score says that this is no chance, the shape learns its own forecast, the slow levels stay
+ *        where they are and the mixture what it is: an incident leaves no hole in next week's shape
+ *        and no distrust of what was right before it and will be after. But only for a day in a
+ *        week: what lasts longer is how things are now.
  *
  * Cannot see: a variance that differs by the hour other than through the mean.
  *
@@ -29,11 +30,17 @@
 #define LEVEL_MIN 0.02
 #define LEVEL_MAX 50.0
 /* Deviations that teach, at most; and lumps more: of rare events the first is no outlier. */
-#define CLIP 4.0
+#define CLIP 3.0
 #define CLIP_LUMPS 3.0
 /* The shape's clip is wider by this over the visits of the bin, and by this before the first. */
 #define CLIP_SELDOM 3.0
 #define CLIP_NEVER 10.0
+/* A shape that has seen this time of day so often may wait for anomalies to end: a day, which calm
+ * intervals bring back in a week. */
+#define SURE_VISITS 3.0
+#define REST (1.0 / 7)
+/* Levels from this one on wait for anomalies to end. */
+#define LEVEL_SLOW 3
 /* Levels are mixed anew, and variances solved, so often. */
 #define MIX_EACH 4
 #define SOLVE_EACH 8
@@ -65,8 +72,9 @@ void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal
 		shape = lanes_max(shape, 0.02 * exact->shape[0]);
 		shape = lanes_max(shape, 1e-3 * exact->first + 1e-9);
 		shape = lanes_pick(known, shape, lanes_max(exact->first, lanes_all(1e-9)));
-		now->base = lanes_where(now->there, shape / exact->lump);
-		now->value = lanes_where(now->there, now->x / exact->lump);
+		lanes lumps = step->shares ? now->weight : 1 / exact->lump;
+		now->base = lanes_where(now->there, shape * lumps);
+		now->value = lanes_where(now->there, now->x * lumps);
 	} else {
 		shape = lanes_where(known, shape);
 		now->base = lanes_where(now->there, now->weight);
@@ -90,8 +98,16 @@ void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal
 	now->doubt = lanes_where(known, doubt) + young;
 }
 
+/* Least variance over the mean: a share's is that of tosses of a coin. */
+LANES_INLINE lanes unit_min(const struct seasonal_exact *exact, const struct seasonal_step *step)
+{
+	if (!step->shares)
+		return lanes_all(UNIT_MIN);
+	return UNIT_MIN * lanes_max(1 - exact->usual, lanes_all(1e-3));
+}
+
 /* Variance over the mean: weighted least squares of squares on mean and mean squared. */
-LANES_INLINE void solve_unit(struct seasonal_exact *exact)
+LANES_INLINE void solve_unit(struct seasonal_exact *exact, lanes least)
 {
 	lanes a11 = exact->moment11 + UNIT_PRIOR, a12 = exact->moment12;
 	lanes a22 = exact->moment22 * 1.0001 + UNIT_SQUARE_PRIOR;
@@ -102,10 +118,10 @@ LANES_INLINE void solve_unit(struct seasonal_exact *exact)
 
 	unit = lanes_pick(square < 0, b1 / a11, unit);
 	square = lanes_max(square, lanes_all(0));
-	lanes_mask low = unit < UNIT_MIN;
-	lanes rest = lanes_max((b2 - UNIT_MIN * a12) / a22, lanes_all(0));
+	lanes_mask low = unit < least;
+	lanes rest = lanes_max((b2 - least * a12) / a22, lanes_all(0));
 	exact->unit_square = lanes_pick(low, rest, square);
-	exact->unit = lanes_max(unit, lanes_all(UNIT_MIN));
+	exact->unit = lanes_max(unit, least);
 }
 
 LANES_INLINE void learn_counts(struct seasonal_exact *exact, const struct seasonal_step *step,
@@ -125,7 +141,7 @@ LANES_INLINE void learn_counts(struct seasonal_exact *exact, const struct season
 	exact->moment1 = exact->moment1 * keep + once * square;
 	exact->moment2 = exact->moment2 * keep + twice * square;
 	if (step->pushed % SOLVE_EACH == SOLVE_EACH - 1 || step->pushed < 8 * SOLVE_EACH)
-		solve_unit(exact);
+		solve_unit(exact, unit_min(exact, step));
 }
 
 LANES_INLINE void learn_gauge(struct seasonal_exact *exact, const struct seasonal_step *step,
@@ -164,6 +180,8 @@ LANES_INLINE void learn_heft(struct seasonal_exact *exact, const struct seasonal
 	lanes gain = lanes_max(1 / (exact->seen + 1), lanes_all(1 / (7 * step->per_day)));
 	lanes next = exact->heft + gain * (now->weight - exact->heft);
 	exact->heft = lanes_pick(now->teach, lanes_max(next, lanes_all(1e-9)), exact->heft);
+	if (step->shares)
+		exact->lump = 1 / exact->heft;
 }
 
 /* Size of what a sum is made of: from the events' squares where these are known, else from how far
@@ -189,20 +207,23 @@ LANES_INLINE void learn_lump(struct seasonal_exact *exact, const struct seasonal
 }
 
 LANES_INLINE void learn_levels(struct seasonal_exact *exact, const struct seasonal_step *step,
-			       const struct seasonal_now *now, lanes value, lanes variance)
+			       const struct seasonal_now *now, lanes value, lanes variance,
+			       lanes_mask wait)
 {
+	lanes_mask calm = now->teach & ~wait;
 	double forget = 1 - 1 / math_clamp(step->per_day, 100, 2000);
 	lanes half = 0.5 / variance;
 
 	for (uint32_t a = 0; a < SEASONAL_LEVELS; a++) {
 		lanes off = now->value - now->levels[a] * now->base;
 		lanes loss = lanes_min(off * off * half, lanes_all(8));
-		exact->merit[a] = lanes_pick(now->teach, exact->merit[a] * forget - loss,
+		lanes_mask follows = a < LEVEL_SLOW ? now->teach : calm;
+		exact->merit[a] = lanes_pick(calm, exact->merit[a] * forget - loss,
 					     exact->merit[a]);
-		exact->level_value[a] = lanes_pick(now->teach,
+		exact->level_value[a] = lanes_pick(follows,
 						   exact->level_value[a] * step->keep[a] + value,
 						   exact->level_value[a]);
-		exact->level_base[a] = lanes_pick(now->teach,
+		exact->level_base[a] = lanes_pick(follows,
 						  exact->level_base[a] * step->keep[a] + now->base,
 						  exact->level_base[a]);
 	}
@@ -265,7 +286,8 @@ LANES_INLINE lanes shape_lesson(const struct seasonal_exact *exact,
 	reach = reach * wider;
 	off = lanes_clamp(off, -reach, reach);
 	if (step->lumps)
-		return now->mean + off * exact->lump;
+		return now->mean + off / (step->shares ? lanes_max(now->weight, lanes_all(1e-9))
+						       : 1 / exact->lump);
 	return now->mean + off / lanes_max(now->base, lanes_all(1e-9));
 }
 
@@ -274,12 +296,13 @@ LANES_INLINE lanes shape_lesson(const struct seasonal_exact *exact,
 LANES_INLINE lanes_mask waits(struct seasonal_exact *exact, const struct seasonal_step *step,
 			      const struct seasonal_now *now)
 {
-	lanes_mask odd = (now->score > step->odd) & now->there;
+	lanes_mask sure = exact->pooled_visits >= SURE_VISITS;
+	lanes_mask odd = (now->score > step->odd) & sure & now->there;
 	lanes_mask wait = odd & (exact->patience > 0);
 	lanes_mask calm = now->there & ~odd;
 
 	exact->patience = lanes_pick(wait, exact->patience - 1, exact->patience);
-	lanes rested = lanes_min(exact->patience + 1, lanes_all(step->per_day));
+	lanes rested = lanes_min(exact->patience + REST, lanes_all(step->per_day));
 	exact->patience = lanes_pick(calm, rested, exact->patience);
 	return wait;
 }
@@ -306,12 +329,13 @@ void seasonal_level_learn(struct seasonal_group *group, const struct seasonal_st
 	else
 		learn_gauge(exact, step, now, square);
 	learn_spread(exact, step, now, grown);
-	if (step->weighted)
+	if (step->weighted || step->shares)
 		learn_heft(exact, step, now);
-	learn_levels(exact, step, now, mean + clipped, variance);
+	lanes_mask wait = waits(exact, step, now);
+	learn_levels(exact, step, now, mean + clipped, variance, wait);
 	lanes taught = shape_lesson(exact, step, now, off,
 				    lanes_pick(grown, reach, lanes_all(1e300)));
-	taught = lanes_pick(waits(exact, step, now), now->mean, taught);
+	taught = lanes_pick(wait, now->mean, taught);
 	learn_bin(exact, step, now, taught);
 	if (step->lumps && step->observations->aggregation == AGGREGATE_SUM)
 		learn_lump(exact, step, now, now->squares, off);

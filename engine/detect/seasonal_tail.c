@@ -38,7 +38,7 @@
 /* Thresholds never learn slower than this; excesses of counts and of gauges. */
 #define TAIL_GAIN 0.001
 #define EXCESS_GAIN_COUNTS 0.002
-#define EXCESS_GAIN_GAUGES 0.01
+#define EXCESS_GAIN_GAUGES 0.03
 /* One exceedance teaches as if it reached so many mean excesses, at most. */
 #define REACH_COUNTS 6.0
 #define REACH_GAUGES 20.0

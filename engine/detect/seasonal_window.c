@@ -55,10 +55,16 @@ struct window {
 LANES_INLINE lanes poisson(lanes value, lanes mean, lanes variance, lanes z, double grain)
 {
 	lanes least = lanes_max(mean, lanes_all(1e-6));
-	lanes scale = lanes_max(variance / least, lanes_all(0.9));
+	lanes scale = lanes_max(variance / least, lanes_all(1e-3));
 	lanes exact = lanes_poisson(lanes_max(value, lanes_all(0)), least, lanes_all(grain), scale);
 	/* A sum below zero: refunds outweigh. */
 	return lanes_pick(value < 0, lanes_min(z, exact), exact);
+}
+
+/* Counts are whole numbers. */
+LANES_INLINE double grain(const struct seasonal_step *step)
+{
+	return step->observations->aggregation == AGGREGATE_SUM ? 0 : 1;
 }
 
 /* The window's deviation in standard deviations; its drift learned. */
@@ -96,8 +102,7 @@ LANES_INLINE lanes deviation(struct seasonal_group *group, const struct seasonal
 	}
 	lanes_mask far = lanes_abs(z) > EXACT_FROM;
 	if (step->lumps && lanes_any(far)) {
-		double grain = step->observations->aggregation == AGGREGATE_SUM ? 0 : 1;
-		lanes tail = poisson(window->value, mean, variance, z, grain);
+		lanes tail = poisson(window->value, mean, variance, z, grain(step));
 		z = lanes_pick(far, tail, z);
 	}
 	return z;
@@ -208,15 +213,17 @@ LANES_INLINE lanes novelty(const struct seasonal_exact *exact, const struct seas
 			   const struct seasonal_now *now)
 {
 	lanes spread = lanes_max(exact->spread, lanes_all(1e-300));
-	lanes z = (now->x - exact->usual) / lanes_sqrt(spread);
+	lanes lumps = step->shares ? now->weight : 1 / exact->lump;
+	/* Of a larger denominator the share scatters less. */
+	lanes heft = step->lumps ? lumps * exact->lump : lanes_all(1);
+	lanes z = (now->x - exact->usual) / lanes_sqrt(spread / lanes_max(heft, lanes_all(1e-9)));
 	lanes_mask far = lanes_abs(z) > EXACT_FROM;
 
 	if (!step->lumps || !lanes_any(far))
 		return z;
-	lanes mean = lanes_max(exact->usual, lanes_all(1e-6)) / exact->lump;
-	lanes variance = spread / (exact->lump * exact->lump);
-	double grain = step->observations->aggregation == AGGREGATE_SUM ? 0 : 1;
-	return lanes_pick(far, poisson(now->value, mean, variance, z, grain), z);
+	lanes mean = lanes_max(exact->usual, lanes_all(1e-9)) * lumps;
+	lanes variance = spread * lumps / exact->lump;
+	return lanes_pick(far, poisson(now->value, mean, variance, z, grain(step)), z);
 }
 
 /* Classes that are not looked at in this interval keep what they said. */
