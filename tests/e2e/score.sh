@@ -13,14 +13,14 @@ score() {
 	expect "exit code of score $*" $? "$wanted"
 }
 
-# Ten days of orders in ten minutes, two hours of outage on the ninth; the same as a gauge, with
+# Seventeen days of orders in ten minutes, two hours of outage on the sixteenth; the same as a gauge, with
 # blanks; without the blank rows; as a ratio; and with a doubled hour.
 python3 - "$E2E" <<'END'
 import math, random, sys
 from datetime import datetime, timezone
 random.seed(4)
 folder = sys.argv[1]
-start = 1299283200  # 2011-03-05; New York changes its clocks on the ninth day
+start = 1298678400  # 2011-02-26; New York changes its clocks on the sixteenth day
 
 def poisson(mean):
     count, product, limit = 0, random.random(), math.exp(-mean)
@@ -29,10 +29,10 @@ def poisson(mean):
     return count
 
 counts, gauge, gaps, ratio, doubled = [], [], [], [], []
-for i in range(10 * 144):
+for i in range(17 * 144):
     time = start + i * 600
     shape = 1 - 0.7 * math.cos(2 * math.pi * i / 144)
-    outage = 8 * 144 + 70 <= i < 8 * 144 + 82
+    outage = 15 * 144 + 70 <= i < 15 * 144 + 82
     n = 0 if outage else poisson(60 * shape)
     iso = datetime.fromtimestamp(time, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
     counts.append(f"{iso},{n},ignored")
@@ -75,8 +75,8 @@ for row, source in zip(rows, given):
     assert row["lower"] <= row["expected"] <= row["upper"] and row["score"] >= 0, row
     assert 0 <= row["severity"] <= 100 and row["alarm"] in (0, 1), row
     assert row["onset"] in (0, row["score"]), row
-outage = slice(8 * 144 + 70, 8 * 144 + 82)
-before = rows[4 * 144 : outage.start]
+outage = slice(15 * 144 + 70, 15 * 144 + 82)
+before = rows[8 * 144 : outage.start]
 assert sum(row["alarm"] for row in rows[outage]) == 1
 assert max(row["score"] for row in rows[outage]) > 8
 assert max(row["severity"] for row in rows[outage]) > 75
@@ -120,7 +120,7 @@ awk -F, '$2 == "" && ($6 != 0 || $7 != 0 || $8 != 0 || $9 != 0 || $3 == "")' "$E
 
 # A doubled hour is passed over, row by row, and said.
 score 0 "$E2E/doubled.csv"
-says '6 of 1446 rows'
+says '6 of 2454 rows'
 python3 - "$E2E/doubled.csv" "$E2E/out" <<'END' || fail "rows of doubled.csv"
 import sys
 given, found = ([line.split(",") for line in open(path)] for path in sys.argv[1:])
@@ -130,8 +130,8 @@ END
 
 # What is inferred, and what is given; a file that is packed; the rows in a file of their own.
 score 0 "$E2E/counts.csv" --out "$E2E/scored.csv"
-says '^1440 rows, one every 600 s, scored as count: '
-expect 'lines of --out' "$(wc -l <"$E2E/scored.csv")" 1441
+says '^2448 rows, one every 600 s, scored as count: '
+expect 'lines of --out' "$(wc -l <"$E2E/scored.csv")" 2449
 gzip -k "$E2E/counts.csv"
 score 0 "$E2E/counts.csv.gz"
 cmp "$E2E/out" "$E2E/scored.csv" || fail "a packed file is another one"
@@ -139,6 +139,7 @@ score 0 "$E2E/counts.csv" --kind count --interval 10m
 cmp "$E2E/out" "$E2E/scored.csv" || fail "what is inferred is not what is given"
 # The zone decides the phase, not what the timestamps are.
 score 0 "$E2E/counts.csv" --timezone America/New_York
+cmp -s "$E2E/out" "$E2E/scored.csv" && fail "the zone makes no difference"
 cmp <(cut -d, -f1,2 "$E2E/out") <(cut -d, -f1,2 "$E2E/scored.csv") || fail "the zone moves the times"
 score 0 "$E2E/counts.csv" --timezone UTC
 cmp "$E2E/out" "$E2E/scored.csv" || fail "UTC is not the default"
@@ -154,7 +155,7 @@ says 'scored as ratio'
 # span that is asked for only.
 score 0 "$E2E/counts.csv" --svg "$E2E/all.svg" --out "$E2E/scored.csv"
 score 0 "$E2E/counts.csv" --svg "$E2E/day.svg" --since 2011-03-13 --until 2011-03-14 --out "$E2E/scored.csv"
-score 0 "$E2E/gauge.csv" --svg "$E2E/gauge.svg" --out "$E2E/gauge.scored"
+score 0 "$E2E/gauge.csv" --svg "$E2E/gauge.svg" --since 2011-03-05 --out "$E2E/gauge.scored"
 python3 - "$E2E" <<'END' || fail "charts"
 import csv, re, sys
 import xml.etree.ElementTree as xml
