@@ -226,9 +226,9 @@ void seasonal_tail_score(struct seasonal_group *group, const struct seasonal_ste
 				lanes past;
 				beyond(&group->rough, class, side, &tail, now, lanes_where(far, z),
 				       &past);
-				past = lanes_min(past, lanes_all(250));
 				score = lanes_pick(far, past, score);
-				power = lanes_pick(far, lanes_exp(past * MATH_LN10), power);
+				lanes most = lanes_min(past, lanes_all(250));
+				power = lanes_pick(far, lanes_exp(most * MATH_LN10), power);
 			}
 			strongest[side] = lanes_max(strongest[side], score);
 			lanes_mask best = score > highest;
