@@ -95,11 +95,16 @@ LANES_INLINE lanes lanes_wide(lanes_short a)
 	return ret;
 }
 
+/* What is too large for a float becomes as large as one can be. */
 LANES_INLINE lanes_short lanes_narrow(lanes a)
 {
 	lanes_short ret = {0};
+	a = lanes_clamp(a, lanes_all(-1e38), lanes_all(1e38));
 	for (int i = 0; i < LANES; i++)
 		ret[i] = (float)a[i];
+	/* GCC 12 takes what is narrowed and widened again for what it was, where it has vectors of
+	 * both: the value must be seen to have been a float. */
+	__asm__("" : "+m"(ret));
 	return ret;
 }
 

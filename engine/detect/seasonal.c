@@ -38,6 +38,8 @@
 /* The same after so many hours of calm. */
 #define FADE_CALM_HOURS 6.0
 #define CALM_HOURS 6.0
+/* Values and weights beyond this are none: what is kept as floats has no room for more. */
+#define LARGEST 1e30
 /* No window is longer than a day, or than this many intervals. */
 #define LONGEST_MIN 12
 
@@ -75,6 +77,34 @@ static void init_group(struct seasonal_group *group)
 			exact->share[a][i] = 1.0 / SEASONAL_LEVELS;
 	}
 	seasonal_tail_init(group);
+}
+
+/* One lane of a group as it is in another. */
+static void copy_lane(struct seasonal_group *to, const struct seasonal_group *from, uint32_t lane)
+{
+	double *exact = (double *)&to->exact;
+	float *rough = (float *)&to->rough;
+
+	for (size_t i = lane; i < sizeof(to->exact) / sizeof(double); i += LANES)
+		exact[i] = ((const double *)&from->exact)[i];
+	for (size_t i = lane; i < sizeof(to->rough) / sizeof(float); i += LANES)
+		rough[i] = ((const float *)&from->rough)[i];
+	for (size_t i = 0; i < SEASONAL_BINS / 2; i++)
+		to->visits[i][lane] = from->visits[i][lane];
+}
+
+/* Slices born since the last step: their lanes have been stepped beside their neighbours', and
+ * after a load they have not. */
+static void bear(void *state, struct seasonal_header *header, uint32_t slices)
+{
+	struct seasonal_group fresh;
+
+	if (header->slices >= slices)
+		return;
+	init_group(&fresh);
+	for (uint32_t slice = (uint32_t)header->slices; slice < slices; slice++)
+		copy_lane(&groups_of(state)[slice / LANES], &fresh, slice % LANES);
+	header->slices = slices;
 }
 
 static void seasonal_init(void *state, const struct detector_spec *spec, uint32_t capacity)
@@ -173,13 +203,15 @@ static void look(const struct seasonal_step *step, const struct seasonal_group *
 		double weight = here && (step->weighted || step->shares)
 					? value_weight(observations, first + i)
 					: 1;
-		bool there = isfinite(value) && weight > 0;
+		bool there = fabs(value) <= LARGEST && weight > 0 && weight <= LARGEST;
 		/* A sum of what is below zero (refunds) is looked at in the mirror. */
 		double sign = step->lumps && group->exact.usual[i] < 0 ? -1 : 1;
 
 		now->x[i] = there ? sign * value : 0;
+		now->sign[i] = sign;
 		now->weight[i] = there ? weight : 0;
-		now->squares[i] = here ? observations->sum_squares[first + i] : (double)NAN;
+		double squares = here ? observations->sum_squares[first + i] : (double)NAN;
+		now->squares[i] = squares <= LARGEST * LARGEST ? squares : (double)NAN;
 		now->there[i] = there ? -1 : 0;
 		now->teach[i] = there && !step->incomplete ? -1 : 0;
 	}
@@ -205,7 +237,7 @@ LANES_INLINE void band(const struct seasonal_group *group, const struct seasonal
 	lanes root = lanes_sqrt(count / scale), half = lanes_all(0.5 * edge);
 	lanes low = lanes_max(root - half, lanes_all(0)), high = root + half;
 	*ret_lower = low * low * scale * exact->lump;
-	*ret_upper = high * high * scale * exact->lump;
+	*ret_upper = lanes_min(high * high * scale * exact->lump, lanes_all(1e300));
 }
 
 WEIR_CLONES
@@ -242,6 +274,7 @@ static void seasonal_step(void *state, const struct detector_spec *spec, uint32_
 	(void)capacity;
 	(void)learn; /* it has its own way with anomalies: seasonal_level.c */
 	prepare(&step, spec, observations, header);
+	bear(state, header, observations->count);
 	for (uint32_t i = 0; i < groups(observations->count); i++) {
 		struct seasonal_group *group = &groups_of(state)[i];
 		struct seasonal_now now;
@@ -329,6 +362,9 @@ static int seasonal_load(void *state, const struct detector_spec *spec, uint32_t
 	if (!header)
 		return -EPROTO;
 	memcpy(state, header, HEADER_BYTES);
+	const struct seasonal_header *head = state;
+	if (head->bin < 0 || head->bin > SEASONAL_BINS || !isfinite(head->edge))
+		return -EPROTO;
 	for (uint32_t slice = 0; slice < slices && result == 0; slice++)
 		result = load_slice(&groups_of(state)[slice / LANES], slice % LANES, in);
 	return result;

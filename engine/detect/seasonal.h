@@ -108,6 +108,7 @@ struct seasonal_header {
 	int64_t bin;      /* of the week, plus 1 */
 	uint64_t pushed;  /* intervals put into the rings */
 	double edge;      /* standard deviations to the band's edge; 0: not worked out yet */
+	uint64_t slices;  /* as of the last step: lanes behind them begin anew when they are born */
 };
 
 /* What is the same for all series. */
@@ -135,7 +136,8 @@ struct seasonal_step {
 /* What one interval brings to four series. */
 struct seasonal_now {
 	lanes_mask there, teach; /* there is a value; it may be learned */
-	lanes x;                 /* the value */
+	lanes x;                 /* the value, in the mirror if need be */
+	lanes sign;              /* -1: a sum of what is below zero, looked at in the mirror */
 	lanes squares;           /* sums: of the events; NaN: not known */
 	lanes weight;            /* a quotient's denominator, else 1 */
 	lanes shape;

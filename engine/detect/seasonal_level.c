@@ -49,6 +49,9 @@
 #define UNIT_SQUARE_PRIOR 100.0
 /* Counts scatter less than Poisson's only if they are no counts. */
 #define UNIT_MIN 0.8
+/* However wild values are, no more than this of either. */
+#define UNIT_MAX 1e9
+#define LUMP_MIN 1e-30
 /* No gauge is known better than this part of its spread. */
 #define SPREAD_PART 0.05
 /* Doubt of a young series' forecast, over the intervals it has seen. */
@@ -120,8 +123,9 @@ LANES_INLINE void solve_unit(struct seasonal_exact *exact, lanes least)
 	square = lanes_max(square, lanes_all(0));
 	lanes_mask low = unit < least;
 	lanes rest = lanes_max((b2 - least * a12) / a22, lanes_all(0));
-	exact->unit_square = lanes_pick(low, rest, square);
-	exact->unit = lanes_max(unit, least);
+	square = lanes_pick(low, rest, square);
+	exact->unit_square = lanes_min(square, lanes_all(UNIT_MAX));
+	exact->unit = lanes_clamp(unit, least, lanes_all(UNIT_MAX));
 }
 
 LANES_INLINE void learn_counts(struct seasonal_exact *exact, const struct seasonal_step *step,
@@ -164,12 +168,14 @@ LANES_INLINE void learn_spread(struct seasonal_exact *exact, const struct season
 			       const struct seasonal_now *now, lanes_mask grown)
 {
 	lanes gain = lanes_max(1 / (exact->seen + 1), lanes_all(1 / (7 * step->per_day)));
-	lanes gap = now->x - exact->usual;
+	lanes usual = now->sign * exact->usual;
+	lanes gap = now->x - usual;
 	lanes reach = CLIP * lanes_sqrt(exact->spread);
 
 	gap = lanes_pick(grown & (exact->spread > 0), lanes_clamp(gap, -reach, reach), gap);
 	lanes spread = (1 - gain) * (exact->spread + gain * gap * gap);
-	exact->usual = lanes_pick(now->teach, exact->usual + gain * gap, exact->usual);
+	usual = now->sign * (usual + gain * gap);
+	exact->usual = lanes_pick(now->teach, usual, exact->usual);
 	exact->spread = lanes_pick(now->teach, spread, exact->spread);
 }
 
@@ -203,7 +209,7 @@ LANES_INLINE void learn_lump(struct seasonal_exact *exact, const struct seasonal
 	lanes lump = exact->lump_square / lanes_max(exact->lump_value, lanes_all(1e-300));
 	lanes_mask first = now->teach & (exact->seen < 1);
 	lump = lanes_pick(first, lanes_abs(now->x), lump);
-	exact->lump = lanes_pick((learn | first) & (lump > 0), lump, exact->lump);
+	exact->lump = lanes_pick((learn | first) & (lump > LUMP_MIN), lump, exact->lump);
 }
 
 LANES_INLINE void learn_levels(struct seasonal_exact *exact, const struct seasonal_step *step,

@@ -213,15 +213,16 @@ LANES_INLINE lanes novelty(const struct seasonal_exact *exact, const struct seas
 			   const struct seasonal_now *now)
 {
 	lanes spread = lanes_max(exact->spread, lanes_all(1e-300));
+	lanes usual = now->sign * exact->usual;
 	lanes lumps = step->shares ? now->weight : 1 / exact->lump;
 	/* Of a larger denominator the share scatters less. */
 	lanes heft = step->lumps ? lumps * exact->lump : lanes_all(1);
-	lanes z = (now->x - exact->usual) / lanes_sqrt(spread / lanes_max(heft, lanes_all(1e-9)));
+	lanes z = (now->x - usual) / lanes_sqrt(spread / lanes_max(heft, lanes_all(1e-9)));
 	lanes_mask far = lanes_abs(z) > EXACT_FROM;
 
 	if (!step->lumps || !lanes_any(far))
 		return z;
-	lanes mean = lanes_max(exact->usual, lanes_all(1e-9)) * lumps;
+	lanes mean = lanes_max(usual, lanes_all(1e-9)) * lumps;
 	lanes variance = spread * lumps / exact->lump;
 	return lanes_pick(far, poisson(now->value, mean, variance, z, grain(step)), z);
 }
