@@ -325,7 +325,7 @@ Test(options, help_is_wrapped_and_lists_what_a_command_can_do)
 					"       prog sub show [options] NAME [FILE]...\n"));
 	cr_expect_not_null(strstr(help, "\n  show NAME [FILE]...       show it\n"));
 	cr_expect_not_null(strstr(help, "--colour red|green|blue   colour\n"));
-	for (const char *line = help; line; line = strchr(line, '\n'), line += line != NULL)
+	for (const char *line = help; *line; line += strcspn(line, "\n"), line += *line == '\n')
 		cr_expect_leq(strcspn(line, "\n"), 100);
 	free(help);
 }
