@@ -16,9 +16,6 @@
 
 #include "detect/math.h"
 
-/* Everything that takes or gives vectors by value is inlined: there is no ABI to speak of. */
-#pragma GCC diagnostic ignored "-Wpsabi"
-
 #ifndef LANES
 #define LANES 4
 #endif
@@ -34,6 +31,8 @@ typedef int64_t lanes_mask __attribute__((vector_size(8 * LANES))); /* of compar
 #define LANES_LOOP _Pragma("GCC unroll 1")
 #endif
 
+/* Whatever takes or gives vectors by value is inlined: there is no ABI to speak of, and
+ * -Wno-psabi says so. */
 #define LANES_INLINE static inline __attribute__((always_inline))
 
 LANES_INLINE lanes lanes_all(double x)

@@ -188,6 +188,7 @@ static void prepare(struct seasonal_step *step, const struct detector_spec *spec
 	step->bin_begins = header->bin != step->bin + 1;
 	step->old_bin = header->bin ? (uint32_t)(header->bin - 1) : 0;
 	step->incomplete = observations->flags & OBSERVATION_INCOMPLETE;
+	step->gap = header->interval != 0 && header->interval != observations->interval;
 	step->pushed = header->pushed;
 }
 
@@ -280,6 +281,8 @@ static void seasonal_step(void *state, const struct detector_spec *spec, uint32_
 		struct seasonal_now now;
 
 		look(&step, group, i * LANES, &now);
+		if (step.gap)
+			seasonal_window_forget(group);
 		if (step.bin_ends)
 			seasonal_shape_close(group, &step);
 		if (step.bin_begins) {

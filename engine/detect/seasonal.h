@@ -129,6 +129,7 @@ struct seasonal_step {
 	double powers[5];       /* of the position in the bin, averaged over the interval */
 	uint32_t bin, old_bin;  /* of the week */
 	bool bin_begins, bin_ends;
+	bool gap; /* intervals were left out before this one */
 	uint64_t pushed;
 	bool incomplete;
 };
@@ -163,6 +164,7 @@ void seasonal_window_score(struct seasonal_group *group, const struct seasonal_s
 			   struct seasonal_now *now);
 void seasonal_window_push(struct seasonal_group *group, const struct seasonal_step *step,
 			  const struct seasonal_now *now);
+void seasonal_window_forget(struct seasonal_group *group);
 void seasonal_habit_fade(struct seasonal_group *group, const struct seasonal_step *step);
 void seasonal_habit_score(struct seasonal_group *group, const struct seasonal_step *step,
 			  struct seasonal_now *now);

@@ -21,6 +21,8 @@
  *
  * Runs on: the shard that owns the metric. Never allocates.
  */
+#include <string.h>
+
 #include "base/simd.h"
 #include "detect/seasonal.h"
 
@@ -304,4 +306,15 @@ void seasonal_window_push(struct seasonal_group *group, const struct seasonal_st
 		ring->base[block] = lanes_narrow(exact->part_base[order]);
 		exact->part_value[order] = exact->part_base[order] = lanes_all(0);
 	}
+}
+
+/* Intervals were left out: what lies before them is not the last that was. */
+void seasonal_window_forget(struct seasonal_group *group)
+{
+	struct seasonal_exact *exact = &group->exact;
+
+	memset(group->rough.ring, 0, sizeof(group->rough.ring));
+	memset(group->rough.held, 0, sizeof(group->rough.held));
+	memset(exact->part_value, 0, sizeof(exact->part_value));
+	memset(exact->part_base, 0, sizeof(exact->part_base));
 }
