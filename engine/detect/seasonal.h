@@ -149,7 +149,8 @@ struct seasonal_now {
 	lanes gain;                             /* how much drifts may learn */
 	lanes class_score[SEASONAL_CLASSES][2]; /* deviations: downward, upward */
 	lanes score, onset, side;
-	lanes kind; /* of the strongest: 0 down, 1 up by short windows; 2, 3 by long ones */
+	lanes gauge; /* how far a count is like a gauge: 0..1 */
+	lanes kind;  /* of the strongest: 0 down, 1 up by short windows; 2, 3 by long ones */
 };
 
 /* Bins of the week. */

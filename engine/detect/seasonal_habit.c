@@ -24,9 +24,10 @@
 #define AS_STRONG 0.8
 /* Episodes before so much of one is counted. */
 #define COUNTED 0.3
-/* An episode's probability is that of its kind less the chance of meeting it at its beginning:
- * decades by which the count may be exceeded. */
+/* Decades by which the count may be exceeded: of a gauge, and more of a count, whose tail is known
+ * better than its habits. */
 #define ALLOWANCE 1.4
+#define ALLOWANCE_COUNTS 3.0
 /* An episode is over after so many intervals below half of its peak. */
 #define OVER_INTERVALS 6.0
 /* An onset exceeds what is remembered by this. */
@@ -94,7 +95,8 @@ LANES_INLINE lanes capped(const struct seasonal_group *group, const struct seaso
 {
 	lanes count = count_habits(&group->rough, now->kind, score);
 	lanes time = lanes_max(group->exact.habit_time, lanes_all(1));
-	lanes most = lanes_log(time / lanes_max(count, lanes_all(1e-9))) * MATH_LOG10_E + ALLOWANCE;
+	lanes most = lanes_log(time / lanes_max(count, lanes_all(1e-9))) * MATH_LOG10_E +
+		     ALLOWANCE + ALLOWANCE_COUNTS * (1 - now->gauge);
 
 	return lanes_pick(count > COUNTED, lanes_min(score, most), score);
 }

@@ -56,9 +56,32 @@
 #define SPREAD_PART 0.05
 /* Doubt of a young series' forecast, over the intervals it has seen. */
 #define DOUBT_YOUNG 0.25
+/* Dispersion from which a count counts as a gauge in this; half of it at four more. */
+#define DISPERSED 2.0
+#define DISPERSED_HALF 4.0
+/* A count with bursts is like a gauge, too: single intervals beyond FAR deviations, told once each,
+ * in FAR_OFTEN of the intervals; a part of which chance brings. */
+#define FAR 3.5
+#define FAR_OFTEN 0.003
+#define FAR_CHANCE 0.3
+#define FAR_PRIOR 500.0
 /* Days that the level behind shapes remembers, and days that it stands at 1 with. */
 #define LONG_DAYS 14.0
 #define LONG_PRIOR_DAYS 7.0
+
+/* How far a count is like a gauge, 0..1: scattered by more than chance alone. */
+LANES_INLINE lanes dispersed(const struct seasonal_exact *exact, bool lumps)
+{
+	if (!lumps)
+		return lanes_all(1);
+	lanes rate = exact->far_rate / (exact->far_time + FAR_PRIOR);
+	lanes bursts = lanes_clamp(rate / FAR_OFTEN - FAR_CHANCE, lanes_all(0), lanes_all(1));
+	lanes mean = lanes_max(exact->level * exact->first / exact->lump, lanes_all(0));
+	lanes over = exact->unit + exact->unit_square * mean - 1;
+	lanes part = lanes_clamp((over - DISPERSED) / (over + DISPERSED_HALF), lanes_all(0),
+				 lanes_all(1));
+	return lanes_max(part, bursts);
+}
 
 WEIR_CLONES
 void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal_step *step,
@@ -99,6 +122,7 @@ void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal
 	now->mean = step->lumps ? level * shape : shape + level;
 	lanes doubt = step->lumps ? exact->doubt : exact->doubt / exact->unit;
 	now->doubt = lanes_where(known, doubt) + young;
+	now->gauge = dispersed(exact, step->lumps);
 }
 
 /* Least variance over the mean: a share's is that of tosses of a coin. */
@@ -248,7 +272,7 @@ LANES_INLINE void learn_levels(struct seasonal_exact *exact, const struct season
 
 /* The bin's sums, relative to the level of a fortnight. */
 LANES_INLINE void learn_bin(struct seasonal_exact *exact, const struct seasonal_step *step,
-			    const struct seasonal_now *now, lanes clipped)
+			    const struct seasonal_now *now, lanes clipped, lanes_mask wait)
 {
 	lanes_mask known = exact->known > 0;
 	double keep = 1 - 1 / (LONG_DAYS * step->per_day);
@@ -266,6 +290,8 @@ LANES_INLINE void learn_bin(struct seasonal_exact *exact, const struct seasonal_
 		base = now->shape + level;
 		over = lanes_all(1);
 	}
+	/* Its own forecast: nothing is learned. */
+	clipped = lanes_pick(wait, base, clipped);
 	lanes above = step->lumps ? clipped : clipped - now->shape;
 	exact->long_value = lanes_pick(now->teach & known, exact->long_value * keep + above,
 				       exact->long_value);
@@ -278,6 +304,20 @@ LANES_INLINE void learn_bin(struct seasonal_exact *exact, const struct seasonal_
 	lanes next = exact->first + (now->x - exact->first) / (exact->first_seen + 1);
 	exact->first = lanes_pick(fresh, next, exact->first);
 	exact->first_seen += lanes_where(fresh, lanes_all(1));
+}
+
+/* How often single intervals are far off. */
+LANES_INLINE void learn_far(struct seasonal_exact *exact, const struct seasonal_step *step,
+			    const struct seasonal_now *now, lanes_mask grown)
+{
+	double keep = 1 - 1 / math_max(7 * step->per_day, 1000);
+	lanes z = lanes_max(now->class_score[0][0], now->class_score[0][1]);
+	lanes_mask far = grown & now->teach & (z > FAR);
+	lanes told = lanes_where(far, 1 / (1 + exact->far_crowd));
+
+	exact->far_rate = lanes_pick(now->teach, exact->far_rate * keep + told, exact->far_rate);
+	exact->far_time = lanes_pick(now->teach, exact->far_time * keep + 1, exact->far_time);
+	exact->far_crowd = lanes_pick(far, exact->far_crowd + 1, exact->far_crowd * 0.9);
 }
 
 /* What the shape is taught: of a bin that was seldom or never seen nobody knows what is wild. */
@@ -331,6 +371,8 @@ void seasonal_level_learn(struct seasonal_group *group, const struct seasonal_st
 	lanes square = lanes_pick(grown, lanes_min(off * off, most), off * off);
 
 	if (step->lumps)
+		learn_far(exact, step, now, grown);
+	if (step->lumps)
 		learn_counts(exact, step, now, square);
 	else
 		learn_gauge(exact, step, now, square);
@@ -341,8 +383,7 @@ void seasonal_level_learn(struct seasonal_group *group, const struct seasonal_st
 	learn_levels(exact, step, now, mean + clipped, variance, wait);
 	lanes taught = shape_lesson(exact, step, now, off,
 				    lanes_pick(grown, reach, lanes_all(1e300)));
-	taught = lanes_pick(wait, now->mean, taught);
-	learn_bin(exact, step, now, taught);
+	learn_bin(exact, step, now, taught, wait);
 	if (step->lumps && step->observations->aggregation == AGGREGATE_SUM)
 		learn_lump(exact, step, now, now->squares, off);
 	exact->seen += lanes_where(now->teach, lanes_all(1));

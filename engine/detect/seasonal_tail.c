@@ -49,15 +49,6 @@
 #define HEAVY_MIN 0.15
 #define HEAVY_MAX 0.7
 #define HEAVY_BIAS 0.2
-/* Dispersion from which a count counts as a gauge in this; half of it at four more. */
-#define DISPERSED 2.0
-#define DISPERSED_HALF 4.0
-/* A count with bursts is like a gauge, too: single intervals beyond FAR deviations, told once each,
- * in FAR_OFTEN of the intervals; a part of which chance brings. */
-#define FAR 3.5
-#define FAR_OFTEN 0.003
-#define FAR_CHANCE 0.3
-#define FAR_PRIOR 500.0
 /* Many windows are tried in each interval. */
 #define SHIFT (-0.45)
 #define BLOCK_TURN 8
@@ -75,20 +66,6 @@ void seasonal_tail_init(struct seasonal_group *group)
 			}
 		}
 	}
-}
-
-/* How far a count is like a gauge, 0..1: scattered by more than chance alone. */
-LANES_INLINE lanes dispersed(const struct seasonal_exact *exact, bool lumps)
-{
-	if (!lumps)
-		return lanes_all(1);
-	lanes rate = exact->far_rate / (exact->far_time + FAR_PRIOR);
-	lanes bursts = lanes_clamp(rate / FAR_OFTEN - FAR_CHANCE, lanes_all(0), lanes_all(1));
-	lanes mean = lanes_max(exact->level * exact->first / exact->lump, lanes_all(0));
-	lanes over = exact->unit + exact->unit_square * mean - 1;
-	lanes part = lanes_clamp((over - DISPERSED) / (over + DISPERSED_HALF), lanes_all(0),
-				 lanes_all(1));
-	return lanes_max(part, bursts);
 }
 
 /* -log10 of the normal tail, for z below NEAR: within a hundredth. */
@@ -167,23 +144,8 @@ LANES_INLINE void relax(struct seasonal_rough *rough, const struct tail *tail,
 	}
 }
 
-/* How often single intervals are far off. */
-LANES_INLINE void learn_far(struct seasonal_exact *exact, const struct seasonal_step *step,
-			    const struct seasonal_now *now, lanes_mask speaks)
+LANES_INLINE struct tail tail_of(const struct seasonal_exact *exact, lanes gauge)
 {
-	double keep = 1 - 1 / math_max(7 * step->per_day, 1000);
-	lanes z = lanes_max(now->class_score[0][0], now->class_score[0][1]);
-	lanes_mask far = speaks & now->teach & (z > FAR);
-	lanes told = lanes_where(far, 1 / (1 + exact->far_crowd));
-
-	exact->far_rate = lanes_pick(now->teach, exact->far_rate * keep + told, exact->far_rate);
-	exact->far_time = lanes_pick(now->teach, exact->far_time * keep + 1, exact->far_time);
-	exact->far_crowd = lanes_pick(far, exact->far_crowd + 1, exact->far_crowd * 0.9);
-}
-
-LANES_INLINE struct tail tail_of(const struct seasonal_exact *exact, bool lumps)
-{
-	lanes gauge = dispersed(exact, lumps);
 	lanes prior = PRIOR_COUNTS + gauge * (PRIOR_GAUGES - PRIOR_COUNTS);
 	lanes slowest = EXCESS_GAIN_COUNTS + gauge * (EXCESS_GAIN_GAUGES - EXCESS_GAIN_COUNTS);
 
@@ -209,10 +171,8 @@ void seasonal_tail_score(struct seasonal_group *group, const struct seasonal_ste
 			 struct seasonal_now *now)
 {
 	struct seasonal_exact *exact = &group->exact;
-	struct tail tail = tail_of(exact, step->lumps);
+	struct tail tail = tail_of(exact, now->gauge);
 	lanes_mask speaks = now->there & (exact->seen >= SEASONAL_SILENT);
-	if (step->lumps)
-		learn_far(exact, step, now, speaks);
 	lanes strongest[2] = {lanes_all(0), lanes_all(0)}, sum = lanes_all(0);
 	lanes highest = lanes_all(0), kind = lanes_all(0);
 

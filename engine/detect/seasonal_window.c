@@ -38,8 +38,10 @@
 #define STRESSED 4.5
 /* From here on a count's deviation is worth its exact tail. */
 #define EXACT_FROM 1.8
-/* A window's deviation is at most this, and twice its last quarter's. */
+/* A window's deviation is at most this, and twice its last quarter's; beyond that, of a count, what
+ * it saw is over, and this is left of it. */
 #define OVER 3.5
+#define LEFT 2.0
 
 static const uint8_t fine[SEASONAL_FINE] = {1, 2, 3, 4, 6, 8, 12};
 static const uint8_t blocks[SEASONAL_BLOCKS] = {2, 3, 4, 6, 8, 12};
@@ -110,12 +112,24 @@ LANES_INLINE lanes deviation(struct seasonal_group *group, const struct seasonal
 	return z;
 }
 
-/* No further than its last quarter goes along. */
-LANES_INLINE lanes agreed(lanes z, lanes quarter)
+/* Deviations of windows, and whether what they saw is over. */
+struct deviations {
+	lanes_mask surely; /* a count, whose noise is white: what is over is over */
+	lanes z[SEASONAL_SPANS];
+	lanes_mask over[SEASONAL_SPANS];
+};
+
+/* Window k goes no further than its last quarter, window `quarter`, goes along; where that one says
+ * that it is over, so it is. */
+LANES_INLINE void agree(struct deviations *all, uint32_t k, uint32_t quarter, lanes z)
 {
-	lanes along = lanes_pick(z < 0, -quarter, quarter);
+	lanes along = lanes_pick(z < 0, -all->z[quarter], all->z[quarter]);
 	lanes most = 2 * lanes_max(along, lanes_all(0)) + OVER;
-	return lanes_signed(lanes_min(lanes_abs(z), most), z);
+
+	most = lanes_pick(all->over[quarter], lanes_all(LEFT), most);
+	all->over[k] = (lanes_abs(z) > most) & all->surely;
+	most = lanes_pick(all->over[k], lanes_all(LEFT), most);
+	all->z[k] = lanes_signed(lanes_min(lanes_abs(z), most), z);
 }
 
 LANES_INLINE void to_class(struct seasonal_now *now, uint32_t class, lanes z)
@@ -132,13 +146,14 @@ LANES_INLINE bool learns(const struct seasonal_step *step, uint32_t length)
 }
 
 LANES_INLINE void score_fine(struct seasonal_group *group, const struct seasonal_step *step,
-			     struct seasonal_now *now, lanes z[SEASONAL_SPANS])
+			     struct seasonal_now *now, struct deviations *all)
 {
 	const struct seasonal_ring *ring = &group->rough.ring[0];
 	struct window window = {
 		.length = 1, .value = now->value, .base = now->base, .level = group->exact.level};
 
-	z[0] = deviation(group, step, now, &window);
+	all->z[0] = deviation(group, step, now, &window);
+	all->over[0] = all->z[0] != all->z[0];
 	for (uint32_t length = 2, k = 1; k < SEASONAL_FINE; length++) {
 		uint64_t at = (step->pushed - (length - 1)) % SEASONAL_RING;
 		window.value += lanes_wide(ring->value[at]);
@@ -149,14 +164,14 @@ LANES_INLINE void score_fine(struct seasonal_group *group, const struct seasonal
 		window.length = length;
 		window.level = lanes_wide(ring->level[at]);
 		window.learn = learns(step, length);
-		z[k] = agreed(deviation(group, step, now, &window), z[k < 5 ? k == 4 : k - 4]);
+		agree(all, k, k < 5 ? k == 4 : k - 4, deviation(group, step, now, &window));
 		k++;
 	}
 }
 
 /* Sums of whole blocks and the current one; order 0: blocks of 8, 1: of 64. */
 LANES_INLINE void score_blocks(struct seasonal_group *group, const struct seasonal_step *step,
-			       struct seasonal_now *now, uint32_t order, lanes z[SEASONAL_SPANS])
+			       struct seasonal_now *now, uint32_t order, struct deviations *all)
 {
 	const struct seasonal_exact *exact = &group->exact;
 	const struct seasonal_ring *ring = &group->rough.ring[1 + order];
@@ -175,14 +190,15 @@ LANES_INLINE void score_blocks(struct seasonal_group *group, const struct season
 			continue;
 		i++;
 		if (count * size > step->longest) {
-			z[k] = lanes_all(0);
+			all->z[k] = lanes_all(0);
+			all->over[k] = all->over[0];
 			continue;
 		}
 		window.number = k;
 		window.length = length;
 		window.level = lanes_wide(ring->level[at]);
 		window.learn = step->pushed % (count * size / 4) == (order ? 7 : 0);
-		z[k] = agreed(deviation(group, step, now, &window), z[k - 4]);
+		agree(all, k, k - 4, deviation(group, step, now, &window));
 	}
 }
 
@@ -198,8 +214,10 @@ LANES_INLINE void score_slow(struct seasonal_group *group, const struct seasonal
 				.level = now->levels[SEASONAL_LEVELS - 1],
 				.learn = true};
 
-	lanes one = deviation(group, step, now, &window);
-	to_class(now, SEASONAL_SLOW, one);
+	struct deviations two = {.surely = now->gauge < 0.5};
+	two.z[0] = deviation(group, step, now, &window);
+	two.over[0] = two.z[0] != two.z[0];
+	to_class(now, SEASONAL_SLOW, two.z[0]);
 	for (uint32_t length = 2; length <= 12; length++) {
 		uint64_t at = (step->pushed - (length - 1)) % SEASONAL_RING;
 		window.value += lanes_wide(ring->value[at]);
@@ -207,7 +225,8 @@ LANES_INLINE void score_slow(struct seasonal_group *group, const struct seasonal
 	}
 	window.number = SEASONAL_SPANS + 1;
 	window.length = 12;
-	to_class(now, SEASONAL_SLOW, agreed(deviation(group, step, now, &window), one));
+	agree(&two, 1, 0, deviation(group, step, now, &window));
+	to_class(now, SEASONAL_SLOW, two.z[1]);
 }
 
 /* Against a week of values, whatever their time of day. */
@@ -246,25 +265,27 @@ void seasonal_window_score(struct seasonal_group *group, const struct seasonal_s
 			   struct seasonal_now *now)
 {
 	struct seasonal_exact *exact = &group->exact;
-	lanes z[SEASONAL_SPANS];
+	struct deviations all;
+
+	all.surely = now->gauge < 0.5;
 	bool middle = step->pushed % 2 == 0, long_ones = step->pushed % 8 == 7;
 
 	now->gain = lanes_pick(exact->stress > STRESSED, lanes_all(0.1), lanes_all(1));
 	now->gain = lanes_where(now->teach & (exact->seen > 10), now->gain);
 	for (uint32_t class = 0; class < SEASONAL_CLASSES; class ++)
 		now->class_score[class][0] = now->class_score[class][1] = lanes_all(0);
-	score_fine(group, step, now, z);
+	score_fine(group, step, now, &all);
 	for (uint32_t k = 0; k < SEASONAL_FINE; k++)
-		to_class(now, class_of[k], z[k]);
+		to_class(now, class_of[k], all.z[k]);
 	if (middle || long_ones) {
-		score_blocks(group, step, now, 0, z);
+		score_blocks(group, step, now, 0, &all);
 		for (uint32_t k = SEASONAL_FINE; k < SEASONAL_FINE + SEASONAL_BLOCKS; k++)
-			to_class(now, class_of[k], z[k]);
+			to_class(now, class_of[k], all.z[k]);
 	}
 	if (long_ones) {
-		score_blocks(group, step, now, 1, z);
+		score_blocks(group, step, now, 1, &all);
 		for (uint32_t k = SEASONAL_FINE + SEASONAL_BLOCKS; k < SEASONAL_SPANS; k++)
-			to_class(now, class_of[k], z[k]);
+			to_class(now, class_of[k], all.z[k]);
 	}
 	hold(group, now, 3, middle || long_ones);
 	hold(group, now, 4, middle || long_ones);
