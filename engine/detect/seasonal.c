@@ -206,7 +206,8 @@ static void look(const struct seasonal_step *step, const struct seasonal_group *
 					: 1;
 		bool there = fabs(value) <= LARGEST && weight > 0 && weight <= LARGEST;
 		/* A sum of what is below zero (refunds) is looked at in the mirror. */
-		double sign = step->lumps && group->exact.usual[i] < 0 ? -1 : 1;
+		double usual = group->exact.usual[i];
+		double sign = step->lumps && (usual != 0 ? usual : value) < 0 ? -1 : 1;
 
 		now->x[i] = there ? sign * value : 0;
 		now->sign[i] = sign;
@@ -245,12 +246,11 @@ WEIR_CLONES
 static void answer(const struct seasonal_group *group, const struct seasonal_step *step,
 		   const struct seasonal_now *now, uint32_t first, struct verdicts *verdicts)
 {
-	const struct seasonal_exact *exact = &group->exact;
 	lanes lower, upper;
 
 	band(group, step, now, &lower, &upper);
 	for (uint32_t i = 0; i < LANES && first + i < step->observations->count; i++) {
-		bool mirror = step->lumps && exact->usual[i] < 0;
+		bool mirror = now->sign[i] < 0;
 		bool said = now->score[i] > 0;
 		uint32_t at = first + i;
 

@@ -102,7 +102,9 @@ void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal
 		now->base = lanes_where(now->there, shape * lumps);
 		now->value = lanes_where(now->there, now->x * lumps);
 	} else {
-		shape = lanes_where(known, shape);
+		/* The first value is its own. */
+		lanes first = lanes_pick(exact->seen > 0, exact->first, now->x);
+		shape = lanes_pick(known, shape, first);
 		now->base = lanes_where(now->there, now->weight);
 		now->value = lanes_where(now->there, (now->x - shape) * now->weight);
 	}
@@ -119,7 +121,7 @@ void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal
 		level += exact->share[a] * one;
 	}
 	exact->level = level;
-	now->mean = step->lumps ? level * shape : shape + level;
+	now->mean = step->lumps ? level * shape : lanes_where(exact->seen > 0, shape + level);
 	lanes doubt = step->lumps ? exact->doubt : exact->doubt / exact->unit;
 	now->doubt = lanes_where(known, doubt) + young;
 	now->gauge = dispersed(exact, step->lumps);

@@ -253,9 +253,11 @@ LANES_INLINE void hold(struct seasonal_group *group, struct seasonal_now *now, u
 		       bool looked)
 {
 	for (uint32_t side = 0; side < 2; side++) {
-		if (looked)
-			group->rough.held[class][side] =
-				lanes_narrow(now->class_score[class][side]);
+		if (looked) {
+			lanes kept = lanes_wide(group->rough.held[class][side]);
+			kept = lanes_pick(now->teach, now->class_score[class][side], kept);
+			group->rough.held[class][side] = lanes_narrow(kept);
+		}
 		now->class_score[class][side] = lanes_wide(group->rough.held[class][side]);
 	}
 }
@@ -301,16 +303,19 @@ void seasonal_window_score(struct seasonal_group *group, const struct seasonal_s
 	exact->stress = stress;
 }
 
-/* The interval goes into the rings, with the level as it was before it. */
+/* The interval goes into the rings, with the level as it was before it; one that is incomplete as
+ * one of which nothing is known: a gap's missing part is no deviation. */
 WEIR_CLONES
 void seasonal_window_push(struct seasonal_group *group, const struct seasonal_step *step,
 			  const struct seasonal_now *now)
 {
 	struct seasonal_exact *exact = &group->exact;
 	uint64_t at = step->pushed % SEASONAL_RING;
+	lanes value = lanes_where(now->teach, now->value);
+	lanes base = lanes_where(now->teach, now->base);
 
-	group->rough.ring[0].value[at] = lanes_narrow(now->value);
-	group->rough.ring[0].base[at] = lanes_narrow(now->base);
+	group->rough.ring[0].value[at] = lanes_narrow(value);
+	group->rough.ring[0].base[at] = lanes_narrow(base);
 	group->rough.ring[0].level[at] = lanes_narrow(exact->level);
 	for (uint32_t order = 0; order < 2; order++) {
 		struct seasonal_ring *ring = &group->rough.ring[1 + order];
@@ -319,8 +324,8 @@ void seasonal_window_push(struct seasonal_group *group, const struct seasonal_st
 
 		if (step->pushed % size == 0)
 			ring->level[block] = lanes_narrow(exact->level);
-		exact->part_value[order] += now->value;
-		exact->part_base[order] += now->base;
+		exact->part_value[order] += value;
+		exact->part_base[order] += base;
 		if (step->pushed % size != size - 1)
 			continue;
 		ring->value[block] = lanes_narrow(exact->part_value[order]);
