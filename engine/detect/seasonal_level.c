@@ -90,6 +90,8 @@ void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal
 	struct seasonal_exact *exact = &group->exact;
 	lanes_mask known = exact->known > 0;
 	lanes shape = exact->shape[0];
+	/* The first value is its own. */
+	lanes first = lanes_pick(exact->seen > 0, exact->first, now->x);
 	lanes young = DOUBT_YOUNG / (exact->heft * lanes_max(exact->seen, lanes_all(1)));
 
 	for (uint32_t power = 1; power < 5; power++)
@@ -97,13 +99,11 @@ void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal
 	if (step->lumps) {
 		shape = lanes_max(shape, 0.02 * exact->shape[0]);
 		shape = lanes_max(shape, 1e-3 * exact->first + 1e-9);
-		shape = lanes_pick(known, shape, lanes_max(exact->first, lanes_all(1e-9)));
+		shape = lanes_pick(known, shape, lanes_max(first, lanes_all(1e-9)));
 		lanes lumps = step->shares ? now->weight : 1 / exact->lump;
 		now->base = lanes_where(now->there, shape * lumps);
 		now->value = lanes_where(now->there, now->x * lumps);
 	} else {
-		/* The first value is its own. */
-		lanes first = lanes_pick(exact->seen > 0, exact->first, now->x);
 		shape = lanes_pick(known, shape, first);
 		now->base = lanes_where(now->there, now->weight);
 		now->value = lanes_where(now->there, (now->x - shape) * now->weight);
@@ -121,7 +121,7 @@ void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal
 		level += exact->share[a] * one;
 	}
 	exact->level = level;
-	now->mean = step->lumps ? level * shape : lanes_where(exact->seen > 0, shape + level);
+	now->mean = lanes_where(exact->seen > 0, step->lumps ? level * shape : shape + level);
 	lanes doubt = step->lumps ? exact->doubt : exact->doubt / exact->unit;
 	now->doubt = lanes_where(known, doubt) + young;
 	now->gauge = dispersed(exact, step->lumps);

@@ -34,6 +34,8 @@
 #define DRIFT_CUT 1.03
 /* Drift of a window that fits into the series' life only so often: over the square of that. */
 #define DRIFT_YOUNG 0.1
+/* An hour of a day never seen: a count's level may change by this part of it, for three hours. */
+#define SLOPE 0.2
 /* Under a deviation this strong drifts learn a tenth. */
 #define STRESSED 4.5
 /* From here on a count's deviation is worth its exact tail. */
@@ -87,6 +89,10 @@ LANES_INLINE lanes deviation(struct seasonal_group *group, const struct seasonal
 	lanes learned = lanes_wide(rough->drift[k]) /
 			lanes_max(lanes_wide(rough->drift_weight[k]), lanes_all(1e-30));
 	lanes drift = lanes_max(learned, now->doubt) + young;
+	if (step->lumps) {
+		double slope = SLOPE * math_min(window->length * 24 / step->per_day, 3);
+		drift += lanes_where(exact->known == 0, lanes_all(slope * slope));
+	}
 	lanes variance = lanes_max(own + drift * square, lanes_all(1e-300));
 	lanes off = window->value - mean;
 	lanes_mask there = (window->base > 0) & (exact->seen >= window->length) & (mean == mean);
