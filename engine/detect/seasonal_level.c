@@ -385,6 +385,8 @@ void seasonal_level_learn(struct seasonal_group *group, const struct seasonal_st
 	learn_levels(exact, step, now, mean + clipped, variance, wait);
 	lanes taught = shape_lesson(exact, step, now, off,
 				    lanes_pick(grown, reach, lanes_all(1e300)));
+	/* Before the first value there was no forecast to be off from. */
+	taught = lanes_pick(exact->seen > 0, taught, now->x);
 	learn_bin(exact, step, now, taught, wait);
 	if (step->lumps && step->observations->aggregation == AGGREGATE_SUM)
 		learn_lump(exact, step, now, now->squares, off);

@@ -141,3 +141,33 @@ Test(scoring, of_a_ratio_knows_its_denominator)
 	scoring_destroy(few);
 	scoring_destroy(many);
 }
+
+/* The second day's first hours are forecast from the first day's, the very first value's too. */
+Test(scoring, of_a_gauge_expects_on_its_second_day_what_the_first_one_had)
+{
+	static const int64_t intervals_ms[] = {MINUTE, 10 * MINUTE, 60 * MINUTE};
+
+	for (uint32_t k = 0; k < 3; k++) {
+		struct scoring_spec spec = {.aggregation = AGGREGATE_MEAN,
+					    .interval_ms = intervals_ms[k],
+					    .series = 1};
+		struct scoring *scoring = scoring_create(&spec);
+		int64_t per_day = INT64_C(86400000) / intervals_ms[k];
+		struct chance chance = {11};
+		struct scored row;
+
+		cr_assert_not_null(scoring);
+		for (int64_t i = 0; i < 3 * per_day; i++) {
+			double value = 70 + 0.1 * chance_normal(&chance);
+
+			scoring_step(scoring, FIRST * MINUTE / intervals_ms[k] + i, &value, NULL,
+				     &row);
+			cr_assert(i == 0 || fabs(row.expected - 70) < 1,
+				  "%g expected at %lld, interval %lld ms", row.expected,
+				  (long long)i, (long long)intervals_ms[k]);
+			cr_assert_lt(row.severity, 75, "severity %g at %lld", row.severity,
+				     (long long)i);
+		}
+		scoring_destroy(scoring);
+	}
+}
