@@ -340,12 +340,18 @@ void seasonal_window_push(struct seasonal_group *group, const struct seasonal_st
 	}
 }
 
-/* Intervals were left out: what lies before them is not the last that was. */
+/* Intervals were left out: what lies before them is not the last that was. Windows begin anew behind
+ * them, against the level that was before. */
 void seasonal_window_forget(struct seasonal_group *group)
 {
 	struct seasonal_exact *exact = &group->exact;
+	lanes_short level = lanes_narrow(exact->level);
 
 	memset(group->rough.ring, 0, sizeof(group->rough.ring));
+	for (uint32_t order = 0; order < 3; order++) {
+		for (uint32_t at = 0; at < SEASONAL_RING; at++)
+			group->rough.ring[order].level[at] = level;
+	}
 	memset(group->rough.held, 0, sizeof(group->rough.held));
 	memset(exact->part_value, 0, sizeof(exact->part_value));
 	memset(exact->part_base, 0, sizeof(exact->part_base));
