@@ -156,7 +156,8 @@ static void prepare(struct seasonal_step *step, const struct detector_spec *spec
 		    const struct observations *observations, struct seasonal_header *header)
 {
 	double interval_ms = (double)observations->interval_ms;
-	double per_day = (double)DAY_MS / interval_ms;
+	/* Of what is longer than a day, memories are as many intervals as of a day. */
+	double per_day = math_max((double)DAY_MS / interval_ms, 1);
 	double last = math_max(LEVEL_DAYS * per_day, LEVEL_LAST_MIN);
 	double ratio = math_log(last / LEVEL_FIRST) / (SEASONAL_LEVELS - 1);
 	double log10_intervals = severity_log10_intervals(observations->interval_ms);
@@ -225,21 +226,23 @@ LANES_INLINE void band(const struct seasonal_group *group, const struct seasonal
 {
 	const struct seasonal_exact *exact = &group->exact;
 	double edge = step->edge;
+	/* Where there is no value, of the usual denominator. */
+	lanes weight = lanes_pick(now->there, lanes_max(now->weight, lanes_all(1e-9)), exact->heft);
 
 	if (!step->lumps) {
-		lanes weight = lanes_max(now->weight, lanes_all(1e-9));
 		lanes reach = edge * lanes_sqrt(exact->unit * (1 / weight + now->doubt));
 		*ret_lower = now->mean - reach;
 		*ret_upper = now->mean + reach;
 		return;
 	}
 	lanes mean = lanes_max(now->mean, lanes_all(0));
-	lanes count = lanes_max(mean / exact->lump, lanes_all(1e-9));
+	lanes lump = step->shares ? 1 / weight : exact->lump;
+	lanes count = lanes_max(mean / lump, lanes_all(1e-9));
 	lanes scale = exact->unit + (exact->unit_square + now->doubt) * count;
 	lanes root = lanes_sqrt(count / scale), half = lanes_all(0.5 * edge);
 	lanes low = lanes_max(root - half, lanes_all(0)), high = root + half;
-	*ret_lower = low * low * scale * exact->lump;
-	*ret_upper = lanes_min(high * high * scale * exact->lump, lanes_all(1e300));
+	*ret_lower = low * low * scale * lump;
+	*ret_upper = lanes_min(high * high * scale * lump, lanes_all(1e300));
 }
 
 WEIR_CLONES
