@@ -167,6 +167,15 @@ static uint32_t find_largest(const struct orders *orders, const struct order_ser
 	return count;
 }
 
+/* Orders and money, for people. */
+static void print_number(double value)
+{
+	if (value == floor(value) || fabs(value) >= 100)
+		printf("%.0f", value);
+	else
+		printf("%.*f", fabs(value) < 1 ? 2 : 1, value);
+}
+
 static void print_alarm(const struct orders *orders, const struct order_series *series,
 			const struct series_result *result, uint32_t i)
 {
@@ -176,9 +185,15 @@ static void print_alarm(const struct orders *orders, const struct order_series *
 	char time[TEXT_TIME_BYTES];
 
 	text_time(time, interval * series->interval_ms);
-	printf("  %.16sZ  %.6g instead of %.3g (%.3g .. %.3g), severity %.0f\n", time,
-	       result->values[i], scored->expected, scored->lower, scored->upper,
-	       scored->severity);
+	printf("  %.16sZ  ", time);
+	print_number(result->values[i]);
+	fputs(" instead of ", stdout);
+	print_number(scored->expected);
+	fputs(" (", stdout);
+	print_number(scored->lower);
+	fputs(" .. ", stdout);
+	print_number(scored->upper);
+	printf("), severity %.0f\n", scored->severity);
 	uint32_t count = find_largest(orders, series, interval, largest);
 	for (uint32_t k = 0; k < count; k++) {
 		text_time(time, (int64_t)largest[k]->time_ms);

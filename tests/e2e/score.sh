@@ -195,6 +195,14 @@ for left, right in zip(objects, rows):
     assert [left[key] for key in left] == [float(right[key]) if right[key] else None for key in left]
 END
 
+# A file of one row is answered by one row, an empty one by none.
+printf 'timestamp,value\n100,2\n' >"$E2E/one.csv"
+score 0 "$E2E/one.csv"
+expect 'lines of one row' "$(sed -n '2s/,.*//p' "$E2E/out") $(wc -l <"$E2E/out")" '100 2'
+head -n 1 "$E2E/one.csv" >"$E2E/none.csv"
+score 0 "$E2E/none.csv"
+expect 'no rows' "$(cat "$E2E/out")" "$columns"
+
 # Wrong files say where they are wrong; what was right before that has come out.
 { head -n 150 "$E2E/counts.csv" && echo '2011-01-02,many,x'; } >"$E2E/wrong.csv"
 score 1 "$E2E/wrong.csv"

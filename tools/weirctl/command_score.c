@@ -63,7 +63,8 @@ static const struct option_row rows[] = {
 	 .at = offsetof(struct score_command, out)},
 	{.name = "svg",
 	 .argument = "FILE",
-	 .help = "draw a chart there: values, what was expected and its band, alarms",
+	 .help = "draw a chart there: values, what was expected and its band, alarms, and rows of "
+		 "their severity",
 	 .kind = OPTION_TEXT,
 	 .at = offsetof(struct score_command, svg)},
 	{.name = "since",

@@ -18,6 +18,8 @@
 #include "score_place.h"
 
 #define SHOWN_BYTES 40
+/* Of one row, or none: nothing is said of it, whatever its interval is. */
+#define INTERVAL_MS_UNKNOWN 60000
 
 enum column { COLUMN_TIME, COLUMN_VALUE, COLUMN_WEIGHT, COLUMN_SQUARES, COLUMNS };
 
@@ -70,6 +72,11 @@ static bool is_word(const struct import_field *field, const char *word)
 	return field->bytes == strlen(word) && strncasecmp(field->text, word, field->bytes) == 0;
 }
 
+static bool is_packed(const struct import_field *field)
+{
+	return field->bytes >= 2 && memcmp(field->text, "\x1f\x8b", 2) == 0;
+}
+
 static int find_columns(struct score_file *file, char *why, size_t why_bytes)
 {
 	struct import_row header;
@@ -83,6 +90,9 @@ static int find_columns(struct score_file *file, char *why, size_t why_bytes)
 		snprintf(why, why_bytes, "%s", said);
 		return result;
 	}
+	if (header.count && is_packed(&header.fields[0]))
+		return refuse(file, why, why_bytes,
+			      "it is packed by gzip: name it .gz, or send it through zcat");
 	for (int column = 0; column < COLUMNS; column++)
 		file->at[column] = -1;
 	for (uint32_t i = 0; i < header.count; i++) {
@@ -229,19 +239,17 @@ static int read_ahead(struct score_file *file, struct score_shape *shape, char *
 		snprintf(why, why_bytes, "%s", file->ahead_why);
 		return result;
 	}
-	if (count == 0)
-		return refuse(file, why, why_bytes, "there are no rows in it");
 	if (shape->infer_kind)
 		shape->aggregation = score_infer_kind(samples, timed);
 	if (shape->interval_ms)
 		return 0;
 	shape->interval_ms = score_infer_interval_ms(samples, timed);
-	if (shape->interval_ms == 0)
+	if (shape->interval_ms == 0 && timed > 1)
 		return refuse(file, why, why_bytes,
-			      timed > 2 ? "no row is newer than the one before it; sort the rows "
-					  "by time, oldest first"
-					: "fewer than two rows say nothing of the interval; say it "
-					  "with --interval");
+			      "no row is newer than the one before it; sort the rows by time, "
+			      "oldest first");
+	if (shape->interval_ms == 0)
+		shape->interval_ms = INTERVAL_MS_UNKNOWN;
 	if (shape->interval_ms < SCORE_INTERVAL_MS_MIN)
 		return refuse(file, why, why_bytes,
 			      "rows are %" PRId64 " ms apart; intervals are a second at least: add "

@@ -237,7 +237,14 @@ static void draw_band(const struct score_svg *svg, const struct scale *scale, FI
 	for (size_t i = (svg->count - 1) / stride * stride + stride; i >= stride; i -= stride)
 		fprintf(to, "L%.1f %.1f", x_of(scale, svg->lines[i - stride].time_ms),
 			y_of(scale, svg->lines[i - stride].lower));
-	fputs("Z\"/>\n<path class=\"expected\" d=\"", to);
+	fputs("Z\"/>\n", to);
+}
+
+static void draw_expected(const struct score_svg *svg, const struct scale *scale, FILE *to)
+{
+	size_t stride = stride_of(svg);
+
+	fputs("<path class=\"expected\" d=\"", to);
 	for (size_t i = 0; i < svg->count; i += stride)
 		fprintf(to, "%c%.1f %.1f", i ? 'L' : 'M', x_of(scale, svg->lines[i].time_ms),
 			y_of(scale, svg->lines[i].expected));
@@ -291,28 +298,54 @@ static void draw_label(const struct score_line *line, double x, double y, FILE *
 
 static void draw_marks(const struct score_svg *svg, const struct scale *scale, FILE *to)
 {
-	unsigned alarms = 0;
-	double free_from = 0;
-
-	for (size_t i = 0; i < svg->count; i++)
-		alarms += svg->lines[i].alarm;
 	for (size_t i = 0; i < svg->count; i++) {
 		const struct score_line *line = &svg->lines[i];
 		double x = x_of(scale, line->time_ms), y = y_of(scale, line->value);
 
 		if (!isfinite(line->value) || (!line->alarm && line->severity < svg->severity))
 			continue;
-		if (!line->alarm) {
-			fprintf(to, "<circle class=\"mark\" cx=\"%.1f\" cy=\"%.1f\" r=\"2.5\"/>\n",
-				x, y);
+		fprintf(to, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%s\"/>\n",
+			line->alarm ? "alarm" : "mark", x, y, line->alarm ? "5" : "2.5");
+	}
+}
+
+/* Above the marks, which they would hide behind. */
+static void draw_labels(const struct score_svg *svg, const struct scale *scale, FILE *to)
+{
+	unsigned alarms = 0;
+	double free_from = 0;
+
+	for (size_t i = 0; i < svg->count; i++)
+		alarms += svg->lines[i].alarm;
+	for (size_t i = 0; i < svg->count && alarms <= LABELS_MAX; i++) {
+		const struct score_line *line = &svg->lines[i];
+		double x = x_of(scale, line->time_ms);
+
+		if (!isfinite(line->value) || !line->alarm || x < free_from)
 			continue;
-		}
-		fprintf(to, "<circle class=\"alarm\" cx=\"%.1f\" cy=\"%.1f\" r=\"5\"/>\n", x, y);
-		if (alarms > LABELS_MAX || x < free_from)
-			continue;
-		draw_label(line, x, y, to);
+		draw_label(line, x, y_of(scale, line->value), to);
 		free_from = x + LABEL_WIDTH;
 	}
+}
+
+/* From the right. */
+static void draw_legend(const struct score_svg *svg, FILE *to)
+{
+	double x = WIDTH - RIGHT - 450;
+
+	fprintf(to,
+		"<path class=\"value\" d=\"M%.0f 24h18\"/><text class=\"text\" x=\"%.0f\" "
+		"y=\"28\">what came</text>"
+		"<rect class=\"band\" x=\"%.0f\" y=\"18\" width=\"18\" height=\"12\"/>"
+		"<path class=\"expected\" d=\"M%.0f 24h18\"/><text class=\"text\" x=\"%.0f\" "
+		"y=\"28\">expected, and band</text>",
+		x, x + 24, x + 100, x + 100, x + 124);
+	fprintf(to,
+		"<circle class=\"alarm\" cx=\"%.0f\" cy=\"24\" r=\"5\"/><text class=\"text\" "
+		"x=\"%.0f\" y=\"28\">alarm</text>"
+		"<circle class=\"mark\" cx=\"%.0f\" cy=\"24\" r=\"2.5\"/><text class=\"text\" "
+		"x=\"%.0f\" y=\"28\">severity %.0f and up</text>\n",
+		x + 264, x + 275, x + 326, x + 334, svg->severity);
 }
 
 static void draw_head(const struct score_svg *svg, FILE *to)
@@ -335,17 +368,7 @@ static void draw_head(const struct score_svg *svg, FILE *to)
 	fprintf(to, "<text class=\"title\" x=\"%.0f\" y=\"28\">", LEFT);
 	put_text(to, svg->title);
 	fputs("</text>\n", to);
-	/* The legend, from the right. */
-	double x = WIDTH - RIGHT - 318;
-	fprintf(to,
-		"<path class=\"value\" d=\"M%.0f 24h18\"/><text class=\"text\" x=\"%.0f\" "
-		"y=\"28\">what came</text>"
-		"<rect class=\"band\" x=\"%.0f\" y=\"18\" width=\"18\" height=\"12\"/>"
-		"<path class=\"expected\" d=\"M%.0f 24h18\"/><text class=\"text\" x=\"%.0f\" "
-		"y=\"28\">expected, and band</text>"
-		"<circle class=\"alarm\" cx=\"%.0f\" cy=\"24\" r=\"5\"/><text class=\"text\" "
-		"x=\"%.0f\" y=\"28\">alarm</text>\n",
-		x, x + 24, x + 100, x + 100, x + 124, x + 268, x + 279);
+	draw_legend(svg, to);
 }
 
 int score_svg_draw(const struct score_svg *svg, FILE *to)
@@ -366,8 +389,10 @@ int score_svg_draw(const struct score_svg *svg, FILE *to)
 		LEFT, TOP, WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM);
 	draw_band(svg, &scale, to);
 	draw_values(svg, &scale, to);
+	draw_expected(svg, &scale, to);
 	fputs("</g>\n", to);
 	draw_marks(svg, &scale, to);
+	draw_labels(svg, &scale, to);
 	fputs("</svg>\n", to);
 	return 0;
 }

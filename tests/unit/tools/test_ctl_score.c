@@ -267,6 +267,23 @@ Test(score_file, reads_times_numbers_and_columns_as_they_are_written)
 	cr_assert_eq(rows[3].interval, rows[0].interval + 3);
 }
 
+Test(score_file, of_one_row_or_none_is_read_all_the_same)
+{
+	static const char *const texts[] = {"timestamp,value\n", "timestamp,value\n100,2\n",
+					    "timestamp,value\n,2\n"};
+
+	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct score_shape shape = {.infer_kind = true};
+		struct score_row rows[8];
+		char why[256];
+		int result;
+
+		cr_assert_eq(rows_of(texts[i], &shape, rows, 8, &result, why), i > 0);
+		cr_assert_eq(result, 0, "%u: %s", i, why);
+		cr_assert_gt(shape.interval_ms, 0);
+	}
+}
+
 Test(score_file, says_what_is_wrong_and_where)
 {
 	const struct {
@@ -275,8 +292,7 @@ Test(score_file, says_what_is_wrong_and_where)
 		{"", "empty"},
 		{"when,value\n1,2\n", "no column timestamp"},
 		{"timestamp,count\n1,2\n", "no column value"},
-		{"timestamp,value\n", "no rows"},
-		{"timestamp,value\n100,2\n", "--interval"},
+		{"\x1f\x8b\x08 what gzip writes\n100,2\n", "zcat"},
 		{"timestamp,value\n100,2\n200,two\n", "line 3: value \"two\""},
 		{"timestamp,value\n100,2\nyesterday,2\n", "line 3: timestamp \"yesterday\""},
 		{"timestamp,value\n100,2\n200,\"2\n", "line 3: a quote opens here"},
