@@ -12,11 +12,11 @@
  * squared deviations on the mean. Gauges have one variance, and never less than a part of their
  *        spread: nobody knows them better. A sum is a count of lumps.
  *
- *        What teaches is clipped at three deviations: one wild interval teaches little. While the
- *        score says that this is no chance, the shape learns its own forecast, the slow levels stay
- *        where they are and the mixture what it is: an incident leaves no hole in next week's shape
- *        and no distrust of what was right before it and will be after. But only for a day in a
- *        week: what lasts longer is how things are now.
+ *        What teaches is clipped at two and a half deviations: one wild interval teaches little.
+ *        While the score says that this is no chance, the shape learns its own forecast, the slow
+ *        levels stay where they are and the mixture what it is: an incident leaves no hole in next
+ *        week's shape and no distrust of what was right before it and will be after. But only for
+ *        a day in a week: what lasts longer is how things are now.
  *
  * Cannot see: a variance that differs by the hour other than through the mean.
  *
@@ -30,7 +30,7 @@
 #define LEVEL_MIN 0.02
 #define LEVEL_MAX 50.0
 /* Deviations that teach, at most; and lumps more: of rare events the first is no outlier. */
-#define CLIP 3.0
+#define CLIP 2.5
 #define CLIP_LUMPS 3.0
 /* The shape's clip is wider by this over the visits of the bin, and by this before the first. */
 #define CLIP_SELDOM 3.0

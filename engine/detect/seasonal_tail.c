@@ -46,7 +46,7 @@
 #define WILD 5.0
 /* Shape of the Pareto tail: a gauge's is never light; a count's estimate is a bit high by what
  * anomalies leave in it. */
-#define HEAVY_MIN 0.15
+#define HEAVY_MIN 0.2
 #define HEAVY_MAX 0.7
 #define HEAVY_BIAS 0.2
 /* Many windows are tried in each interval. */
