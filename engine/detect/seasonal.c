@@ -205,9 +205,11 @@ static void look(const struct seasonal_step *step, const struct seasonal_group *
 		double weight = here && (step->weighted || step->shares)
 					? value_weight(observations, first + i)
 					: 1;
-		bool there = fabs(value) <= LARGEST && weight > 0 && weight <= LARGEST;
-		/* A sum of what is below zero (refunds) is looked at in the mirror. */
 		double usual = group->exact.usual[i];
+		/* Zeros before the first event are no news: it is what begins the series. */
+		bool begun = !step->lumps || usual != 0 || value != 0;
+		bool there = fabs(value) <= LARGEST && weight > 0 && weight <= LARGEST && begun;
+		/* A sum of what is below zero (refunds) is looked at in the mirror. */
 		double sign = step->lumps && (usual != 0 ? usual : value) < 0 ? -1 : 1;
 
 		now->x[i] = there ? sign * value : 0;

@@ -52,6 +52,8 @@
 /* However wild values are, no more than this of either. */
 #define UNIT_MAX 1e9
 #define LUMP_MIN 1e-30
+/* A sum's forecast is at least this part of it where it tells how large lumps are. */
+#define LUMP_PART 0.25
 /* No gauge is known better than this part of its spread. */
 #define SPREAD_PART 0.05
 /* Doubt of a young series' forecast, over the intervals it has seen. */
@@ -226,7 +228,9 @@ LANES_INLINE void learn_lump(struct seasonal_exact *exact, const struct seasonal
 	lanes most = 9 * exact->lump * lanes_max(now->mean, exact->lump);
 	lanes off = lanes_min(rest * rest * exact->lump * exact->lump, most);
 	lanes square = lanes_pick(given, squares, off);
-	lanes value = lanes_pick(given, lanes_abs(now->x), now->mean);
+	/* No lump is larger than four such sums, whatever little was expected. */
+	lanes mean = lanes_max(now->mean, LUMP_PART * lanes_abs(now->x));
+	lanes value = lanes_pick(given, lanes_abs(now->x), mean);
 	lanes_mask learn = now->teach & (exact->seen >= 1) & (value > 0);
 
 	exact->lump_square = lanes_pick(learn, exact->lump_square * keep + square,

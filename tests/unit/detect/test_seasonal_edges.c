@@ -166,3 +166,35 @@ Test(seasonal_edges, intervals_may_be_longer_than_a_day)
 		probe_fini(&probe);
 	}
 }
+
+/* Nothing for three days, then the shop opens: it is not a week of alarms and of not seeing. */
+static void check_opening(enum aggregation aggregation, bool squares)
+{
+	static struct shop shop;
+	struct probe probe;
+	double lump = aggregation == AGGREGATE_SUM ? 40 * exp(0.245) : 1;
+
+	setup(&shop, &probe, aggregation, 5 * MINUTE, 1);
+	for (int k = 0; k < 864 + 4 * 2016; k++) {
+		shop.observations.interval++;
+		shop_draw(&shop, 0, k < 864 ? 0 : 20);
+		if (!squares)
+			shop.squares[0] = NAN;
+		probe_step(&probe, &shop);
+		cr_assert(isfinite(probe.lower[0]) && probe.lower[0] <= probe.upper[0]);
+		cr_assert_gt(probe.log10_p[0], -6, "%g at %d", probe.log10_p[0], k);
+		if (k < 864 + 300)
+			continue;
+		double off = probe.expected[0] / lump / 20;
+		cr_assert(off > 0.6 && off < 1.6, "%g times what is, at %d", off, k);
+		cr_assert(probe.upper[0] / lump < 80, "up to %g at %d", probe.upper[0] / lump, k);
+	}
+	probe_fini(&probe);
+}
+
+Test(seasonal_edges, a_series_begins_with_its_first_event)
+{
+	check_opening(AGGREGATE_COUNT, true);
+	check_opening(AGGREGATE_SUM, true);
+	check_opening(AGGREGATE_SUM, false);
+}
