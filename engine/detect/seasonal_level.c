@@ -85,6 +85,15 @@ LANES_INLINE lanes dispersed(const struct seasonal_exact *exact, bool lumps)
 	return lanes_max(part, bursts);
 }
 
+/* Before anything was learned of what a sum is made of, the first one is one lump. */
+LANES_INLINE void guess_lump(struct seasonal_exact *exact, const struct seasonal_now *now)
+{
+	lanes size = lanes_abs(now->x);
+	lanes_mask fresh = now->there & (exact->lump_value <= 0) & (size > LUMP_MIN);
+
+	exact->lump = lanes_pick(fresh, size, exact->lump);
+}
+
 WEIR_CLONES
 void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal_step *step,
 			     struct seasonal_now *now)
@@ -96,12 +105,17 @@ void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal
 	lanes first = lanes_pick(exact->seen > 0, exact->first, now->x);
 	lanes young = DOUBT_YOUNG / (exact->heft * lanes_max(exact->seen, lanes_all(1)));
 
+	if (step->observations->aggregation == AGGREGATE_SUM)
+		guess_lump(exact, now);
 	for (uint32_t power = 1; power < 5; power++)
 		shape += exact->shape[power] * step->powers[power];
+	/* What never came may come: half of one in all that was seen. */
+	lanes least = 0.5 * exact->lump / (exact->heft * (exact->seen + 1));
+	least = lanes_pick(first > 0, lanes_all(1e-9), least);
 	if (step->lumps) {
 		shape = lanes_max(shape, 0.02 * exact->shape[0]);
-		shape = lanes_max(shape, 1e-3 * exact->first + 1e-9);
-		shape = lanes_pick(known, shape, lanes_max(first, lanes_all(1e-9)));
+		shape = lanes_max(shape, 1e-3 * exact->first + least);
+		shape = lanes_pick(known, shape, lanes_max(first, least));
 		lanes lumps = step->shares ? now->weight : 1 / exact->lump;
 		now->base = lanes_where(now->there, shape * lumps);
 		now->value = lanes_where(now->there, now->x * lumps);
