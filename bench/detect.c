@@ -55,7 +55,7 @@ static const struct kind {
 	double severity;
 	bool sure; /* the window's band is as wide as the day: it may say nothing */
 } all_kinds[KINDS] = {
-	{"profile", "detect_profile", DETECTOR_PROFILE, 75, true},
+	{"seasonal", "detect_seasonal", DETECTOR_SEASONAL, 70, true},
 	{"window", "detect_window", DETECTOR_WINDOW, 50, false},
 	{"absence", "detect_absence", DETECTOR_ABSENCE, 75, true},
 	{"rule", "detect_rule", DETECTOR_RULE, 50, true},
@@ -71,7 +71,7 @@ static const struct option_row rows[] = {
 	 .at = offsetof(struct settings, series)},
 	{.name = "detectors",
 	 .argument = "LIST",
-	 .help = "of profile, window, absence, rule; default profile,window,absence",
+	 .help = "of seasonal, window, absence, rule; default seasonal,window,absence",
 	 .kind = OPTION_TEXT,
 	 .at = offsetof(struct settings, kinds)},
 	{.name = "interval",
@@ -422,7 +422,7 @@ static int run(void *self, int count, char **operands)
 }
 
 static const struct settings defaults = {
-	.series = 100000, .interval_s = 900, .closes = 24, .kinds = "profile,window,absence"};
+	.series = 100000, .interval_s = 900, .closes = 24, .kinds = "seasonal,window,absence"};
 
 static const struct option_example examples[] = {
 	{"weir-bench detect", "100,000 slices with three detectors each"},

@@ -4,7 +4,7 @@
  * Idea:  some series, few enough for the second cache, are fed minute by minute: three weeks are
  *        learned, then days are measured, in processor time of this thread, without the making of
  *        the numbers. The detector that runs live and its twin, the same files compiled without
- *        clones and vectorization (detect_scalar.c), take turns on the same numbers and must give
+ *        clones and vectorization (detect_scalar.h), take turns on the same numbers and must give
  *        the same answers bit for bit.
  */
 #include "detect_cost.h"
@@ -26,7 +26,7 @@
 #define LIMIT_VECTOR_NS 150
 #define LIMIT_STATE_BYTES 4096
 
-extern const struct detector_ops scalar_profile;
+extern const struct detector_ops scalar_seasonal;
 
 struct side {
 	const struct detector_ops *ops;
@@ -106,8 +106,8 @@ static void play(struct cost *cost, int64_t day)
 
 static bool begin(struct cost *cost)
 {
-	const struct detector_ops *ops[2] = {&scalar_profile, &detector_profile};
-	size_t bytes = detector_profile.bytes(&cost->spec, SERIES);
+	const struct detector_ops *ops[2] = {&scalar_seasonal, &detector_seasonal};
+	size_t bytes = detector_seasonal.bytes(&cost->spec, SERIES);
 
 	for (int s = 0; s < 2; s++) {
 		cost->sides[s].ops = ops[s];
@@ -136,7 +136,7 @@ bool detect_cost(struct figure ret_figures[COST_FIGURES])
 	static struct cost cost;
 
 	cost = (struct cost){.spec = {.name = "views",
-				      .kind = DETECTOR_PROFILE,
+				      .kind = DETECTOR_SEASONAL,
 				      .severity = 70,
 				      .learn_intervals = 1},
 			     .chance = 42,

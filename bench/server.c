@@ -24,7 +24,7 @@
 /* The registry sets some ids aside for what is over its bound. */
 #define SERIES_ASIDE 4096u
 
-/* Metrics with roll-ups over the plan's dimensions, each with a profile detector, which is what a
+/* Metrics with roll-ups over the plan's dimensions, each with a seasonal detector, which is what a
  * metric gets when nothing is said. */
 static const char metrics[] =
 	"metrics:\n"

@@ -45,7 +45,7 @@ struct config_metric {
 struct config_detector {
 	char *name;
 	char *metric;
-	char *kind;      /* profile (default), window, rule, absence */
+	char *kind;      /* seasonal (default), window, rule, absence */
 	char *direction; /* both, up, down */
 	double severity, min_volume, k;
 	uint32_t for_intervals, recover_intervals, window_intervals, learn_intervals,

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/defaults.h"
 #include "config_detector.h"
 #include "config_zones.h"
 
@@ -26,7 +27,7 @@
 #define DETECTOR(member, value)                                                                    \
 	.from = offsetof(struct yaml_detector, member), VALUE(config_detector, value)
 
-static const char *const detector_kinds[] = {"profile", "window", "rule", "absence", NULL};
+static const char *const detector_kinds[] = {"seasonal", "window", "rule", "absence", NULL};
 static const char *const directions[] = {"both", "up", "down", NULL};
 static const char *const baselines[] = {"recent", "last_year", NULL};
 static const char *const versus[] = {"previous", "last_week", "last_year", NULL};
@@ -35,7 +36,7 @@ static const char *const versus[] = {"previous", "last_week", "last_year", NULL}
 static const struct setting detector_settings[] = {
 	{"name", NAME, DETECTOR(name, name)},
 	{"metric", NAME, DETECTOR(metric, metric)},
-	{"kind", CHOICE, DETECTOR(kind, kind), .standard = "profile", .choices = detector_kinds},
+	{"kind", CHOICE, DETECTOR(kind, kind), .standard = "seasonal", .choices = detector_kinds},
 	{"direction", CHOICE, DETECTOR(direction, direction),
 		.standard = "both", .choices = directions},
 	{"severity", NUMBER, DETECTOR(severity, severity), 0, 100},
@@ -70,7 +71,7 @@ static const struct setting count_settings[] = {
 	{"recover", INTERVALS, DETECTOR(recover, recover_intervals), 1, 10000, "2"},
 	{"cooldown", INTERVALS, DETECTOR(cooldown, cooldown_intervals), 0, 10000000, "0"},
 	{"window", INTERVALS, DETECTOR(window, window_intervals), 2, 100000, "60"},
-	{"learn", INTERVALS, DETECTOR(learn, learn_intervals), 1, 10000000, "14d"},
+	{"learn", INTERVALS, DETECTOR(learn, learn_intervals), 1, 10000000, "1"},
 	{"absent", INTERVALS, DETECTOR(absent, absent_intervals), 1, 10000, "3"},
 	END,
 };
@@ -112,7 +113,7 @@ static int check_kind(struct config_job *job, const char *prefix, const char *ki
 	} owned[] = {{"k", yaml->k, "window", NULL},
 		     {"window", yaml->window, "window", NULL},
 		     {"baseline", yaml->baseline, "window", NULL},
-		     {"learn", yaml->learn, "profile", NULL},
+		     {"learn", yaml->learn, "seasonal", NULL},
 		     {"absent", yaml->absent, "absence", NULL},
 		     {"up", yaml->up, "rule", NULL},
 		     {"down", yaml->down, "rule", NULL},
@@ -139,11 +140,11 @@ static int check_kind(struct config_job *job, const char *prefix, const char *ki
  * chance, leaves that to it; a rule's 50 is its threshold; 75 is once in two years by chance. */
 static void set_defaults(struct config_detector *detector, const struct yaml_detector *yaml)
 {
-	bool profile = strcmp(detector->kind, "profile") == 0;
+	bool seasonal = strcmp(detector->kind, "seasonal") == 0;
 	bool absence = strcmp(detector->kind, "absence") == 0;
 
 	if (!yaml->severity)
-		detector->severity = profile || absence ? 75 : 50;
+		detector->severity = seasonal ? DEFAULT_SEVERITY : absence ? 75 : 50;
 	/* An absolute limit holds however little comes. */
 	if (!yaml->min_volume && (yaml->above || yaml->below))
 		detector->min_volume = 0;

@@ -268,7 +268,7 @@ static enum detector_kind detector_kind_of(const char *name)
 	static const char *const names[] = {
 		[DETECTOR_WINDOW] = "window",
 		[DETECTOR_ABSENCE] = "absence",
-		[DETECTOR_PROFILE] = "profile",
+		[DETECTOR_SEASONAL] = "seasonal",
 		[DETECTOR_RULE] = "rule",
 	};
 
@@ -276,7 +276,7 @@ static enum detector_kind detector_kind_of(const char *name)
 		if (strcmp(name, names[i]) == 0)
 			return (enum detector_kind)i;
 	check(!"configuration has checked the kind");
-	return DETECTOR_PROFILE;
+	return DETECTOR_SEASONAL;
 }
 
 /* NULL: a kind without one. */

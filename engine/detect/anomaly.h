@@ -45,7 +45,7 @@ struct anomaly {
 	char source[32];
 	char metric[65];
 	char detector[65];
-	char kind[16];                   /* detector kind: window, rule, absence, profile */
+	char kind[16];                   /* detector kind: seasonal, window, rule, absence */
 	char slice[ANOMALY_LABEL_BYTES]; /* "" total, "country=DE,device=mobile" */
 	int direction;                   /* -1 lower than expected, +1 higher */
 	int64_t interval_ms;

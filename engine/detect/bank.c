@@ -105,11 +105,14 @@ static void weigh(struct step *step)
 {
 	struct bank *bank = step->bank;
 	bool rated = bank->spec.kind == DETECTOR_RULE; /* it has written its severities itself */
+	/* Kind seasonal says what it can from the beginning; it is believed from `learn` on. */
+	bool learned = bank->spec.kind != DETECTOR_SEASONAL ||
+		       bank->seen > bank->spec.learn_intervals;
 	uint32_t watched = 0;
 
 	for (uint32_t i = 0; i < bank->slices; i++) {
 		double log10_p = bank->verdicts.log10_p[i];
-		bool said = log10_p < 0 && !too_few(step, i);
+		bool said = log10_p < 0 && learned && !too_few(step, i);
 		bool alive = bank->volume[i] > 0 || step->observations->events[i] > 0;
 		if (!said)
 			bank->raw[i] = -INFINITY;

@@ -136,7 +136,7 @@ uint64_t bank_wanted(const struct detector_spec *spec)
 			       ? 1
 			       : (uint64_t)spec->back_periods + 1;
 	default:
-		return (uint64_t)math_max(spec->learn_intervals, 8);
+		return (uint64_t)math_max(spec->learn_intervals, 20);
 	}
 }
 
@@ -207,9 +207,8 @@ struct bank *bank_create(const struct detector_spec *spec)
 	static const struct detector_ops *const ops[] = {
 		[DETECTOR_WINDOW] = &detector_window,
 		[DETECTOR_ABSENCE] = &detector_absence,
-		[DETECTOR_PROFILE] = &detector_profile,
-		[DETECTOR_RULE] = &detector_rule,
 		[DETECTOR_SEASONAL] = &detector_seasonal,
+		[DETECTOR_RULE] = &detector_rule,
 	};
 	struct bank *bank = calloc(1, sizeof(*bank));
 	if (!bank)

@@ -18,9 +18,8 @@ struct zone;
 enum detector_kind {
 	DETECTOR_WINDOW,  /* mean and k standard deviations of the last `window` intervals */
 	DETECTOR_ABSENCE, /* nothing came although something was expected */
-	DETECTOR_PROFILE, /* hour-of-week profile, count-aware */
-	DETECTOR_RULE,    /* a static threshold, against a period before or absolute */
 	DETECTOR_SEASONAL, /* level, trend, day and week; the default */
+	DETECTOR_RULE,    /* a static threshold, against a period before or absolute */
 };
 
 /* What a period is compared with. */
@@ -63,8 +62,8 @@ struct detector_spec {
 	/* window */
 	uint32_t window; /* intervals */
 	double k;        /* standard deviations that count as the edge of the band */
-	/* profile */
-	uint32_t learn_intervals; /* says nothing before it has seen this many */
+	/* seasonal */
+	uint32_t learn_intervals; /* nothing fires before it has seen this many */
 	/* rule: those that are set, NaN where not; changes in per cent of the baseline */
 	double up_percent, down_percent;
 	double above, below; /* absolute */
@@ -100,7 +99,8 @@ struct detector_ops {
 	void (*move)(void *to, uint32_t to_capacity, const void *from, uint32_t from_capacity,
 		     const struct detector_spec *spec);
 	/* Score the interval (or period: bank.h) with what is known before it, then learn it
-	 * (unless incomplete, or learn[i] is 0: the slice is in a firing anomaly). */
+	 * (unless incomplete, or learn[i] is 0: the slice is in a firing anomaly; kind seasonal has
+	 * its own way with anomalies and does not look at learn). */
 	void (*step)(void *state, const struct detector_spec *spec, uint32_t capacity,
 		     const struct observations *observations, const uint8_t *learn,
 		     struct verdicts *verdicts);
@@ -111,6 +111,6 @@ struct detector_ops {
 };
 
 extern const struct detector_ops detector_window, detector_window_year, detector_absence,
-	detector_profile, detector_rule, detector_seasonal;
+	detector_rule, detector_seasonal;
 
 #endif

@@ -13,11 +13,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/defaults.h"
 #include "detect/detector.h"
 
 /* The default detector: what a detector of a configuration is that does not say otherwise. */
 #define SCORING_KIND DETECTOR_SEASONAL
-#define SCORING_SEVERITY 70
+#define SCORING_SEVERITY DEFAULT_SEVERITY
 
 struct zone;
 

@@ -8,14 +8,14 @@ need python3 findmnt
 
 bench=$WEIR_BUILD/bench/weir-bench
 
-"$bench" detect --json --series 500 --closes 8 --detectors profile,window,absence,rule \
+"$bench" detect --json --series 500 --closes 8 --detectors seasonal,window,absence,rule \
 	>"$E2E/figures" 2>"$E2E/said"
 expect 'exit status of detect' $? 0
 python3 - "$E2E/figures" <<'PYTHON' || fail "figures: $(cat "$E2E/figures")"
 import json, sys
 figures = {f["name"]: f for f in map(json.loads, open(sys.argv[1]))}
 assert all(f["lossless"] is True for f in figures.values())
-parts = ["detect_" + part for part in ("rollup", "profile", "window", "absence", "rule")]
+parts = ["detect_" + part for part in ("rollup", "seasonal", "window", "absence", "rule")]
 assert all(figures[part]["runs"] == 8 and figures[part]["unit"] == "ms" for part in parts)
 assert figures["detect_close"]["runs"] == 6 and figures["detect_close_hour"]["runs"] == 2
 close = figures["detect_close"]

@@ -12,7 +12,7 @@ metrics:
   - {name: revenue_of_everything_that_is_sold, event: purchase, agg: sum}
 detectors:
   - {name: orders-window, metric: orders, kind: window, window: 20, k: 3, for: 2}
-  - {name: orders-profile, metric: orders}
+  - {name: orders-seasonal, metric: orders}
   - {name: no-revenue, metric: revenue_of_everything_that_is_sold, kind: absence, absent: 5}
 END
 ctl top --once 2>"$E2E/err"
@@ -24,7 +24,7 @@ weird_start
 # Before any source has come there is what was configured.
 ctl detectors list --json >"$E2E/out" || fail "detectors list"
 expect "detectors without a source" "$(jq -r '[.name, (.source | tostring)] | join(" ")' "$E2E/out" | sort | paste -sd ,)" \
-	"no-revenue null,orders-profile null,orders-window null"
+	"no-revenue null,orders-seasonal null,orders-window null"
 ctl detectors show orders-window | grep -q 'no source has come yet' || fail "show without a source"
 
 emit() {

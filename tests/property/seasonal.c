@@ -7,9 +7,10 @@
  *   shifted    so many whole weeks later: bit for bit
  *   reloaded   saved and loaded on the way: bit for bit, state and all
  *   alone      one slice by itself: bit for bit
- *   grown      half of the slices, moved to larger blocks on the way, as when slices are born
+ *   grown      moved to larger blocks on the way
  *
- * And every answer is a finite number, every state one that a checkpoint takes.
+ * Slices are born on the way, as in a bank. Every answer is a finite number, every state one that a
+ * checkpoint takes.
  */
 #include "unit/detect/subject.h"
 #include "unit/detect/support.h"
@@ -26,7 +27,7 @@ static struct shop shop, single; /* `single`: what the one alone sees */
 static struct probe twin[TWINS];
 static double numerator[SHOP_SLICES_MAX], weight[SHOP_SLICES_MAX];
 static double rates[SLICES], broken[SLICES];
-static uint32_t slices, few, one; /* `few` of GROWN, `one` of ALONE */
+static uint32_t slices, all, one; /* so far; in the end; the one of ALONE */
 static int64_t weeks;             /* between FIRST and SHIFTED */
 static bool wild;                 /* values that nobody would send */
 static bool bare;                 /* numbers without their events: squares are not known */
@@ -138,7 +139,7 @@ static void reload(struct probe *probe)
 	struct probe fresh;
 
 	save(probe, slices, &saved);
-	probe_init(&fresh, probe->ops, &probe->spec, slices + (uint32_t)random_below(40));
+	probe_init(&fresh, probe->ops, &probe->spec, all + (uint32_t)random_below(40));
 	struct bytes_reader in = {.data = saved.data, .left = saved.used};
 	expect(fresh.ops->load(fresh.state, &fresh.spec, fresh.capacity, slices, &in) == 0);
 	expect(in.left == 0);
@@ -173,25 +174,25 @@ static void begin_round(void)
 		.learn_intervals = 1 + (uint32_t)random_below(200),
 	};
 
-	slices = 2 + (uint32_t)random_below(SLICES - 1);
-	few = 1 + (uint32_t)random_below(slices - 1);
+	all = 2 + (uint32_t)random_below(SLICES - 1);
+	slices = 1 + (uint32_t)random_below(all);
 	one = (uint32_t)random_below(slices);
 	weeks = 1 + (int64_t)random_below(600);
-	wild = SUBJECT_SEASONAL && random_one_in(3);
+	wild = random_one_in(3);
 	bare = random_one_in(4);
-	shop_init(&shop, random_next(), slices, interval_ms, (enum aggregation)random_below(8));
+	shop_init(&shop, random_next(), all, interval_ms, (enum aggregation)random_below(8));
 	shop.observations.interval = (int64_t)random_below(20000) * 86400000 / interval_ms;
 	shop.observations.offset_ms = zones[random_below(5)];
 	shop.observations.quantile = 0.95;
 	shop.observations.numerator = numerator;
 	shop.observations.weight = weight;
-	for (uint32_t i = 0; i < slices; i++) {
+	for (uint32_t i = 0; i < all; i++) {
 		rates[i] = pow(10, -1 + (double)random_below(500) / 100);
 		broken[i] = 1;
 		numerator[i] = weight[i] = 0;
 	}
 	for (int t = 0; t < TWINS; t++) {
-		uint32_t capacity = t == ALONE ? 1 : t == GROWN ? few : slices;
+		uint32_t capacity = t == ALONE ? 1 : t == GROWN ? slices : all;
 		probe_init(&twin[t], t == SCALAR ? &SUBJECT_SCALAR : &SUBJECT, &spec, capacity);
 	}
 }
@@ -235,10 +236,8 @@ static void step_all(void)
 		}
 		int64_t later = t == SHIFTED ? weeks * WEEK_MS / shop.observations.interval_ms : 0;
 		shop.observations.interval += later;
-		shop.observations.count = t == GROWN ? few : slices;
 		probe_step(&twin[t], &shop);
 		shop.observations.interval -= later;
-		shop.observations.count = slices;
 	}
 }
 
@@ -249,6 +248,11 @@ static void round_of_traffic(void)
 	begin_round();
 	for (uint32_t k = 0; k < STEPS; k++) {
 		advance();
+		if (slices < all && random_one_in(100))
+			slices++;
+		shop.observations.count = slices;
+		if (twin[GROWN].capacity < slices)
+			grow(&twin[GROWN]);
 		draw();
 		if (random_one_in(40))
 			twin[FIRST].learn[random_below(slices)] ^= 1;
@@ -258,11 +262,9 @@ static void round_of_traffic(void)
 		same(&twin[FIRST], 0, &twin[SHIFTED], slices);
 		same(&twin[FIRST], 0, &twin[RELOADED], slices);
 		same(&twin[FIRST], one, &twin[ALONE], 1);
-		same(&twin[FIRST], 0, &twin[GROWN], few);
+		same(&twin[FIRST], 0, &twin[GROWN], slices);
 		if (random_one_in(100))
 			reload(&twin[RELOADED]);
-		if (random_one_in(100))
-			grow(&twin[GROWN]);
 	}
 	reload(&twin[FIRST]); /* which says whether the state is one that a checkpoint takes */
 	save(&twin[FIRST], slices, &first);

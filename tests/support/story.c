@@ -36,7 +36,7 @@ static const char own_metrics[] =
 	"  - {name: basket, event: purchase, agg: mean, by: [device]}\n";
 
 static const char own_detectors[] =
-	"  - {name: views-profile, metric: page_views, kind: profile, severity: 20, learn: 120}\n"
+	"  - {name: views-seasonal, metric: page_views, kind: seasonal, severity: 20, learn: 120}\n"
 	"  - {name: views-window, metric: page_views, kind: window, window: 30, k: 3, severity: 5}\n"
 	"  - {name: orders-window, metric: orders, kind: window, window: 60, k: 2.5, severity: 5, for: 2}\n"
 	"  - {name: revenue-window, metric: revenue, kind: window, window: 60, k: 2.5, severity: 5}\n"

@@ -289,7 +289,7 @@ static const struct run defaults = {.shards = 1};
 static const struct option_example examples[] = {
 	{"weirctl replay /var/lib/weir --compare",
 	 "Does the log give what the live engine found, bit for bit"},
-	{"weirctl replay /var/lib/weir --scores orders-profile >orders.csv",
+	{"weirctl replay /var/lib/weir --scores orders-seasonal >orders.csv",
 	 "What a detector expected, and how it judged, interval by interval"},
 };
 

@@ -251,19 +251,19 @@ Test(config, a_ratio_that_makes_no_sense_is_refused)
 		"remove it");
 }
 
-Test(config, without_detectors_each_metric_has_a_profile)
+Test(config, without_detectors_each_metric_has_the_default_detector)
 {
 	struct config *c = parse("interval: 1m\n" METRICS);
 
 	cr_assert_eq(c->detectors_count, 2);
-	cr_assert_str_eq(c->detectors[1].name, "views-profile");
+	cr_assert_str_eq(c->detectors[1].name, "views-seasonal");
 	cr_assert_str_eq(c->detectors[1].metric, "views");
-	cr_assert_str_eq(c->detectors[1].kind, "profile");
+	cr_assert_str_eq(c->detectors[1].kind, "seasonal");
 	cr_assert_str_eq(c->detectors[1].direction, "both");
-	cr_assert_eq(c->detectors[1].severity, 75);
+	cr_assert_eq(c->detectors[1].severity, 70);
 	cr_assert_eq(c->detectors[1].for_intervals, 1);
 	cr_assert_eq(c->detectors[1].recover_intervals, 2);
-	cr_assert_eq(c->detectors[1].learn_intervals, 14 * 1440, "two weeks");
+	cr_assert_eq(c->detectors[1].learn_intervals, 1, "as in scoring_defaults()");
 	config_free(c);
 }
 
@@ -461,12 +461,12 @@ Test(config, a_detector_that_makes_no_sense_is_refused)
 	refused(METRICS "detectors: [{kind: window}]\n",
 		"weir.yaml: detectors[0].metric: missing; write which metric it watches");
 	refused(METRICS "detectors: [{metric: orders}, {metric: orders}]\n",
-		"weir.yaml: detectors[1].name: detectors[0] is called orders-profile too; rename "
+		"weir.yaml: detectors[1].name: detectors[0] is called orders-seasonal too; rename "
 		"one");
 	refused(METRICS "detectors: [{metric: orders, severity: 101}]\n",
 		"weir.yaml: detectors[0].severity: 101 is out of bounds; write 0 to 100");
-	refused(METRICS "detectors: [{metric: orders, kind: profile, k: 3}]\n",
-		"weir.yaml: detectors[0].k: only kind window has it, this is profile; remove it");
+	refused(METRICS "detectors: [{metric: orders, kind: seasonal, k: 3}]\n",
+		"weir.yaml: detectors[0].k: only kind window has it, this is seasonal; remove it");
 	refused(METRICS "detectors: [{metric: orders, for: 0}]\n",
 		"weir.yaml: detectors[0].for: 0 is out of bounds; write 1 to 10000");
 }

@@ -102,7 +102,7 @@ Test(config_detector, a_rule_without_a_threshold_is_none)
 Test(config_detector, a_key_of_another_kind_is_refused)
 {
 	refused("up: 5%",
-		"w.yaml: detectors[0].up: only kind rule has it, this is profile; remove it");
+		"w.yaml: detectors[0].up: only kind rule has it, this is seasonal; remove it");
 	refused("kind: absence, frequency: 1d", "w.yaml: detectors[0].frequency: only kind rule or "
 						"window has it, this is absence; remove it");
 	refused("kind: rule, up: 5%, baseline: recent",

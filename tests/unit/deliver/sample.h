@@ -79,7 +79,7 @@ static inline void sample_anomaly(struct anomaly *anomaly)
 	strcpy(anomaly->source, "live");
 	strcpy(anomaly->metric, "orders");
 	strcpy(anomaly->detector, "orders by country");
-	strcpy(anomaly->kind, "profile");
+	strcpy(anomaly->kind, "seasonal");
 	strcpy(anomaly->slice, "country=DE,device=mobile");
 	anomaly->direction = -1;
 	anomaly->interval_ms = 10000;

@@ -66,6 +66,20 @@ static inline void run_weeks(struct run *run, double weeks)
 		run_step(run, 1);
 }
 
+/* Is this another clock hour than the one that was told last? */
+static inline bool run_new_hour(const struct run *run, int64_t *told)
+{
+	int64_t interval_ms = run->shop.observations.interval_ms;
+	int64_t hour = run->shop.observations.interval * interval_ms /
+			       (interval_ms < HOUR ? HOUR : interval_ms) +
+		       1;
+
+	if (*told == hour)
+		return false;
+	*told = hour;
+	return true;
+}
+
 static inline double severity_of(const struct run *run, uint32_t i)
 {
 	double log10_p = run->probe.log10_p[i];
@@ -73,19 +87,21 @@ static inline double severity_of(const struct run *run, uint32_t i)
 	return log10_p < 0 ? severity_raw(log10_p, per_week) : -INFINITY;
 }
 
-/* Intervals of slice-weeks at or above two severities, over so many more weeks. */
+/* Clock hours (intervals, where these are longer) of slice-weeks in which a slice was at or above
+ * two severities, over so many more weeks. */
 static inline void run_count(struct run *run, double weeks, uint32_t *ret_fifty,
 			     uint32_t *ret_seventyfive)
 {
 	int64_t intervals =
 		(int64_t)(weeks * (double)WEEK_INTERVALS(run->shop.observations.interval_ms));
+	int64_t told[SHOP_SLICES_MAX][2] = {{0}};
 	*ret_fifty = *ret_seventyfive = 0;
 	for (int64_t k = 0; k < intervals; k++) {
 		run_step(run, 1);
 		for (uint32_t i = 0; i < run->shop.observations.count; i++) {
 			double severity = severity_of(run, i);
-			*ret_fifty += severity >= 50;
-			*ret_seventyfive += severity >= 75;
+			*ret_fifty += severity >= 50 && run_new_hour(run, &told[i][0]);
+			*ret_seventyfive += severity >= 75 && run_new_hour(run, &told[i][1]);
 		}
 	}
 }

@@ -471,7 +471,7 @@ Test(bank, goes_on_bit_for_bit_after_any_restart)
 	spec.recover_intervals = 2;
 	spec.learn_intervals = 144;
 	spec.absent_intervals = 2;
-	for (unsigned kind = DETECTOR_WINDOW; kind <= DETECTOR_PROFILE; kind++) {
+	for (unsigned kind = DETECTOR_WINDOW; kind <= DETECTOR_SEASONAL; kind++) {
 		spec.kind = (enum detector_kind)kind;
 		for (unsigned i = 0; i < 3; i++)
 			check_restarts(&spec, aggregations[i]);
@@ -538,7 +538,7 @@ Test(bank, absurd_values_neither_blind_it_nor_break_its_checkpoint)
 	struct detector_spec spec = window_spec();
 	spec.learn_intervals = 20;
 	spec.absent_intervals = 1;
-	for (unsigned kind = DETECTOR_WINDOW; kind <= DETECTOR_PROFILE; kind++) {
+	for (unsigned kind = DETECTOR_WINDOW; kind <= DETECTOR_SEASONAL; kind++) {
 		for (unsigned a = 0; a < 4; a++) {
 			spec.kind = (enum detector_kind)kind;
 			struct bank *bank = bank_create(&spec), *copy = bank_create(&spec);

@@ -4,7 +4,7 @@
 
 #include "market.h"
 
-extern const struct detector_ops scalar_profile, scalar_window;
+extern const struct detector_ops scalar_seasonal, scalar_window;
 
 static void check_same(const struct detector_ops *ops, const struct detector_ops *scalar,
 		       enum aggregation aggregation)
@@ -39,14 +39,14 @@ static void check_same(const struct detector_ops *ops, const struct detector_ops
 	probe_fini(&fast), probe_fini(&slow);
 }
 
-Test(clones, of_the_profile_agree_bit_for_bit)
+Test(clones, of_seasonal_agree_bit_for_bit)
 {
-	check_same(&detector_profile, &scalar_profile, AGGREGATE_COUNT);
-	check_same(&detector_profile, &scalar_profile, AGGREGATE_SUM);
-	check_same(&detector_profile, &scalar_profile, AGGREGATE_MEAN);
+	check_same(&detector_seasonal, &scalar_seasonal, AGGREGATE_COUNT);
+	check_same(&detector_seasonal, &scalar_seasonal, AGGREGATE_SUM);
+	check_same(&detector_seasonal, &scalar_seasonal, AGGREGATE_MEAN);
 }
 
-Test(clones, of_the_window_agree_bit_for_bit)
+Test(clones, of_window_agree_bit_for_bit)
 {
 	check_same(&detector_window, &scalar_window, AGGREGATE_COUNT);
 	check_same(&detector_window, &scalar_window, AGGREGATE_SUM);

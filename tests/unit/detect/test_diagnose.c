@@ -13,7 +13,7 @@ static struct detector_spec profile_spec(int64_t interval_ms)
 	return (struct detector_spec){
 		.name = "orders",
 		.metric = "orders",
-		.kind = DETECTOR_PROFILE,
+		.kind = DETECTOR_SEASONAL,
 		.severity = 75,
 		.min_volume = 5,
 		.for_intervals = 1,

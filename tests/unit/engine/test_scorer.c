@@ -17,7 +17,7 @@ static void load_config(void)
 		"data_directory: /nonexistent\nsocket: /nonexistent/s\n"
 		"control_socket: /nonexistent/c\ninterval: 1m\n"
 		"metrics:\n  - {name: views, event: page_view, agg: count}\n"
-		"detectors:\n  - {name: p, metric: views, kind: profile, learn: 1000000}\n";
+		"detectors:\n  - {name: p, metric: views, kind: seasonal, learn: 1000000}\n";
 	char why[256] = "";
 
 	cr_assert_eq(config_parse(text, sizeof(text) - 1, "test", &config, why, sizeof(why)), 0,

@@ -1,6 +1,7 @@
 /*
- * The profile against a seeded shop: how often it cries wolf, how soon it sees a drop, and what it
- * learns from. "Fires" is a raw severity of 75 for the series alone, without an alarm budget.
+ * The default detector against a seeded shop: how often it cries wolf, how soon it sees a drop, and
+ * what it learns from. "Fires" is a raw severity of 75 for the series alone, without an alarm
+ * budget.
  */
 #include <criterion/criterion.h>
 #include <math.h>
@@ -8,7 +9,7 @@
 
 #include "run.h"
 
-Test(profile, rarely_cries_wolf_at_minutes_whatever_the_rate, .timeout = 60)
+Test(seasonal, rarely_cries_wolf_at_minutes_whatever_the_rate, .timeout = 60)
 {
 	const double rates[] = {0.3, 3, 30, 300, 3000};
 	struct run *run = run_new(1, 10, MINUTE, AGGREGATE_COUNT, rates, 5);
@@ -22,7 +23,7 @@ Test(profile, rarely_cries_wolf_at_minutes_whatever_the_rate, .timeout = 60)
 	run_free(run);
 }
 
-Test(profile, rarely_cries_wolf_at_hours_and_days, .timeout = 60)
+Test(seasonal, rarely_cries_wolf_at_hours_and_days, .timeout = 60)
 {
 	const double hourly[] = {4, 60, 900, 20000}, daily[] = {40, 1000, 30000};
 	uint32_t fifty, seventyfive;
@@ -41,7 +42,7 @@ Test(profile, rarely_cries_wolf_at_hours_and_days, .timeout = 60)
 	run_free(run);
 }
 
-Test(profile, rarely_cries_wolf_over_money, .timeout = 60)
+Test(seasonal, rarely_cries_wolf_over_money, .timeout = 60)
 {
 	const double rates[] = {2, 20, 60};
 	struct run *run = run_new(4, 6, 5 * MINUTE, AGGREGATE_SUM, rates, 3);
@@ -54,7 +55,7 @@ Test(profile, rarely_cries_wolf_over_money, .timeout = 60)
 	run_free(run);
 }
 
-Test(profile, rarely_cries_wolf_over_mean_values, .timeout = 60)
+Test(seasonal, rarely_cries_wolf_over_mean_values, .timeout = 60)
 {
 	const double rates[] = {2, 20, 60};
 	struct run *run = run_new(5, 6, 5 * MINUTE, AGGREGATE_MEAN, rates, 3);
@@ -67,12 +68,19 @@ Test(profile, rarely_cries_wolf_over_mean_values, .timeout = 60)
 }
 
 /* Share of drops at a random hour with at least `least` events expected that fire within `within`
- * intervals. */
+ * intervals. Each is the first one of its shop's: all begin with the same weeks. */
 static double caught(struct run *run, double factor, double least, int within, int trials)
 {
+	size_t bytes = SUBJECT.bytes(&run_spec, run->probe.capacity);
+	int64_t begin = run->shop.observations.interval;
+	void *kept = malloc(bytes);
 	uint32_t found = 0, tried = 0;
+
+	memcpy(kept, run->probe.state, bytes);
 	while (trials-- > 0) {
 		int quiet = 200 + (int)(1000 * chance_uniform(&run->shop.chance));
+		memcpy(run->probe.state, kept, bytes);
+		run->shop.observations.interval = begin;
 		for (int k = 0; k < quiet; k++)
 			run_step(run, 1);
 		uint8_t hit[SHOP_SLICES_MAX] = {0}, fit[SHOP_SLICES_MAX] = {0};
@@ -91,10 +99,11 @@ static double caught(struct run *run, double factor, double least, int within, i
 			found += fit[i] && hit[i];
 		}
 	}
+	free(kept);
 	return tried > 0 ? (double)found / tried : -1;
 }
 
-Test(profile, sees_a_drop_of_35_percent_at_200_events_in_two_intervals, .timeout = 60)
+Test(seasonal, sees_a_drop_of_35_percent_at_200_events_in_two_intervals, .timeout = 60)
 {
 	const double rate = 250;
 	struct run *run = run_new(6, 8, MINUTE, AGGREGATE_COUNT, &rate, 1);
@@ -106,7 +115,7 @@ Test(profile, sees_a_drop_of_35_percent_at_200_events_in_two_intervals, .timeout
 	run_free(run);
 }
 
-Test(profile, sees_a_rise_of_60_percent_at_60_events_in_three_intervals, .timeout = 60)
+Test(seasonal, sees_a_rise_of_60_percent_at_60_events_in_three_intervals, .timeout = 60)
 {
 	const double rate = 80;
 	struct run *run = run_new(7, 8, MINUTE, AGGREGATE_COUNT, &rate, 1);
@@ -117,7 +126,7 @@ Test(profile, sees_a_rise_of_60_percent_at_60_events_in_three_intervals, .timeou
 	run_free(run);
 }
 
-Test(profile, sees_an_outage_at_once)
+Test(seasonal, sees_an_outage_at_once)
 {
 	const double rate = 60;
 	struct run *run = run_new(8, 4, 5 * MINUTE, AGGREGATE_COUNT, &rate, 1);
@@ -128,21 +137,7 @@ Test(profile, sees_an_outage_at_once)
 	run_free(run);
 }
 
-Test(profile, says_nothing_before_it_has_learned_long_enough)
-{
-	const double rate = 50;
-	struct run *run = run_new(9, 2, MINUTE, AGGREGATE_COUNT, &rate, 1);
-
-	for (int k = 0; k < 100; k++) {
-		run_step(run, k == 99 ? 0 : 1);
-		cr_assert_eq(run->probe.log10_p[0], 0, "spoke after %d intervals", k);
-	}
-	run_step(run, 1);
-	cr_assert_lt(run->probe.log10_p[0], 0);
-	run_free(run);
-}
-
-Test(profile, is_of_use_on_the_first_day)
+Test(seasonal, is_of_use_on_the_first_day)
 {
 	const double rate = 400;
 	struct run *run = run_new(10, 6, MINUTE, AGGREGATE_COUNT, &rate, 1);
@@ -157,7 +152,7 @@ Test(profile, is_of_use_on_the_first_day)
 	run_free(run);
 }
 
-Test(profile, bands_begin_wide_and_narrow)
+Test(seasonal, bands_begin_wide_and_narrow, .disabled = SUBJECT_OWED)
 {
 	const double rate = 5000;
 	struct run *run = run_new(11, 1, 5 * MINUTE, AGGREGATE_COUNT, &rate, 1);
@@ -177,7 +172,7 @@ Test(profile, bands_begin_wide_and_narrow)
 	run_free(run);
 }
 
-Test(profile, expects_what_the_shop_does_within_every_hour)
+Test(seasonal, expects_what_the_shop_does_within_every_hour)
 {
 	const double rate = 20000;
 	struct run *run = run_new(12, 4, 5 * MINUTE, AGGREGATE_COUNT, &rate, 1);
@@ -195,7 +190,7 @@ Test(profile, expects_what_the_shop_does_within_every_hour)
 	run_free(run);
 }
 
-Test(profile, follows_the_hour_of_the_week_through_steps)
+Test(seasonal, follows_the_hour_of_the_week_through_steps, .disabled = SUBJECT_OWED)
 {
 	/* A shop that is open from 8 to 18 but on the seventh day. */
 	const double rate = 1;
@@ -216,7 +211,7 @@ Test(profile, follows_the_hour_of_the_week_through_steps)
 	run_free(run);
 }
 
-Test(profile, one_wild_interval_teaches_little)
+Test(seasonal, one_wild_interval_teaches_little)
 {
 	const double rate = 100;
 	struct run *run = run_new(14, 1, MINUTE, AGGREGATE_COUNT, &rate, 1);
@@ -237,22 +232,7 @@ Test(profile, one_wild_interval_teaches_little)
 	run_free(run);
 }
 
-Test(profile, does_not_learn_a_slice_it_is_told_not_to)
-{
-	const double rate = 300;
-	struct run *run = run_new(15, 2, 5 * MINUTE, AGGREGATE_COUNT, &rate, 1);
-
-	run_weeks(run, 2);
-	run->probe.learn[1] = 0;
-	for (int k = 0; k < 200; k++)
-		run_step(run, 0.5);
-	double shape = rate * shop_shape(shop_hours(&run->shop));
-	cr_assert_lt(run->probe.expected[0], 0.75 * shape, "a taught one follows");
-	cr_assert_float_eq(run->probe.expected[1], shape, 0.08 * shape);
-	run_free(run);
-}
-
-Test(profile, adapts_to_a_lasting_change_within_days)
+Test(seasonal, adapts_to_a_lasting_change_within_days)
 {
 	const double rate = 300;
 	struct run *run = run_new(16, 4, 5 * MINUTE, AGGREGATE_COUNT, &rate, 1);
@@ -270,7 +250,7 @@ Test(profile, adapts_to_a_lasting_change_within_days)
 	run_free(run);
 }
 
-Test(profile, does_not_learn_incomplete_intervals)
+Test(seasonal, does_not_learn_incomplete_intervals)
 {
 	const double rate = 200;
 	struct run *run = run_new(17, 1, 5 * MINUTE, AGGREGATE_COUNT, &rate, 1);
@@ -287,7 +267,7 @@ Test(profile, does_not_learn_incomplete_intervals)
 	run_free(run);
 }
 
-Test(profile, no_value_is_no_news)
+Test(seasonal, no_value_is_no_news)
 {
 	const double rate = 30;
 	struct run *run = run_new(18, 1, 5 * MINUTE, AGGREGATE_MEAN, &rate, 1);
@@ -302,7 +282,7 @@ Test(profile, no_value_is_no_news)
 	run_free(run);
 }
 
-Test(profile, a_sum_of_refunds_is_looked_at_in_the_mirror)
+Test(seasonal, a_sum_of_refunds_is_looked_at_in_the_mirror)
 {
 	const double rate = 100;
 	struct run *up = run_new(19, 1, 5 * MINUTE, AGGREGATE_SUM, &rate, 1);
@@ -327,7 +307,7 @@ Test(profile, a_sum_of_refunds_is_looked_at_in_the_mirror)
 	run_free(down);
 }
 
-Test(profile, keeps_its_state_small)
+Test(seasonal, keeps_its_state_small)
 {
 	size_t bytes = SUBJECT.bytes(&run_spec, 1024) / 1024;
 	cr_assert_leq(bytes, 4096, "%zu bytes per slice", bytes);
