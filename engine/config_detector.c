@@ -24,6 +24,9 @@
 #define WEEK_MS (7 * DAY_MS)
 #define YEAR_MS (364 * DAY_MS)
 
+#define TEXT_OF(number) TEXT_AS_IS(number)
+#define TEXT_AS_IS(number) #number
+
 #define DETECTOR(member, value)                                                                    \
 	.from = offsetof(struct yaml_detector, member), VALUE(config_detector, value)
 
@@ -71,7 +74,8 @@ static const struct setting count_settings[] = {
 	{"recover", INTERVALS, DETECTOR(recover, recover_intervals), 1, 10000, "2"},
 	{"cooldown", INTERVALS, DETECTOR(cooldown, cooldown_intervals), 0, 10000000, "0"},
 	{"window", INTERVALS, DETECTOR(window, window_intervals), 2, 100000, "60"},
-	{"learn", INTERVALS, DETECTOR(learn, learn_intervals), 1, 10000000, "1"},
+	{"learn", INTERVALS, DETECTOR(learn, learn_intervals), 1, 10000000,
+		TEXT_OF(DEFAULT_LEARN)},
 	{"absent", INTERVALS, DETECTOR(absent, absent_intervals), 1, 10000, "3"},
 	END,
 };
@@ -143,6 +147,8 @@ static void set_defaults(struct config_detector *detector, const struct yaml_det
 	bool seasonal = strcmp(detector->kind, "seasonal") == 0;
 	bool absence = strcmp(detector->kind, "absence") == 0;
 
+	if (!yaml->min_volume && seasonal)
+		detector->min_volume = DEFAULT_MIN_VOLUME;
 	if (!yaml->severity)
 		detector->severity = seasonal ? DEFAULT_SEVERITY : absence ? 75 : 50;
 	/* An absolute limit holds however little comes. */

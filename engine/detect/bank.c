@@ -490,7 +490,7 @@ int bank_absorb(struct bank *bank, const struct observations *observations, int6
 void bank_learning(const struct bank *bank, uint64_t *ret_seen, uint64_t *ret_wanted)
 {
 	*ret_seen = bank->seen;
-	*ret_wanted = bank_wanted(&bank->spec);
+	*ret_wanted = bank_wanted(&bank->spec, bank->step_ms);
 }
 
 uint32_t bank_slices(const struct bank *bank)

@@ -31,7 +31,8 @@ int bank_step(struct bank *bank, const struct observations *observations, bank_e
 bool bank_absorbs(const struct bank *bank, int64_t interval_ms, int64_t step_ms);
 int bank_absorb(struct bank *bank, const struct observations *observations, int64_t intervals,
 		int64_t incomplete);
-/* Intervals seen, and how many the detector wants before it says anything ("learning, n of m"). */
+/* Intervals seen, and how many the detector wants ("learning, n of m"): to say anything; of kind
+ * seasonal, which speaks long before, to have seen day and week. */
 void bank_learning(const struct bank *bank, uint64_t *ret_seen, uint64_t *ret_wanted);
 uint64_t bank_bytes(const struct bank *bank); /* of state, for status */
 /* One slice as of the last step, for people. */

@@ -18,6 +18,7 @@
 #include "detect/math.h"
 #include "detect/severity.h"
 
+#define FORTNIGHT_MS (14 * 86400000.0)
 #define BANK_MAGIC UINT32_C(0x324b4e42) /* "BNK2" */
 
 struct hash {
@@ -120,7 +121,7 @@ static uint64_t spec_hash(const struct detector_spec *spec)
 	return id[0];
 }
 
-uint64_t bank_wanted(const struct detector_spec *spec)
+uint64_t bank_wanted(const struct detector_spec *spec, int64_t step_ms)
 {
 	switch (spec->kind) {
 	case DETECTOR_WINDOW:
@@ -136,7 +137,8 @@ uint64_t bank_wanted(const struct detector_spec *spec)
 			       ? 1
 			       : (uint64_t)spec->back_periods + 1;
 	default:
-		return (uint64_t)math_max(spec->learn_intervals, 20);
+		return (uint64_t)math_max(spec->learn_intervals,
+					  step_ms > 0 ? FORTNIGHT_MS / (double)step_ms : 0);
 	}
 }
 

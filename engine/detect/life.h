@@ -88,8 +88,9 @@ int bank_grow(struct bank *bank, uint32_t slices);
 int bank_label(struct bank *bank, uint32_t slice, const char *label);
 /* What follows from the interval's length. */
 void bank_interval(struct bank *bank, int64_t interval_ms);
-/* Intervals that the detector wants before it speaks. */
-uint64_t bank_wanted(const struct detector_spec *spec);
+/* Intervals that the detector wants before it speaks; kind seasonal, which speaks before it knows
+ * all, before it has seen each day of the week twice. */
+uint64_t bank_wanted(const struct detector_spec *spec, int64_t step_ms);
 void group_id(const char *source, const char *metric, int64_t start, uint64_t ret_id[2]);
 uint64_t contribution_hash(const struct contribution *contribution);
 

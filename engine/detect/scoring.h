@@ -19,6 +19,8 @@
 /* The default detector: what a detector of a configuration is that does not say otherwise. */
 #define SCORING_KIND DETECTOR_SEASONAL
 #define SCORING_SEVERITY DEFAULT_SEVERITY
+#define SCORING_MIN_VOLUME DEFAULT_MIN_VOLUME
+#define SCORING_LEARN DEFAULT_LEARN
 
 struct zone;
 

@@ -19,10 +19,10 @@ metrics:
   - {name: abroad, event: line, where: [country!=United Kingdom]}
   - {name: export, ratio: abroad / lines}
 detectors:
-  - {name: lines, metric: lines, severity: 70, min_volume: 0, learn: 1}
-  - {name: price, metric: price, severity: 70, min_volume: 0, learn: 1}
-  - {name: asked, metric: asked, severity: 70, min_volume: 0, learn: 1}
-  - {name: export, metric: export, severity: 70, min_volume: 0, learn: 1}
+  - {name: lines, metric: lines}
+  - {name: price, metric: price}
+  - {name: asked, metric: asked}
+  - {name: export, metric: export}
 END
 
 # A file for each week, and the counts of lines in ten minutes, by the file alone.

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "detect/scoring.h"
 
 static char why[512];
 
@@ -263,7 +264,28 @@ Test(config, without_detectors_each_metric_has_the_default_detector)
 	cr_assert_eq(c->detectors[1].severity, 70);
 	cr_assert_eq(c->detectors[1].for_intervals, 1);
 	cr_assert_eq(c->detectors[1].recover_intervals, 2);
-	cr_assert_eq(c->detectors[1].learn_intervals, 1, "as in scoring_defaults()");
+	cr_assert_eq(c->detectors[1].learn_intervals, 1);
+	config_free(c);
+}
+
+Test(config, the_default_detector_is_the_one_that_scores_files_and_benchmarks)
+{
+	struct config *c = parse("interval: 1m\n" METRICS);
+	const struct config_detector *found = &c->detectors[1];
+	struct detector_spec shipped;
+
+	scoring_defaults(&shipped);
+	cr_assert_eq(shipped.kind, DETECTOR_SEASONAL);
+	cr_assert_str_eq(found->kind, "seasonal");
+	cr_assert_eq(shipped.direction, DIRECTION_BOTH);
+	cr_assert_eq(found->severity, shipped.severity);
+	cr_assert_eq(found->min_volume, shipped.min_volume);
+	cr_assert_eq(found->min_delta, shipped.min_delta);
+	cr_assert_eq(found->for_intervals, shipped.for_intervals);
+	cr_assert_eq(found->recover_intervals, shipped.recover_intervals);
+	cr_assert_eq(found->cooldown_intervals, shipped.cooldown_intervals);
+	cr_assert_eq(found->learn_intervals, shipped.learn_intervals);
+	cr_assert_eq(found->frequency_ms, shipped.frequency_ms);
 	config_free(c);
 }
 

@@ -171,3 +171,38 @@ Test(scoring, of_a_gauge_expects_on_its_second_day_what_the_first_one_had)
 		scoring_destroy(scoring);
 	}
 }
+
+/* Alarms of four days with an outage on one of them. */
+static unsigned count_alarms(uint32_t learn, int64_t day)
+{
+	struct detector_spec detector;
+	struct chance chance = {19};
+	struct scored row;
+	unsigned alarms = 0;
+
+	scoring_defaults(&detector);
+	detector.learn_intervals = learn;
+	struct scoring_spec spec = {.aggregation = AGGREGATE_COUNT,
+				    .interval_ms = 10 * MINUTE,
+				    .series = 1,
+				    .detector = &detector};
+	struct scoring *scoring = scoring_create(&spec);
+	cr_assert_not_null(scoring);
+	for (int64_t i = 0; i < 144 * 4; i++) {
+		int64_t since = i - day * 144;
+		double value = since >= 60 && since < 80 ? 0 : count_at(&chance, i, 50);
+		scoring_step(scoring, FIRST / 10 + i, &value, NULL, &row);
+		alarms += row.alarm;
+		if (i < learn)
+			cr_assert_eq(row.severity, 0);
+	}
+	scoring_destroy(scoring);
+	return alarms;
+}
+
+Test(scoring, fires_nothing_before_it_has_learned_for_as_long_as_it_is_told_to)
+{
+	cr_assert_gt(count_alarms(SCORING_LEARN, 1), 0);
+	cr_assert_eq(count_alarms(288, 1), 0);
+	cr_assert_gt(count_alarms(288, 3), 0);
+}
