@@ -340,8 +340,8 @@ void seasonal_window_push(struct seasonal_group *group, const struct seasonal_st
 	}
 }
 
-/* Intervals were left out: what lies before them is not the last that was. Windows begin anew behind
- * them, against the level that was before. */
+/* Intervals were left out: what lies before them is not the last that was. Windows begin anew
+ * behind them, against the level that was before. */
 void seasonal_window_forget(struct seasonal_group *group)
 {
 	struct seasonal_exact *exact = &group->exact;
