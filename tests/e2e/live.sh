@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # live: what the engine says of recorded orders as it lives through them is what `weirctl score`
 # says of the same intervals in a file, bit for bit: every interval by replay, and what stands at
-# the end of each week by the running engine itself.
+# the end of each week by the running engine itself; with the detectors' shipped defaults.
 # shellcheck disable=SC2119,SC2317
 # shellcheck source=../support/e2e.sh
 . "$(dirname "$0")/../support/e2e.sh"
