@@ -20,9 +20,22 @@
 #define LANES 4
 #endif
 
+#if LANES == 1
+typedef double lanes;
+typedef float lanes_short;
+typedef int64_t lanes_mask;
+#else
 typedef double lanes __attribute__((vector_size(8 * LANES)));
 typedef float lanes_short __attribute__((vector_size(4 * LANES)));  /* as kept in memory */
 typedef int64_t lanes_mask __attribute__((vector_size(8 * LANES))); /* of comparisons: 0 or -1 */
+#endif
+
+/* One lane of a variable of any of these types: an lvalue. */
+#if LANES == 1
+#define LANE(vector, i) (*(&(vector) + (i)))
+#else
+#define LANE(vector, i) (vector)[i]
+#endif
 
 /* A loop over lanes that stays one until the vectorizer comes: unrolled, it would be missed. */
 #if defined(__clang__)
@@ -43,20 +56,33 @@ LANES_INLINE lanes lanes_all(double x)
 /* a where the mask is set, else b. */
 LANES_INLINE lanes lanes_pick(lanes_mask mask, lanes a, lanes b)
 {
+#if LANES == 1
+	return mask ? a : b;
+#else
 	return (lanes)(((lanes_mask)a & mask) | ((lanes_mask)b & ~mask));
+#endif
+}
+
+LANES_INLINE lanes_mask lanes_not(lanes_mask mask)
+{
+#if LANES == 1
+	return !mask;
+#else
+	return ~mask;
+#endif
 }
 
 /* a where the mask is set, else 0. */
 LANES_INLINE lanes lanes_where(lanes_mask mask, lanes a)
 {
-	return (lanes)((lanes_mask)a & mask);
+	return lanes_pick(mask, a, lanes_all(0));
 }
 
 LANES_INLINE bool lanes_any(lanes_mask mask)
 {
 	int64_t any = 0;
 	for (int i = 0; i < LANES; i++)
-		any |= mask[i];
+		any |= LANE(mask, i);
 	return any != 0;
 }
 
@@ -77,20 +103,28 @@ LANES_INLINE lanes lanes_clamp(lanes x, lanes low, lanes high)
 
 LANES_INLINE lanes lanes_abs(lanes a)
 {
+#if LANES == 1
+	return fabs(a);
+#else
 	return (lanes)((lanes_mask)a & INT64_MAX);
+#endif
 }
 
 /* |a| with the sign of b. */
 LANES_INLINE lanes lanes_signed(lanes a, lanes b)
 {
+#if LANES == 1
+	return copysign(a, b);
+#else
 	return (lanes)(((lanes_mask)a & INT64_MAX) | ((lanes_mask)b & INT64_MIN));
+#endif
 }
 
 LANES_INLINE lanes lanes_wide(lanes_short a)
 {
 	lanes ret = {0};
 	for (int i = 0; i < LANES; i++)
-		ret[i] = (double)a[i];
+		LANE(ret, i) = (double)LANE(a, i);
 	return ret;
 }
 
@@ -100,7 +134,7 @@ LANES_INLINE lanes_short lanes_narrow(lanes a)
 	lanes_short ret = {0};
 	a = lanes_clamp(a, lanes_all(-1e38), lanes_all(1e38));
 	for (int i = 0; i < LANES; i++)
-		ret[i] = (float)a[i];
+		LANE(ret, i) = (float)LANE(a, i);
 	/* GCC 12 takes what is narrowed and widened again for what it was, where it has vectors of
 	 * both: the value must be seen to have been a float. */
 	__asm__("" : "+m"(ret));
@@ -112,7 +146,7 @@ LANES_INLINE lanes lanes_sqrt(lanes a)
 	lanes ret = {0};
 	LANES_LOOP
 	for (int i = 0; i < LANES; i++)
-		ret[i] = sqrt(a[i]);
+		LANE(ret, i) = sqrt(LANE(a, i));
 	return ret;
 }
 
@@ -121,7 +155,7 @@ LANES_INLINE lanes lanes_exp(lanes a)
 	lanes ret = {0};
 	LANES_LOOP
 	for (int i = 0; i < LANES; i++)
-		ret[i] = math_exp(a[i]);
+		LANE(ret, i) = math_exp(LANE(a, i));
 	return ret;
 }
 
@@ -130,7 +164,7 @@ LANES_INLINE lanes lanes_log(lanes a)
 	lanes ret = {0};
 	LANES_LOOP
 	for (int i = 0; i < LANES; i++)
-		ret[i] = math_log(a[i]);
+		LANE(ret, i) = math_log(LANE(a, i));
 	return ret;
 }
 
@@ -140,7 +174,7 @@ LANES_INLINE lanes lanes_tail(lanes z)
 	lanes ret = {0};
 	LANES_LOOP
 	for (int i = 0; i < LANES; i++)
-		ret[i] = -math_log10_tail(z[i]);
+		LANE(ret, i) = -math_log10_tail(LANE(z, i));
 	return ret;
 }
 
@@ -149,7 +183,8 @@ LANES_INLINE lanes lanes_poisson(lanes x, lanes mean, lanes step, lanes scale)
 	lanes ret = {0};
 	LANES_LOOP
 	for (int i = 0; i < LANES; i++)
-		ret[i] = math_poisson_score(x[i], mean[i], step[i], scale[i]);
+		LANE(ret, i) = math_poisson_score(LANE(x, i), LANE(mean, i), LANE(step, i),
+						  LANE(scale, i));
 	return ret;
 }
 

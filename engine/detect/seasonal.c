@@ -70,11 +70,11 @@ static void init_group(struct seasonal_group *group)
 
 	memset(group, 0, sizeof(*group));
 	for (int i = 0; i < LANES; i++) {
-		exact->unit[i] = 1;
-		exact->lump[i] = 1;
-		exact->heft[i] = 1;
+		LANE(exact->unit, i) = 1;
+		LANE(exact->lump, i) = 1;
+		LANE(exact->heft, i) = 1;
 		for (uint32_t a = 0; a < SEASONAL_LEVELS; a++)
-			exact->share[a][i] = 1.0 / SEASONAL_LEVELS;
+			LANE(exact->share[a], i) = 1.0 / SEASONAL_LEVELS;
 	}
 	seasonal_tail_init(group);
 }
@@ -205,20 +205,20 @@ static void look(const struct seasonal_step *step, const struct seasonal_group *
 		double weight = here && (step->weighted || step->shares)
 					? value_weight(observations, first + i)
 					: 1;
-		double usual = group->exact.usual[i];
+		double usual = LANE(group->exact.usual, i);
 		/* Zeros before the first event are no news: it is what begins the series. */
 		bool begun = !step->lumps || usual != 0 || value != 0;
 		bool there = fabs(value) <= LARGEST && weight > 0 && weight <= LARGEST && begun;
 		/* A sum of what is below zero (refunds) is looked at in the mirror. */
 		double sign = step->lumps && (usual != 0 ? usual : value) < 0 ? -1 : 1;
 
-		now->x[i] = there ? sign * value : 0;
-		now->sign[i] = sign;
-		now->weight[i] = there ? weight : 0;
+		LANE(now->x, i) = there ? sign * value : 0;
+		LANE(now->sign, i) = sign;
+		LANE(now->weight, i) = there ? weight : 0;
 		double squares = here ? observations->sum_squares[first + i] : (double)NAN;
-		now->squares[i] = squares <= LARGEST * LARGEST ? squares : (double)NAN;
-		now->there[i] = there ? -1 : 0;
-		now->teach[i] = there && !step->incomplete ? -1 : 0;
+		LANE(now->squares, i) = squares <= LARGEST * LARGEST ? squares : (double)NAN;
+		LANE(now->there, i) = there ? -1 : 0;
+		LANE(now->teach, i) = there && !step->incomplete ? -1 : 0;
 	}
 }
 
@@ -255,18 +255,18 @@ static void answer(const struct seasonal_group *group, const struct seasonal_ste
 
 	band(group, step, now, &lower, &upper);
 	for (uint32_t i = 0; i < LANES && first + i < step->observations->count; i++) {
-		bool mirror = now->sign[i] < 0;
-		bool said = now->score[i] > 0;
+		bool mirror = LANE(now->sign, i) < 0;
+		bool said = LANE(now->score, i) > 0;
 		uint32_t at = first + i;
 
-		verdicts->expected[at] = mirror ? -now->mean[i] : now->mean[i];
-		verdicts->lower[at] = mirror ? -upper[i] : lower[i];
-		verdicts->upper[at] = mirror ? -lower[i] : upper[i];
-		verdicts->log10_p[at] = said ? -now->score[i] : 0;
-		verdicts->direction[at] = (int8_t)(!said                          ? 0
-						   : (now->side[i] > 0) == mirror ? -1
-										  : 1);
-		verdicts->onset[at] = now->onset[i];
+		verdicts->expected[at] = mirror ? -LANE(now->mean, i) : LANE(now->mean, i);
+		verdicts->lower[at] = mirror ? -LANE(upper, i) : LANE(lower, i);
+		verdicts->upper[at] = mirror ? -LANE(lower, i) : LANE(upper, i);
+		verdicts->log10_p[at] = said ? -LANE(now->score, i) : 0;
+		verdicts->direction[at] = (int8_t)(!said                                ? 0
+						   : (LANE(now->side, i) > 0) == mirror ? -1
+											: 1);
+		verdicts->onset[at] = LANE(now->onset, i);
 	}
 }
 

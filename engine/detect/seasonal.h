@@ -183,7 +183,7 @@ LANES_INLINE lanes seasonal_visits(const struct seasonal_group *group, uint32_t 
 {
 	lanes ret = {0};
 	for (int i = 0; i < LANES; i++)
-		ret[i] = (double)((group->visits[bin / 2][i] >> (bin % 2 * 4)) & 15);
+		LANE(ret, i) = (double)((group->visits[bin / 2][i] >> (bin % 2 * 4)) & 15);
 	return ret;
 }
 

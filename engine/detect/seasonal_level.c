@@ -260,7 +260,7 @@ LANES_INLINE void learn_levels(struct seasonal_exact *exact, const struct season
 			       const struct seasonal_now *now, lanes value, lanes variance,
 			       lanes_mask wait)
 {
-	lanes_mask calm = now->teach & ~wait;
+	lanes_mask calm = now->teach & lanes_not(wait);
 	double forget = 1 - 1 / math_clamp(step->per_day, 100, 2000);
 	lanes half = 0.5 / variance;
 
@@ -320,7 +320,7 @@ LANES_INLINE void learn_bin(struct seasonal_exact *exact, const struct seasonal_
 	exact->bin_value += lanes_where(now->teach, clipped);
 	exact->bin_base += lanes_where(now->teach, base);
 	exact->bin_count += lanes_where(now->teach, lanes_all(1));
-	lanes_mask fresh = now->teach & ~known;
+	lanes_mask fresh = now->teach & lanes_not(known);
 	lanes next = exact->first + (now->x - exact->first) / (exact->first_seen + 1);
 	exact->first = lanes_pick(fresh, next, exact->first);
 	exact->first_seen += lanes_where(fresh, lanes_all(1));
@@ -365,7 +365,7 @@ LANES_INLINE lanes_mask waits(struct seasonal_exact *exact, const struct seasona
 	lanes_mask sure = exact->pooled_visits >= SURE_VISITS;
 	lanes_mask odd = (now->score > step->odd) & sure & now->there;
 	lanes_mask wait = odd & (exact->patience > 0);
-	lanes_mask calm = now->there & ~odd;
+	lanes_mask calm = now->there & lanes_not(odd);
 
 	exact->patience = lanes_pick(wait, exact->patience - 1, exact->patience);
 	lanes rested = lanes_min(exact->patience + REST, lanes_all(step->per_day));

@@ -237,10 +237,11 @@ void seasonal_shape_open(struct seasonal_group *group, const struct seasonal_ste
 	if (step->day_bins < 12)
 		flat = edge >= 0;
 	exact->shape[0] = z;
-	exact->shape[1] = lanes_where(~flat, (5 * m2 - 34 * m1 + 34 * p1 - 5 * p2) / 48);
-	exact->shape[2] = lanes_where(~flat, (-m2 + 12 * m1 - 22 * z + 12 * p1 - p2) / 16);
-	exact->shape[3] = lanes_where(~flat, (-m2 + 2 * m1 - 2 * p1 + p2) / 12);
-	exact->shape[4] = lanes_where(~flat, (m2 - 4 * m1 + 6 * z - 4 * p1 + p2) / 24);
+	exact->shape[1] = lanes_where(lanes_not(flat), (5 * m2 - 34 * m1 + 34 * p1 - 5 * p2) / 48);
+	exact->shape[2] = lanes_where(lanes_not(flat),
+				      (-m2 + 12 * m1 - 22 * z + 12 * p1 - p2) / 16);
+	exact->shape[3] = lanes_where(lanes_not(flat), (-m2 + 2 * m1 - 2 * p1 + p2) / 12);
+	exact->shape[4] = lanes_where(lanes_not(flat), (m2 - 4 * m1 + 6 * z - 4 * p1 + p2) / 24);
 	exact->bin_value = exact->bin_base = exact->bin_count = lanes_all(0);
 }
 
@@ -295,7 +296,7 @@ LANES_INLINE void count_visit(struct seasonal_group *group, uint32_t bin, lanes 
 	for (int i = 0; i < LANES; i++) {
 		uint8_t *both = &group->visits[bin / 2][i];
 		unsigned shift = bin % 2 * 4;
-		*both = (uint8_t)((*both & ~(15u << shift)) | ((unsigned)visits[i] << shift));
+		*both = (uint8_t)((*both & ~(15u << shift)) | ((unsigned)LANE(visits, i) << shift));
 	}
 }
 
@@ -317,7 +318,7 @@ void seasonal_shape_close(struct seasonal_group *group, const struct seasonal_st
 	if (step->lumps) {
 		lanes_mask tiny = exact->shape[0] <= 1e-3 * exact->first;
 		visit = exact->shape[0] * lanes_clamp(ratio, lanes_all(0), lanes_all(10));
-		visit = lanes_pick(known & ~tiny, visit, mean);
+		visit = lanes_pick(known & lanes_not(tiny), visit, mean);
 	} else {
 		visit = exact->shape[0] + (exact->bin_value - exact->bin_base) / count;
 		visit = lanes_pick(known, visit, mean);

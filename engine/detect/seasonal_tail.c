@@ -60,9 +60,10 @@ void seasonal_tail_init(struct seasonal_group *group)
 	for (uint32_t class = 0; class < SEASONAL_CLASSES; class ++) {
 		for (uint32_t side = 0; side < 2; side++) {
 			for (int i = 0; i < LANES; i++) {
-				rough->tail[class][side][i] = TAIL_LOG10;
-				rough->excess[class][side][i] = EXCESS_PRIOR;
-				rough->square[class][side][i] = 2 * EXCESS_PRIOR * EXCESS_PRIOR;
+				LANE(rough->tail[class][side], i) = TAIL_LOG10;
+				LANE(rough->excess[class][side], i) = EXCESS_PRIOR;
+				LANE(rough->square[class][side], i) = 2 * EXCESS_PRIOR *
+								      EXCESS_PRIOR;
 			}
 		}
 	}
