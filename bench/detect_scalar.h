@@ -18,6 +18,7 @@
 #define math_tail_quantile scalar_math_tail_quantile
 #define seasonal_habit_fade scalar_seasonal_habit_fade
 #define seasonal_habit_score scalar_seasonal_habit_score
+#define seasonal_level_fold scalar_seasonal_level_fold
 #define seasonal_level_forecast scalar_seasonal_level_forecast
 #define seasonal_level_learn scalar_seasonal_level_learn
 #define seasonal_shape_close scalar_seasonal_shape_close

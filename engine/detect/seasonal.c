@@ -291,6 +291,7 @@ static void seasonal_step(void *state, const struct detector_spec *spec, uint32_
 		if (step.bin_ends)
 			seasonal_shape_close(group, &step);
 		if (step.bin_begins) {
+			seasonal_level_fold(group, &step);
 			seasonal_shape_open(group, &step);
 			seasonal_habit_fade(group, &step);
 		}

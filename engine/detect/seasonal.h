@@ -159,6 +159,8 @@ void seasonal_shape_open(struct seasonal_group *group, const struct seasonal_ste
 /* Forecast. */
 void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal_step *step,
 			     struct seasonal_now *now);
+/* Between two bins. */
+void seasonal_level_fold(struct seasonal_group *group, const struct seasonal_step *step);
 void seasonal_level_learn(struct seasonal_group *group, const struct seasonal_step *step,
 			  const struct seasonal_now *now);
 void seasonal_window_score(struct seasonal_group *group, const struct seasonal_step *step,

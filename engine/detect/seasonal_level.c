@@ -70,6 +70,8 @@
 /* Days that the level behind shapes remembers, and days that it stands at 1 with. */
 #define LONG_DAYS 14.0
 #define LONG_PRIOR_DAYS 7.0
+/* A level of a fortnight beyond this becomes part of the shape. */
+#define LONG_FAR 8.0
 
 /* How far a count is like a gauge, 0..1: scattered by more than chance alone. */
 LANES_INLINE lanes dispersed(const struct seasonal_exact *exact, bool lumps)
@@ -371,6 +373,39 @@ LANES_INLINE lanes_mask waits(struct seasonal_exact *exact, const struct seasona
 	lanes rested = lanes_min(exact->patience + REST, lanes_all(step->per_day));
 	exact->patience = lanes_pick(calm, rested, exact->patience);
 	return wait;
+}
+
+/* What has grown many times over (a shop that was tried out and then opened) is beyond what levels
+ * may say: they are relative to today again, and forecasts stay the same. */
+WEIR_CLONES
+void seasonal_level_fold(struct seasonal_group *group, const struct seasonal_step *step)
+{
+	struct seasonal_exact *exact = &group->exact;
+	struct seasonal_rough *rough = &group->rough;
+	lanes prior = LONG_PRIOR_DAYS * step->per_day * exact->first;
+	lanes level = (exact->long_value + prior) /
+		      lanes_max(exact->long_base + prior, lanes_all(1e-12));
+	lanes_mask far = (level > LONG_FAR) & (exact->known > 0);
+
+	if (!step->lumps || !lanes_any(far))
+		return;
+	level = lanes_pick(far, lanes_min(level, lanes_all(LEVEL_MAX)), lanes_all(1));
+	for (uint32_t bin = 0; bin < SEASONAL_BINS; bin++)
+		rough->bin[bin] = lanes_narrow(lanes_wide(rough->bin[bin]) * level);
+	exact->first *= level;
+	exact->day_mean *= level;
+	exact->long_base *= level;
+	for (uint32_t a = 0; a < SEASONAL_LEVELS; a++)
+		exact->level_base[a] *= level;
+	for (uint32_t order = 0; order < 3; order++) {
+		struct seasonal_ring *ring = &rough->ring[order];
+		for (uint32_t at = 0; at < SEASONAL_RING; at++) {
+			ring->base[at] = lanes_narrow(lanes_wide(ring->base[at]) * level);
+			ring->level[at] = lanes_narrow(lanes_wide(ring->level[at]) / level);
+		}
+	}
+	exact->part_base[0] *= level;
+	exact->part_base[1] *= level;
 }
 
 WEIR_CLONES

@@ -198,3 +198,25 @@ Test(seasonal_edges, a_series_begins_with_its_first_event)
 	check_opening(AGGREGATE_SUM, true);
 	check_opening(AGGREGATE_SUM, false);
 }
+
+/* Tried out for two weeks, then opened: four thousand times as much. */
+Test(seasonal_edges, a_shop_that_opens_is_known_two_weeks_later)
+{
+	static struct shop shop;
+	struct probe probe;
+
+	setup(&shop, &probe, AGGREGATE_COUNT, 5 * MINUTE, 1);
+	for (int k = 0; k < 5 * 2016; k++) {
+		shop.observations.interval++;
+		double shape = shop_shape(fmod(shop_hours(&shop), 168));
+		double mean = (k < 2 * 2016 ? 0.05 : 200) * shape;
+		shop_draw(&shop, 0, mean);
+		probe_step(&probe, &shop);
+		if (k < 4 * 2016)
+			continue;
+		double off = probe.expected[0] / mean;
+		cr_assert(off > 0.5 && off < 2, "%g times what is, at %d", off, k);
+		cr_assert_gt(probe.log10_p[0], -6, "%g at %d", probe.log10_p[0], k);
+	}
+	probe_fini(&probe);
+}
