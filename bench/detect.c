@@ -55,7 +55,8 @@ static const struct kind {
 	double severity;
 	bool sure; /* the window's band is as wide as the day: it may say nothing */
 } all_kinds[KINDS] = {
-	{"seasonal", "detect_seasonal", DETECTOR_SEASONAL, 70, true},
+	/* After eight days, and with the alarm budget of so many slices, it need not be. */
+	{"seasonal", "detect_seasonal", DETECTOR_SEASONAL, 70, false},
 	{"window", "detect_window", DETECTOR_WINDOW, 50, false},
 	{"absence", "detect_absence", DETECTOR_ABSENCE, 75, true},
 	{"rule", "detect_rule", DETECTOR_RULE, 50, true},

@@ -35,6 +35,8 @@
 #define LEVEL_LAST_MIN 40.0
 /* Hours over which the highest score fades. */
 #define FADE_HOURS 24.0
+/* The same of the part that is beyond doubt. */
+#define FADE_SURE_HOURS 1.0
 /* The same after so many hours of calm. */
 #define FADE_CALM_HOURS 6.0
 #define CALM_HOURS 6.0
@@ -181,6 +183,7 @@ static void prepare(struct seasonal_step *step, const struct detector_spec *spec
 	step->edge = header->edge;
 	step->odd = log10_intervals;
 	step->fade = math_exp(-interval_ms / (FADE_HOURS * HOUR_MS));
+	step->fade_sure = math_exp(-interval_ms / (FADE_SURE_HOURS * HOUR_MS));
 	step->fade_calm = math_exp(-interval_ms / (FADE_CALM_HOURS * HOUR_MS));
 	step->calm_after = CALM_HOURS * HOUR_MS / interval_ms;
 	step->bin = place(observations, step->day_bins, &offset);

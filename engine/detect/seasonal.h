@@ -122,12 +122,12 @@ struct seasonal_step {
 	double per_bin;   /* intervals */
 	uint32_t longest; /* window, in intervals */
 	double keep[SEASONAL_LEVELS];
-	double edge;            /* standard deviations to the band's edge */
-	double odd;             /* score from which an interval is no chance: once a week */
-	double fade, fade_calm; /* of `peak`, for an interval; when it is calm */
-	double calm_after;      /* intervals */
-	double powers[5];       /* of the position in the bin, averaged over the interval */
-	uint32_t bin, old_bin;  /* of the week */
+	double edge; /* standard deviations to the band's edge */
+	double odd;  /* score from which an interval is no chance: once a week */
+	double fade, fade_calm, fade_sure; /* of `peak`, for an interval; when it is calm */
+	double calm_after;                 /* intervals */
+	double powers[5];      /* of the position in the bin, averaged over the interval */
+	uint32_t bin, old_bin; /* of the week */
 	bool bin_begins, bin_ends;
 	bool gap; /* intervals were left out before this one */
 	uint64_t pushed;

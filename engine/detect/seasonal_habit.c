@@ -32,6 +32,9 @@
 #define OVER_INTERVALS 6.0
 /* An onset exceeds what is remembered by this. */
 #define ONSET_MARGIN 0.5
+/* and by a part of what lies above this: beyond it, more evidence is no news. */
+#define ONSET_SURE 6.0
+#define ONSET_PART 0.5
 /* Days over which counts fade. */
 #define HABIT_DAYS 28.0
 /* Below this score there is calm. */
@@ -133,11 +136,15 @@ void seasonal_habit_score(struct seasonal_group *group, const struct seasonal_st
 		now->score = lanes_pick(raw > LEVEL_FROM, capped(group, now, raw), raw);
 	follow(group, step, now, raw);
 
-	lanes_mask opens = (now->score > exact->peak + ONSET_MARGIN) & now->there;
+	lanes sure = lanes_max(exact->peak - ONSET_SURE, lanes_all(0));
+	lanes higher = exact->peak + ONSET_MARGIN + ONSET_PART * sure;
+	lanes_mask opens = (now->score > higher) & now->there;
 	now->onset = lanes_where(opens, now->score);
 	exact->calm = lanes_pick(now->score > CALM, lanes_all(0), exact->calm + 1);
 	lanes fade = lanes_pick(exact->calm > step->calm_after, lanes_all(step->fade_calm),
 				lanes_all(step->fade));
-	exact->peak = lanes_pick(now->there, lanes_max(exact->peak * fade, now->score),
-				 exact->peak);
+	/* What was sure is forgotten down to what is. */
+	lanes faded = lanes_min(exact->peak, lanes_all(ONSET_SURE)) * fade +
+		      lanes_max(exact->peak - ONSET_SURE, lanes_all(0)) * step->fade_sure;
+	exact->peak = lanes_pick(now->there, lanes_max(faded, now->score), exact->peak);
 }

@@ -14,8 +14,6 @@
 /* Hours with a severity of 50 or more in a week of one series, where all is well: 1 is said. */
 #define SUBJECT_ALARMS_LEAST 0.3
 #define SUBJECT_ALARMS_MOST 2.0
-/* What it is to do and does not yet: such tests are passed over by name. */
-#define SUBJECT_OWED true
 
 extern const struct detector_ops SUBJECT_SCALAR;
 

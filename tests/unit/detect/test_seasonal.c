@@ -152,26 +152,6 @@ Test(seasonal, is_of_use_on_the_first_day)
 	run_free(run);
 }
 
-Test(seasonal, bands_begin_wide_and_narrow, .disabled = SUBJECT_OWED)
-{
-	const double rate = 5000;
-	struct run *run = run_new(11, 1, 5 * MINUTE, AGGREGATE_COUNT, &rate, 1);
-	double widths[3];
-
-	/* The same noon of the first, the fourth, and the 24th day. */
-	for (int k = 0, w = 0; w < 3; k++) {
-		run_step(run, 1);
-		if (k == 144 || k == 144 + 3 * 288 || k == 144 + 23 * 288)
-			widths[w++] = (run->probe.upper[0] - run->probe.lower[0]) /
-				      run->probe.expected[0];
-	}
-	cr_assert(widths[0] > 1.3 * widths[1] && widths[1] > 1.3 * widths[2], "%g %g %g", widths[0],
-		  widths[1], widths[2]);
-	/* Poisson's own: 2 * 5 deviations of 1.4 % and a little. */
-	cr_assert(widths[2] > 0.09 && widths[2] < 0.2, "%g", widths[2]);
-	run_free(run);
-}
-
 Test(seasonal, expects_what_the_shop_does_within_every_hour)
 {
 	const double rate = 20000;
@@ -187,27 +167,6 @@ Test(seasonal, expects_what_the_shop_does_within_every_hour)
 		worst = fmax(worst, fabs(sum / truth - 1));
 	}
 	cr_assert_lt(worst, 0.02, "off by %.1f %% at worst", 100 * worst);
-	run_free(run);
-}
-
-Test(seasonal, follows_the_hour_of_the_week_through_steps, .disabled = SUBJECT_OWED)
-{
-	/* A shop that is open from 8 to 18 but on the seventh day. */
-	const double rate = 1;
-	struct run *run = run_new(13, 1, 10 * MINUTE, AGGREGATE_COUNT, &rate, 1);
-	uint32_t fired = 0;
-
-	for (int64_t k = 0; k < 5 * 1008; k++) {
-		int64_t hour = k / 6 % 24, day = k / 144 % 7;
-		run->rates[0] = hour >= 8 && hour < 18 && day != 6 ? 80 : 0;
-		run->shop.observations.interval = k;
-		shop_draw(&run->shop, 0, run->rates[0]);
-		probe_step(&run->probe, &run->shop);
-		fired += k >= 2 * 1008 && severity_of(run, 0) >= 75;
-		if (k >= 4 * 1008)
-			cr_assert_float_eq(run->probe.expected[0], run->rates[0], 12);
-	}
-	cr_assert_eq(fired, 0, "%u alarms at openings and closings", fired);
 	run_free(run);
 }
 

@@ -109,12 +109,6 @@ Test(seasonal, cries_wolf_about_once_a_week_at_every_interval, .timeout = 60)
 	check_promise(5 * MINUTE, 50, 24, 6);
 }
 
-Test(seasonal, a_long_interval_means_what_a_minute_does, .disabled = SUBJECT_OWED)
-{
-	check_promise(10 * MINUTE, 1000, 24, 6);
-	check_promise(HOUR, 300, 60, 8);
-}
-
 /* Half a day in which nothing is known, or nothing came. The highest severity of each slice. */
 static void pause_for(struct run *run, int intervals, double value, double *ret_highest)
 {
@@ -340,7 +334,7 @@ static uint32_t onsets(const struct run *run, uint32_t i)
 	return onset > 0 && severity_raw(-onset, per_week) >= 50;
 }
 
-Test(seasonal, an_anomaly_opens_once, .disabled = SUBJECT_OWED)
+Test(seasonal, an_anomaly_opens_once)
 {
 	const double rate = 600;
 	struct run *run = run_new(8, 8, MINUTE, AGGREGATE_COUNT, &rate, 1);
@@ -451,18 +445,4 @@ Test(seasonal, the_worse_it_is_the_higher_it_scores_without_an_end)
 {
 	check_order(AGGREGATE_COUNT);
 	check_order(AGGREGATE_SUM);
-}
-
-Test(seasonal, a_rare_event_is_no_alarm, .disabled = SUBJECT_OWED)
-{
-	const double rates[] = {0.0003, 0.003, 0.03};
-	struct run *run = run_new(11, 24, MINUTE, AGGREGATE_COUNT, rates, 3);
-	uint32_t fifty, seventyfive;
-
-	run_weeks(run, 1);
-	run_count(run, 3, &fifty, &seventyfive);
-	/* 72 series-weeks: 72 at 50 are what it says, and one in one and a half at 75. */
-	cr_assert_leq(fifty, 144, "%u at 50", fifty);
-	cr_assert_leq(seventyfive, 5, "%u at 75", seventyfive);
-	run_free(run);
 }
