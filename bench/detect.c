@@ -22,6 +22,7 @@
 #include "figure.h"
 #include "interval/rollup.h"
 #include "question.h"
+#include "report.h"
 
 #define KINDS 4
 #define BROKEN 20 /* series that stop */
@@ -32,7 +33,7 @@
 struct settings {
 	uint32_t series, interval_s, closes;
 	const char *kinds;
-	bool json;
+	bool json, quick;
 };
 
 struct bench {
@@ -47,6 +48,7 @@ struct bench {
 	double sent;
 	uint64_t fired; /* anomalies of the broken series in the last interval */
 	bool broken, right;
+	struct report report;
 };
 
 static const struct kind {
@@ -56,10 +58,10 @@ static const struct kind {
 	bool sure; /* the window's band is as wide as the day: it may say nothing */
 } all_kinds[KINDS] = {
 	/* After eight days, and with the alarm budget of so many slices, it need not be. */
-	{"seasonal", "detect_seasonal", DETECTOR_SEASONAL, 70, false},
-	{"window", "detect_window", DETECTOR_WINDOW, 50, false},
-	{"absence", "detect_absence", DETECTOR_ABSENCE, 75, true},
-	{"rule", "detect_rule", DETECTOR_RULE, 50, true},
+	{"seasonal", "detect.seasonal", DETECTOR_SEASONAL, 70, false},
+	{"window", "detect.window", DETECTOR_WINDOW, 50, false},
+	{"absence", "detect.absence", DETECTOR_ABSENCE, 75, true},
+	{"rule", "detect.rule", DETECTOR_RULE, 50, true},
 };
 
 static const struct option_row rows[] = {
@@ -89,6 +91,10 @@ static const struct option_row rows[] = {
 	 .min = 1,
 	 .max = FIGURE_RUNS_MAX,
 	 .at = offsetof(struct settings, closes)},
+	{.name = "quick",
+	 .help = "500 series and 8 intervals: to see that it works",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct settings, quick)},
 	{.name = "json",
 	 .help = "one JSON object per figure",
 	 .kind = OPTION_SWITCH,
@@ -306,21 +312,18 @@ static int64_t warm_up(struct bench *bench)
 	return WARM_HOURS * per_hour;
 }
 
-static void print(const struct bench *bench, struct figure *figure)
+static void print(struct bench *bench, struct figure *figure)
 {
 	figure->lossless = bench->right;
-	if (bench->options.json)
-		figure_print_json(figure, stdout);
-	else
-		figure_print(figure, stdout);
+	report_figure(&bench->report, figure);
 }
 
 static void print_all(struct bench *bench, struct figure figures[1 + KINDS], struct figure *close,
 		      struct figure *hour)
 {
-	struct figure rate = {.name = "detect_series", .unit = "series/s"};
-	struct figure each = {.name = "detect_each", .unit = "ns"};
-	struct figure state = {.name = "detect_state", .unit = "bytes"};
+	struct figure rate = {.name = "detect.series", .unit = "series/s"};
+	struct figure each = {.name = "detect.each", .unit = "ns", .cost = true};
+	struct figure state = {.name = "detect.state", .unit = "bytes", .cost = true};
 	double series = bench->options.series, bytes = 0;
 
 	for (uint32_t r = 0; r < close->runs; r++) {
@@ -361,9 +364,9 @@ static int measure_cost(struct bench *bench)
 
 static int measure(struct bench *bench)
 {
-	struct figure figures[1 + KINDS] = {{.name = "detect_rollup", .unit = "ms"}};
-	struct figure close = {.name = "detect_close", .unit = "ms"};
-	struct figure hour = {.name = "detect_close_hour", .unit = "ms"};
+	struct figure figures[1 + KINDS] = {{.name = "detect.rollup", .unit = "ms", .cost = true}};
+	struct figure close = {.name = "detect.close", .unit = "ms", .cost = true};
+	struct figure hour = {.name = "detect.close_hour", .unit = "ms", .cost = true};
 	int64_t per_hour = HOUR_MS / 1000 / bench->options.interval_s;
 	int64_t first = warm_up(bench);
 	double limit = LIMIT_MS_PER_DETECTOR * bench->options.series * bench->banks_count;
@@ -371,8 +374,8 @@ static int measure(struct bench *bench)
 	if (first < 0)
 		return STATUS_UNABLE;
 	for (uint32_t k = 0; k < bench->banks_count; k++)
-		figures[1 + k] = (struct figure){.name = all_kinds[bench->kinds[k]].figure,
-						 .unit = "ms"};
+		figures[1 + k] = (struct figure){
+			.name = all_kinds[bench->kinds[k]].figure, .unit = "ms", .cost = true};
 	for (uint32_t n = 0; n < bench->options.closes; n++) {
 		double ms[1 + KINDS], sum = 0;
 		bench->broken = n + 1 == bench->options.closes;
@@ -389,7 +392,7 @@ static int measure(struct bench *bench)
 		sure += all_kinds[bench->kinds[k]].sure;
 	bench->right = bench->right && bench->fired >= BROKEN * sure;
 	if (close.runs == 0)
-		close = hour, close.name = "detect_close", hour.runs = 0;
+		close = hour, close.name = "detect.close", hour.runs = 0;
 	print_all(bench, figures, &close, &hour);
 	if (!bench->right)
 		fprintf(stderr,
@@ -410,7 +413,12 @@ static int run(void *self, int count, char **operands)
 		return options_wrong(&bench_detect.options,
 				     "--interval: an hour is no multiple of %u s",
 				     settings->interval_s);
+	if (settings->quick) {
+		bench.options.series = 500;
+		bench.options.closes = 8;
+	}
 	int status = STATUS_UNABLE;
+	report_begin(&bench.report, settings->json, NULL);
 	if (make(&bench))
 		status = measure(&bench);
 	if (status == STATUS_GOOD && strstr(settings->kinds, all_kinds[0].name))
@@ -419,6 +427,8 @@ static int run(void *self, int count, char **operands)
 		fprintf(stderr, "weir-bench: not enough memory, or no detector named; ask for "
 				"fewer series, or for detectors by their names\n");
 	destroy(&bench);
+	if (status != STATUS_UNABLE)
+		report_end(&bench.report);
 	return status;
 }
 

@@ -141,9 +141,12 @@ bool detect_cost(struct figure ret_figures[COST_FIGURES])
 				      .learn_intervals = 1},
 			     .chance = 42,
 			     .same = true};
-	ret_figures[COST_SCALAR] = (struct figure){.name = "detect_scalar", .unit = "ns"};
-	ret_figures[COST_VECTOR] = (struct figure){.name = "detect_vector", .unit = "ns"};
-	ret_figures[COST_STATE] = (struct figure){.name = "detect_series_state", .unit = "bytes"};
+	ret_figures[COST_SCALAR] =
+		(struct figure){.name = "detect.scalar", .unit = "ns", .cost = true};
+	ret_figures[COST_VECTOR] =
+		(struct figure){.name = "detect.vector", .unit = "ns", .cost = true};
+	ret_figures[COST_STATE] =
+		(struct figure){.name = "detect.series_state", .unit = "bytes", .cost = true};
 	bool made = begin(&cost);
 	for (int64_t day = 0; made && day < WARM_DAYS + DAYS; day++) {
 		play(&cost, day);

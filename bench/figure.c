@@ -23,11 +23,6 @@ static int compare(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-struct summary {
-	double value, min, max, limit, ratio;
-	bool limited;
-};
-
 static double median(const double *values, uint32_t count)
 {
 	double sorted[FIGURE_RUNS_MAX];
@@ -38,38 +33,124 @@ static double median(const double *values, uint32_t count)
 	return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
 }
 
-static struct summary summarize(const struct figure *figure)
+static bool has_limit(const struct figure *figure)
+{
+	for (uint32_t i = 0; i < figure->runs; i++)
+		if (!(figure->limits[i] > 0))
+			return false;
+	return figure->runs > 0;
+}
+
+double figure_value(const struct figure *figure)
+{
+	return median(figure->values, figure->runs);
+}
+
+double figure_limit(const struct figure *figure)
+{
+	return has_limit(figure) ? median(figure->limits, figure->runs) : 0;
+}
+
+double figure_ratio(const struct figure *figure)
 {
 	double ratios[FIGURE_RUNS_MAX];
-	struct summary summary = {.limited = figure->runs > 0};
-	for (uint32_t i = 0; i < figure->runs; i++) {
-		double value = figure->values[i];
-		summary.min = i == 0 || value < summary.min ? value : summary.min;
-		summary.max = i == 0 || value > summary.max ? value : summary.max;
-		summary.limited = summary.limited && figure->limits[i] > 0;
-		ratios[i] = figure->limits[i] > 0 ? value / figure->limits[i] : 0;
+	if (!has_limit(figure))
+		return 0;
+	for (uint32_t i = 0; i < figure->runs; i++)
+		ratios[i] = figure->values[i] / figure->limits[i];
+	return median(ratios, figure->runs);
+}
+
+double figure_min(const struct figure *figure)
+{
+	double min = figure->runs ? figure->values[0] : 0;
+	for (uint32_t i = 1; i < figure->runs; i++)
+		min = figure->values[i] < min ? figure->values[i] : min;
+	return min;
+}
+
+double figure_max(const struct figure *figure)
+{
+	double max = figure->runs ? figure->values[0] : 0;
+	for (uint32_t i = 1; i < figure->runs; i++)
+		max = figure->values[i] > max ? figure->values[i] : max;
+	return max;
+}
+
+bool figure_void(const struct figure *figure, char why[160])
+{
+	char limit[32], row[32];
+	double of_row = figure->row > 0 ? figure_limit(figure) / figure->row : 0;
+	why[0] = '\0';
+	if (!(of_row > 0))
+		return false;
+	if (figure->cost ? of_row * FIGURE_ROW_PART <= 1 : of_row >= FIGURE_ROW_PART)
+		return false;
+	snprintf(why, 160, "the limit is %s, %.2f of the %s that its program is known for",
+		 figure_scaled(figure_limit(figure), limit), of_row,
+		 figure_scaled(figure->row, row));
+	return true;
+}
+
+void figure_json_text(const char *text, FILE *out)
+{
+	fputc('"', out);
+	for (; *text; text++) {
+		unsigned char byte = (unsigned char)*text;
+		if (byte == '"' || byte == '\\')
+			fputc('\\', out);
+		if (byte < 0x20)
+			fprintf(out, "\\u%04x", byte);
+		else
+			fputc(byte, out);
 	}
-	summary.value = median(figure->values, figure->runs);
-	summary.limit = median(figure->limits, figure->runs);
-	summary.ratio = median(ratios, figure->runs);
-	return summary;
+	fputc('"', out);
+}
+
+static const char *json_lossless(const struct figure *figure)
+{
+	if (figure->keeps_nothing)
+		return "null";
+	return figure->lossless ? "true" : "false";
+}
+
+static void print_absent_json(const struct figure *figure, FILE *out)
+{
+	fprintf(out,
+		"{\"name\":\"%s\",\"value\":null,\"unit\":\"%s\",\"limit\":null,\"ratio\":null,"
+		"\"min\":null,\"max\":null,\"runs\":0,\"lossless\":null,\"absent\":",
+		figure->name, figure->unit);
+	figure_json_text(figure->absent, out);
+	fputs("}\n", out);
 }
 
 void figure_print_json(const struct figure *figure, FILE *out)
 {
-	struct summary s = summarize(figure);
-	fprintf(out, "{\"name\":\"%s\",\"value\":%.6g,\"unit\":\"%s\"", figure->name, s.value,
-		figure->unit);
-	if (s.limited)
-		fprintf(out, ",\"limit\":%.6g,\"ratio\":%.4f", s.limit, s.ratio);
-	else
+	char why[160];
+	if (figure->absent) {
+		print_absent_json(figure, out);
+		return;
+	}
+	bool voided = figure_void(figure, why);
+	fprintf(out, "{\"name\":\"%s\",\"value\":%.6g,\"unit\":\"%s\"", figure->name,
+		figure_value(figure), figure->unit);
+	if (!has_limit(figure))
 		fprintf(out, ",\"limit\":null,\"ratio\":null");
-	fprintf(out, ",\"min\":%.6g,\"max\":%.6g,\"runs\":%u,\"lossless\":%s}\n", s.min, s.max,
-		figure->runs, figure->lossless ? "true" : "false");
+	else if (voided)
+		fprintf(out, ",\"limit\":%.6g,\"ratio\":null", figure_limit(figure));
+	else
+		fprintf(out, ",\"limit\":%.6g,\"ratio\":%.4f", figure_limit(figure),
+			figure_ratio(figure));
+	fprintf(out, ",\"min\":%.6g,\"max\":%.6g,\"runs\":%u,\"lossless\":%s", figure_min(figure),
+		figure_max(figure), figure->runs, json_lossless(figure));
+	if (voided) {
+		fputs(",\"void\":", out);
+		figure_json_text(why, out);
+	}
+	fputs("}\n", out);
 }
 
-/* 83100000 as "83.1 M". */
-static const char *scaled(double value, char text[32])
+const char *figure_scaled(double value, char text[32])
 {
 	static const char *const units[] = {"", " k", " M", " G"};
 	uint32_t unit = 0;
@@ -83,12 +164,23 @@ static const char *scaled(double value, char text[32])
 
 void figure_print(const struct figure *figure, FILE *out)
 {
-	struct summary s = summarize(figure);
-	char value[32], min[32], max[32], limit[32];
-	fprintf(out, "%-22s %9s %-9s (%s .. %s, %u run%s)", figure->name, scaled(s.value, value),
-		figure->unit, scaled(s.min, min), scaled(s.max, max), figure->runs,
-		figure->runs == 1 ? "" : "s");
-	if (s.limited)
-		fprintf(out, "  %.0f %% of %s", s.ratio * 100, scaled(s.limit, limit));
+	char value[32], min[32], max[32], limit[32], why[160];
+	if (figure->absent) {
+		fprintf(out, "%-26s %9s %s\n", figure->name, "absent:", figure->absent);
+		return;
+	}
+	fprintf(out, "%-26s %9s %-9s (%s .. %s, %u run%s)", figure->name,
+		figure_scaled(figure_value(figure), value), figure->unit,
+		figure_scaled(figure_min(figure), min), figure_scaled(figure_max(figure), max),
+		figure->runs, figure->runs == 1 ? "" : "s");
+	bool voided = figure_void(figure, why);
+	if (voided)
+		fprintf(out, "  VOID: %s", why);
+	else if (has_limit(figure) && figure->cost)
+		fprintf(out, "  %.2f x %s", figure_ratio(figure),
+			figure_scaled(figure_limit(figure), limit));
+	else if (has_limit(figure))
+		fprintf(out, "  %.0f %% of %s", figure_ratio(figure) * 100,
+			figure_scaled(figure_limit(figure), limit));
 	fputc('\n', out);
 }

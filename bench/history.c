@@ -22,6 +22,7 @@
 #include "figure.h"
 #include "interval/history.h"
 #include "question.h"
+#include "report.h"
 
 #define DAY_MS INT64_C(86400000)
 #define START_MS INT64_C(1735689600000) /* 2025-01-01 */
@@ -31,7 +32,7 @@
 struct settings {
 	const char *directory;
 	uint32_t days, series, interval_s, reads;
-	bool json, keep, sums;
+	bool json, keep, sums, quick;
 };
 
 static const struct option_row option_rows[] = {
@@ -72,6 +73,10 @@ static const struct option_row option_rows[] = {
 	 .min = 1,
 	 .max = FIGURE_RUNS_MAX,
 	 .at = offsetof(struct settings, reads)},
+	{.name = "quick",
+	 .help = "2 days of 100 series: to see that it works",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct settings, quick)},
 	{.name = "json",
 	 .help = "one JSON object per figure",
 	 .kind = OPTION_SWITCH,
@@ -243,13 +248,10 @@ static double read_once(const char *path, const struct settings *options, uint32
 	return took;
 }
 
-static void print(struct figure *figure, const struct settings *options, bool whole)
+static void print(struct report *report, struct figure *figure, bool whole)
 {
 	figure->lossless = whole;
-	if (options->json)
-		figure_print_json(figure, stdout);
-	else
-		figure_print(figure, stdout);
+	report_figure(report, figure);
 }
 
 /* A chart's thousand points, and a week interval by interval. */
@@ -262,7 +264,7 @@ static const struct span {
 	     {"history_400d_cold", "history_400d", 400, false},
 	     {"history_7d_whole_cold", "history_7d_whole", 7, true}};
 
-static bool read_all(const char *path, const struct settings *options)
+static bool read_all(const char *path, const struct settings *options, struct report *report)
 {
 	bool whole = true;
 
@@ -270,7 +272,8 @@ static bool read_all(const char *path, const struct settings *options)
 		const struct span *span = &spans[i / 2];
 		bool warm = i % 2;
 		int64_t step_ms = span->intervals ? (int64_t)options->interval_s * 1000 : 0;
-		struct figure figure = {.name = warm ? span->warm : span->cold, .unit = "ms"};
+		struct figure figure = {
+			.name = warm ? span->warm : span->cold, .unit = "ms", .cost = true};
 		for (uint32_t r = 0; r < options->reads && r < FIGURE_RUNS_MAX; r++) {
 			uint32_t series = r * 37 % options->series;
 			if (!warm)
@@ -280,12 +283,12 @@ static bool read_all(const char *path, const struct settings *options)
 				return false;
 			figure_add(&figure, took * 1e3, READ_MS);
 		}
-		print(&figure, options, whole);
+		print(report, &figure, whole);
 	}
 	return whole;
 }
 
-static int measure(const struct settings *options, const char *path)
+static int measure(const struct settings *options, const char *path, struct report *report)
 {
 	struct history_metric metric = {
 		.name = "orders",
@@ -320,24 +323,30 @@ static int measure(const struct settings *options, const char *path)
 		return STATUS_UNABLE;
 	}
 	struct figure points = {.name = "history_points", .unit = "points/s"};
-	struct figure bytes = {.name = "history_bytes", .unit = "bytes"};
+	struct figure bytes = {.name = "history_bytes", .unit = "bytes", .cost = true};
 	figure_add(&points, (double)counters.rows / took, 0);
 	figure_add(&bytes, (double)st.st_size, expected_bytes(options, metric.kind));
 	bool whole = counters.lost_closes == 0 && counters.damaged_chunks == 0;
-	print(&points, options, whole);
-	print(&bytes, options, whole);
-	return read_all(path, options) && whole ? STATUS_GOOD : STATUS_LOSSY;
+	print(report, &points, whole);
+	print(report, &bytes, whole);
+	return read_all(path, options, report) ? report_end(report) : STATUS_LOSSY;
 }
 
 static int run(void *self, int count, char **operands)
 {
-	const struct settings *settings = self;
+	struct settings *settings = self;
+	struct report report;
 	char path[4096], other[4200];
 
 	(void)count;
 	(void)operands;
 	snprintf(path, sizeof(path), "%s/history-bench-%d.db", settings->directory, (int)getpid());
-	int status = measure(settings, path);
+	if (settings->quick) {
+		settings->days = 2;
+		settings->series = 100;
+	}
+	report_begin(&report, settings->json, settings->directory);
+	int status = measure(settings, path, &report);
 	static const char *const endings[] = {"", "-wal", "-shm"};
 	for (size_t i = 0; i < 3 && !settings->keep; i++) {
 		snprintf(other, sizeof(other), "%s%s", path, endings[i]);

@@ -25,6 +25,7 @@
 #include "plan.h"
 #include "producer.h"
 #include "question.h"
+#include "report.h"
 #include "server.h"
 #include "status.h"
 #include "tally.h"
@@ -38,7 +39,7 @@ struct settings {
 	const char *directory, *weird, *weirctl;
 	const char *interval, *durability, *io;
 	uint32_t seconds, producers, series, ring_events, lanes, shards, batch, runs, limit_mib;
-	bool json, keep;
+	bool json, keep, quick;
 };
 
 enum figure_name {
@@ -58,6 +59,7 @@ struct ingest {
 	char run[2600];                  /* directory of this run */
 	char why[2000];
 	struct figure figures[FIGURES];
+	struct report report;
 	bool lossless;
 };
 
@@ -169,6 +171,10 @@ static const struct option_row rows[] = {
 	 .help = "leave the data of the last run in place",
 	 .kind = OPTION_SWITCH,
 	 .at = offsetof(struct settings, keep)},
+	{.name = "quick",
+	 .help = "1 s, once, 2000 series and a small ring: to see that it works",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct settings, quick)},
 	{.name = "json",
 	 .help = "one JSON object for each figure",
 	 .kind = OPTION_SWITCH,
@@ -316,7 +322,7 @@ static double best(const struct disk_rate *rate)
 	return rate->overwrite > rate->fresh ? rate->overwrite : rate->fresh;
 }
 
-static void report(struct ingest *ingest, const struct run *run, uint64_t log_bytes)
+static void add_figures(struct ingest *ingest, const struct run *run, uint64_t log_bytes)
 {
 	double seconds = (double)(run->durable_ns - run->first_ns) * 1e-9;
 	double limit = (best(&run->before) + best(&run->after)) / 2;
@@ -367,7 +373,7 @@ static int measure(struct ingest *ingest, struct run *run)
 	ingest->lossless = ingest->lossless && exact;
 	if (!exact)
 		fprintf(stderr, "weir-bench: NOT LOSSLESS: %s\n", ingest->why);
-	report(ingest, run, log_bytes);
+	add_figures(ingest, run, log_bytes);
 	return 0;
 }
 
@@ -422,28 +428,30 @@ static void print_figures(struct ingest *ingest)
 {
 	for (uint32_t i = 0; i < FIGURES; i++) {
 		ingest->figures[i].lossless = ingest->lossless;
-		if (ingest->options.json)
-			figure_print_json(&ingest->figures[i], stdout);
-		else
-			figure_print(&ingest->figures[i], stdout);
+		report_figure(&ingest->report, &ingest->figures[i]);
 	}
-	if (!ingest->options.json)
-		printf("%s%s\n",
-		       ingest->lossless ? "lossless: every event was found again" : "NOT LOSSLESS",
-		       ingest->weirctl[0] ? ""
-					  : " (no weirctl here to verify the log a second time)");
+	if (!ingest->weirctl[0])
+		report_note(&ingest->report, "no weirctl here to verify the log a second time");
+}
+
+static void make_quick(struct settings *settings)
+{
+	settings->seconds = settings->runs = 1;
+	settings->series = 2000;
+	settings->ring_events = 16384;
+	settings->limit_mib = 64;
 }
 
 static int run(void *self, int count, char **operands)
 {
 	static struct ingest ingest = {
-		.figures = {[EVENTS] = {.name = "ingest_events", .unit = "events/s"},
-			    [BYTES] = {.name = "ingest_bytes", .unit = "B/s"},
-			    [ENGINE_CPU] = {.name = "ingest_engine_cpu", .unit = "cores"},
-			    [ENGINE_MEMORY] = {.name = "ingest_engine_memory", .unit = "B"},
-			    [PRODUCER] = {.name = "ingest_producer", .unit = "ns/event"},
-			    [DISK_FRESH] = {.name = "disk_fresh", .unit = "B/s"},
-			    [DISK_OVER] = {.name = "disk_overwrite", .unit = "B/s"}},
+		.figures = {[EVENTS] = {.name = "ingest.durable", .unit = "events/s"},
+			    [BYTES] = {.name = "ingest.bytes", .unit = "B/s"},
+			    [ENGINE_CPU] = {.name = "ingest.engine_cpu", .unit = "cores"},
+			    [ENGINE_MEMORY] = {.name = "ingest.engine_memory", .unit = "B"},
+			    [PRODUCER] = {.name = "ingest.producer", .unit = "ns/event"},
+			    [DISK_FRESH] = {.name = "disk.fresh", .unit = "B/s"},
+			    [DISK_OVER] = {.name = "disk.overwrite", .unit = "B/s"}},
 		.lossless = true,
 	};
 	const struct settings *settings = self;
@@ -451,6 +459,9 @@ static int run(void *self, int count, char **operands)
 	(void)count;
 	(void)operands;
 	ingest.options = *settings;
+	if (settings->quick)
+		make_quick(&ingest.options);
+	settings = &ingest.options;
 	if (settings->ring_events & (settings->ring_events - 1))
 		return options_wrong(&bench_ingest.options, "--ring: %u is not a power of two",
 				     settings->ring_events);
@@ -461,6 +472,8 @@ static int run(void *self, int count, char **operands)
 	if (r == 0)
 		r = disk_check(settings->directory, SPARE_BYTES + settings->seconds * BYTES_PER_S,
 			       &free_bytes, ingest.why, sizeof(ingest.why));
+	if (r == 0)
+		report_begin(&ingest.report, settings->json, settings->directory);
 	for (uint32_t i = 0; r == 0 && i < settings->runs; i++)
 		r = run_once(&ingest, i + 1 == settings->runs);
 	if (r < 0) {
@@ -468,7 +481,7 @@ static int run(void *self, int count, char **operands)
 		return STATUS_UNABLE;
 	}
 	print_figures(&ingest);
-	return ingest.lossless ? STATUS_GOOD : STATUS_LOSSY;
+	return report_end(&ingest.report);
 }
 
 static const struct settings defaults = {.directory = ".",
@@ -486,7 +499,7 @@ static const struct settings defaults = {.directory = ".",
 
 static const struct option_example examples[] = {
 	{"weir-bench ingest --dir /var/tmp", "On the disk that holds /var/tmp"},
-	{"weir-bench ingest --seconds 1 --runs 1 --json", "A quick look"},
+	{"weir-bench ingest --quick --json", "Does it work here?"},
 };
 
 const struct command bench_ingest = {

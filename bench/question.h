@@ -1,19 +1,14 @@
 /*
  * question: what weir-bench can measure. Each is a command (tools/program.h) in a file of its own:
- * to add one, define `const struct command bench_NAME`, give it a row in QUESTIONS and its file in
- * meson.build a name.
+ * to add one, define `const struct command bench_NAME` in NAME.c and add NAME to
+ * weir_bench_questions in meson.build, of which the build makes QUESTIONS.
  */
 #ifndef BENCH_QUESTION_H
 #define BENCH_QUESTION_H
 
 #include "program.h"
+#include "questions.h"
 #include "status.h"
-
-#define QUESTIONS(ROW)                                                                             \
-	ROW(ingest)                                                                                \
-	ROW(history)                                                                               \
-	ROW(detect)                                                                                \
-	ROW(quality)
 
 #define QUESTION_DECLARE(name) extern const struct command bench_##name;
 QUESTIONS(QUESTION_DECLARE)
