@@ -58,28 +58,21 @@ void plan_start(const struct plan *plan, struct plan_cursor *ret_cursor)
 	*ret_cursor = (struct plan_cursor){.plan = plan};
 }
 
-static uint32_t common_factor(uint32_t a, uint32_t b)
-{
-	while (b) {
-		uint32_t rest = a % b;
-		a = b;
-		b = rest;
-	}
-	return a;
-}
-
-void plan_round(struct plan_cursor *cursor)
+void plan_turn(struct plan_cursor *cursor)
 {
 	const struct plan *plan = cursor->plan;
+	if (cursor->rest) {
+		cursor->at = plan->order;
+		cursor->end = plan->order + cursor->rest;
+		cursor->rest = 0;
+		return;
+	}
 	uint64_t round = cursor->next_round++;
-	uint64_t random = mix(round << 16 | plan->producer);
-	cursor->left = plan->series;
+	uint32_t start = (uint32_t)(mix(round << 16 | plan->producer) % plan->series);
 	cursor->base = (uint32_t)round + plan->producer;
-	cursor->at = (uint32_t)(random % plan->series);
-	do {
-		random = mix(random);
-		cursor->stride = 1 + (uint32_t)(random % (plan->series - 1));
-	} while (common_factor(plan->series, cursor->stride) != 1);
+	cursor->at = plan->order + start;
+	cursor->end = plan->order + plan->series;
+	cursor->rest = start;
 }
 
 /* The sum of what series `index` has in rounds from .. from + count - 1, count < PLAN_VALUES. */

@@ -110,10 +110,14 @@ static weir *open_weir(const struct producer_options *options, struct producer_r
 
 static void emit_one_by_one(weir *w, struct plan_cursor *cursor, uint32_t count)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t value, index = plan_next(cursor, &value);
+	while (count > 0) {
+		const uint32_t *indexes;
+		uint32_t now = plan_take(cursor, count, &indexes);
 		/* What is not taken shows in the ledger. */
-		(void)weir_emit(w, (int)index + 1, (double)value);
+		for (uint32_t i = 0; i < now; i++)
+			(void)weir_emit(w, (int)indexes[i] + 1,
+					(double)plan_value(cursor, indexes[i]));
+		count -= now;
 	}
 }
 
@@ -121,12 +125,13 @@ static void emit_batches(weir *w, struct plan_cursor *cursor, uint32_t count, ui
 {
 	struct weir_sample samples[PRODUCER_BATCH_MAX];
 	while (count > 0) {
-		uint32_t now = count < batch ? count : batch;
-		for (uint32_t i = 0; i < now; i++) {
-			uint32_t value, index = plan_next(cursor, &value);
-			samples[i] = (struct weir_sample){.series = (int)index + 1,
-							  .value = (double)value};
-		}
+		const uint32_t *indexes;
+		uint32_t now = plan_take(cursor, count < batch ? count : batch, &indexes);
+		for (uint32_t i = 0; i < now; i++)
+			samples[i] = (struct weir_sample){
+				.series = (int)indexes[i] + 1,
+				.value = (double)plan_value(cursor, indexes[i]),
+			};
 		(void)weir_emit_many(w, samples, now);
 		count -= now;
 	}

@@ -1,0 +1,288 @@
+/*
+ * ingest_run: one case of ingest, measured once; see ingest_run.h. The disk's own limit is measured
+ * right before and after, because on shared machines it changes by the minute.
+ */
+#include "ingest_run.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "plan.h"
+#include "producer.h"
+#include "server.h"
+#include "tally.h"
+
+/* Of disk for each second of a run; what is more than this, the run must not need. */
+#define BYTES_PER_S (UINT64_C(2000) << 20)
+#define SPARE_BYTES (UINT64_C(2) << 30)
+/* Of disk for an event at most, all costs included. */
+#define EVENT_BYTES 20u
+
+struct run {
+	const struct ingest_place *place;
+	const struct ingest_case *with;
+	struct ingest_outcome *outcome;
+	char *why;
+	size_t why_bytes;
+	char directory[4200];
+	struct producers *producers;
+	struct server server;
+};
+
+int ingest_place_init(struct ingest_place *place, const char *directory, const char *weird,
+		      const char *weirctl, char *why, size_t why_bytes)
+{
+	char resolved[PATH_MAX];
+	/* Absolute: the configuration takes paths from where its file lies. */
+	const char *is = realpath(directory, resolved) ? resolved : directory;
+	if (snprintf(place->directory, sizeof(place->directory), "%s", is) >=
+	    (int)sizeof(place->directory)) {
+		snprintf(why, why_bytes, "%s: %s", directory, strerror(ENAMETOOLONG));
+		return -ENAMETOOLONG;
+	}
+	if (program_find(weird, "weird", place->weird, sizeof(place->weird)) < 0) {
+		snprintf(why, why_bytes, "%s: no such program; build it, or name it with --weird",
+			 weird ? weird : "weird");
+		return -ENOENT;
+	}
+	if (program_find(weirctl, "weirctl", place->weirctl, sizeof(place->weirctl)) == 0)
+		return 0;
+	place->weirctl[0] = '\0';
+	if (!weirctl)
+		return 0;
+	snprintf(why, why_bytes, "%s: no such program", weirctl);
+	return -ENOENT;
+}
+
+int ingest_disk_check(const struct ingest_place *place, uint64_t ms, char *why, size_t why_bytes)
+{
+	uint64_t free_bytes;
+	return disk_check(place->directory, SPARE_BYTES + ms * BYTES_PER_S / 1000, &free_bytes, why,
+			  why_bytes);
+}
+
+double ingest_disk_limit(const struct ingest_outcome *outcome)
+{
+	double before = outcome->before.overwrite, after = outcome->after.overwrite;
+	if (outcome->before.fresh > before)
+		before = outcome->before.fresh;
+	if (outcome->after.fresh > after)
+		after = outcome->after.fresh;
+	return (before + after) / 2;
+}
+
+static void sum_up(struct run *run, uint64_t *ret_shortest_ns)
+{
+	uint64_t first_ns = UINT64_MAX, durable_ns = 0, emit_ns = 0;
+	*ret_shortest_ns = UINT64_MAX;
+	for (uint32_t i = 0; i < run->producers->count; i++) {
+		const struct producer_report *report = &run->producers->reports[i];
+		uint64_t ns = report->last_ns - report->first_ns;
+		first_ns = report->first_ns < first_ns ? report->first_ns : first_ns;
+		durable_ns = report->durable_ns > durable_ns ? report->durable_ns : durable_ns;
+		*ret_shortest_ns = ns < *ret_shortest_ns ? ns : *ret_shortest_ns;
+		run->outcome->events += report->events;
+		emit_ns += ns;
+	}
+	run->outcome->seconds = (double)(durable_ns - first_ns) * 1e-9;
+	run->outcome->emit_ns = (double)emit_ns / (double)run->outcome->events;
+}
+
+/* The measured part: from the first emit until everything is durable. */
+static int emit_all(struct run *run)
+{
+	struct server_usage from, to;
+	uint64_t free_bytes, shortest_ns;
+	int r = disk_check(run->directory, SPARE_BYTES, &free_bytes, run->why, run->why_bytes);
+	if (r < 0)
+		return r;
+	const struct producer_options with = {
+		.socket = run->server.socket,
+		.series = run->with->series,
+		.ring_events = run->with->ring_events,
+		.batch = run->with->batch,
+		.run_ns = run->with->run_ms * UINT64_C(1000000),
+		/* Never fill a disk that others need. */
+		.events_max = (free_bytes - SPARE_BYTES) / EVENT_BYTES / run->with->producers,
+		.attach_ms = 30000,
+		.durable_ms = 60000,
+	};
+	run->producers = producers_start(&with, run->with->producers, run->why, run->why_bytes);
+	if (!run->producers)
+		return -EIO;
+	server_usage(&run->server, &from);
+	r = producers_run(run->producers, &with, run->why, run->why_bytes);
+	server_usage(&run->server, &to);
+	if (r < 0)
+		return r;
+	sum_up(run, &shortest_ns);
+	run->outcome->cpu_s = to.cpu_s - from.cpu_s;
+	run->outcome->peak_bytes = to.peak_bytes;
+	if (shortest_ns >= with.run_ns)
+		return 0;
+	snprintf(run->why, run->why_bytes,
+		 "%s had no room for %.1f seconds; name another directory with --dir",
+		 run->place->directory, run->with->run_ms * 1e-3);
+	return -ENOSPC;
+}
+
+/* The producers' own books: nothing dropped, refused or lost, all of it durable. */
+static bool ledger_exact(struct run *run)
+{
+	for (uint32_t i = 0; i < run->producers->count; i++) {
+		const struct producer_report *report = &run->producers->reports[i];
+		const struct weir_ledger *l = &report->ledger;
+		if (l->attempted == report->events && l->published == l->attempted &&
+		    l->persisted == l->attempted && l->durable == l->attempted && !l->dropped &&
+		    !l->rejected && !l->lost)
+			continue;
+		snprintf(run->outcome->missing, sizeof(run->outcome->missing),
+			 "producer %u: attempted %llu, published %llu, persisted %llu, "
+			 "durable %llu, dropped %llu, rejected %llu, lost %llu",
+			 i, (unsigned long long)l->attempted, (unsigned long long)l->published,
+			 (unsigned long long)l->persisted, (unsigned long long)l->durable,
+			 (unsigned long long)l->dropped, (unsigned long long)l->rejected,
+			 (unsigned long long)l->lost);
+		return false;
+	}
+	return true;
+}
+
+/* Read the log back. False: something is missing, doubled or different; `missing` says what. */
+static bool log_exact(struct run *run)
+{
+	struct plan plans[PRODUCERS_MAX] = {0};
+	uint64_t sent[PRODUCERS_MAX];
+	struct tally_result result = {0};
+	struct ingest_outcome *outcome = run->outcome;
+	uint32_t count = run->producers->count;
+	int r = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		sent[i] = run->producers->reports[i].events;
+		if (plan_init(&plans[i], run->with->series, i) < 0)
+			r = -ENOMEM;
+	}
+	if (r == 0)
+		r = tally_log(run->server.data, run->with->lanes, plans, count, sent, &result,
+			      outcome->missing, sizeof(outcome->missing));
+	for (uint32_t i = 0; i < count; i++)
+		plan_fini(&plans[i]);
+	outcome->log_bytes = result.log_bytes;
+	if (r < 0)
+		return false;
+	if (result.events == outcome->events && !result.wrong_events && !result.wrong_series &&
+	    !result.rejected && !result.gaps)
+		return true;
+	snprintf(outcome->missing, sizeof(outcome->missing),
+		 "the log: %llu events of %llu, %llu wrong, %llu series wrong, %llu rejected, %llu "
+		 "gaps; first: %s",
+		 (unsigned long long)result.events, (unsigned long long)outcome->events,
+		 (unsigned long long)result.wrong_events, (unsigned long long)result.wrong_series,
+		 (unsigned long long)result.rejected, (unsigned long long)result.gaps,
+		 result.first_wrong);
+	return false;
+}
+
+static bool verify_agrees(struct run *run)
+{
+	char said[500];
+	if (!run->place->weirctl[0])
+		return true;
+	int r = program_verify(run->place->weirctl, run->server.data, said, sizeof(said));
+	if (r == 0)
+		return true;
+	snprintf(run->outcome->missing, sizeof(run->outcome->missing), "weirctl verify: %s %d: %s",
+		 r < 0 ? "error" : "exit status", r < 0 ? -r : r, said);
+	return false;
+}
+
+static int limit(struct run *run, struct disk_rate *ret_rate)
+{
+	return run->place->limit_mib
+		       ? disk_measure(run->directory, (uint64_t)run->place->limit_mib << 20,
+				      ret_rate, run->why, run->why_bytes)
+		       : 0;
+}
+
+/* In a directory of its own. 0: measured (outcome->lossless says whether to believe it). */
+static int measure(struct run *run)
+{
+	const struct server_options with = {
+		.program = run->place->weird,
+		.directory = run->directory,
+		.lanes = run->with->lanes,
+		.shards = run->with->shards,
+		.series_max = run->with->series,
+		.ring_events = run->with->ring_events,
+		.producers = run->with->producers,
+		.interval = run->with->interval,
+		.durability = run->with->durability,
+		.io = run->with->io,
+	};
+	int r = limit(run, &run->outcome->before);
+	if (r == 0)
+		r = server_start(&run->server, &with, run->why, run->why_bytes);
+	if (r == 0)
+		r = emit_all(run);
+	if (r < 0)
+		return r;
+	r = server_stop(&run->server, 60000, run->why, run->why_bytes);
+	if (r == 0)
+		r = limit(run, &run->outcome->after);
+	if (r < 0)
+		return r;
+	run->outcome->lossless = ledger_exact(run) && log_exact(run) && verify_agrees(run);
+	if (!producers_interrupted())
+		return 0;
+	snprintf(run->why, run->why_bytes, "interrupted");
+	return -EINTR;
+}
+
+/* Remove what the run wrote: our own directory, made by mkdtemp. */
+static void remove_run(const char *directory)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		execlp("rm", "rm", "-rf", "--", directory, (char *)NULL);
+		_exit(127);
+	}
+	int status;
+	if (pid > 0)
+		waitpid(pid, &status, 0);
+}
+
+int ingest_measure(const struct ingest_place *place, const struct ingest_case *with,
+		   struct ingest_outcome *ret_outcome, char *why, size_t why_bytes)
+{
+	struct run run = {.place = place,
+			  .with = with,
+			  .outcome = ret_outcome,
+			  .why = why,
+			  .why_bytes = why_bytes};
+	char ignored[200];
+
+	*ret_outcome = (struct ingest_outcome){0};
+	int r = ingest_disk_check(place, with->run_ms, why, why_bytes);
+	if (r < 0)
+		return r;
+	snprintf(run.directory, sizeof(run.directory), "%s/weir-bench-XXXXXX", place->directory);
+	if (!mkdtemp(run.directory)) {
+		snprintf(why, why_bytes, "%s: %s", place->directory, strerror(errno));
+		return -EIO;
+	}
+	r = measure(&run);
+	if (r == 0 && !ret_outcome->lossless)
+		fprintf(stderr, "weir-bench: NOT LOSSLESS: %s\n", ret_outcome->missing);
+	producers_stop(run.producers);
+	server_stop(&run.server, 10000, ignored, sizeof(ignored));
+	if (place->keep)
+		fprintf(stderr, "weir-bench: the data are in %s\n", run.directory);
+	else
+		remove_run(run.directory);
+	return r;
+}
