@@ -9,15 +9,10 @@
  * Never:  uses the engine's drain, cells or writer, whose limit it is. Of the engine it has only
  *         the CRC and the way to the disk.
  */
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("trapping-math") /* minimum and maximum stay in the registers of numbers */
-#endif
-
 #include "limit_lane.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/crc32c.h"
+#include "limit_cells.h"
 #include "log/io.h"
 #include "plan.h"
 #include "producer.h"
@@ -46,14 +42,9 @@
 /* Events worked on at once: they stay in the first-level cache between copy, cells and CRC. */
 #define PIECE_EVENTS 1024u
 #define MAP_AHEAD 64u
-#define CELL_AHEAD 32u
+#define GIVE_EVENTS 8192u /* slots given back at once where there is no log */
 /* Looks at an empty or full ring that are this far apart leave its line with who writes it. */
-#ifndef LOOK_AWAY_PAUSES
 #define LOOK_AWAY_PAUSES 64u
-#endif
-#ifndef GIVE
-#define GIVE 8192
-#endif
 #define EVENTS_PER_LOOK 4096u /* of the producer at the clock */
 #define HANGS_NS UINT64_C(20000000000)
 
@@ -65,23 +56,14 @@ struct shared {
 	uint64_t first_ns, last_ns, value_sum;
 };
 
-struct limit_cell {
-	uint64_t count;
-	double sum, sum_squares, min, max;
-	uint64_t spare[3];
-};
-_Static_assert(sizeof(struct limit_cell) == 64, "one line");
-_Static_assert(sizeof(struct shared) <= 4096, "the slots lie behind it");
-
 struct bare_lane {
 	const struct limit_lane_options *options;
 	cpu_set_t allowed; /* processors */
 	struct shared *shared;
 	struct weir_event *slots;
-	uint64_t mask, next;
+	uint64_t mask, next, given;
 	uint32_t *ids;            /* [series + 1] */
 	struct limit_cell *cells; /* [series + 1] */
-	size_t cells_bytes;
 	uint64_t refused;
 	/* The log. Blocks are numbered from 0; `written` and `sent` are such numbers. */
 	struct io *io;
@@ -216,26 +198,12 @@ static uint32_t take(struct bare_lane *lane, struct weir_event *out, uint32_t co
 	return good;
 }
 
-static void add(struct limit_cell *cells, const struct weir_event *events, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t ahead = i + CELL_AHEAD < count ? i + CELL_AHEAD : count - 1;
-		__builtin_prefetch(&cells[weir_event_series(events[ahead].word)], 1);
-		struct limit_cell *cell = &cells[weir_event_series(events[i].word)];
-		double value = weir_bits_value(events[i].value);
-		cell->count++;
-		cell->sum += value;
-		cell->sum_squares += value * value;
-		cell->min = value < cell->min ? value : cell->min;
-		cell->max = value > cell->max ? value : cell->max;
-	}
-}
-
 static void give_back(struct bare_lane *lane, uint64_t sequence)
 {
 	/* Orders: our copies out of the slots before the word that frees them. Partner: produce().
 	 * Without it a slot could be overwritten while it is read. */
 	weir_store_release_64(&lane->shared->released, sequence);
+	lane->given = sequence;
 }
 
 static void reap(struct bare_lane *lane)
@@ -304,9 +272,9 @@ static void drain(struct bare_lane *lane, uint64_t tail)
 		struct weir_event *out =
 			(struct weir_event *)(open_block(lane) + HEADER_BYTES) + lane->fill;
 		uint32_t good = take(lane, out, count, tail, word_last);
-		add(lane->cells, out, good);
+		limit_cells_add(lane->cells, out, good);
 		if (!lane->io) {
-			if (lane->next - lane->shared->released >= GIVE)
+			if (lane->next - lane->given >= GIVE_EVENTS)
 				give_back(lane, lane->next);
 			continue;
 		}
@@ -410,22 +378,16 @@ static void close_log(struct bare_lane *lane)
 		close(lane->dirfd);
 }
 
-/* The map and the cells, on large pages where there are any. */
 static int make_tables(struct bare_lane *lane)
 {
 	uint32_t series = lane->options->series;
-	size_t bytes = (series + UINT64_C(1)) * sizeof(struct limit_cell);
 
-	lane->cells_bytes = (bytes + (2u << 20) - 1) & ~(size_t)((2u << 20) - 1);
 	lane->ids = malloc((series + 1) * sizeof(*lane->ids));
-	lane->cells = aligned_alloc(2u << 20, lane->cells_bytes);
+	lane->cells = limit_cells_create(series);
 	if (!lane->ids || !lane->cells)
 		return -ENOMEM;
-	madvise(lane->cells, lane->cells_bytes, MADV_HUGEPAGE);
-	for (uint32_t i = 0; i <= series; i++) {
+	for (uint32_t i = 0; i <= series; i++)
 		lane->ids[i] = i;
-		lane->cells[i] = (struct limit_cell){.min = INFINITY, .max = -INFINITY};
-	}
 	if (lane->options->directory)
 		return open_log(lane);
 	/* One piece that is filled again and again. */
@@ -530,7 +492,7 @@ int limit_lane_run(const struct limit_lane_options *options, struct limit_lane *
 	return r;
 }
 
-double limit_lane_expected(bool log, uint32_t series)
+double limit_lane_row(bool log, uint32_t series)
 {
 	if (!log)
 		return series <= 1024 ? 189e6 : 149e6;

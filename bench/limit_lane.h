@@ -41,8 +41,7 @@ struct limit_lane {
 int limit_lane_run(const struct limit_lane_options *options, struct limit_lane *ret_limit, char *why,
 		   size_t why_bytes);
 
-/* What the research machine's lane did, events/s (two cores, research of the design, section 8):
- * less than 0.9 of it says that this run was disturbed. 0: no row for it. */
-double limit_lane_expected(bool log, uint32_t series);
+/* What this program does on a machine of the class that weir's goals are set for, events/s. */
+double limit_lane_row(bool log, uint32_t series);
 
 #endif

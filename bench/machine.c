@@ -15,6 +15,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "apart.h"
 #include "commit.h"
 #include "figure.h"
 #include "weir/weir.h"
@@ -183,6 +184,7 @@ void machine_read(struct machine *machine, const char *directory)
 	machine->cores = machine->cores_online;
 	if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
 		machine->cores = (uint32_t)CPU_COUNT(&allowed);
+	machine->apart_ns = apart_ns();
 	machine->memory_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 	machine->load = strtod(read_line("/proc/loadavg", text, sizeof(text)), NULL);
 }
@@ -201,6 +203,10 @@ void machine_print_json(const struct machine *machine, FILE *out)
 	fputs("{\"name\":\"machine\"", out);
 	print_member("cpu", machine->cpu, out);
 	fprintf(out, ",\"cores\":%u,\"cores_online\":%u", machine->cores, machine->cores_online);
+	if (machine->apart_ns > 0)
+		fprintf(out, ",\"cores_apart_ns\":%.0f", machine->apart_ns);
+	else
+		fputs(",\"cores_apart_ns\":null", out);
 	print_member("caches", machine->caches, out);
 	print_member("hypervisor", machine->virtual, out);
 	print_member("kernel", machine->kernel, out);
@@ -227,7 +233,10 @@ void machine_print(const struct machine *machine, FILE *out)
 	fprintf(out, "machine   %s; %u", or_unknown(machine->cpu), machine->cores);
 	if (machine->cores != machine->cores_online)
 		fprintf(out, " of %u", machine->cores_online);
-	fprintf(out, " core%s; %s", machine->cores == 1 ? "" : "s", or_unknown(machine->caches));
+	fprintf(out, " core%s", machine->cores == 1 ? "" : "s");
+	if (machine->apart_ns > 0)
+		fprintf(out, ", %.0f ns apart", machine->apart_ns);
+	fprintf(out, "; %s", or_unknown(machine->caches));
 	if (machine->virtual[0])
 		fprintf(out, "; under %s", machine->virtual);
 	fprintf(out, "\n          %.1f GiB of memory, large pages %s; %s, clock %s; load %.2f\n",

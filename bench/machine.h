@@ -22,6 +22,7 @@ struct machine {
 	char compiler[64];
 	uint32_t cores;        /* that this process may use */
 	uint32_t cores_online; /* of the machine */
+	double apart_ns;       /* a line from one core to another and back; 0: one core */
 	uint64_t memory_bytes;
 	double load; /* of the last minute, before the first run */
 };
