@@ -83,4 +83,16 @@ static inline uint64_t weir_ring_snapshot(const struct weir_ring_header *header)
 	return weir_load_acquire_64(&header->tail);
 }
 
+/* The engine's copies of slots that follow one another, below a snapshot. Each word is loaded
+ * exactly once: volatile, so that the compiler cannot go back to shared memory for what the caller
+ * has checked. The snapshot's acquire has ordered them. */
+static inline void weir_ring_copy(struct weir_event *out, const struct weir_event *slots,
+				  uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		out[i].word = *(const volatile uint64_t *)&slots[i].word;
+		out[i].value = *(const volatile uint64_t *)&slots[i].value;
+	}
+}
+
 #endif

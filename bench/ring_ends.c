@@ -1,0 +1,234 @@
+/*
+ * ring_ends: producer and consumer of each way through a ring; see ring_run.h.
+ *
+ * Runs on:  two processes, each pinned to a processor of its own. Neither sleeps; a consumer that
+ *           has reached its snapshot waits a microsecond before it takes the next one, because one
+ *           that chases the tail takes the producer's lines away. ck_ring's has the same manners,
+ *           without which it is half as fast.
+ */
+#include "ring_ends.h"
+
+#include "intake/drain.h"
+#include "producer.h"
+
+#define CHUNK 64u
+#define LAG_NS 1000u
+/* Events between two looks at the clock. */
+#define LOOK_EVENTS 16384u
+/* Drained at once, as the lane does: 16 KiB, which stay in the first-level cache. */
+#define PIECE_EVENTS 1024u
+
+CK_RING_PROTOTYPE(event, weir_event)
+
+static void lag(void)
+{
+	uint64_t end_ns = monotonic_ns() + LAG_NS;
+	while (monotonic_ns() < end_ns)
+		;
+}
+
+/* The sum of ring_event(0) .. ring_event(count - 1), as the consumers add them up. */
+static uint64_t sum_of(uint64_t count)
+{
+	uint64_t numbers = count % 2 ? (count - 1) / 2 * count : count / 2 * (count - 1);
+	return (numbers << WEIR_SERIES_BITS) + count + numbers * 3 + count;
+}
+
+static inline uint64_t sum_events(const struct weir_event *events, uint64_t count)
+{
+	uint64_t words = 0, values = 0;
+	for (uint64_t i = 0; i < count; i++) {
+		words += events[i].word;
+		values += events[i].value;
+	}
+	return words + values;
+}
+
+static uint64_t ideal_produce(const struct ring_ends *ends)
+{
+	struct ring_shared *shared = ends->shared;
+	uint64_t mask = ends->capacity - 1, head = 0, tail = 0;
+	const uint64_t end_ns = monotonic_ns() + ends->run_ns;
+
+	while (head % LOOK_EVENTS || monotonic_ns() < end_ns) {
+		/* Orders: the consumer's reads before the stores into the same slots. */
+		while (head + CHUNK - tail > ends->capacity)
+			tail = weir_load_acquire_64(&shared->tail);
+		struct weir_event *slot = &ends->slots[head & mask];
+		for (uint32_t i = 0; i < CHUNK; i++)
+			slot[i] = ring_event(head + i);
+		head += CHUNK;
+		/* Orders: the slots before the head that covers them. */
+		weir_store_release_64(&shared->head, head);
+	}
+	return head;
+}
+
+static uint64_t ideal_consume(const struct ring_ends *ends)
+{
+	struct ring_shared *shared = ends->shared;
+	uint64_t mask = ends->capacity - 1, tail = 0, sum = 0, most = ends->capacity / 8;
+
+	for (;;) {
+		/* Acquire, the end first: with it comes the last head. */
+		uint64_t end = weir_load_acquire_64(&shared->end);
+		uint64_t head = weir_load_acquire_64(&shared->head);
+		if (tail == end)
+			break;
+		while (tail != head) {
+			uint64_t count = head - tail;
+			uint64_t line = ends->capacity - (tail & mask);
+			count = count < line ? count : line;
+			count = count < most ? count : most;
+			sum += sum_events(&ends->slots[tail & mask], count);
+			tail += count;
+			/* Orders: our reads before the slots are free. */
+			weir_store_release_64(&shared->tail, tail);
+		}
+		lag();
+	}
+	shared->received = sum;
+	return tail;
+}
+
+/* `chunk`: events that one store of the tail publishes. */
+static inline uint64_t weir_produce(const struct ring_ends *ends, uint32_t chunk)
+{
+	struct weir_ring_writer ring = {
+		.slots = ends->slots,
+		.mask = ends->capacity - 1,
+		.header = &ends->shared->header,
+		.control = &ends->shared->control,
+	};
+	const uint64_t end_ns = monotonic_ns() + ends->run_ns;
+	uint64_t look = 0;
+
+	for (;;) {
+		if (ring.tail >= look) {
+			if (monotonic_ns() >= end_ns)
+				return ring.tail;
+			look = ring.tail + LOOK_EVENTS;
+		}
+		uint64_t room = weir_ring_room(&ring);
+		uint32_t count = room < PIECE_EVENTS ? (uint32_t)room : PIECE_EVENTS;
+		for (uint32_t done = 0; done < count;) {
+			uint32_t end = done + chunk < count ? done + chunk : count;
+			for (; done < end; done++) {
+				struct weir_event event = ring_event(ring.tail);
+				weir_ring_put(&ring, event.word, event.value);
+			}
+			weir_ring_publish(&ring);
+		}
+	}
+}
+
+/* What the lane does when it looks at a ring, without or with everything that it does to an event
+ * on the way. */
+static inline uint64_t weir_consume(const struct ring_ends *ends, bool whole)
+{
+	struct ring_shared *shared = ends->shared;
+	uint32_t ids[2] = {0, 1};
+	struct series_map map = {.ids = ids, .series_max = 1, .mapped = 2};
+	struct drain_ring ring = {
+		.header = &shared->header,
+		.slots = ends->slots,
+		.region = &shared->region,
+		.map = &map,
+		.capacity = ends->capacity,
+		.mask = ends->capacity - 1,
+		.mapped = 2,
+	};
+	struct weir_event piece[PIECE_EVENTS];
+	uint64_t sum = 0;
+
+	for (;;) {
+		/* Acquire: with the end comes the last tail. */
+		uint64_t end = weir_load_acquire_64(&shared->end);
+		int64_t left = drain_snapshot(&ring);
+		if (left < 0 || ring.next == end)
+			break;
+		while (ring.next != ring.tail) {
+			struct batch batch;
+			uint64_t low = UINT64_MAX, high = 0;
+			uint32_t count;
+			if (whole) {
+				drain_take(&ring, piece, PIECE_EVENTS, UINT64_MAX, &batch, &low,
+					   &high);
+				count = batch.count;
+			} else {
+				uint64_t slots = ring.tail - ring.next;
+				uint64_t line = ring.capacity - (ring.next & ring.mask);
+				count = slots < PIECE_EVENTS ? (uint32_t)slots : PIECE_EVENTS;
+				count = line < count ? (uint32_t)line : count;
+				weir_ring_copy(piece, &ring.slots[ring.next & ring.mask], count);
+				ring.next += count;
+			}
+			sum += sum_events(piece, count);
+			if (ring.next - ring.released >= ring.capacity / 8 ||
+			    ring.next == ring.tail) {
+				ring.released = ring.next;
+				/* Orders: our copies before the slots are free; partner:
+				 * weir_ring_room(). */
+				weir_store_release_64(&shared->control.released, ring.next);
+			}
+		}
+		lag();
+	}
+	shared->received = sum;
+	return ring.next;
+}
+
+static uint64_t ck_produce(const struct ring_ends *ends)
+{
+	const uint64_t end_ns = monotonic_ns() + ends->run_ns;
+	uint64_t count = 0;
+
+	while (count % LOOK_EVENTS || monotonic_ns() < end_ns) {
+		struct weir_event event = ring_event(count);
+		while (!CK_RING_ENQUEUE_SPSC(event, &ends->shared->ck, ends->slots, &event))
+			ck_pr_stall();
+		count++;
+	}
+	return count;
+}
+
+static uint64_t ck_consume(const struct ring_ends *ends)
+{
+	struct ring_shared *shared = ends->shared;
+	struct weir_event event;
+	uint64_t count = 0, sum = 0;
+
+	for (;;) {
+		/* Acquire: with the end comes the last event. */
+		uint64_t end = weir_load_acquire_64(&shared->end);
+		while (CK_RING_DEQUEUE_SPSC(event, &shared->ck, ends->slots, &event)) {
+			sum += event.word + event.value;
+			count++;
+		}
+		if (count == end)
+			break;
+		lag();
+	}
+	shared->received = sum;
+	return count;
+}
+
+uint64_t ring_produce(const struct ring_ends *ends, enum ring_way way)
+{
+	uint64_t count = way == RING_IDEAL    ? ideal_produce(ends)
+			 : way == RING_CHUNKS ? weir_produce(ends, CHUNK)
+			 : way == RING_CK     ? ck_produce(ends)
+					      : weir_produce(ends, 1);
+	/* Orders: the last event's publication before the number that ends the run. */
+	weir_store_release_64(&ends->shared->end, count);
+	ends->shared->sent = sum_of(count);
+	return count;
+}
+
+uint64_t ring_consume(const struct ring_ends *ends, enum ring_way way)
+{
+	return way == RING_IDEAL   ? ideal_consume(ends)
+	       : way == RING_DRAIN ? weir_consume(ends, true)
+	       : way == RING_CK    ? ck_consume(ends)
+				   : weir_consume(ends, false);
+}
