@@ -158,7 +158,14 @@ const char *figure_scaled(double value, char text[32])
 		value /= 1000;
 		unit++;
 	}
-	snprintf(text, 32, "%.*f%s", value < 10 ? 2 : value < 100 ? 1 : 0, value, units[unit]);
+	if (value < 1)
+		snprintf(text, 32, "%.3g", value);
+	else
+		snprintf(text, 32, "%.*f%s",
+			 value < 10    ? 2
+			 : value < 100 ? 1
+				       : 0,
+			 value, units[unit]);
 	return text;
 }
 

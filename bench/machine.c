@@ -109,6 +109,8 @@ static void read_virtual(struct machine *machine)
 	for (size_t i = 0; i < sizeof(words) && name[i]; i++)
 		if (isprint((unsigned char)name[i]))
 			machine->virtual[used++] = name[i];
+	if (strcmp(machine->virtual, "KVMKVMKVM") == 0)
+		machine->virtual[3] = '\0';
 #endif
 }
 

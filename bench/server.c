@@ -50,11 +50,11 @@ static int write_config(const char *path, const struct server *server,
 		"data_directory: %s\nsocket: %s\ncontrol_socket: %s/control.sock\n"
 		"environment: bench\nlanes: %u\nshards: %u\ninterval: %s\n"
 		"limits: {series_max: %u, producer_series_max: %u, user_bytes_max: %lluMiB}\n"
-		"log: {io: %s, durability: %s}\n%s",
+		"log: {io: %s, durability: %s}\n%s%s",
 		server->data, server->socket, options->directory, options->lanes, options->shards,
 		options->interval, options->series_max + SERIES_ASIDE, options->series_max,
 		(unsigned long long)(user_bytes >> 20) + 64, options->io, options->durability,
-		metrics);
+		metrics, options->more ? options->more : "");
 	bool failed = ferror(file);
 	return fclose(file) || failed ? -EIO : 0;
 }

@@ -15,6 +15,7 @@ struct server_options {
 	uint32_t series_max;
 	uint32_t ring_events, producers;
 	const char *interval, *durability, *io; /* as the configuration says them */
+	const char *more;                       /* behind the list of metrics; NULL: nothing */
 };
 
 struct server {

@@ -21,7 +21,7 @@ ask() {
 for question in "${questions[@]}"; do
 	ask "$question" --json
 	code=$?
-	if [ "$code" -eq 3 ] && grep -qE 'tmpfs|O_DIRECT|are needed' "$E2E/said"; then
+	if [ "$code" -eq 3 ] && grep -qE 'tmpfs|O_DIRECT|are needed|apt-get install' "$E2E/said"; then
 		echo "$question: $(cat "$E2E/said")"
 		continue
 	fi
