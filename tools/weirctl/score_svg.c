@@ -13,6 +13,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "svg.h"
+
 #define WIDTH 960.0
 #define HEIGHT 340.0
 #define LEFT 52.0
@@ -35,19 +37,15 @@ struct scale {
 	int64_t from_ms, to_ms;
 };
 
-static const char style[] =
-	"<style>\n"
-	".page{fill:#fff}.text{fill:#555;font:12px system-ui,sans-serif}.title{fill:#222;"
-	"font:600 14px system-ui,sans-serif}.grid{stroke:#e4e4e4}.band{fill:#dcdfe4}"
-	".expected{fill:none;stroke:#8a9099;stroke-dasharray:4 3}.value{fill:none;stroke:#222;"
-	"stroke-width:1.3;stroke-linejoin:round}.mark{fill:#d4380d}.alarm{fill:none;"
-	"stroke:#d4380d;stroke-width:2}.said{fill:#d4380d;font:600 12px system-ui,sans-serif;"
-	"stroke:#fff;stroke-width:4px;stroke-linejoin:round;paint-order:stroke}\n"
-	"@media (prefers-color-scheme:dark){.page{fill:#15181c}.text{fill:#a8adb5}"
-	".title{fill:#eee}.grid{stroke:#2c3138}.band{fill:#343b45}.expected{stroke:#8a9099}"
-	".value{stroke:#e6e6e6}.mark{fill:#ff7a45}.alarm{stroke:#ff7a45}.said{fill:#ff7a45;"
-	"stroke:#15181c}}\n"
-	"</style>\n";
+static const char light[] =
+	".band{fill:#dcdfe4}.expected{fill:none;stroke:#8a9099;stroke-dasharray:4 3}"
+	".value{fill:none;stroke:#222;stroke-width:1.3;stroke-linejoin:round}.mark{fill:#d4380d}"
+	".alarm{fill:none;stroke:#d4380d;stroke-width:2}.said{fill:#d4380d;"
+	"font:600 12px system-ui,sans-serif;stroke:#fff;stroke-width:4px;stroke-linejoin:round;"
+	"paint-order:stroke}";
+static const char dark[] = ".band{fill:#343b45}.expected{stroke:#8a9099}.value{stroke:#e6e6e6}"
+			   ".mark{fill:#ff7a45}.alarm{stroke:#ff7a45}"
+			   ".said{fill:#ff7a45;stroke:#15181c}";
 
 int score_svg_add(struct score_svg *svg, const struct score_line *line)
 {
@@ -143,32 +141,9 @@ static double y_of(const struct scale *scale, double value)
 	return TOP + (HEIGHT - TOP - BOTTOM) * (1 - fmin(fmax(part, -0.5), 1.5));
 }
 
-static void put_text(FILE *to, const char *text)
-{
-	for (; *text; text++) {
-		const char *escaped = *text == '<'   ? "&lt;"
-				      : *text == '>' ? "&gt;"
-				      : *text == '&' ? "&amp;"
-						     : NULL;
-		if (escaped)
-			fputs(escaped, to);
-		else if ((unsigned char)*text >= ' ')
-			putc(*text, to);
-	}
-}
-
-/* 1, 2 or 5 times a power of ten, so that there are some five of them. */
-static double step_of(double span)
-{
-	double power = pow(10, floor(log10(span / 5)));
-	double part = span / 5 / power;
-
-	return power * (part > 5 ? 10 : part > 2 ? 5 : part > 1 ? 2 : 1);
-}
-
 static void draw_values_axis(const struct scale *scale, FILE *to)
 {
-	double step = step_of(scale->high - scale->low);
+	double step = svg_step(scale->high - scale->low);
 
 	for (double at = ceil(scale->low / step); at * step <= scale->high; at++) {
 		double y = y_of(scale, at * step);
@@ -183,9 +158,9 @@ static void draw_values_axis(const struct scale *scale, FILE *to)
 /* A label wherever there is room for one, at whole days or parts of days, in UTC. */
 static void draw_time_axis(const struct scale *scale, FILE *to)
 {
-	static const int64_t steps_ms[] = {300000,      1800000,      3600000,      3 * 3600000,
-					   6 * 3600000, 12 * 3600000, DAY_MS,       2 * DAY_MS,
-					   7 * DAY_MS,  14 * DAY_MS,  28 * DAY_MS,  91 * DAY_MS,
+	static const int64_t steps_ms[] = {300000,       1800000,      3600000,     3 * 3600000,
+					   6 * 3600000,  12 * 3600000, DAY_MS,      2 * DAY_MS,
+					   7 * DAY_MS,   14 * DAY_MS,  28 * DAY_MS, 91 * DAY_MS,
 					   364 * DAY_MS, 3640 * DAY_MS};
 	size_t step = 0;
 
@@ -209,8 +184,8 @@ static void draw_time_axis(const struct scale *scale, FILE *to)
 		fprintf(to, "<path class=\"grid\" d=\"M%.1f %.0fv%.0f\"/>", x, TOP,
 			HEIGHT - TOP - BOTTOM + 6);
 		if (x < WIDTH - RIGHT - 60)
-			fprintf(to, "<text class=\"text\" x=\"%.1f\" y=\"%.0f\">%s</text>\n",
-				x + 3, HEIGHT - BOTTOM + 18, text);
+			fprintf(to, "<text class=\"text\" x=\"%.1f\" y=\"%.0f\">%s</text>\n", x + 3,
+				HEIGHT - BOTTOM + 18, text);
 	}
 }
 
@@ -351,23 +326,20 @@ static void draw_legend(const struct score_svg *svg, FILE *to)
 static void draw_head(const struct score_svg *svg, FILE *to)
 {
 	unsigned alarms = 0;
+	char about[128];
+	const struct svg_page page = {.width = WIDTH,
+				      .height = HEIGHT,
+				      .title = svg->title,
+				      .about = about,
+				      .light = light,
+				      .dark = dark,
+				      .left = LEFT};
 
 	for (size_t i = 0; i < svg->count; i++)
 		alarms += svg->lines[i].alarm;
-	fprintf(to,
-		"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" role=\"img\" "
-		"aria-labelledby=\"t d\">\n<title id=\"t\">",
-		WIDTH, HEIGHT);
-	put_text(to, svg->title);
-	fprintf(to,
-		"</title>\n<desc id=\"d\">%zu values, the expected ones and their band; %u "
-		"alarm%s</desc>\n%s",
-		svg->count, alarms, alarms == 1 ? "" : "s", style);
-	fprintf(to, "<rect class=\"page\" width=\"%.0f\" height=\"%.0f\" rx=\"6\"/>\n", WIDTH,
-		HEIGHT);
-	fprintf(to, "<text class=\"title\" x=\"%.0f\" y=\"28\">", LEFT);
-	put_text(to, svg->title);
-	fputs("</text>\n", to);
+	snprintf(about, sizeof(about), "%zu values, the expected ones and their band; %u alarm%s",
+		 svg->count, alarms, alarms == 1 ? "" : "s");
+	svg_open(&page, to);
 	draw_legend(svg, to);
 }
 
@@ -393,6 +365,6 @@ int score_svg_draw(const struct score_svg *svg, FILE *to)
 	fputs("</g>\n", to);
 	draw_marks(svg, &scale, to);
 	draw_labels(svg, &scale, to);
-	fputs("</svg>\n", to);
+	svg_close(to);
 	return 0;
 }
