@@ -57,7 +57,8 @@ double figure_ratio(const struct figure *figure)
 	if (!has_limit(figure))
 		return 0;
 	for (uint32_t i = 0; i < figure->runs; i++)
-		ratios[i] = figure->values[i] / figure->limits[i];
+		ratios[i] = figure->beaten ? figure->limits[i] / figure->values[i]
+					   : figure->values[i] / figure->limits[i];
 	return median(ratios, figure->runs);
 }
 
@@ -183,6 +184,9 @@ void figure_print(const struct figure *figure, FILE *out)
 	bool voided = figure_void(figure, why);
 	if (voided)
 		fprintf(out, "  VOID: %s", why);
+	else if (has_limit(figure) && figure->beaten)
+		fprintf(out, "  weir: %s, %.*f x", figure_scaled(figure_limit(figure), limit),
+			figure_ratio(figure) < 10 ? 2 : 0, figure_ratio(figure));
 	else if (has_limit(figure) && figure->cost)
 		fprintf(out, "  %.2f x %s", figure_ratio(figure),
 			figure_scaled(figure_limit(figure), limit));

@@ -24,6 +24,7 @@ struct figure {
 	uint32_t runs;
 	bool lossless;      /* every event of every run was found again */
 	bool keeps_nothing; /* there are no events to lose: "lossless" is null */
+	bool beaten;        /* by weir, whose rate the limit is: the ratio is limit / value */
 	bool cost;          /* less is better: a time, bytes, a share of a processor */
 	double row;         /* what the limit's program prints where it is known; 0: not known */
 	const char *absent; /* why there is no value: "value" is null, "absent" says this */
