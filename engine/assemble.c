@@ -421,6 +421,8 @@ static int make_ios(struct engine *engine, char *why, size_t why_bytes)
 		error = io_pwrite_create(engine->datadir.fd, 1, &engine->rebase_io);
 	for (uint32_t i = 0; i < engine->config->lanes && !error; i++)
 		error = make_io(engine, LANE_DEPTH, &engine->lane_io[i], why, why_bytes);
+	if (error < 0 && !why[0])
+		snprintf(why, why_bytes, "cannot write files: %s", strerror(-error));
 	return error;
 }
 

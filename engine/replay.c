@@ -21,6 +21,7 @@ struct replay_state {
 	struct checkpoint checkpoint;
 	bool resumed;                              /* at `checkpoint` */
 	bool truncated;                            /* retention took the beginning of a lane */
+	int lanes_error;                           /* of the first that cannot be opened */
 	struct history_rows rows[WEIR_SHARDS_MAX]; /* of a close, where they are wanted */
 };
 
@@ -79,7 +80,8 @@ static int each_lane(void *self, const char *name)
 	};
 	if (replay->state->resumed)
 		options.resume = &replay->state->checkpoint.closer;
-	return replay_lane_open(&options, &replay->state->lanes[number]);
+	replay->state->lanes_error = replay_lane_open(&options, &replay->state->lanes[number]);
+	return replay->state->lanes_error;
 }
 
 /* Every lane reads on to the first block of `epoch` (0: to the end); what it had open before that
@@ -404,11 +406,13 @@ static int each_truncated(void *self, const char *name)
 	struct reader *reader;
 	struct reader_report report;
 
-	if (sscanf(name, "lane-%2u%n", &number, &end) != 1 || name[end] ||
-	    number >= WEIR_LANES_MAX ||
-	    reader_open(replay->options.io, name, (uint16_t)number, 0, false, &reader, replay->why,
-			sizeof(replay->why)) < 0)
+	if (sscanf(name, "lane-%2u%n", &number, &end) != 1 || name[end] || number >= WEIR_LANES_MAX)
 		return 0;
+	replay->state->lanes_error =
+		reader_open(replay->options.io, name, (uint16_t)number, 0, false, &reader,
+			    replay->why, sizeof(replay->why));
+	if (replay->state->lanes_error < 0)
+		return replay->state->lanes_error;
 	reader_report(reader, &report);
 	reader_close(reader);
 	replay->state->truncated |= report.first_lsn != 1;
@@ -487,7 +491,11 @@ static int choose_start(struct replay *replay)
 	}
 	if (options->start == REPLAY_NEWEST)
 		return 0;
-	options->io->ops->list(options->io, ".", each_truncated, replay);
+	int error = options->io->ops->list(options->io, ".", each_truncated, replay);
+	if (!error)
+		error = replay->state->lanes_error;
+	if (error < 0)
+		return error;
 	bool whole = !replay->state->truncated && (count == 0 || rebases_there(replay));
 	for (int i = count; i > 0 && !whole; i--)
 		if (resume(replay, sequences[i - 1]))
@@ -536,6 +544,9 @@ int replay_run(const struct replay_options *options, struct replay *replay)
 	int error = choose_start(replay);
 	if (!error)
 		error = options->io->ops->list(options->io, ".", each_lane, replay);
+	/* Without a lane that is there its events would count as lost, for good. */
+	if (!error)
+		error = replay->state->lanes_error;
 	if (error < 0)
 		return fail(replay, error, "opening the lanes");
 	error = read_control(replay);

@@ -291,17 +291,20 @@ static void end_epoch(struct replay_lane *lane)
 	}
 }
 
-static void begin_block(struct replay_lane *lane, uint64_t lsn)
+static int begin_block(struct replay_lane *lane, uint64_t lsn)
 {
 	for (uint32_t s = 0; s < WEIR_SOURCES_MAX; s++) {
 		struct lane_source *source = &lane->sources[s];
 		if (source->waiting && lsn >= source->resume_lsn) {
 			source->waiting = false;
 			source->cells = open_cells(lane, s, source->resume_frontier, lsn);
+			if (!source->cells)
+				return -ENOMEM;
 		} else if (source->cells) {
 			cells_block(source->cells, lsn);
 		}
 	}
+	return 0;
 }
 
 static int apply_block(struct replay_lane *lane)
@@ -325,8 +328,8 @@ static int apply_block(struct replay_lane *lane)
 	case WEIR_BLOCK_LEDGER:
 		return apply_rings(replay, block);
 	case WEIR_BLOCK_EVENTS:
-		if (!skipped)
-			begin_block(lane, block->header.lsn);
+		if (!skipped && begin_block(lane, block->header.lsn) < 0)
+			return -ENOMEM;
 		return apply_events(lane, block);
 	default:
 		return 0;

@@ -176,8 +176,11 @@ static bool join(struct storing *storing, uint64_t now_ns)
 		struct shard_result *head = storing->heads[i];
 		check(head->job == job);
 		scored_list_merge(&all, &head->revisions);
-		if (job->checkpoint)
+		if (job->checkpoint) {
 			bytes_put(&storing->sections, head->sections.data, head->sections.used);
+			/* A shard that had no memory for all of it makes it void. */
+			storing->sections.failed |= head->sections.failed;
+		}
 		shard_result_free(head);
 		storing->heads[i] = NULL;
 	}

@@ -136,19 +136,22 @@ int libweir_memory_create(const char *name, size_t bytes, struct memory *ret_mem
 	return 0;
 }
 
-/* When this process started, in clock ticks since boot: field 22 of /proc/self/stat. 0: unknown,
- * which an engine that compares it refuses with a text. */
-static uint64_t start_time_ticks(void)
+/* When this process started, in clock ticks since boot: field 22 of /proc/self/stat. 0 where there
+ * is no such file: unknown, which an engine that compares it refuses with a text. A machine that
+ * only now cannot read it is an error: the region would be refused for all its life. */
+static int start_time_ticks(uint64_t *ret_ticks)
 {
 	char text[1024];
 	uint64_t ticks = 0;
 	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	*ret_ticks = 0;
 	if (fd < 0)
-		return 0;
+		return errno == ENOENT || errno == EACCES ? 0 : -errno;
 	ssize_t count = read(fd, text, sizeof(text) - 1);
+	int error = count < 0 ? -errno : 0;
 	close(fd);
 	if (count <= 0)
-		return 0;
+		return error;
 	text[count] = '\0';
 	/* The second field is the program's name in brackets, which may contain anything. */
 	const char *at = strrchr(text, ')');
@@ -156,14 +159,18 @@ static uint64_t start_time_ticks(void)
 		at = strchr(at + 1, ' ');
 	for (at = at ? at + 1 : ""; *at >= '0' && *at <= '9'; at++)
 		ticks = ticks * 10 + (uint64_t)(*at - '0');
-	return ticks;
+	*ret_ticks = ticks;
+	return 0;
 }
 
 int libweir_region_create(const struct weir *w, struct memory *ret_memory)
 {
 	struct memory memory;
-	int error = libweir_memory_create("weir-region", WEIR_TABLE_OFFSET + (size_t)w->table_bytes,
-					  &memory);
+	uint64_t start_ticks;
+	int error = start_time_ticks(&start_ticks);
+	if (!error)
+		error = libweir_memory_create("weir-region",
+					      WEIR_TABLE_OFFSET + (size_t)w->table_bytes, &memory);
 	if (error)
 		return error;
 	struct weir_region_header *header = memory.map;
@@ -173,7 +180,7 @@ int libweir_region_create(const struct weir *w, struct memory *ret_memory)
 		.fingerprint = weir_layout_fingerprint(),
 		.pid = (uint32_t)getpid(),
 		.clock = w->clock,
-		.start_time_ticks = start_time_ticks(),
+		.start_time_ticks = start_ticks,
 		.table_bytes = w->table_bytes,
 		.rings_max = WEIR_RINGS_MAX,
 		.series_max = w->series_max,
