@@ -1,0 +1,222 @@
+/*
+ * loop: the kth call of every kind into the machine fails, for k = 1, 2, ... until a run has no
+ * failure; once, and from then on. After each run the ledger, the log and the alerts are exact.
+ *
+ *   loop POINTS [BACKEND]          about so many points, spread evenly; 0: all
+ *   loop KIND SIDE NTH once|persistent [BACKEND]   one point, and all that it says
+ *
+ * Idea:  a life of the engine takes milliseconds (stage.h), and a child of its own for each point
+ *        makes a crash, a hang or a leak that point's alone. The method is SQLite's.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fault.h"
+#include "stage.h"
+
+#define CPU_SECONDS 20
+#define WALL_SECONDS 120
+
+struct result {
+	uint64_t counted[SIDES][FAULT_CALLS];
+	uint64_t struck;
+	unsigned stops;
+};
+
+struct loop {
+	char directory[64];
+	const char *backend, *redis;
+	struct result *result; /* shared with the child */
+	uint64_t points, stops, violations;
+};
+
+static unsigned descriptors(void)
+{
+	unsigned count = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+static int live(struct loop *loop, enum fault_call call, enum fault_side side, uint64_t nth,
+		bool persistent)
+{
+	static struct stage stage;
+	unsigned before = descriptors();
+
+	stage = (struct stage){.io = loop->backend, .redis = loop->redis};
+	stage_begin(&stage, loop->directory);
+	fault_arm(call, side, nth, persistent);
+	stage_play(&stage);
+	loop->result->struck = fault_struck();
+	for (int s = 0; s < SIDES; s++)
+		for (int c = 0; c < FAULT_CALLS; c++)
+			loop->result->counted[s][c] = fault_counted(c, s);
+	stage_check(&stage);
+	loop->result->stops = stage.stops;
+	if (descriptors() != before && !stage.stops) {
+		printf("FAILED: %u descriptors are left open\n", descriptors() - before);
+		stage.violations++;
+	}
+	if (stage.violations)
+		fault_say_struck();
+	return stage.violations ? 1 : 0;
+}
+
+/* A child for one point. true: all was well. */
+static bool try(struct loop *loop, enum fault_call call, enum fault_side side, uint64_t nth,
+		bool persistent)
+{
+	char out[96];
+	int status;
+
+	snprintf(out, sizeof(out), "%s/out", loop->directory);
+	memset(loop->result, 0, sizeof(*loop->result));
+	fflush(stdout);
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct rlimit cpu = {.rlim_cur = CPU_SECONDS, .rlim_max = CPU_SECONDS};
+		int fd = open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		dup2(fd, 1);
+		dup2(fd, 2);
+		close(fd);
+		setrlimit(RLIMIT_CPU, &cpu);
+		alarm(WALL_SECONDS);
+		int code = live(loop, call, side, nth, persistent);
+		fflush(stdout);
+		_exit(code);
+	}
+	waitpid(pid, &status, 0);
+	loop->points += nth > 0;
+	loop->stops += loop->result->stops;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return true;
+	loop->violations++;
+	if (WIFSIGNALED(status))
+		printf("killed by signal %d\n", WTERMSIG(status));
+	printf("again with: loop %s %s %llu %s %s; it said:\n", fault_names[call],
+	       fault_sides[side], (unsigned long long)nth, persistent ? "persistent" : "once",
+	       loop->backend);
+	fflush(stdout);
+	char command[160];
+	snprintf(command, sizeof(command), "tail -n 12 %s", out);
+	return system(command) != 0 && false;
+}
+
+/* Points 1, 2, ... of one kind, or as many of them, evenly; the last one strikes nothing. */
+static void walk(struct loop *loop, enum fault_call call, enum fault_side side, uint64_t count,
+		 uint64_t most, bool persistent)
+{
+	uint64_t points = most && count > most ? most : count;
+
+	for (uint64_t i = 0; i < points; i++)
+		try(loop, call, side, 1 + i * count / points, persistent);
+	for (uint64_t nth = count + 1; points; nth++) {
+		try(loop, call, side, nth, persistent);
+		if (!loop->result->struck)
+			break;
+	}
+}
+
+/* Over io_uring only its own kinds: the others are the same. */
+static uint64_t calls_of(const struct loop *loop, const struct result *counts, int s, int c)
+{
+	bool ring = c >= FAULT_RING_SETUP && c <= FAULT_RING_SYNC;
+
+	return strcmp(loop->backend, "uring") == 0 && !ring ? 0 : counts->counted[s][c];
+}
+
+/* How many points of a kind at most, so that all together are about as many as asked for. */
+static uint64_t share(const struct loop *loop, const struct result *counts, uint64_t wanted)
+{
+	uint64_t most = 0, sum = 0;
+
+	for (; wanted && sum < wanted && most < wanted; most++) {
+		sum = 0;
+		for (int s = 0; s < SIDE_TEST; s++)
+			for (int c = 0; c < FAULT_CALLS; c++) {
+				uint64_t n = calls_of(loop, counts, s, c);
+				sum += n ? 2 * ((n < most ? n : most) + 1) : 0;
+			}
+	}
+	return most;
+}
+
+static void walk_all(struct loop *loop, uint64_t wanted)
+{
+	struct result counts;
+	char line[512] = "";
+	size_t used = 0;
+
+	try(loop, FAULT_MALLOC, SIDE_ENGINE, 0, false);
+	counts = *loop->result;
+	uint64_t most = share(loop, &counts, wanted);
+	for (int s = 0; s < SIDE_TEST; s++)
+		for (int c = 0; c < FAULT_CALLS; c++) {
+			uint64_t n = calls_of(loop, &counts, s, c);
+			if (!n)
+				continue;
+			used += (size_t)snprintf(line + used, sizeof(line) - used, " %s %s %llu",
+						 fault_sides[s], fault_names[c],
+						 (unsigned long long)n);
+			walk(loop, c, s, n, most, false);
+			walk(loop, c, s, n, most, true);
+		}
+	printf("calls:%s\n", line);
+	printf("%llu times an engine without memory stopped itself\n",
+	       (unsigned long long)loop->stops);
+}
+
+static int find(const char *const names[], int count, const char *name)
+{
+	for (int i = 0; i < count; i++)
+		if (strcmp(names[i], name) == 0)
+			return i;
+	printf("no such kind or side: %s\n", name);
+	exit(2);
+}
+
+int main(int argc, char **argv)
+{
+	const char *parent = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/var/tmp";
+	struct loop loop = {.backend = "pwrite"};
+	char command[128];
+
+	fault_enter(SIDE_TEST);
+	fault_begin();
+	signal(SIGPIPE, SIG_IGN);
+	loop.result = mmap(NULL, sizeof(*loop.result), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	snprintf(loop.directory, sizeof(loop.directory), "%s/weir-fault-XXXXXX", parent);
+	if (argc < 2 || loop.result == MAP_FAILED || !mkdtemp(loop.directory))
+		return 2;
+	if (argc > 4) {
+		loop.backend = argc > 5 ? argv[5] : "pwrite";
+		int code = live(&loop, find(fault_names, FAULT_CALLS, argv[1]),
+				find(fault_sides, SIDE_TEST, argv[2]), strtoull(argv[3], NULL, 10),
+				strcmp(argv[4], "persistent") == 0);
+		printf("%llu refused; %s\n", (unsigned long long)loop.result->struck,
+		       loop.directory);
+		return code;
+	}
+	if (argc > 2)
+		loop.backend = argv[2];
+	uint64_t wanted = strtoull(argv[1], NULL, 10);
+	walk_all(&loop, wanted && getenv("WEIR_TEST_QUICK") ? wanted / 8 + 1 : wanted);
+	printf("PROOF fault-points-%s %llu %llu\n", loop.backend, (unsigned long long)loop.points,
+	       (unsigned long long)loop.violations);
+	if (!loop.violations) {
+		snprintf(command, sizeof(command), "rm -rf %s", loop.directory);
+		return system(command) ? 1 : 0;
+	}
+	printf("left for you: %s\n", loop.directory);
+	return 1;
+}

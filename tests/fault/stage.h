@@ -1,0 +1,44 @@
+/*
+ * stage: a life of an engine and two applications in one thread, on a real directory, in made-up
+ * time; and what must be true at its end, whatever was refused in between.
+ */
+#ifndef TESTS_FAULT_STAGE_H
+#define TESTS_FAULT_STAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "engine.h"
+#include "weir/weir.h"
+
+#define STAGE_PRODUCERS 2
+#define STAGE_SERIES 4
+#define STAGE_EVENTS_MAX (1u << 16)
+
+struct stage {
+	char directory[80]; /* with the name of a socket in it: 107 bytes */
+	const char *io;    /* of the log: "pwrite", "uring" */
+	const char *redis; /* URL; NULL: none */
+	struct config *config;
+	struct clock clock;
+	struct engine *engine;
+	weir *producers[STAGE_PRODUCERS];
+	int series[STAGE_PRODUCERS][STAGE_SERIES];
+	uint64_t random, slot;
+	uint8_t emitted[STAGE_EVENTS_MAX]; /* by number: 1 + the producer to whom emit said yes */
+	uint64_t events;
+	bool wanted; /* an engine is to run: who stops itself is started again */
+	unsigned opens_refused, stops;
+	unsigned violations;
+};
+
+/* Makes its own directory below `parent`, which must exist. */
+void stage_begin(struct stage *stage, const char *parent);
+/* Everything that a fault may strike: two engines, one of which is killed, and the applications. */
+void stage_play(struct stage *stage);
+/* Nothing is refused any more: a last engine, the ledgers, the log by both readers, the alerts,
+ * what was not given back. Removes the directory unless something was wrong. */
+void stage_check(struct stage *stage);
+
+#endif
