@@ -1,11 +1,11 @@
 /*
  * cells: how many events a second go into the lane's cells, by the number of series?
  *
- * Idea:  a stream of checked events, series uniformly random, larger than the second-level cache, is
+ * Idea:  a stream of checked events, series uniformly random, larger than the second cache, is
  *        given to the engine's cells in batches as a lane's pieces are, all in one open interval;
  *        the same stream to the bare loop (limit_cells.h), in turns. Afterwards the interval is
- *        marked, and its partial must hold the same counts, sums and extremes as the bare cells, bit
- *        for bit.
+ *        marked, and its partial must hold the same counts, sums and extremes as the bare cells,
+ *        bit for bit.
  */
 #include <stdbool.h>
 #include <stddef.h>

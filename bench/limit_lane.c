@@ -454,8 +454,8 @@ static int run(struct bare_lane *lane, struct limit_lane *ret_limit)
 	return r;
 }
 
-int limit_lane_run(const struct limit_lane_options *options, struct limit_lane *ret_limit, char *why,
-		   size_t why_bytes)
+int limit_lane_run(const struct limit_lane_options *options, struct limit_lane *ret_limit,
+		   char *why, size_t why_bytes)
 {
 	uint64_t events = options->ring_events  ? options->ring_events
 			  : options->directory ? 256u << 10

@@ -21,6 +21,9 @@
 #define LANE_BUFFERS 96u
 #define CONTROL_BUFFERS 16u
 #define LANE_DEPTH 32u
+/* Of a log that keeps nothing. */
+#define UNKEPT_SEGMENT_BYTES (UINT64_C(1) << 60)
+#define UNKEPT_BLOCK_BYTES (128u << 10)
 /* Cells handed over and not yet scored, per lane; beyond that they are rebuilt from the log. */
 #define PARTIAL_BYTES_MAX (256u << 20)
 /* Closing waits this long for producers that were attached before a restart. */
@@ -39,7 +42,9 @@ static int make_io(struct engine *engine, uint32_t depth, struct io **ret_io, ch
 	int fd = engine->datadir.fd;
 	int error;
 
-	if (engine->options.make_io) {
+	if (engine->unkept) {
+		error = io_nowhere_create(depth, ret_io);
+	} else if (engine->options.make_io) {
 		error = engine->options.make_io(engine->options.self, fd, depth, ret_io);
 	} else if (strcmp(wanted, "pwrite") == 0) {
 		error = io_pwrite_create(fd, depth, ret_io);
@@ -57,6 +62,22 @@ static int make_io(struct engine *engine, uint32_t depth, struct io **ret_io, ch
 			 wanted, strerror(-error));
 	else
 		engine->backend = (*ret_io)->ops->name;
+	return error;
+}
+
+int engine_make_file_io(struct engine *engine, struct io **ret_io, char *why, size_t why_bytes)
+{
+	const struct engine_options *options = &engine->options;
+	int error;
+
+	if (engine->unkept)
+		error = io_nowhere_create(1, ret_io);
+	else if (options->make_io)
+		error = options->make_io(options->self, engine->datadir.fd, 1, ret_io);
+	else
+		error = io_pwrite_create(engine->datadir.fd, 1, ret_io);
+	if (error < 0)
+		snprintf(why, why_bytes, "cannot read files: %s", strerror(-error));
 	return error;
 }
 
@@ -104,6 +125,14 @@ static struct writer_options writer_options(struct engine *engine, struct io *io
 	};
 
 	memcpy(options.store_uuid, engine->datadir.uuid, sizeof(options.store_uuid));
+	if (engine->unkept) {
+		/* One segment for good, and blocks that stay in the caches. */
+		options.segment_bytes = UNKEPT_SEGMENT_BYTES;
+		if (options.block_bytes > UNKEPT_BLOCK_BYTES && lane != WEIR_LANE_CONTROL)
+			options.block_bytes = UNKEPT_BLOCK_BYTES;
+		options.durability = DURABILITY_NONE;
+		options.spares = 0;
+	}
 	return options;
 }
 
@@ -227,7 +256,8 @@ static int make_closing(struct engine *engine, char *why, size_t why_bytes)
 				  strcmp(recovered->config->record, config->record) != 0,
 		.series_max = config->series_max,
 		.registry = recovered->registry,
-		.checkpoint_intervals = config->checkpoint_intervals,
+		/* Without a log there is nothing to go on from. */
+		.checkpoint_intervals = engine->unkept ? UINT32_MAX : config->checkpoint_intervals,
 		.resumed = recovered->epoch > 0,
 	};
 
@@ -273,6 +303,7 @@ static int make_lanes(struct engine *engine, char *why, size_t why_bytes)
 			.epoch = engine->epoch,
 			.interval_ms = config->interval_ms,
 			.series_max = config->series_max,
+			.unkept = engine->unkept,
 			.partial_bytes_max = PARTIAL_BYTES_MAX,
 			.partial_bytes_freed = &engine->partial_bytes_freed[i],
 			.registry = engine->recovered.registry,
@@ -350,6 +381,7 @@ static int make_intake(struct engine *engine, char *why, size_t why_bytes)
 		.sources = &engine->recovered.sources,
 		.clock = engine->options.clock,
 		.epoch = engine->epoch,
+		.unkept = engine->unkept,
 		.producers_max = config->producers_max,
 		.user_bytes_max = config->user_bytes_max,
 		.producer_series_max = config->producer_series_max,
@@ -411,14 +443,10 @@ static int make_ios(struct engine *engine, char *why, size_t why_bytes)
 {
 	int error = make_io(engine, 4, &engine->control_io, why, why_bytes);
 
-	if (!error && engine->options.make_io)
-		error = make_io(engine, 1, &engine->checkpoint_io, why, why_bytes);
-	else if (!error)
-		error = io_pwrite_create(engine->datadir.fd, 1, &engine->checkpoint_io);
-	if (!error && engine->options.make_io)
-		error = make_io(engine, 1, &engine->rebase_io, why, why_bytes);
-	else if (!error)
-		error = io_pwrite_create(engine->datadir.fd, 1, &engine->rebase_io);
+	if (!error)
+		error = engine_make_file_io(engine, &engine->checkpoint_io, why, why_bytes);
+	if (!error)
+		error = engine_make_file_io(engine, &engine->rebase_io, why, why_bytes);
 	for (uint32_t i = 0; i < engine->config->lanes && !error; i++)
 		error = make_io(engine, LANE_DEPTH, &engine->lane_io[i], why, why_bytes);
 	if (error < 0 && !why[0])

@@ -32,7 +32,7 @@
 	.group = offsetof(struct yaml_config, name) + 1,                                           \
 	.from = offsetof(struct yaml_##name, member), VALUE(config, value)
 
-static const char *const ios[] = {"auto", "uring", "pwrite", NULL};
+static const char *const ios[] = {"auto", "uring", "pwrite", "none", NULL};
 static const char *const durabilities[] = {"none", "interval", "block", NULL};
 static const char *const truths[] = {"no", "yes", NULL};
 

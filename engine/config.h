@@ -69,7 +69,7 @@ struct config {
 	int64_t lateness_wall_ms, lateness_event_ms;
 	uint32_t series_max, producers_max, producer_series_max, slices_max;
 	uint64_t user_bytes_max;
-	char *io;              /* auto, uring, pwrite */
+	char *io;              /* auto, uring, pwrite; none: nothing is kept */
 	char *durability;      /* none, interval, block */
 	uint32_t sync_ms;
 	uint64_t sync_bytes, segment_bytes, block_bytes;

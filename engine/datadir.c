@@ -18,6 +18,7 @@
 /* Bytes that SQLite needs to open the store and the history: 32 KiB of index each, a few pages of 4
  * and of 16 KiB, and their journals. */
 #define ROOM_BYTES (256u << 10)
+#define NOT_KEPT "NOT-KEPT"
 
 static int directory(const char *path, struct datadir *datadir, char *why, size_t why_bytes)
 {
@@ -128,7 +129,64 @@ static int room(const char *path, const struct datadir *datadir, char *why, size
 	return -ENOSPC;
 }
 
-int datadir_open(const char *path, uint32_t wait_ms, struct datadir *datadir, char *why,
+/* What an engine without a log leaves: its store, its history and its name. */
+static int empty(struct datadir *datadir)
+{
+	static const char *const names[] = {"weir.db",       "weir.db-wal",    "weir.db-shm",
+					    "history.db",    "history.db-wal", "history.db-shm",
+					    "store.id.new", "store.id"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (unlinkat(datadir->fd, names[i], 0) == 0)
+			datadir->emptied = true;
+		else if (errno != ENOENT)
+			return -errno;
+	return fsync(datadir->fd) < 0 ? -errno : 0;
+}
+
+static int put_mark(struct datadir *datadir)
+{
+	static const char text[] = "log.io is none: what lies here goes with the next start\n";
+	int fd = openat(datadir->fd, NOT_KEPT,
+			O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+	bool written = fd >= 0 && write(fd, text, sizeof(text) - 1) == sizeof(text) - 1 &&
+		       fsync(fd) == 0;
+	int error = written ? 0 : errno;
+
+	if (fd >= 0)
+		close(fd);
+	return error ? -error : fsync(datadir->fd) < 0 ? -errno : 0;
+}
+
+/* A store without a log behind it says so in its directory, from before it is made until it is
+ * gone. Nothing is ever removed from a directory that does not say so. */
+static int settle_kept(const char *path, bool keep, struct datadir *datadir, char *why,
+		       size_t why_bytes)
+{
+	bool marked = faccessat(datadir->fd, NOT_KEPT, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	bool used = faccessat(datadir->fd, "store.id", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	int error = 0;
+
+	if (!marked && !keep && used) {
+		snprintf(why, why_bytes,
+			 "the data directory %s holds a log, and log.io is none, which keeps none: "
+			 "give this engine a data directory of its own, or set log.io to auto",
+			 path);
+		return -EEXIST;
+	}
+	if (!marked && !keep)
+		error = put_mark(datadir);
+	else if (marked)
+		error = empty(datadir);
+	if (!error && marked && keep && unlinkat(datadir->fd, NOT_KEPT, 0) < 0)
+		error = -errno;
+	if (error < 0)
+		snprintf(why, why_bytes, "cannot write in the data directory %s: %s", path,
+			 strerror(-error));
+	return error;
+}
+
+int datadir_open(const char *path, uint32_t wait_ms, bool keep, struct datadir *datadir, char *why,
 		 size_t why_bytes)
 {
 	*datadir = (struct datadir){.fd = -1, .lock_fd = -1};
@@ -137,6 +195,8 @@ int datadir_open(const char *path, uint32_t wait_ms, struct datadir *datadir, ch
 		error = lock(path, wait_ms, datadir, why, why_bytes);
 	if (!error)
 		error = room(path, datadir, why, why_bytes);
+	if (!error)
+		error = settle_kept(path, keep, datadir, why, why_bytes);
 	if (!error)
 		error = identity(path, datadir, why, why_bytes);
 	if (error < 0)

@@ -206,6 +206,14 @@ static int recover(struct engine *engine, char *why, size_t why_bytes)
 		 " closes since close %" PRIu64 "; %" PRIu64 " torn bytes, %" PRIu64 " gaps",
 		 engine->epoch, replay->blocks, replay->events, replay->closes, replay->started_at,
 		 torn, gaps);
+	if (engine->unkept)
+		snprintf(engine->recovery_text, sizeof(engine->recovery_text),
+			 "log.io is none: no event is kept, nothing is durable, and this engine "
+			 "starts empty%s",
+			 engine->datadir.emptied ? "; what the last one knew is gone" : "");
+	else if (engine->datadir.emptied)
+		log_warning("recovery", "the last engine here kept no log (log.io was none): what "
+					"it knew is gone");
 	return 0;
 }
 
@@ -260,16 +268,11 @@ int engine_open(const struct engine_options *options, struct engine **ret_engine
 	engine->opened_ns = clock_monotonic_ns(options->clock);
 	snprintf(engine->store_path, sizeof(engine->store_path), "%s/weir.db",
 		 engine->config->data_directory);
+	engine->unkept = strcmp(engine->config->io, "none") == 0;
 	int error = datadir_open(engine->config->data_directory, options->lock_wait_ms,
-				 &engine->datadir, why, why_bytes);
-	if (!error) {
-		error = options->make_io
-				? options->make_io(options->self, engine->datadir.fd, 1,
-						   &engine->read_io)
-				: io_pwrite_create(engine->datadir.fd, 1, &engine->read_io);
-		if (error < 0)
-			snprintf(why, why_bytes, "cannot read files: %s", strerror(-error));
-	}
+				 !engine->unkept, &engine->datadir, why, why_bytes);
+	if (!error)
+		error = engine_make_file_io(engine, &engine->read_io, why, why_bytes);
 	if (!error)
 		error = store_open(engine->store_path, &engine->store, why, why_bytes);
 	if (!error)

@@ -37,6 +37,7 @@ struct engine {
 	uint64_t started_ms;  /* unix */
 	uint64_t opened_ns;   /* monotonic */
 	const char *backend;  /* of the log's io */
+	bool unkept;          /* log.io is none */
 
 	struct io *read_io, *control_io, *checkpoint_io;
 	struct io *lane_io[WEIR_LANES_MAX];
@@ -85,6 +86,8 @@ struct engine {
 
 /* assemble.c: everything that engine_open() makes after recovery. */
 int engine_assemble(struct engine *engine, char *why, size_t why_bytes);
+/* Another io, one operation at a time, for whoever reads or writes files beside the log. */
+int engine_make_file_io(struct engine *engine, struct io **ret_io, char *why, size_t why_bytes);
 int engine_intake_step(void *engine, uint64_t now_ns);
 /* status.c */
 /* producers.c: the answer to "producers", a json_t. Control agent. */

@@ -101,6 +101,17 @@ static struct partial *hand_over(struct lane *lane, struct cells *cells, int64_t
 	return partials;
 }
 
+/* Cells that were let go and that no log has: the interval goes without them, and is incomplete. */
+static void give_up_unkept(const struct lane *lane, struct close_mark *mark)
+{
+	for (struct partial *p = mark->partials; lane->options.unkept && p; p = p->next) {
+		if (!p->dropped)
+			continue;
+		p->dropped = false;
+		mark->drops += mark->drops == 0;
+	}
+}
+
 /* Drops of the source's producers that no mark has told yet. Each counter is read once: what comes
  * after that look is for the next mark. Where the disk takes no events, also what waits in a ring:
  * the marked intervals do without it. */
@@ -158,6 +169,7 @@ static bool put_mark(struct lane *lane, uint32_t number, int64_t interval)
 	};
 	if (source->cells) {
 		mark->mark.partials = hand_over(lane, source->cells, interval);
+		give_up_unkept(lane, &mark->mark);
 	} else {
 		source->cells = fresh;
 		cells_sketches(fresh, lane->series_sketch);

@@ -47,6 +47,7 @@ struct lane_options {
 	uint32_t epoch;
 	int64_t interval_ms;
 	uint32_t series_max;
+	bool unkept; /* the log goes nowhere: nothing is called persisted or durable */
 	uint64_t partial_bytes_max; /* handed over and not freed: above it, rebuilt from the log */
 	const uint64_t *partial_bytes_freed; /* of this lane's; the storing agent's count */
 	struct series_registry *registry;
@@ -66,7 +67,8 @@ struct lane_options {
 /* Numbers for people and the ledger: stored relaxed by the lane, read by any thread. */
 struct lane_totals {
 	uint64_t rings;
-	uint64_t attempted, persisted, rejected, dropped, lost, in_ring; /* of its own rings */
+	/* Of its own rings: */
+	uint64_t attempted, persisted, unkept, rejected, dropped, lost, in_ring;
 	uint64_t late, future;
 	uint64_t late_uncorrected, unsketched; /* see struct cells_counters */
 	uint64_t events, blocks, bytes, in_flight, in_flight_max, unsynced;

@@ -268,11 +268,13 @@ static void say_released(struct lane_ring *ring, uint64_t end)
 	wake(control);
 }
 
-static void say_durable(struct lane_ring *ring, uint64_t end)
+static void say_durable(struct lane_ring *ring, uint64_t end, bool keeps)
 {
 	struct weir_control_slot *control = ring->intake->control;
 
 	ring->durable = end;
+	if (!keeps)
+		return;
 	/* Orders: the completed sync before the word that promises it. Seen by: weir_wait(). */
 	weir_store_release_64(&control->durable, end);
 	wake(control);
@@ -299,7 +301,7 @@ int lane_say_back(struct lane *lane)
 			&lane->positions[lane->position_durable & (LANE_POSITIONS_MAX - 1)];
 		if (position->lsn > durable)
 			break;
-		say_durable(position->ring, position->end);
+		say_durable(position->ring, position->end, !lane->options.unkept);
 		position->ring->positions--;
 		lane->position_durable++;
 		work++;
@@ -543,15 +545,21 @@ void lane_count(struct lane *lane)
 		totals.late_uncorrected += cells.late_uncorrected;
 		totals.unsketched += cells.unsketched;
 	}
+	if (lane->options.unkept) {
+		totals.unkept = totals.persisted;
+		totals.persisted = 0;
+	}
 	writer_counters(lane->writer, &writer);
 	totals.events = writer.events;
-	totals.blocks = writer.blocks;
-	totals.bytes = writer.bytes;
+	if (!lane->options.unkept) {
+		totals.blocks = writer.blocks;
+		totals.bytes = writer.bytes;
+		totals.segments = writer.segments;
+		totals.syncs = writer.syncs;
+	}
 	totals.in_flight = lane_in_flight(lane);
 	totals.unsynced = lane_unsynced(lane);
 	totals.in_flight_max = writer.in_flight_max;
-	totals.segments = writer.segments;
-	totals.syncs = writer.syncs;
 	totals.stalled = writer.stalled;
 	totals.write_errors = writer.write_errors;
 	totals.sync_errors = writer.sync_errors;

@@ -97,9 +97,11 @@ static const struct stat_row rows[] = {
 
 	LANE_ROW(GAUGE, rings, "rings", "rings", "Rings that the lane drains."),
 	LANE_ROW(COUNTER, attempted, "events_attempted", "events",
-		 "Events that producers tried to emit: the sum of the five that follow."),
+		 "Events that producers tried to emit: the sum of the six that follow."),
 	LANE_ROW(COUNTER, persisted, "events_persisted", "events",
 		 "Events that are in the log's files."),
+	LANE_ROW(COUNTER, unkept, "events_unkept", "events",
+		 "Events that were summed and not kept, because log.io is none."),
 	LANE_ROW(
 		COUNTER, rejected, "events_rejected", "events",
 		"Events refused for what they are: no number, no such series, an impossible time."),

@@ -46,6 +46,7 @@ static void add_lanes(struct engine *engine, json_t *status)
 		json_array_append_new(lanes, lane_json(&t));
 		sum.attempted += t.attempted;
 		sum.persisted += t.persisted;
+		sum.unkept += t.unkept;
 		sum.rejected += t.rejected;
 		sum.dropped += t.dropped;
 		sum.lost += t.lost;
@@ -53,6 +54,7 @@ static void add_lanes(struct engine *engine, json_t *status)
 	}
 	json_object_set_new(status, "events_attempted", number(sum.attempted));
 	json_object_set_new(status, "events_persisted", number(sum.persisted));
+	json_object_set_new(status, "events_unkept", number(sum.unkept));
 	json_object_set_new(status, "events_rejected", number(sum.rejected));
 	json_object_set_new(status, "events_dropped", number(sum.dropped));
 	json_object_set_new(status, "events_lost", number(sum.lost));

@@ -70,8 +70,9 @@ struct client_ring {
 	struct weir_ring_writer writer; /* where the next owner goes on */
 	bool owned;
 	enum offer offer;
-	/* The greatest ever seen in control pages: a new engine's page starts from zeros. */
-	uint64_t released, durable, rejected, lost;
+	/* The greatest ever seen in control pages: a new engine's page starts from zeros. `taken`
+	 * is `released` of any engine, `released` that of those that keep a log. */
+	uint64_t released, taken, durable, rejected, lost;
 };
 
 /* Bytes that a forked child finds zeroed: a multiple of every page size there is. */
@@ -257,7 +258,8 @@ uint64_t libweir_clock_us(void); /* monotonic */
 uint64_t libweir_coarse_s(void); /* monotonic, cheap */
 /* What the engine last said of a ring, never less than before. */
 struct ring_progress {
-	uint64_t released, durable, rejected, lost;
+	uint64_t released, taken, durable, rejected, lost;
+	bool unkept; /* the engine of now keeps no log */
 };
 struct ring_progress libweir_ring_progress(struct client_ring *ring);
 /* Sleep until the engine has moved on this ring, or for `slice_us` at most. */

@@ -50,13 +50,19 @@ struct ring_progress libweir_ring_progress(struct client_ring *ring)
 	const struct weir_control_slot *slot = ring->writer.control;
 	struct ring_progress progress;
 
+	/* Orders: this look before that at the cursors, the other one behind them: a page may be
+	 * replaced in between, and what an engine without a log has taken is not persisted. */
+	const uint32_t before = weir_load_acquire_32(&slot->flags);
 	/* Orders: `released` before the counts that are part of it, so that the parts are never
 	 * newer than we think. Partner: the lane, which stores rejected and lost first. */
 	const uint64_t durable = weir_load_acquire_64(&slot->durable);
 	const uint64_t released = weir_load_acquire_64(&slot->released);
 
-	progress.durable = floor_raise(&ring->durable, durable);
-	progress.released = floor_raise(&ring->released, released);
+	/* Relaxed: behind the acquire of `released`. */
+	progress.unkept = (before | weir_load_relaxed_32(&slot->flags)) & WEIR_CONTROL_UNKEPT;
+	progress.durable = floor_raise(&ring->durable, progress.unkept ? 0 : durable);
+	progress.released = floor_raise(&ring->released, progress.unkept ? 0 : released);
+	progress.taken = floor_raise(&ring->taken, released);
 	progress.rejected = floor_raise(&ring->rejected, weir_load_relaxed_64(&slot->rejected));
 	progress.lost = floor_raise(&ring->lost, weir_load_relaxed_64(&slot->lost));
 	return progress;
@@ -87,17 +93,21 @@ static void targets_take(const struct weir *w, struct wait_targets *ret_targets)
 	}
 }
 
-/* The first ring from `from` on that is not there yet; its futex word as it was before the look. */
+/* The first ring from `from` on that is not there yet; its futex word as it was before the look.
+ * *ret_unkept: a ring was only taken, by an engine that keeps nothing. */
 static uint32_t target_missed(struct weir *w, const struct wait_targets *targets, uint32_t from,
-			      enum weir_level level, uint32_t *ret_futex)
+			      enum weir_level level, uint32_t *ret_futex, bool *ret_unkept)
 {
 	for (uint32_t i = from; i < targets->count; i++) {
 		/* Acquire before the look at the cursors, as in wait_for_room() of emit.c. */
 		*ret_futex = weir_load_acquire_32(&w->rings[i].writer.control->futex);
 		struct ring_progress progress = libweir_ring_progress(&w->rings[i]);
 		uint64_t reached = level == WEIR_DURABLE ? progress.durable : progress.released;
-		if (reached < targets->tails[i])
+		if (reached >= targets->tails[i])
+			continue;
+		if (!progress.unkept || progress.taken < targets->tails[i])
 			return i;
+		*ret_unkept = true;
 	}
 	return targets->count;
 }
@@ -122,15 +132,16 @@ int libweir_wait_level(struct weir *w, enum weir_level level, uint32_t timeout_m
 	const uint64_t end_us = libweir_clock_us() + (uint64_t)timeout_ms * 1000;
 	struct wait_targets targets;
 	uint32_t slice_us = SLICE_MIN_US, ring = 0, futex_was;
+	bool unkept = false;
 
 	targets_take(w, &targets);
 	for (;;) {
 		struct slow_call call = libweir_enter();
 		libweir_maintain(w);
 		libweir_leave(call);
-		ring = target_missed(w, &targets, ring, level, &futex_was);
+		ring = target_missed(w, &targets, ring, level, &futex_was, &unkept);
 		if (ring == targets.count)
-			return 0;
+			return unkept ? -EOPNOTSUPP : 0;
 		const uint64_t now_us = libweir_clock_us();
 		if (now_us >= end_us)
 			return -ETIMEDOUT;
@@ -182,6 +193,7 @@ static void ring_add(struct client_ring *ring, struct weir_ledger *sum)
 	sum->dropped_full += weir_load_relaxed_64(&header->dropped_full);
 	sum->dropped_timeout += weir_load_relaxed_64(&header->dropped_timeout);
 	sum->persisted += progress.released > refused ? progress.released - refused : 0;
+	sum->taken += progress.taken > refused ? progress.taken - refused : 0;
 	/* Which of the refused lie below `durable` is not known: as if all did, so that nothing
 	 * is called durable that is not. */
 	sum->durable += progress.durable > refused ? progress.durable - refused : 0;

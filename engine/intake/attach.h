@@ -35,6 +35,7 @@ struct intake_options {
 	struct source_table *sources;
 	struct clock *clock;
 	uint32_t epoch;
+	bool unkept; /* events go into no log: producers are told so */
 	uint32_t producers_max;
 	uint64_t user_bytes_max;        /* shared memory one user's producers may take together */
 	uint32_t producer_series_max;   /* definitions of one producer that are taken */

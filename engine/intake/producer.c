@@ -294,12 +294,13 @@ static struct weir_control_slot *control_slot(const struct producer *producer, u
 }
 
 /* What the engine says of a ring, before the lane takes over. */
-static void say_position(struct weir_control_slot *slot, const struct weir_ring_record *record)
+static void say_position(struct weir_control_slot *slot, const struct weir_ring_record *record,
+			 bool unkept)
 {
 	slot->rejected = record->rejected;
 	slot->lost = record->lost;
-	slot->durable = record->next_sequence;
-	slot->flags = WEIR_CONTROL_ATTACHED;
+	slot->durable = unkept ? 0 : record->next_sequence;
+	slot->flags = WEIR_CONTROL_ATTACHED | (unkept ? WEIR_CONTROL_UNKEPT : 0);
 	/* Orders: the rest of the slot before `released`. Seen by: weir_ring_room() and the waits
 	 * of the client, which may have this page mapped already. Without it a ledger could be
 	 * read with a new position and an old loss. */
@@ -330,7 +331,6 @@ static void fill_ring(struct held_ring *held, struct producer *producer, uint64_
 		.rejected = record->rejected,
 		.lost = record->lost,
 	};
-	say_position(held->ring.control, record);
 }
 
 static void offer_ring(struct intake *intake, struct held_ring *held)
@@ -388,6 +388,7 @@ static int open_ring(struct intake *intake, struct producer *producer, uint32_t 
 		return r;
 	}
 	fill_ring(held, producer, capacity, tail, &record);
+	say_position(held->ring.control, &record, intake->options.unkept);
 	*ret_held = held;
 	return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * io: the seam between the log and the machine. Three backends behind one table: io_uring with
- * O_DIRECT, pwrite with the same promises, and a simulated disk for tests.
+ * io: the seam between the log and the machine. Four backends behind one table: io_uring with
+ * O_DIRECT, pwrite with the same promises, one that keeps nothing, and a simulated disk for tests.
  *
  * Idea:  paths are relative to the data directory. Files are small numbers. Writes and syncs are
  *        asynchronous: submitted with a cookie, completed by reap(). Directory operations and
@@ -26,7 +26,9 @@ struct io_completion {
 };
 
 struct io_ops {
-	const char *name; /* "uring", "pwrite", "sim" */
+	const char *name; /* "uring", "pwrite", "none", "sim" */
+	/* What is written is gone, and nothing may be called kept: checksums are for nobody. */
+	bool nowhere;
 	/* Buffers for writes: `count` of `bytes` each (a multiple of 4 KiB) in a row, zeroed, 4 KiB
 	 * aligned, registered where allowed. At most IO_REGIONS_MAX times, while nothing is in
 	 * flight. They live until destroy(). NULL: no memory. */
@@ -64,5 +66,6 @@ struct io {
  * Negative errno when the machine has no such backend (-EPERM, -ENOSYS, -ENOMEM). */
 int io_uring_create(int dirfd, uint32_t depth, struct io **ret_io);
 int io_pwrite_create(int dirfd, uint32_t depth, struct io **ret_io);
+int io_nowhere_create(uint32_t depth, struct io **ret_io);
 
 #endif

@@ -142,6 +142,7 @@ enum weir_control_flag {
 	WEIR_CONTROL_ATTACHED = 1,    /* this engine drains the ring */
 	WEIR_CONTROL_QUARANTINED = 2, /* the ring lied; the engine reads it no more */
 	WEIR_CONTROL_SOFT = 4,        /* level `none`: durable means persisted, no sync behind it */
+	WEIR_CONTROL_UNKEPT = 8,      /* nothing is kept: released means taken, durable stays 0 */
 };
 
 /*
@@ -151,7 +152,7 @@ enum weir_control_flag {
  * that; waits sleep in slices, so a dead engine's word holds nobody.
  */
 struct weir_control_slot {
-	uint64_t released; /* slots below are in the log: the producer may reuse them */
+	uint64_t released; /* slots below are in the log (or taken): the producer may reuse them */
 	uint64_t durable;  /* slots below are on stable storage */
 	uint64_t rejected; /* of those released, refused by the engine (bad series, NaN) */
 	uint64_t lost;     /* never seen by any engine: the log was behind the oldest slot */

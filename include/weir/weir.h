@@ -131,7 +131,8 @@ enum weir_level {
 	WEIR_DURABLE = 1    /* on stable storage: survives a power cut */
 };
 /* Wait until every event that was emitted (by any thread) before this call has reached a level.
- * 0; -ETIMEDOUT. Sleeps, and finds an engine that comes meanwhile. */
+ * 0; -ETIMEDOUT; -EOPNOTSUPP: all are out of the rings, but the engine keeps no log (log.io: none).
+ * Sleeps, and finds an engine that comes meanwhile. */
 int weir_wait(weir *w, enum weir_level level, uint32_t timeout_ms);
 
 /* Sums over all rings of this process; attempted == published + dropped, always. */
@@ -145,11 +146,14 @@ struct weir_ledger {
 	uint64_t rejected; /* by the engine, of those published */
 	uint64_t lost;     /* never seen by an engine: its log was behind the ring */
 	int attached;      /* 1: an engine answers */
+	uint64_t taken;    /* out of the rings, of those published: persisted, or summed only by an
+			    * engine that keeps no log */
 };
 void weir_ledger(weir *w, struct weir_ledger *ret_ledger);
 
-/* Say that nothing more comes, wait up to timeout_ms until an engine has persisted everything,
- * free. 0; -ETIMEDOUT: closed all the same (an engine that holds the rings still drains them).
+/* Say that nothing more comes, wait up to timeout_ms until an engine has persisted everything (or
+ * taken it, if it keeps nothing), free. 0; -ETIMEDOUT: closed all the same (an engine that holds
+ * the rings still drains them).
  * No other thread may be inside a call. NULL is fine. */
 int weir_close(weir *w, uint32_t timeout_ms);
 

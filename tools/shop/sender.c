@@ -81,15 +81,17 @@ int sender_settle(const struct sender *sender)
 	struct waiting waiting = {0};
 	struct weir_ledger before, after;
 	weir_ledger(sender->weir, &before);
-	while (weir_wait(sender->weir, WEIR_PERSISTED, SETTLE_MS) != 0) {
-		int ret = wait_more(sender, &waiting);
+	for (;;) {
+		int ret = weir_wait(sender->weir, WEIR_PERSISTED, SETTLE_MS);
+		if (ret == 0 || ret == -EOPNOTSUPP) /* taken, by an engine that keeps nothing */
+			return 0;
+		ret = wait_more(sender, &waiting);
 		if (ret < 0)
 			return ret;
 		/* As long as the engine gets on with it, patience begins anew. */
 		weir_ledger(sender->weir, &after);
-		if (after.persisted != before.persisted)
+		if (after.taken != before.taken)
 			waiting.since_ns = 0;
 		before = after;
 	}
-	return 0;
 }

@@ -88,7 +88,8 @@ static int finish(const struct emit *emit, weir *handle, int ret)
 	struct weir_ledger ledger;
 	const char *refusal = weir_refusal(handle);
 	weir_ledger(handle, &ledger);
-	bool taken = ret == 0 && ledger.rejected + ledger.lost == 0;
+	bool unkept = ret == -EOPNOTSUPP; /* log.io is none */
+	bool taken = (ret == 0 || unkept) && ledger.rejected + ledger.lost == 0;
 	if (emit->json) {
 		printf("{\"ok\":%s,\"attempted\":%llu,\"published\":%llu,\"persisted\":%llu,"
 		       "\"durable\":%llu,\"rejected\":%llu,\"error\":",
@@ -102,6 +103,8 @@ static int finish(const struct emit *emit, weir *handle, int ret)
 	} else if (ret == -ETIMEDOUT) {
 		fprintf(stderr, "weirctl: no engine took it within %llu ms; is weird running?\n",
 			(unsigned long long)emit->timeout_ms);
+	} else if (unkept) {
+		fprintf(stderr, "weirctl: the engine took it and keeps nothing (log.io is none)\n");
 	} else if (ret < 0) {
 		fprintf(stderr, "weirctl: not emitted: %s\n", strerror(-ret));
 	} else if (!taken) {

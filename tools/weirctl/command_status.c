@@ -72,15 +72,19 @@ static void print_events(const json_t *status)
 	static const struct {
 		const char *name, *said;
 	} counts[] = {{"events_persisted", "kept"},
+		      {"events_unkept", "not kept (log.io is none)"},
 		      {"events_dropped", "dropped"},
 		      {"events_rejected", "rejected"},
 		      {"events_lost", "lost"},
 		      {"events_in_ring", "in rings"}};
 	char number[GROUPED_BYTES];
 	printf("events     ");
-	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
-		printf("%s%s %s", i ? ", " : "", grouped(number_at(status, counts[i].name), number),
-		       counts[i].said);
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		uint64_t count = number_at(status, counts[i].name);
+		if (count == 0 && strcmp(counts[i].name, "events_unkept") == 0)
+			continue;
+		printf("%s%s %s", i ? ", " : "", grouped(count, number), counts[i].said);
+	}
 	putchar('\n');
 }
 

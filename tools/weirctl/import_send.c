@@ -40,7 +40,7 @@ static uint64_t monotonic_ms(void)
 
 static uint64_t taken(const struct weir_ledger *ledger)
 {
-	return ledger->persisted + ledger->rejected + ledger->lost;
+	return ledger->taken + ledger->rejected + ledger->lost;
 }
 
 /* Bytes of a definition, rounded up: what the region's table must hold. */

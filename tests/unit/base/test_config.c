@@ -408,7 +408,7 @@ Test(config, a_wrong_meaning_is_named_with_its_path)
 		"weir.yaml: log.segment_bytes: not a multiple of "
 		"4KiB; write 64MiB or so");
 	refused("log: {io: aio}\n",
-		"weir.yaml: log.io: \"aio\" is unknown; write one of auto, uring, pwrite");
+		"weir.yaml: log.io: \"aio\" is unknown; write one of auto, uring, pwrite, none");
 	refused("log: {retain_bytes: 100MiB}\n", "weir.yaml: log.retain_bytes: two segments for "
 						 "each lane are the least, 256MiB; keep "
 						 "more, or make segment_bytes smaller");

@@ -50,6 +50,69 @@ Test(wait, persisted_is_not_durable)
 	setup_close(&s);
 }
 
+Test(wait, what_an_engine_without_a_log_took_is_taken_and_never_persisted)
+{
+	static struct fake_log log;
+	struct fake fake;
+	struct setup s = setup_open_with(&fake, &log, (struct weir_options){0});
+	struct weir_ledger ledger;
+
+	weir_emit(s.w, s.series, 1);
+	for (int i = 0; i < 3000 && log.count == 0; i++) {
+		weir_poll(s.w);
+		fake_step(&fake);
+		usleep(1000);
+	}
+	weir_poll(s.w);
+	cr_assert_eq(log.count, 1);
+	log.rings[0].slot->flags |= WEIR_CONTROL_UNKEPT;
+	cr_assert_eq(weir_wait(s.w, WEIR_PERSISTED, 20), -ETIMEDOUT, "it is still in the ring");
+	fake_drain(&fake, UINT64_MAX);
+	/* Even a page that claims more than it may is not believed. */
+	fake_sync(&fake);
+	cr_assert_eq(weir_wait(s.w, WEIR_PERSISTED, 1000), -EOPNOTSUPP);
+	cr_assert_eq(weir_wait(s.w, WEIR_DURABLE, 1000), -EOPNOTSUPP);
+	weir_ledger(s.w, &ledger);
+	cr_assert_eq(ledger.published, 1);
+	cr_assert_eq(ledger.taken, 1);
+	cr_assert_eq(ledger.persisted, 0);
+	cr_assert_eq(ledger.durable, 0);
+	cr_assert_eq(weir_close(s.w, 1000), 0, "nothing is left to be waited for");
+	s.w = NULL;
+	fake_stop(&fake);
+	setup_close(&s);
+}
+
+Test(wait, an_engine_with_a_log_does_not_answer_for_one_without)
+{
+	static struct fake_log log;
+	struct fake fake;
+	struct setup s = setup_open_with(&fake, &log, (struct weir_options){0});
+	struct weir_ledger ledger;
+
+	weir_emit(s.w, s.series, 1);
+	for (int i = 0; i < 3000 && log.count == 0; i++) {
+		weir_poll(s.w);
+		fake_step(&fake);
+		usleep(1000);
+	}
+	weir_poll(s.w);
+	struct weir_control_slot *slot = log.rings[0].slot;
+	slot->flags |= WEIR_CONTROL_UNKEPT;
+	fake_drain(&fake, UINT64_MAX);
+	weir_ledger(s.w, &ledger);
+	cr_assert_eq(ledger.taken, 1);
+	/* The next engine keeps a log, which has nothing of this ring yet. */
+	slot->released = 0;
+	slot->flags &= ~(uint32_t)WEIR_CONTROL_UNKEPT;
+	weir_ledger(s.w, &ledger);
+	cr_assert_eq(ledger.taken, 1);
+	cr_assert_eq(ledger.persisted, 0);
+	cr_assert_eq(weir_wait(s.w, WEIR_PERSISTED, 20), -ETIMEDOUT);
+	fake_stop(&fake);
+	setup_close(&s);
+}
+
 /* Only what was emitted before the call counts: a thread that goes on emitting holds nobody. */
 static void *emit_on(void *argument)
 {
