@@ -14,7 +14,8 @@
  * Handles are never unmapped, only used again, so that a thread that comes late (its exit, an
  * emit after close) always finds a generation to compare with.
  *
- * Reading order: emit.c (the hot path), thread.c, client.c, series.c, memory.c, attach.c, wait.c.
+ * Reading order: emit.c (the hot path), clock.c, thread.c, client.c, series.c, memory.c, attach.c,
+ * wait.c.
  */
 #ifndef WEIR_CLIENT_H
 #define WEIR_CLIENT_H
@@ -24,6 +25,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "weir/order.h"
 #include "weir/region.h"
@@ -209,6 +211,13 @@ void libweir_leave(struct slow_call call);
  * meanwhile; what the processor itself raises comes through. */
 void libweir_signals_hold(sigset_t *ret_before);
 void libweir_signals_release(const sigset_t *before);
+
+/* clock.c */
+typedef int (*libweir_clock_function)(clockid_t, struct timespec *);
+/* clock_gettime(), or the kernel's own that is behind it. Set by libweir_clock_find(), before there
+ * is any handle to emit with. */
+extern libweir_clock_function libweir_clock;
+void libweir_clock_find(void);
 
 /* client.c */
 /* Make sure that the handle is this process's own. 0, -EINVAL (closed), or why a forked child

@@ -207,16 +207,15 @@ static inline bool emit_fast(struct emitter *e, int series, uint64_t bits, uint6
 
 int weir_emit(weir *w, int series, double value)
 {
+	struct timespec now;
+	/* First, so that the least has to be kept over the call. */
+	libweir_clock(CLOCK_REALTIME_COARSE, &now);
 	struct emitter *e = libweir_thread.current;
 	const uint64_t bits = weir_value_bits(value);
 
-	if (likely(emit_ready(w, e, series, bits))) {
-		struct timespec now;
-		clock_gettime(CLOCK_REALTIME_COARSE, &now);
-		if (likely(now.tv_sec == e->second) &&
-		    likely(emit_fast(e, series, bits, time_ms_of(&now))))
-			return 0;
-	}
+	if (likely(emit_ready(w, e, series, bits)) && likely(now.tv_sec == e->second) &&
+	    likely(emit_fast(e, series, bits, time_ms_of(&now))))
+		return 0;
 	return emit_slow(w, series, bits, TIME_NOW);
 }
 
@@ -245,6 +244,8 @@ static size_t emit_chunk(struct weir *w, struct emitter *e, const struct weir_sa
 	const uint64_t room = e->stop - e->ring.tail;
 	if (count > room)
 		count = (size_t)room;
+	/* A copy: the loop's own never leaves registers. */
+	struct weir_ring_writer ring = e->ring;
 	for (size_t i = 0; i < count; i++) {
 		const int series = samples[i].series;
 		const uint64_t bits = weir_value_bits(samples[i].value);
@@ -254,9 +255,10 @@ static size_t emit_chunk(struct weir *w, struct emitter *e, const struct weir_sa
 			invalid++;
 			continue;
 		}
-		weir_ring_put(&e->ring, weir_event_word(time_ms, (uint32_t)series), bits);
+		weir_ring_put(&ring, weir_event_word(time_ms, (uint32_t)series), bits);
 	}
-	weir_ring_publish(&e->ring);
+	e->ring.tail = ring.tail;
+	weir_ring_publish(&ring);
 	emitter_free(e, generation);
 	*taken += count - invalid;
 	while (invalid--)
@@ -271,7 +273,7 @@ size_t weir_emit_many(weir *w, const struct weir_sample *samples, size_t count)
 
 	if (!w || !samples)
 		return 0;
-	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	libweir_clock(CLOCK_REALTIME_COARSE, &now);
 	const uint64_t now_ms = time_ms_of(&now);
 	int64_t second = now.tv_sec;
 	while (done < count) {

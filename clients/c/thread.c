@@ -83,6 +83,7 @@ static void thread_exit(void *argument)
 static void setup(void)
 {
 	setup_error = -pthread_key_create(&exit_key, thread_exit);
+	libweir_clock_find();
 }
 
 int libweir_thread_setup(void)

@@ -99,6 +99,19 @@
 WEIR_ORDER_DEFINE(32, uint32_t)
 WEIR_ORDER_DEFINE(64, uint64_t)
 
+/* Ask for the line of `p` as one that will be written: it comes from the other processor's cache
+ * while something else is done. A hint: any address will do, and nothing is ordered. */
+static inline void weir_prefetch_write(const void *p)
+{
+#if defined(__x86_64__)
+	/* The built-in becomes a prefetch for reading where the compiler is not told that there is
+	 * this one. Processors without it take it for a no-op. */
+	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)p));
+#else
+	__builtin_prefetch(p, 1, 3);
+#endif
+}
+
 /* Raise *p to v. The release half of the swap publishes what the caller did before; a loader
  * that acquires v sees it. Losing the race to a larger value is success. */
 static inline void weir_max_64(uint64_t *p, uint64_t v)

@@ -53,13 +53,23 @@ static inline uint64_t weir_ring_room(struct weir_ring_writer *ring)
 	return ring->mask + 1 - (ring->tail - ring->released);
 }
 
+/* So far ahead of the slot that is written its line is asked for. The engine has read the slots of
+ * the lap before, and has their lines; a store into one waits for it to come back, for some hundred
+ * nanoseconds where the processors are far apart, and the stores behind it wait too. With 32 lines
+ * on their way none is waited for. */
+#define WEIR_RING_AHEAD 128u
+#define WEIR_RING_LINE (64u / sizeof(struct weir_event))
+
 /* Store one event; nobody sees it yet. The caller has seen room. */
 static inline void weir_ring_put(struct weir_ring_writer *ring, uint64_t word, uint64_t value)
 {
-	struct weir_event *slot = &ring->slots[ring->tail & ring->mask];
+	const uint64_t tail = ring->tail;
+	struct weir_event *slots = ring->slots, *slot = &slots[tail & ring->mask];
+	if (tail % WEIR_RING_LINE == 0)
+		weir_prefetch_write(&slots[(tail + WEIR_RING_AHEAD) & ring->mask]);
+	ring->tail = tail + 1;
 	slot->word = word;
 	slot->value = value;
-	ring->tail++;
 }
 
 /* Show everything that was put. Orders: the slots before the tail that covers them. Seen by:
@@ -72,8 +82,11 @@ static inline void weir_ring_publish(struct weir_ring_writer *ring)
 /* Store one event and publish it. The caller has seen room. */
 static inline void weir_ring_push(struct weir_ring_writer *ring, uint64_t word, uint64_t value)
 {
+	const uint64_t tail = ring->tail;
+	struct weir_ring_header *header = ring->header;
 	weir_ring_put(ring, word, value);
-	weir_ring_publish(ring);
+	/* As weir_ring_publish(); the tail is known here, and need not be read again. */
+	weir_store_release_64(&header->tail, tail + 1);
 }
 
 /* The engine's look at the tail. Orders: this before the copies of the slots below it; partner:
