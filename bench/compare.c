@@ -11,8 +11,10 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "chart.h"
 #include "disk.h"
 #include "figure.h"
 #include "peer.h"
@@ -29,7 +31,7 @@ static const struct peer *const peers[] = {PEERS(PEER_ENTRY)};
 #define PEERS_COUNT (sizeof(peers) / sizeof(peers[0]))
 
 struct settings {
-	const char *directory, *weird, *weirctl, *only;
+	const char *directory, *weird, *weirctl, *only, *svg;
 	double seconds;
 	uint32_t runs, series;
 	bool json, quick, keep;
@@ -75,6 +77,11 @@ static const struct option_row rows[] = {
 	 .help = "these and weir, as in lttng,redis_1000; default all",
 	 .kind = OPTION_TEXT,
 	 .at = offsetof(struct settings, only)},
+	{.name = "svg",
+	 .argument = "FILE",
+	 .help = "a chart of it",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct settings, svg)},
 	{.name = "weird",
 	 .argument = "PATH",
 	 .help = "program; default beside this one, in its build tree, in PATH",
@@ -226,6 +233,51 @@ static int measure(struct compare *compare)
 	return 0;
 }
 
+static int fewer(const void *a, const void *b)
+{
+	const struct chart_bar *left = a, *right = b;
+	return (left->value < right->value) - (left->value > right->value);
+}
+
+/* The fastest on top. */
+static int draw(const struct compare *compare)
+{
+	struct chart_bar bars[PEERS_COUNT];
+	char said[PEERS_COUNT][96], value[32];
+	uint32_t count = 0;
+	FILE *file = fopen(compare->options.svg, "we");
+	int r = file ? 0 : -errno;
+	for (size_t i = 0; file && i < PEERS_COUNT; i++) {
+		const struct figure *figure = &compare->figures[i];
+		double ratio = figure_ratio(figure);
+		if (!wanted(compare, i) || figure->absent)
+			continue;
+		figure_scaled(figure_value(figure), value);
+		if (i == 0)
+			snprintf(said[i], sizeof(said[i]), "%s/s", value);
+		else
+			snprintf(said[i], sizeof(said[i]), "%s/s, weir %.*f x", value,
+				 ratio < 10 ? 1 : 0, ratio);
+		bars[count++] = (struct chart_bar){.label = peers[i]->title,
+						   .value = figure_value(figure),
+						   .said = said[i],
+						   .ours = i == 0};
+	}
+	qsort(bars, count, sizeof(*bars), fewer);
+	const struct chart chart = {
+		.title =
+			"events a second, one sending thread; each axis mark is ten times the last",
+		.about = "Bars of the events a second that weir and other systems take",
+		.logarithmic = true};
+	if (file) {
+		r = chart_draw_bars(&chart, bars, count, file);
+		r = fclose(file) != 0 && r == 0 ? -EIO : r;
+	}
+	if (r < 0)
+		fprintf(stderr, "weir-bench: %s: %s\n", compare->options.svg, strerror(-r));
+	return r;
+}
+
 static int print(struct compare *compare, struct report *report)
 {
 	for (size_t i = 0; i < PEERS_COUNT; i++)
@@ -235,6 +287,8 @@ static int print(struct compare *compare, struct report *report)
 		if (wanted(compare, i) && !compare->figures[i].absent)
 			report_note(report, "%s: %s. %s", peers[i]->name, peers[i]->title,
 				    peers[i]->driven);
+	if (compare->options.svg && draw(compare) < 0)
+		return STATUS_UNABLE;
 	return report_end(report);
 }
 
@@ -273,6 +327,7 @@ static int run(void *self, int count, char **operands)
 
 static const struct option_example examples[] = {
 	{"weir-bench compare", "Five rounds of all systems that are installed, some five minutes"},
+	{"weir-bench compare --svg compare.svg", "The same, and a chart of it"},
 	{"weir-bench compare --only lttng,redis_1000 --runs 3", "Two of them"},
 };
 

@@ -245,8 +245,9 @@ static int redis_run(const struct peer *peer, const struct peer_task *task,
 		.run = redis_run,                                                                  \
 	}
 
-REDIS_PEER(redis_100, "redis_100", "Redis XADD, 100 in a pipeline", 100, true,
+REDIS_PEER(redis_100, "redis_100", "Redis XADD, 100 at a time", 100, true,
 	   "one connection over a UNIX socket; appendonly, synced every second and at the end");
-REDIS_PEER(redis_1000, "redis_1000", "Redis XADD, 1000 in a pipeline", 1000, true, "the same");
-REDIS_PEER(redis_memory, "redis_memory", "Redis XADD, 1000, in memory", 1000, false,
+REDIS_PEER(redis_1000, "redis_1000", "Redis XADD, 1000 at a time", 1000, true,
+	   "the same, 1000 at a time");
+REDIS_PEER(redis_memory, "redis_memory", "Redis XADD, 1000, memory only", 1000, false,
 	   "the same without a file: in the server's memory");

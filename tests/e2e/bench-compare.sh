@@ -12,7 +12,7 @@ chmod 711 "$E2E" # LTTng runs as nobody, if this is root
 compare() {
 	timeout 120 "$bench" compare --dir "$E2E" --weird "$WEIRD" --json "$@" >"$E2E/out" 2>"$E2E/said"
 }
-compare --quick
+compare --quick --svg "$E2E/chart.svg"
 code=$?
 if [ "$code" -eq 3 ] && grep -qE 'tmpfs|O_DIRECT|are needed' "$E2E/said"; then
 	skip "$(cat "$E2E/said")"
@@ -36,6 +36,8 @@ for f in figures.values():
         assert abs(f["ratio"] - f["limit"] / f["value"]) < 0.001 * f["ratio"]
 PYTHON
 
+expect 'bars of the chart' "$(grep -c '<rect class="\(bar\|ours\)"' "$E2E/chart.svg")" \
+	"$(jq -r 'select(.value) | .name' "$E2E/out" | wc -l)"
 mkdir "$E2E/bin" && ln -s "$(command -v rm)" "$E2E/bin"
 PATH=$E2E/bin "$bench" compare --dir "$E2E" --weird "$WEIRD" --only redis_100,lttng --quick \
 	>"$E2E/out" 2>"$E2E/said"
