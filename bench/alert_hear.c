@@ -9,20 +9,16 @@
 #include "alert_hear.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <hiredis.h>
 #include <jansson.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "peer.h"
 #include "server.h"
 #include "weir/order.h"
 
@@ -116,19 +112,19 @@ static void *listen_all(void *self)
 	return NULL;
 }
 
-static _Noreturn void become(const char *program, const char *directory, const char *socket)
+/* Its pid or a negative errno. */
+static pid_t start_redis(struct hear *hear, const char *program, const char *directory)
 {
-	char output[3000];
-	snprintf(output, sizeof(output), "%s/redis.log", directory);
-	int fd = open(output, O_WRONLY | O_CREAT | O_APPEND, 0600);
-	if (fd >= 0) {
-		dup2(fd, STDOUT_FILENO);
-		dup2(fd, STDERR_FILENO);
-	}
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	execl(program, program, "--port", "0", "--unixsocket", socket, "--dir", directory, "--save",
-	      "", "--appendonly", "no", (char *)NULL);
-	_exit(127);
+	char *const arguments[] = {(char *)"redis-server", (char *)"--port", (char *)"0",
+				   (char *)"--unixsocket", hear->socket,     (char *)"--dir",
+				   (char *)directory,      (char *)"--save", (char *)"",
+				   (char *)"--appendonly", (char *)"no",     NULL};
+	const struct peer_program with = {.path = program,
+					  .arguments = arguments,
+					  .home = directory,
+					  .name = "redis",
+					  .processor = -1};
+	return peer_start(&with);
 }
 
 /* NULL: it does not answer in time. */
@@ -140,10 +136,8 @@ static redisContext *connect_redis(struct hear *hear)
 			return context;
 		if (context)
 			redisFree(context);
-		if (waitpid(hear->server, NULL, WNOHANG) != 0) {
-			hear->server = 0;
+		if (!peer_runs(hear->server))
 			return NULL;
-		}
 		sleep_ms(10);
 	}
 	return NULL;
@@ -174,12 +168,10 @@ int hear_start(struct hear *hear, const char *directory, uint32_t capacity, char
 	}
 	snprintf(hear->socket, sizeof(hear->socket), "%s/redis.sock", directory);
 	hear->heard = calloc(capacity, sizeof(*hear->heard));
-	hear->server = hear->heard ? fork() : -1;
-	if (hear->server == 0)
-		become(program, directory, hear->socket);
+	hear->server = hear->heard ? start_redis(hear, program, directory) : -ENOMEM;
 	if (hear->server < 0) {
-		snprintf(why, why_bytes, "redis-server: %s", strerror(ENOMEM));
-		return -ENOMEM;
+		snprintf(why, why_bytes, "redis-server: %s", strerror(-hear->server));
+		return hear->server;
 	}
 	redisContext *context = connect_redis(hear);
 	if (context && subscribe(context)) {
@@ -242,10 +234,8 @@ void hear_stop(struct hear *hear)
 		pthread_join(hear->thread, NULL);
 		redisFree(hear->context);
 	}
-	if (hear->server > 0) {
-		kill(hear->server, SIGTERM);
-		waitpid(hear->server, NULL, 0);
-	}
+	if (hear->server > 0)
+		peer_end(hear->server);
 	free(hear->heard);
 	*hear = (struct hear){0};
 }

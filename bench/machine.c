@@ -250,3 +250,17 @@ void machine_print(const struct machine *machine, FILE *out)
 	fprintf(out, "weir      %s, commit %s, built with %s\n", machine->version, machine->commit,
 		machine->compiler);
 }
+
+void machine_head(bool json, const char *directory)
+{
+	struct machine machine;
+	machine_read(&machine, directory);
+	if (json)
+		machine_print_json(&machine, stdout);
+	else
+		machine_print(&machine, stdout);
+	if (!json)
+		putchar('\n');
+	/* A run takes long, and who waits wants to see something. */
+	fflush(stdout);
+}

@@ -5,6 +5,7 @@
 #ifndef BENCH_MACHINE_H
 #define BENCH_MACHINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -33,5 +34,7 @@ void machine_read(struct machine *machine, const char *directory);
 /* {"name":"machine","cpu":...} */
 void machine_print_json(const struct machine *machine, FILE *out);
 void machine_print(const struct machine *machine, FILE *out);
+/* The head of a report to standard output: read, and print in one form or the other. */
+void machine_head(bool json, const char *directory);
 
 #endif

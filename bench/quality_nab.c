@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "machine.h"
 #include "quality.h"
 #include "quality_nab.h"
 #include "question.h"
@@ -290,6 +291,7 @@ static int run(void *self, int count, char **operands)
 	(void)count;
 	if (nab_corpus_read(&bench.corpus, operands[0]) < 0)
 		return STATUS_UNABLE;
+	machine_head(bench.options.json, NULL);
 	int error = make_groups(&bench);
 	if (!error)
 		error = run_subject(&bench);

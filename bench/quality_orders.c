@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "detect/scoring.h"
+#include "machine.h"
 #include "orders.h"
 #include "quality.h"
 #include "question.h"
@@ -291,6 +292,7 @@ static int run(void *self, int count, char **operands)
 		orders_fini(&orders);
 		return STATUS_UNABLE;
 	}
+	machine_head(settings->json, NULL);
 	if (!settings->json)
 		print_head(&orders);
 	for (size_t s = 0; s < sizeof(all_series) / sizeof(all_series[0]) && !error; s++) {

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "machine.h"
 #include "quality.h"
 #include "quality_calm.h"
 #include "quality_lasting.h"
@@ -195,6 +196,7 @@ static int run(void *self, int count, char **operands)
 
 	(void)count;
 	(void)operands;
+	machine_head(settings->json, NULL);
 	for (uint32_t table = 0; table < TABLES && status == STATUS_GOOD; table++)
 		if (settings->table == TABLES || settings->table == table)
 			status = run_table(settings, table);

@@ -6,19 +6,13 @@
 
 #include <stdarg.h>
 
+#include "machine.h"
 #include "status.h"
 
 void report_begin(struct report *report, bool json, const char *directory)
 {
 	*report = (struct report){.out = stdout, .json = json};
-	machine_read(&report->machine, directory);
-	if (json) {
-		machine_print_json(&report->machine, report->out);
-	} else {
-		machine_print(&report->machine, report->out);
-		fputc('\n', report->out);
-	}
-	fflush(report->out);
+	machine_head(json, directory);
 }
 
 void report_figure(struct report *report, const struct figure *figure)

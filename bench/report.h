@@ -16,14 +16,12 @@
 #include <stdio.h>
 
 #include "figure.h"
-#include "machine.h"
 
 struct report {
 	FILE *out;
 	bool json;
 	bool lossy; /* a figure was not lossless */
 	uint32_t figures, voided, kept;
-	struct machine machine;
 };
 
 /* To standard output. `directory`: where the data lie; NULL: nothing is written. */

@@ -13,7 +13,7 @@ nab=${WEIR_NAB:-$source/../shared/data/nab}
 # value FILE NAME: of one figure.
 value() {
 	python3 -c 'import json, sys
-print({f["name"]: f["value"] for f in map(json.loads, open(sys.argv[1]))}[sys.argv[2]])' "$@"
+print({f["name"]: f["value"] for f in map(json.loads, open(sys.argv[1])) if "value" in f}[sys.argv[2]])' "$@"
 }
 
 # Two files of two weeks; results that see the one window at once, the other not, and cry once.
@@ -77,7 +77,7 @@ for results in "$nab"/results/*/; do
 	python3 - "$name" "$E2E/figures" "$nab/scores_on_these_files.json" <<'PYTHON' || fail "$name: not as published"
 import json, sys
 name, figures, published = sys.argv[1:]
-found = {f["name"]: f["value"] for f in map(json.loads, open(figures))}
+found = {f["name"]: f["value"] for f in map(json.loads, open(figures)) if "value" in f}
 wanted = json.load(open(published))["scores"][name]
 ours = {"standard": "nab_standard", "reward_low_FP_rate": "nab_low_fp", "reward_low_FN_rate": "nab_low_fn"}
 for profile, figure in ours.items():
