@@ -31,7 +31,6 @@
 /* Rings that never came back are carried along from segment to segment, the newest of them. */
 #define ORPHANS_MAX 4096u
 #define SETTLE_MS 10000u
-#define SPARES 2u
 /* Operators' records on their way to the control log; beyond that they are asked to wait. */
 #define RECORDS_MAX 256u
 
@@ -120,7 +119,7 @@ static struct writer_options writer_options(struct engine *engine, struct io *io
 									 : DURABILITY_INTERVAL,
 		.sync_ms = config->sync_ms,
 		.sync_bytes = config->sync_bytes,
-		.spares = lane == WEIR_LANE_CONTROL ? 1 : SPARES,
+		.spares = lane == WEIR_LANE_CONTROL ? 1 : config->spares,
 		.random_seed = seed(engine, lane),
 	};
 

@@ -72,6 +72,7 @@ static const struct setting config_settings[] = {
 		WEIR_SEGMENT_BYTES_MIN, 4096 * MIB, "128MiB"},
 	{"log.block_bytes", BYTES, IN(log, block_bytes, block_bytes),
 		4 * WEIR_BLOCK_ALIGN, WEIR_BLOCK_BYTES_MAX, "256KiB"},
+	{"log.spares", COUNT, IN(log, spares, spares), 0, WEIR_SPARES_MAX, "2"},
 	{"log.retain_bytes", BYTES, IN(log, retain_bytes, retain_bytes), 0, 1e15, "0"},
 	{"log.retain_age", SECONDS, IN(log, retain_age, retain_s), 0, 36600 * DAY_S, "0"},
 

@@ -73,6 +73,7 @@ struct config {
 	char *durability;      /* none, interval, block */
 	uint32_t sync_ms;
 	uint64_t sync_bytes, segment_bytes, block_bytes;
+	uint32_t spares;       /* files written ahead, of each lane */
 	uint64_t retain_bytes; /* 0: no bound */
 	uint64_t retain_s;
 	uint32_t checkpoint_intervals;

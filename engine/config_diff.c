@@ -62,6 +62,7 @@ static const struct field config_fields[] = {
 	TOP("log.sync_bytes", U64, sync_bytes, true),
 	TOP("log.segment_bytes", U64, segment_bytes, true),
 	TOP("log.block_bytes", U64, block_bytes, true),
+	TOP("log.spares", U32, spares, true),
 	TOP("log.retain_bytes", U64, retain_bytes, false),
 	TOP("log.retain_age", U64, retain_s, false),
 	TOP("history.base", U64, history_base_s, false),

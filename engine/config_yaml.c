@@ -56,6 +56,7 @@ static const cyaml_schema_field_t log_fields[] = {
 	TEXT("sync_bytes", struct yaml_log, sync_bytes),
 	TEXT("segment_bytes", struct yaml_log, segment_bytes),
 	TEXT("block_bytes", struct yaml_log, block_bytes),
+	TEXT("spares", struct yaml_log, spares),
 	TEXT("retain_bytes", struct yaml_log, retain_bytes),
 	TEXT("retain_age", struct yaml_log, retain_age),
 	CYAML_FIELD_END,

@@ -20,7 +20,7 @@ struct yaml_limits {
 
 struct yaml_log {
 	char *io, *durability, *sync_interval, *sync_bytes, *segment_bytes, *block_bytes,
-		*retain_bytes, *retain_age;
+		*spares, *retain_bytes, *retain_age;
 };
 
 struct yaml_prometheus {

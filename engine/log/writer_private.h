@@ -18,7 +18,7 @@
 
 /* Files that are not done with: current, next, closing, and failed ones being replaced. */
 #define SLOTS_MAX 8u
-#define SPARES_MAX 64u
+#define SPARES_MAX WEIR_SPARES_MAX
 #define HEAD_BYTES 4096u
 /* Bytes of a prewriting step; also the smallest buffer it can borrow. */
 #define PREWRITE_BYTES_MAX (256u << 10)

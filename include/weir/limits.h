@@ -45,6 +45,9 @@
 /* Bytes of a segment file. */
 #define WEIR_SEGMENT_BYTES_MIN (1u << 20)
 #define WEIR_SEGMENT_BYTES_DEFAULT (128u << 20)
+/* Files of a lane written ahead or kept for use again: 32 GiB of the default size, some 20 s at the
+ * highest rates. */
+#define WEIR_SPARES_MAX 256u
 
 /* Intervals open at once on a lane for one source: what is further ahead than this is "future". */
 #define WEIR_OPEN_INTERVALS_MAX 8

@@ -63,6 +63,7 @@ Test(config, an_empty_file_gives_the_documented_defaults)
 	cr_assert_eq(c->sync_bytes, 4u << 20);
 	cr_assert_eq(c->segment_bytes, WEIR_SEGMENT_BYTES_DEFAULT);
 	cr_assert_eq(c->block_bytes, WEIR_BLOCK_BYTES_MAX);
+	cr_assert_eq(c->spares, 2);
 	cr_assert_eq(c->retain_bytes, 0);
 	cr_assert_eq(c->retain_s, 0);
 	cr_assert_eq(c->checkpoint_intervals, 360);
@@ -87,8 +88,8 @@ Test(config, every_key_is_read)
 		"limits: {series_max: 5000, producers_max: 64, producer_series_max: 100,\n"
 		"         slices_max: 99, user_bytes_max: 512MiB}\n"
 		"log: {io: pwrite, durability: block, sync_interval: 1s, sync_bytes: 64KiB,\n"
-		"      segment_bytes: 2MiB, block_bytes: 64KiB, retain_bytes: 1GiB, retain_age: "
-		"12h}\n"
+		"      segment_bytes: 2MiB, block_bytes: 64KiB, spares: 9, retain_bytes: 1GiB, "
+		"retain_age: 12h}\n"
 		"redis: {url: 'redis://localhost:6379', user: weir, password_file: secret,\n"
 		"        stream_max: 12}\n");
 
@@ -113,6 +114,7 @@ Test(config, every_key_is_read)
 	cr_assert_eq(c->sync_bytes, 65536);
 	cr_assert_eq(c->segment_bytes, 2u << 20);
 	cr_assert_eq(c->block_bytes, 65536);
+	cr_assert_eq(c->spares, 9);
 	cr_assert_eq(c->retain_bytes, 1u << 30);
 	cr_assert_eq(c->retain_s, 12 * 3600);
 	cr_assert_str_eq(c->redis_url, "redis://localhost:6379");
