@@ -116,6 +116,34 @@ static int write_pass(int fd, uint64_t blocks, double *ret_rate)
 	return 0;
 }
 
+/* A new file, allocated. A descriptor, or a negative errno with `why`. */
+static int make_file(const char *path, uint64_t bytes, char *why, size_t why_bytes)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_DIRECT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return refuse(why, why_bytes, errno,
+			      "%s: %s; the disk's limit is measured with O_DIRECT, name a "
+			      "directory on a file system that takes it",
+			      path, strerror(errno));
+	int r = posix_fallocate(fd, 0, (off_t)bytes);
+	if (r == 0)
+		return fd;
+	close(fd);
+	unlink(path);
+	return refuse(why, why_bytes, r, "%s: %s", path, strerror(r));
+}
+
+int disk_write_file(const char *path, uint64_t bytes, char *why, size_t why_bytes)
+{
+	double rate;
+	int fd = make_file(path, bytes, why, why_bytes);
+	if (fd < 0)
+		return fd;
+	int r = write_pass(fd, bytes / BLOCK_BYTES, &rate);
+	close(fd);
+	return r < 0 ? refuse(why, why_bytes, -r, "%s: %s", path, strerror(-r)) : 0;
+}
+
 int disk_measure(const char *directory, uint64_t bytes, struct disk_rate *ret_rate, char *why,
 		 size_t why_bytes)
 {
@@ -123,16 +151,10 @@ int disk_measure(const char *directory, uint64_t bytes, struct disk_rate *ret_ra
 	uint64_t blocks = (bytes + BLOCK_BYTES - 1) / BLOCK_BYTES;
 	if (snprintf(path, sizeof(path), "%s/disk-limit", directory) >= (int)sizeof(path))
 		return refuse(why, why_bytes, ENAMETOOLONG, "%s: too long", directory);
-	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_DIRECT | O_CLOEXEC, 0600);
+	int fd = make_file(path, blocks * BLOCK_BYTES, why, why_bytes);
 	if (fd < 0)
-		return refuse(
-			why, why_bytes, errno,
-			"%s: %s; the disk's limit is measured with O_DIRECT, name a directory "
-			"on a file system that takes it",
-			path, strerror(errno));
-	int r = -posix_fallocate(fd, 0, (off_t)(blocks * BLOCK_BYTES));
-	if (r == 0)
-		r = write_pass(fd, blocks, &ret_rate->fresh);
+		return fd;
+	int r = write_pass(fd, blocks, &ret_rate->fresh);
 	if (r == 0)
 		r = write_pass(fd, blocks, &ret_rate->overwrite);
 	close(fd);

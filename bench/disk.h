@@ -20,5 +20,8 @@ int disk_check(const char *directory, uint64_t bytes, uint64_t *ret_free, char *
  * a data sync at the end of each, and remove it. 0 or a negative errno with `why`. */
 int disk_measure(const char *directory, uint64_t bytes, struct disk_rate *ret_rate, char *why,
 		 size_t why_bytes);
+/* A new file of `bytes` that has been written from end to end, past the page cache, and synced. 0
+ * or a negative errno with `why`. */
+int disk_write_file(const char *path, uint64_t bytes, char *why, size_t why_bytes);
 
 #endif

@@ -2,8 +2,8 @@
  * ingest: how many events a second go from emit to a durable file, and is every one there?
  *
  * Idea:  a real weird, its detectors on, with a new data directory on a disk; producers that link
- *        libweir and push uniformly shuffled series as fast as the engine takes them. One run is
- *        ingest_run.h; here are the options, and the figures of several.
+ *        libweir and push uniformly shuffled series. Without further options every figure is taken
+ *        that decides whether weir is fast (ingest_cases.h); options make a case of one's own.
  */
 
 #include <signal.h>
@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
-#include "figure.h"
-#include "ingest_run.h"
+#include "ingest_cases.h"
 #include "plan.h"
 #include "producer.h"
 #include "question.h"
@@ -21,30 +21,14 @@
 #include "status.h"
 #include "weir/limits.h"
 
+/* 0, NULL: not given. */
 struct settings {
-	const char *directory, *weird, *weirctl;
+	const char *directory, *weird, *weirctl, *only;
 	const char *interval, *durability, *io;
 	uint32_t seconds, producers, series, ring_events, lanes, shards, batch, runs, limit_mib;
+	double paced;
+	bool fresh, no_log, idle;
 	bool json, keep, quick;
-};
-
-enum figure_name {
-	EVENTS,
-	BYTES,
-	ENGINE_CPU,
-	ENGINE_MEMORY,
-	PRODUCER,
-	DISK_FRESH,
-	DISK_OVER,
-	FIGURES
-};
-
-struct ingest {
-	struct settings options;
-	struct ingest_place place;
-	struct figure figures[FIGURES];
-	struct report report;
-	bool lossless;
 };
 
 static const struct option_row rows[] = {
@@ -67,6 +51,11 @@ static const struct option_row rows[] = {
 	 .min = 1,
 	 .max = FIGURE_RUNS_MAX,
 	 .at = offsetof(struct settings, runs)},
+	{.name = "only",
+	 .argument = "NAMES",
+	 .help = "of the deciding cases only these, as durable,fresh",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct settings, only)},
 	{.name = "producers",
 	 .argument = "N",
 	 .help = "processes that emit; default 1",
@@ -90,9 +79,9 @@ static const struct option_row rows[] = {
 	 .at = offsetof(struct settings, ring_events)},
 	{.name = "batch",
 	 .argument = "N",
-	 .help = "weir_emit_many with N events, instead of weir_emit; default 0",
+	 .help = "weir_emit_many with N events, instead of weir_emit",
 	 .kind = OPTION_U32,
-	 .min = 0,
+	 .min = 1,
 	 .max = PRODUCER_BATCH_MAX,
 	 .at = offsetof(struct settings, batch)},
 	{.name = "lanes",
@@ -109,6 +98,25 @@ static const struct option_row rows[] = {
 	 .min = 1,
 	 .max = WEIR_SHARDS_MAX,
 	 .at = offsetof(struct settings, shards)},
+	{.name = "paced",
+	 .argument = "RATE",
+	 .help = "events/s of all producers together; default as fast as they can",
+	 .kind = OPTION_F64,
+	 .min = 1,
+	 .max = 1e9,
+	 .at = offsetof(struct settings, paced)},
+	{.name = "idle",
+	 .help = "producers are attached, and emit nothing",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct settings, idle)},
+	{.name = "fresh",
+	 .help = "into files that were never written; default over written ones",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct settings, fresh)},
+	{.name = "no-log",
+	 .help = "nothing is kept: ring, cells and detectors alone",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct settings, no_log)},
 	{.name = "interval",
 	 .argument = "TIME",
 	 .help = "as in the configuration; default 1s",
@@ -146,7 +154,7 @@ static const struct option_row rows[] = {
 	 .kind = OPTION_SWITCH,
 	 .at = offsetof(struct settings, keep)},
 	{.name = "quick",
-	 .help = "1 s, once, 2000 series and a small ring: to see that it works",
+	 .help = "a fifth of a second each, once, 2000 series: to see that it works",
 	 .kind = OPTION_SWITCH,
 	 .at = offsetof(struct settings, quick)},
 	{.name = "json",
@@ -155,122 +163,96 @@ static const struct option_row rows[] = {
 	 .at = offsetof(struct settings, json)},
 };
 
-static struct ingest_case case_of(const struct settings *options)
+/* Has any option been given that makes a case of its own? */
+static bool own_case(const struct settings *s)
 {
-	return (struct ingest_case){
-		.interval = options->interval,
-		.durability = options->durability,
-		.io = options->io,
-		.run_ms = options->seconds * 1000,
-		.producers = options->producers,
-		.series = options->series,
-		.ring_events = options->ring_events,
-		.batch = options->batch,
-		.lanes = options->lanes,
-		.shards = options->shards,
-	};
+	return s->interval || s->durability || s->io || s->producers || s->series ||
+	       s->ring_events || s->lanes || s->shards || s->batch || s->paced > 0 || s->idle ||
+	       s->fresh || s->no_log;
 }
 
-static void add_figures(struct ingest *ingest, const struct ingest_outcome *outcome)
+/* Where nothing is said, ingest.durable's. */
+static void set_case(const struct settings *s, struct ingest_case *with)
 {
-	double limit = ingest_disk_limit(outcome);
-	double bytes_per_event = (double)outcome->log_bytes / (double)outcome->events;
-	struct figure *figures = ingest->figures;
-	figure_add(&figures[EVENTS], (double)outcome->events / outcome->seconds,
-		   limit / bytes_per_event);
-	figure_add(&figures[BYTES], (double)outcome->log_bytes / outcome->seconds, limit);
-	figure_add(&figures[ENGINE_CPU], outcome->cpu_s / outcome->seconds, 0);
-	figure_add(&figures[ENGINE_MEMORY], (double)outcome->peak_bytes, 0);
-	figure_add(&figures[PRODUCER], outcome->emit_ns, 0);
-	figure_add(&figures[DISK_FRESH], (outcome->before.fresh + outcome->after.fresh) / 2, 0);
-	figure_add(&figures[DISK_OVER], (outcome->before.overwrite + outcome->after.overwrite) / 2,
-		   0);
+	with->interval = s->interval ? s->interval : with->interval;
+	with->durability = s->durability ? s->durability : with->durability;
+	with->io = s->io ? s->io : with->io;
+	with->producers = s->producers ? s->producers : with->producers;
+	with->series = s->series ? s->series : with->series;
+	with->ring_events = s->ring_events ? s->ring_events : with->ring_events;
+	with->lanes = s->lanes ? s->lanes : with->lanes;
+	with->shards = s->shards ? s->shards : with->shards;
+	with->batch = s->batch;
+	with->rate = s->paced;
+	with->idle = s->idle;
+	with->no_log = s->no_log;
+	with->recycled = !s->fresh && !s->no_log;
 }
 
-static void print_figures(struct ingest *ingest)
+/* What to measure. 0, or the exit status: it is said what is wrong. */
+static int choose(struct ingest_suite *suite, const struct settings *settings)
 {
-	for (uint32_t i = 0; i < FIGURES; i++) {
-		ingest->figures[i].lossless = ingest->lossless;
-		report_figure(&ingest->report, &ingest->figures[i]);
+	char wrong[64], names[400];
+	ingest_suite_init(suite, settings->seconds * 1000, settings->quick);
+	if (settings->ring_events & (settings->ring_events - 1))
+		return options_wrong(&bench_ingest.options, "--ring: %u is not a power of two",
+				     settings->ring_events);
+	if (own_case(settings)) {
+		if (settings->only)
+			return options_wrong(&bench_ingest.options,
+					     "--only: the other options make a case of their own");
+		memset(suite->asked, 0, sizeof(suite->asked));
+		suite->asked[INGEST_OWN] = true;
+		set_case(settings, &suite->cases[INGEST_OWN]);
 	}
-	if (!ingest->place.weirctl[0])
-		report_note(&ingest->report, "no weirctl here to verify the log a second time");
-}
-
-static void make_quick(struct settings *settings)
-{
-	settings->seconds = settings->runs = 1;
-	settings->series = 2000;
-	settings->ring_events = 16384;
-	settings->limit_mib = 64;
+	if (!settings->only || ingest_suite_ask(suite, settings->only, wrong) == 0)
+		return 0;
+	ingest_suite_names(names, sizeof(names));
+	return options_wrong(&bench_ingest.options, "--only: no case \"%s\"; there are %s", wrong,
+			     names);
 }
 
 static int run(void *self, int count, char **operands)
 {
-	static struct ingest ingest = {
-		.figures = {[EVENTS] = {.name = "ingest.durable", .unit = "events/s"},
-			    [BYTES] = {.name = "ingest.bytes", .unit = "B/s"},
-			    [ENGINE_CPU] = {.name = "ingest.engine_cpu", .unit = "cores"},
-			    [ENGINE_MEMORY] = {.name = "ingest.engine_memory", .unit = "B"},
-			    [PRODUCER] = {.name = "ingest.producer", .unit = "ns/event"},
-			    [DISK_FRESH] = {.name = "disk.fresh", .unit = "B/s"},
-			    [DISK_OVER] = {.name = "disk.overwrite", .unit = "B/s"}},
-		.lossless = true,
-	};
+	static struct ingest_suite suite;
 	const struct settings *settings = self;
+	struct report report;
 	char why[2000];
+	uint32_t runs = settings->quick ? 1 : settings->runs;
 	(void)count;
 	(void)operands;
-	ingest.options = *settings;
-	if (settings->quick)
-		make_quick(&ingest.options);
-	settings = &ingest.options;
-	if (settings->ring_events & (settings->ring_events - 1))
-		return options_wrong(&bench_ingest.options, "--ring: %u is not a power of two",
-				     settings->ring_events);
+	int wrong = choose(&suite, settings);
+	if (wrong)
+		return wrong;
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, producers_interrupt);
 	signal(SIGTERM, producers_interrupt);
-	int r = ingest_place_init(&ingest.place, settings->directory, settings->weird,
+	int r = ingest_place_init(&suite.place, settings->directory, settings->weird,
 				  settings->weirctl, why, sizeof(why));
+	suite.place.keep = settings->keep;
+	suite.place.limit_mib = settings->quick ? 64 : settings->limit_mib;
 	if (r == 0)
-		r = ingest_disk_check(&ingest.place, settings->seconds * 1000, why, sizeof(why));
+		r = ingest_disk_check(&suite.place, suite.cases[INGEST_OWN].run_ms, why,
+				      sizeof(why));
 	if (r == 0)
-		report_begin(&ingest.report, settings->json, settings->directory);
-	ingest.place.limit_mib = settings->limit_mib;
-	for (uint32_t i = 0; r == 0 && i < settings->runs; i++) {
-		struct ingest_case with = case_of(settings);
-		struct ingest_outcome outcome;
-		ingest.place.keep = settings->keep && i + 1 == settings->runs;
-		r = ingest_measure(&ingest.place, &with, &outcome, why, sizeof(why));
-		if (r < 0)
-			break;
-		ingest.lossless = ingest.lossless && outcome.lossless;
-		add_figures(&ingest, &outcome);
-	}
+		report_begin(&report, settings->json, settings->directory);
+	for (uint32_t i = 0; r == 0 && i < runs; i++)
+		r = ingest_suite_round(&suite, i + 1 == runs, why, sizeof(why));
 	if (r < 0) {
 		fprintf(stderr, "weir-bench: %s\n", why);
 		return STATUS_UNABLE;
 	}
-	print_figures(&ingest);
-	return report_end(&ingest.report);
+	ingest_suite_report(&suite, &report);
+	return report_end(&report);
 }
 
-static const struct settings defaults = {.directory = ".",
-					 .interval = "1s",
-					 .durability = "interval",
-					 .io = "auto",
-					 .seconds = 10,
-					 .producers = 1,
-					 .series = 100000,
-					 .ring_events = 256u << 10,
-					 .lanes = 1,
-					 .shards = 1,
-					 .runs = 3,
-					 .limit_mib = 2048};
+static const struct settings defaults = {
+	.directory = ".", .seconds = 10, .runs = 3, .limit_mib = 2048};
 
 static const struct option_example examples[] = {
-	{"weir-bench ingest --dir /var/tmp", "On the disk that holds /var/tmp"},
+	{"weir-bench ingest --dir /var/tmp", "All that decides, on the disk that holds /var/tmp"},
+	{"weir-bench ingest --only durable,fresh --runs 5", "Two of these cases"},
+	{"weir-bench ingest --producers 4 --series 1000 --paced 20e6", "A case of one's own"},
 	{"weir-bench ingest --quick --json", "Does it work here?"},
 };
 
@@ -280,9 +262,12 @@ const struct command bench_ingest = {
 		    .summary = "events/s from emit to a durable file, every one checked",
 		    .description =
 			    "How many events a second go from an application's emit to a durable "
-			    "file, with detectors on. Every event is found again in the log, or no "
-			    "figure is to be believed. Beside it stands what the disk takes from a "
-			    "plain writer.",
+			    "file, with detectors on, what it costs the engine, and how long an "
+			    "event takes. Every event is found again in the log, or no figure is "
+			    "to be believed.\n\nWithout options that make a case of one's own, all "
+			    "cases that decide are measured one after another, and the whole is "
+			    "repeated. Beside each figure stands what a bare lane, or a plain "
+			    "writer, did in the same minute.",
 		    COMMAND_ROWS(rows),
 		    COMMAND_EXAMPLES(examples),
 		    QUESTION_EXITS},

@@ -13,9 +13,11 @@
 #include <unistd.h>
 
 #include "plan.h"
+#include "processor.h"
 #include "producer.h"
 #include "server.h"
 #include "tally.h"
+#include "weir/limits.h"
 
 /* Of disk for each second of a run; what is more than this, the run must not need. */
 #define BYTES_PER_S (UINT64_C(2000) << 20)
@@ -32,6 +34,7 @@ struct run {
 	char directory[4200];
 	struct producers *producers;
 	struct server server;
+	uint32_t written; /* files of a lane, written ahead */
 };
 
 int ingest_place_init(struct ingest_place *place, const char *directory, const char *weird,
@@ -79,6 +82,7 @@ double ingest_disk_limit(const struct ingest_outcome *outcome)
 static void sum_up(struct run *run, uint64_t *ret_shortest_ns)
 {
 	uint64_t first_ns = UINT64_MAX, durable_ns = 0, emit_ns = 0;
+	struct delays delays = {0};
 	*ret_shortest_ns = UINT64_MAX;
 	for (uint32_t i = 0; i < run->producers->count; i++) {
 		const struct producer_report *report = &run->producers->reports[i];
@@ -88,33 +92,48 @@ static void sum_up(struct run *run, uint64_t *ret_shortest_ns)
 		*ret_shortest_ns = ns < *ret_shortest_ns ? ns : *ret_shortest_ns;
 		run->outcome->events += report->events;
 		emit_ns += ns;
+		delays_merge(&delays, &report->delays);
 	}
 	run->outcome->seconds = (double)(durable_ns - first_ns) * 1e-9;
-	run->outcome->emit_ns = (double)emit_ns / (double)run->outcome->events;
+	if (run->outcome->events)
+		run->outcome->emit_ns = (double)emit_ns / (double)run->outcome->events;
+	run->outcome->delays = delays.count;
+	run->outcome->p50_s = delays_quantile_ns(&delays, 0.5) * 1e-9;
+	run->outcome->p99_s = delays_quantile_ns(&delays, 0.99) * 1e-9;
 }
 
 /* The measured part: from the first emit until everything is durable. */
 static int emit_all(struct run *run)
 {
 	struct server_usage from, to;
-	uint64_t free_bytes, shortest_ns;
+	uint64_t free_bytes, shortest_ns, events_max;
 	int r = disk_check(run->directory, SPARE_BYTES, &free_bytes, run->why, run->why_bytes);
 	if (r < 0)
 		return r;
+	/* Never fill a disk that others need. What is written ahead lies there already. */
+	free_bytes += (uint64_t)run->written * run->with->lanes * SERVER_SEGMENT_BYTES;
+	events_max = (free_bytes - SPARE_BYTES) / EVENT_BYTES / run->with->producers;
+	if (run->with->no_log)
+		events_max = UINT64_MAX / 2;
 	const struct producer_options with = {
 		.socket = run->server.socket,
 		.series = run->with->series,
 		.ring_events = run->with->ring_events,
 		.batch = run->with->batch,
+		.rate = run->with->rate / run->with->producers,
+		.idle = run->with->idle,
+		.pinned = run->outcome->pinned,
+		.unkept = run->with->no_log,
 		.run_ns = run->with->run_ms * UINT64_C(1000000),
-		/* Never fill a disk that others need. */
-		.events_max = (free_bytes - SPARE_BYTES) / EVENT_BYTES / run->with->producers,
+		.events_max = events_max,
 		.attach_ms = 30000,
 		.durable_ms = 60000,
 	};
 	run->producers = producers_start(&with, run->with->producers, run->why, run->why_bytes);
 	if (!run->producers)
 		return -EIO;
+	if (run->outcome->pinned)
+		server_pin_lanes(&run->server);
 	server_usage(&run->server, &from);
 	r = producers_run(run->producers, &with, run->why, run->why_bytes);
 	server_usage(&run->server, &to);
@@ -123,6 +142,10 @@ static int emit_all(struct run *run)
 	sum_up(run, &shortest_ns);
 	run->outcome->cpu_s = to.cpu_s - from.cpu_s;
 	run->outcome->peak_bytes = to.peak_bytes;
+	run->outcome->own_bytes = to.own_bytes;
+	run->outcome->shared_bytes = to.shared_bytes;
+	for (uint32_t i = 0; run->with->recycled && i < run->with->lanes; i++)
+		run->outcome->ran_out |= server_spares(&run->server, i) == 0;
 	if (shortest_ns >= with.run_ns)
 		return 0;
 	snprintf(run->why, run->why_bytes,
@@ -131,21 +154,24 @@ static int emit_all(struct run *run)
 	return -ENOSPC;
 }
 
-/* The producers' own books: nothing dropped, refused or lost, all of it durable. */
+/* The producers' own books: nothing dropped, refused or lost, all of it durable; or taken, where
+ * nothing is kept. */
 static bool ledger_exact(struct run *run)
 {
 	for (uint32_t i = 0; i < run->producers->count; i++) {
 		const struct producer_report *report = &run->producers->reports[i];
 		const struct weir_ledger *l = &report->ledger;
+		uint64_t kept = run->with->no_log ? 0 : l->attempted;
 		if (l->attempted == report->events && l->published == l->attempted &&
-		    l->persisted == l->attempted && l->durable == l->attempted && !l->dropped &&
-		    !l->rejected && !l->lost)
+		    l->taken == l->attempted && l->persisted == kept && l->durable == kept &&
+		    !l->dropped && !l->rejected && !l->lost)
 			continue;
 		snprintf(run->outcome->missing, sizeof(run->outcome->missing),
-			 "producer %u: attempted %llu, published %llu, persisted %llu, "
+			 "producer %u: attempted %llu, published %llu, taken %llu, persisted %llu, "
 			 "durable %llu, dropped %llu, rejected %llu, lost %llu",
 			 i, (unsigned long long)l->attempted, (unsigned long long)l->published,
-			 (unsigned long long)l->persisted, (unsigned long long)l->durable,
+			 (unsigned long long)l->taken, (unsigned long long)l->persisted,
+			 (unsigned long long)l->durable,
 			 (unsigned long long)l->dropped, (unsigned long long)l->rejected,
 			 (unsigned long long)l->lost);
 		return false;
@@ -188,6 +214,27 @@ static bool log_exact(struct run *run)
 	return false;
 }
 
+/* Where nothing is kept there is only the engine's word for what it summed up, besides the
+ * producers'. Asked while it runs. */
+static bool engine_agrees(struct run *run)
+{
+	unsigned long long taken = 0;
+	char said[8000];
+	if (!run->place->weirctl[0])
+		return true;
+	int r = program_status(run->place->weirctl, &run->server, said, sizeof(said));
+	const char *at = r == 0 ? strstr(said, "\"events_unkept\"") : NULL;
+	if (at && sscanf(at, "\"events_unkept\" : %llu", &taken) < 1)
+		sscanf(at, "\"events_unkept\":%llu", &taken);
+	if (taken == run->outcome->events)
+		return true;
+	snprintf(run->outcome->missing, sizeof(run->outcome->missing),
+		 "weirctl status: %s %d: the engine took %llu events of %llu",
+		 r < 0 ? "error" : "exit status", r < 0 ? -r : r, taken,
+		 (unsigned long long)run->outcome->events);
+	return false;
+}
+
 static bool verify_agrees(struct run *run)
 {
 	char said[500];
@@ -209,9 +256,22 @@ static int limit(struct run *run, struct disk_rate *ret_rate)
 		       : 0;
 }
 
+/* Files that a lane needs at most. */
+static uint32_t files_needed(const struct ingest_case *with)
+{
+	uint64_t bytes = with->run_ms * BYTES_PER_S / 1000;
+	if (with->rate > 0)
+		bytes = (uint64_t)(with->rate * with->run_ms * 1e-3 * EVENT_BYTES);
+	uint64_t files = bytes / SERVER_SEGMENT_BYTES / with->lanes + 3;
+	return files < WEIR_SPARES_MAX ? (uint32_t)files : WEIR_SPARES_MAX;
+}
+
 /* In a directory of its own. 0: measured (outcome->lossless says whether to believe it). */
 static int measure(struct run *run)
 {
+	run->written = run->with->recycled ? files_needed(run->with) : 0;
+	run->outcome->pinned = run->with->pinned &&
+			       run->with->lanes + run->with->producers <= processor_count();
 	const struct server_options with = {
 		.program = run->place->weird,
 		.directory = run->directory,
@@ -222,7 +282,9 @@ static int measure(struct run *run)
 		.producers = run->with->producers,
 		.interval = run->with->interval,
 		.durability = run->with->durability,
-		.io = run->with->io,
+		.io = run->with->no_log ? "none" : run->with->io,
+		.spares = run->written,
+		.written = run->written,
 	};
 	int r = limit(run, &run->outcome->before);
 	if (r == 0)
@@ -231,12 +293,14 @@ static int measure(struct run *run)
 		r = emit_all(run);
 	if (r < 0)
 		return r;
+	bool exact = ledger_exact(run) && (!run->with->no_log || engine_agrees(run));
 	r = server_stop(&run->server, 60000, run->why, run->why_bytes);
 	if (r == 0)
 		r = limit(run, &run->outcome->after);
 	if (r < 0)
 		return r;
-	run->outcome->lossless = ledger_exact(run) && log_exact(run) && verify_agrees(run);
+	run->outcome->lossless =
+		exact && (run->with->no_log || (log_exact(run) && verify_agrees(run)));
 	if (!producers_interrupted())
 		return 0;
 	snprintf(run->why, run->why_bytes, "interrupted");

@@ -32,6 +32,11 @@ struct ingest_case {
 	uint32_t producers, series, ring_events;
 	uint32_t batch; /* 0: weir_emit, else so many at a time with weir_emit_many */
 	uint32_t lanes, shards;
+	double rate;   /* events/s of all producers together; 0: as fast as they can */
+	bool idle;     /* producers are attached, and emit nothing */
+	bool recycled; /* the log's files have been written before; false: all are fresh */
+	bool no_log;   /* the engine keeps nothing: events go to cells and detectors only */
+	bool pinned;   /* lanes and producers to a processor each, if there are enough */
 };
 
 struct ingest_outcome {
@@ -41,6 +46,11 @@ struct ingest_outcome {
 	double emit_ns;     /* of the producers, an event; the wait for a full ring included */
 	double cpu_s;       /* of the engine, meanwhile */
 	uint64_t peak_bytes;
+	uint64_t own_bytes, shared_bytes; /* of the engine at the end: its own, and what it maps */
+	double p50_s, p99_s;              /* from emit to durable; 0: nothing becomes durable */
+	uint64_t delays;                  /* how many events that is taken of */
+	bool ran_out; /* recycled files were not enough: the last ones were fresh */
+	bool pinned;
 	struct disk_rate before, after;
 	bool lossless;
 	char missing[600]; /* what was not as it must be; "" if lossless */

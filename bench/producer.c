@@ -18,11 +18,12 @@
 #include <unistd.h>
 
 #include "plan.h"
+#include "processor.h"
+#include "producer_emit.h"
 #include "weir/order.h"
 
 /* A ring that stays full this long has no engine behind it. */
 #define FULL_WAIT_US 20000000u
-#define EVENTS_PER_LOOK 4096u /* between looks at the clock */
 /* Of a definition: 4 names, 4 values, event name, header. */
 #define DEFINITION_BYTES 128u
 
@@ -108,68 +109,30 @@ static weir *open_weir(const struct producer_options *options, struct producer_r
 	return w;
 }
 
-static void emit_one_by_one(weir *w, struct plan_cursor *cursor, uint32_t count)
-{
-	while (count > 0) {
-		const uint32_t *indexes;
-		uint32_t now = plan_take(cursor, count, &indexes);
-		/* What is not taken shows in the ledger. */
-		for (uint32_t i = 0; i < now; i++)
-			(void)weir_emit(w, (int)indexes[i] + 1,
-					(double)plan_value(cursor, indexes[i]));
-		count -= now;
-	}
-}
-
-static void emit_batches(weir *w, struct plan_cursor *cursor, uint32_t count, uint32_t batch)
-{
-	struct weir_sample samples[PRODUCER_BATCH_MAX];
-	while (count > 0) {
-		const uint32_t *indexes;
-		uint32_t now = plan_take(cursor, count < batch ? count : batch, &indexes);
-		for (uint32_t i = 0; i < now; i++)
-			samples[i] = (struct weir_sample){
-				.series = (int)indexes[i] + 1,
-				.value = (double)plan_value(cursor, indexes[i]),
-			};
-		(void)weir_emit_many(w, samples, now);
-		count -= now;
-	}
-}
-
 static _Noreturn void produce(const struct producer_options *options, uint32_t number,
 			      struct producers *producers)
 {
 	struct producer_report *report = &producers->reports[number];
 	struct plan plan;
-	struct plan_cursor cursor;
-	uint32_t batch = options->batch < PRODUCER_BATCH_MAX ? options->batch : PRODUCER_BATCH_MAX;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	if (plan_init(&plan, options->series, number) < 0)
 		fail(report, "plan", ENOMEM);
-	plan_start(&plan, &cursor);
+	if (options->pinned)
+		processor_pin(0, processor_count() - 1 - number);
 	weir *w = open_weir(options, report);
 	weir_store_release_32(&report->state, PRODUCER_READY);
 	while (!weir_load_acquire_32(&producers->go))
 		sleep_us(100);
 
-	report->first_ns = monotonic_ns();
-	do {
-		if (batch)
-			emit_batches(w, &cursor, EVENTS_PER_LOOK, batch);
-		else
-			emit_one_by_one(w, &cursor, EVENTS_PER_LOOK);
-		report->events += EVENTS_PER_LOOK;
-		report->last_ns = monotonic_ns();
-	} while (report->last_ns - report->first_ns < options->run_ns &&
-		 report->events + EVENTS_PER_LOOK <= options->events_max);
-	int r = weir_wait(w, WEIR_DURABLE, options->durable_ms);
+	producer_emit(w, &plan, options, report);
+	int r = weir_wait(w, options->unkept ? WEIR_PERSISTED : WEIR_DURABLE,
+			  options->durable_ms);
 	report->durable_ns = monotonic_ns();
 	weir_ledger(w, &report->ledger);
-	if (r < 0)
+	if (r < 0 && !(r == -EOPNOTSUPP && options->unkept))
 		fail(report, "waiting until everything is durable", -r);
 	weir_close(w, 1000);
 	weir_store_release_32(&report->state, PRODUCER_DONE);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "delays.h"
 #include "weir/weir.h"
 
 #define PRODUCERS_MAX 64
@@ -19,6 +20,10 @@ struct producer_options {
 	uint32_t series;
 	uint32_t ring_events;
 	uint32_t batch;      /* 0: weir_emit, else so many at a time with weir_emit_many */
+	double rate;         /* events/s of one producer; 0: as fast as it can */
+	bool idle;           /* nothing is emitted at all */
+	bool pinned;         /* each to a processor of its own, from the last one down */
+	bool unkept;         /* the engine keeps nothing: at the end all must be taken */
 	uint64_t run_ns;     /* emit for at least this long */
 	uint64_t events_max; /* of one producer; reached only where the disk is too small */
 	uint32_t attach_ms, durable_ms;
@@ -39,6 +44,7 @@ struct producer_report {
 	uint64_t last_ns;    /* after the last emit */
 	uint64_t durable_ns; /* after the wait for `durable` */
 	struct weir_ledger ledger;
+	struct delays delays; /* from emit to durable */
 	char why[200];
 };
 

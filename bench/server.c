@@ -4,6 +4,7 @@
  */
 #include "server.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -18,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "disk.h"
+#include "processor.h"
 #include "producer.h"
 
 #define START_MS 20000u
@@ -47,14 +50,14 @@ static int write_config(const char *path, const struct server *server,
 	if (!file)
 		return -errno;
 	fprintf(file,
-		"data_directory: %s\nsocket: %s\ncontrol_socket: %s/control.sock\n"
+		"data_directory: %s\nsocket: %s\ncontrol_socket: %s\n"
 		"environment: bench\nlanes: %u\nshards: %u\ninterval: %s\n"
 		"limits: {series_max: %u, producer_series_max: %u, user_bytes_max: %lluMiB}\n"
-		"log: {io: %s, durability: %s}\n%s%s",
-		server->data, server->socket, options->directory, options->lanes, options->shards,
+		"log: {io: %s, durability: %s, spares: %u}\n%s%s",
+		server->data, server->socket, server->control, options->lanes, options->shards,
 		options->interval, options->series_max + SERIES_ASIDE, options->series_max,
 		(unsigned long long)(user_bytes >> 20) + 64, options->io, options->durability,
-		metrics, options->more ? options->more : "");
+		options->spares, metrics, options->more ? options->more : "");
 	bool failed = ferror(file);
 	return fclose(file) || failed ? -EIO : 0;
 }
@@ -97,6 +100,28 @@ static _Noreturn void become(const char *program, const char *config, const char
 	_exit(127);
 }
 
+/* Files that have been written, as retention leaves them, under the names of FORMAT.md. */
+static int write_spares(const struct server *server, const struct server_options *options,
+			char *why, size_t why_bytes)
+{
+	char path[3200];
+	for (uint32_t lane = 0; lane < options->lanes && options->written; lane++) {
+		snprintf(path, sizeof(path), "%s/lane-%02u", server->data, lane);
+		if (mkdir(path, 0700) < 0) {
+			snprintf(why, why_bytes, "%s: %s", path, strerror(errno));
+			return -EIO;
+		}
+		for (uint32_t i = 1; i <= options->written; i++) {
+			snprintf(path, sizeof(path), "%s/lane-%02u/spare-%016x.wspare",
+				 server->data, lane, i);
+			int r = disk_write_file(path, SERVER_SEGMENT_BYTES, why, why_bytes);
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
 int server_start(struct server *server, const struct server_options *options, char *why,
 		 size_t why_bytes)
 {
@@ -104,6 +129,7 @@ int server_start(struct server *server, const struct server_options *options, ch
 	*server = (struct server){0};
 	snprintf(server->data, sizeof(server->data), "%s/data", options->directory);
 	snprintf(server->socket, sizeof(server->socket), "%s/weir.sock", options->directory);
+	snprintf(server->control, sizeof(server->control), "%s/control.sock", options->directory);
 	snprintf(server->output, sizeof(server->output), "%s/weird.log", options->directory);
 	if (snprintf(config, sizeof(config), "%s/weir.yaml", options->directory) >=
 		    (int)sizeof(config) ||
@@ -116,6 +142,9 @@ int server_start(struct server *server, const struct server_options *options, ch
 		snprintf(why, why_bytes, "%s: %s", options->directory, strerror(errno));
 		return -EIO;
 	}
+	int r = write_spares(server, options, why, why_bytes);
+	if (r < 0)
+		return r;
 	server->pid = fork();
 	if (server->pid == 0)
 		become(options->program, config, server->output);
@@ -142,31 +171,76 @@ int server_start(struct server *server, const struct server_options *options, ch
 	return 0;
 }
 
+static uint64_t status_bytes(const char *line, const char *key)
+{
+	unsigned long long kib;
+	size_t bytes = strlen(key);
+	return strncmp(line, key, bytes) == 0 && sscanf(line + bytes, ": %llu", &kib) == 1
+		       ? kib * 1024
+		       : 0;
+}
+
 int server_usage(const struct server *server, struct server_usage *ret_usage)
 {
-	char path[64], line[1024];
-	unsigned long long user = 0, system = 0, peak_kib = 0;
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)server->pid);
+	char path[64], line[256];
+	struct timespec cpu;
+	clockid_t clock;
+	*ret_usage = (struct server_usage){0};
+	int r = clock_getcpuclockid(server->pid, &clock);
+	if (r == 0 && clock_gettime(clock, &cpu) < 0)
+		r = errno;
+	if (r)
+		return -r;
+	ret_usage->cpu_s = (double)cpu.tv_sec + (double)cpu.tv_nsec * 1e-9;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)server->pid);
 	FILE *file = fopen(path, "re");
 	if (!file)
 		return -errno;
-	/* The name in the second field may hold blanks and brackets; what follows the last one is
-	 * fields 3 and on. */
-	char *fields = fgets(line, sizeof(line), file) ? strrchr(line, ')') : NULL;
-	int found = fields ? sscanf(fields + 1,
-				    " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
-				    &system)
-			   : 0;
+	while (fgets(line, sizeof(line), file)) {
+		ret_usage->peak_bytes += status_bytes(line, "VmHWM");
+		ret_usage->own_bytes +=
+			status_bytes(line, "RssAnon") + status_bytes(line, "RssFile");
+		ret_usage->shared_bytes += status_bytes(line, "RssShmem");
+	}
 	fclose(file);
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)server->pid);
-	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file))
-		sscanf(line, "VmHWM: %llu", &peak_kib);
-	if (file)
+	return 0;
+}
+
+int server_pin_lanes(const struct server *server)
+{
+	char path[300], name[32];
+	int lane, r = 0;
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)server->pid);
+	DIR *tasks = opendir(path);
+	if (!tasks)
+		return -errno;
+	for (struct dirent *task = readdir(tasks); task && r == 0; task = readdir(tasks)) {
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/comm", (int)server->pid,
+			 task->d_name);
+		FILE *file = fopen(path, "re");
+		if (!file)
+			continue;
+		bool is = fgets(name, sizeof(name), file) && sscanf(name, "lane-%d", &lane) == 1;
 		fclose(file);
-	ret_usage->cpu_s = (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
-	ret_usage->peak_bytes = peak_kib * 1024;
-	return found == 2 ? 0 : -EPROTO;
+		if (is)
+			r = processor_pin(atoi(task->d_name), (uint32_t)lane);
+	}
+	closedir(tasks);
+	return r;
+}
+
+uint32_t server_spares(const struct server *server, uint32_t lane)
+{
+	char path[3100];
+	uint32_t count = 0;
+	snprintf(path, sizeof(path), "%s/lane-%02u", server->data, lane);
+	DIR *directory = opendir(path);
+	if (!directory)
+		return 0;
+	for (struct dirent *file = readdir(directory); file; file = readdir(directory))
+		count += strncmp(file->d_name, "spare-", 6) == 0;
+	closedir(directory);
+	return count;
 }
 
 int server_stop(struct server *server, uint32_t timeout_ms, char *why, size_t why_bytes)
@@ -227,7 +301,8 @@ int program_find(const char *given, const char *name, char *path, size_t path_by
 	return -ENOENT;
 }
 
-int program_verify(const char *program, const char *data, char *text, size_t text_bytes)
+/* What `arguments` (NULL at the end) prints, and its exit status. */
+static int program_ask(char *const *arguments, char *text, size_t text_bytes)
 {
 	int pipes[2], status;
 	size_t used = 0;
@@ -237,7 +312,7 @@ int program_verify(const char *program, const char *data, char *text, size_t tex
 	pid_t pid = fork();
 	if (pid == 0) {
 		dup2(pipes[1], STDOUT_FILENO);
-		execl(program, program, "verify", data, "--json", (char *)NULL);
+		execv(arguments[0], arguments);
 		_exit(127);
 	}
 	close(pipes[1]);
@@ -262,4 +337,18 @@ int program_verify(const char *program, const char *data, char *text, size_t tex
 	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
 		return -EIO;
 	return WEXITSTATUS(status) == 127 ? -ENOENT : WEXITSTATUS(status);
+}
+
+int program_verify(const char *program, const char *data, char *text, size_t text_bytes)
+{
+	char *const arguments[] = {(char *)program, "verify", (char *)data, "--json", NULL};
+	return program_ask(arguments, text, text_bytes);
+}
+
+int program_status(const char *program, const struct server *server, char *text,
+		   size_t text_bytes)
+{
+	char *const arguments[] = {(char *)program,          "status", "--json", "--socket",
+				   (char *)server->control, NULL};
+	return program_ask(arguments, text, text_bytes);
 }
