@@ -100,6 +100,32 @@ static inline double math_log(double x)
 	return e * 0x1.62e42fee00000p-1 + (f - (s * (f - z * p) - e * 0x1.a39ef35793c76p-33));
 }
 
+/* The same within 1e-8: the series is cut where 1e-16 is not asked for. */
+static inline double math_log_short(double x)
+{
+	const uint64_t root_half = UINT64_C(0x3fe6a09e667f3bcd);
+	uint64_t bits = math_double_bits(math_max(x, 0x1p-1022));
+	uint64_t biased = (bits - root_half + (UINT64_C(1023) << 52)) >> 52;
+	double e = math_bits_double(biased | UINT64_C(0x4330000000000000)) - (0x1p52 + 1023.0);
+	double m = math_bits_double(bits - ((biased - 1023) << 52));
+	double s = (m - 1.0) / (m + 1.0);
+	double z = s * s;
+	double p = 2.0 + z * (2.0 / 3.0 + z * (2.0 / 5.0 + z * (2.0 / 7.0 + z * (2.0 / 9.0))));
+	return e * 0.6931471805599453 + s * p;
+}
+
+/* 10^x within 2e-7; x from -300 to 300. */
+static inline double math_power10(double x)
+{
+	const double magic = 6755399441055744.0;
+	double whole = x * 3.3219280948873623;
+	double shifted = whole + magic;
+	double r = (whole - (shifted - magic)) * 0.6931471805599453;
+	double p = 1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0));
+	p = 1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0 + r * p)));
+	return math_bits_double(math_double_bits(p) + (math_double_bits(shifted) << 52));
+}
+
 static inline double math_log10(double x)
 {
 	return math_log(x) * MATH_LOG10_E;

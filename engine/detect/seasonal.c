@@ -194,6 +194,7 @@ static void prepare(struct seasonal_step *step, const struct detector_spec *spec
 	step->incomplete = observations->flags & OBSERVATION_INCOMPLETE;
 	step->gap = header->interval != 0 && header->interval != observations->interval;
 	step->pushed = header->pushed;
+	seasonal_window_prepare(step);
 }
 
 /* Four series' values, from `first` on. */

@@ -88,8 +88,9 @@ struct seasonal_rough {
 	struct seasonal_ring ring[3]; /* of intervals, of blocks of 8, of blocks of 64 */
 	lanes_short drift[SEASONAL_WINDOWS], drift_weight[SEASONAL_WINDOWS];
 	lanes_short held[SEASONAL_CLASSES][2]; /* deviations of windows not looked at each time */
-	lanes_short tail[SEASONAL_CLASSES][2], excess[SEASONAL_CLASSES][2],
-		square[SEASONAL_CLASSES][2], crowd[SEASONAL_CLASSES][2];
+	lanes_short threshold[SEASONAL_CLASSES][2]; /* one over it, in standard deviations */
+	lanes_short excess[SEASONAL_CLASSES][2], square[SEASONAL_CLASSES][2],
+		crowd[SEASONAL_CLASSES][2];
 	lanes_short habit[4][SEASONAL_HABITS]; /* earlier episodes, by kind and level */
 	lanes_short bin[SEASONAL_BINS];
 };
@@ -109,6 +110,14 @@ struct seasonal_header {
 	uint64_t pushed;  /* intervals put into the rings */
 	double edge;      /* standard deviations to the band's edge; 0: not worked out yet */
 	uint64_t slices;  /* as of the last step: lanes behind them begin anew when they are born */
+};
+
+/* What is the same of a window for all series. */
+struct seasonal_span {
+	double length, part; /* intervals; one over that */
+	double young, slope; /* variances: of a young series, of an unknown hour */
+	double keep;         /* of what was learned */
+	bool learns;         /* in this interval */
 };
 
 /* What is the same for all series. */
@@ -132,6 +141,8 @@ struct seasonal_step {
 	bool gap; /* intervals were left out before this one */
 	uint64_t pushed;
 	bool incomplete;
+	uint32_t windows; /* so many are looked at in this interval */
+	struct seasonal_span span[SEASONAL_WINDOWS];
 };
 
 /* What one interval brings to four series. */
@@ -163,6 +174,7 @@ void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal
 void seasonal_level_fold(struct seasonal_group *group, const struct seasonal_step *step);
 void seasonal_level_learn(struct seasonal_group *group, const struct seasonal_step *step,
 			  const struct seasonal_now *now);
+void seasonal_window_prepare(struct seasonal_step *step);
 void seasonal_window_score(struct seasonal_group *group, const struct seasonal_step *step,
 			   struct seasonal_now *now);
 void seasonal_window_push(struct seasonal_group *group, const struct seasonal_step *step,

@@ -27,9 +27,9 @@
 /* Part of intervals beyond the threshold, and -log10 of it. */
 #define TAIL_RATE 0.02
 #define TAIL_LOG10 1.7
-/* A threshold never lies below this -log10 p, which normal scores reach at NEAR. */
-#define TAIL_MIN 1.3
-#define NEAR 1.9
+/* The threshold that a right model has, in standard deviations; none lies below the other one. */
+#define TAIL_FIRST 2.327
+#define TAIL_LEAST 1.96
 #define EXCESS_MIN 0.3
 #define EXCESS_PRIOR MATH_LOG10_E
 /* Intervals that the model speaks with the series: of counts, of gauges. */
@@ -60,7 +60,7 @@ void seasonal_tail_init(struct seasonal_group *group)
 	for (uint32_t class = 0; class < SEASONAL_CLASSES; class ++) {
 		for (uint32_t side = 0; side < 2; side++) {
 			for (int i = 0; i < LANES; i++) {
-				LANE(rough->tail[class][side], i) = TAIL_LOG10;
+				LANE(rough->threshold[class][side], i) = (float)(1 / TAIL_FIRST);
 				LANE(rough->excess[class][side], i) = EXCESS_PRIOR;
 				LANE(rough->square[class][side], i) = 2 * EXCESS_PRIOR *
 								      EXCESS_PRIOR;
@@ -69,19 +69,25 @@ void seasonal_tail_init(struct seasonal_group *group)
 	}
 }
 
-/* -log10 of the normal tail, for z below NEAR: within a hundredth. */
-LANES_INLINE lanes near_tail(lanes z)
+/* -log10 of the tail within the threshold, 0 <= part <= 1 of the way to it: a normal's, stretched
+ * to meet the Pareto tail there. */
+LANES_INLINE lanes near_score(lanes part)
 {
-	return z * (0.325 + 0.173 * z);
+	return TAIL_LOG10 * part * (0.44 + 0.56 * part);
 }
 
-/* 10^x for 0 <= x <= TAIL_LOG10, within a few per cent. */
-LANES_INLINE lanes near_power(lanes x)
+/* 10 to the power of that, within a few per cent. */
+LANES_INLINE lanes near_power(lanes part)
 {
-	lanes y = x * (MATH_LN10 / 4);
-	lanes root = 1 + y * (1 + y * (0.5 + y * (1.0 / 6 + y * (1.0 / 24))));
+	lanes root = 1 + part * (0.62 + part * (1.2107 * part - 0.17));
 	root *= root;
 	return root * root;
+}
+
+/* How -log10 of a normal's tail grows at the threshold, times one over the threshold. */
+LANES_INLINE lanes slope_at(lanes inverse)
+{
+	return 0.35 + 0.33 * inverse;
 }
 
 struct tail {
@@ -90,39 +96,37 @@ struct tail {
 
 /* A class's score where it passes its threshold; what it teaches. */
 LANES_INLINE lanes beyond(struct seasonal_rough *rough, uint32_t class, uint32_t side,
-			  const struct tail *tail, const struct seasonal_now *now, lanes z,
-			  lanes *score)
+			  const struct tail *tail, lanes_mask learn, lanes z)
 {
-	lanes threshold = lanes_wide(rough->tail[class][side]);
+	lanes inverse = lanes_wide(rough->threshold[class][side]);
 	lanes mean = lanes_wide(rough->excess[class][side]);
 	lanes square = lanes_wide(rough->square[class][side]);
 	lanes crowd = lanes_wide(rough->crowd[class][side]);
-	lanes excess = lanes_tail(z) - threshold;
-	lanes_mask over = (excess > 0) & now->there;
+	lanes excess = lanes_far_tail(lanes_min(z, lanes_all(1e12))) - lanes_far_tail(1 / inverse);
+	excess = lanes_max(excess, lanes_all(0));
 	lanes spread = lanes_max(square - mean * mean, 0.1 * mean * mean);
 	lanes heavy = 0.5 * (1 - mean * mean / spread) - tail->bias;
 
 	heavy = lanes_clamp(heavy, tail->heavy_min, lanes_all(HEAVY_MAX));
-	lanes scale = mean * (1 - heavy);
-	lanes pareto = lanes_log(1 + heavy * lanes_max(excess, lanes_all(0)) / scale) /
-		       lanes_max(heavy, lanes_all(1e-6));
+	lanes least = lanes_max(heavy, lanes_all(1e-6));
+	lanes pareto = lanes_log_short(1 + heavy * excess / (mean * (1 - heavy))) / least;
 	pareto = lanes_pick(heavy > 1e-3, pareto, excess / mean);
-	lanes below = TAIL_LOG10 * lanes_clamp(1 + excess / (3 * mean), lanes_all(0), lanes_all(1));
-	*score = lanes_pick(excess > 0, TAIL_LOG10 + MATH_LOG10_E * pareto, below);
+	lanes score = TAIL_LOG10 + MATH_LOG10_E * pareto;
 
-	lanes_mask learn = over & now->teach;
-	lanes damped = lanes_pick(*score > WILD, tail->wild, lanes_all(1));
+	lanes damped = lanes_pick(score > WILD, tail->wild, lanes_all(1));
 	lanes step = 8 * mean * tail->prior * damped * (1 - TAIL_RATE);
-	rough->tail[class][side] = lanes_narrow(lanes_pick(learn, threshold + step, threshold));
+	lanes slope = slope_at(inverse);
+	lanes next = inverse * slope / (slope + step * inverse * inverse);
+	rough->threshold[class][side] = lanes_narrow(lanes_pick(learn, next, inverse));
 	lanes gain = tail->gain / (1 + crowd) *
-		     lanes_pick(*score > WILD, 0.2 + 0.375 * (tail->wild - 0.2), lanes_all(1));
+		     lanes_pick(score > WILD, 0.2 + 0.375 * (tail->wild - 0.2), lanes_all(1));
 	lanes reached = lanes_min(excess, tail->reach * mean);
-	lanes next = lanes_max(mean + gain * (reached - mean), lanes_all(EXCESS_MIN));
+	next = lanes_max(mean + gain * (reached - mean), lanes_all(EXCESS_MIN));
 	rough->excess[class][side] = lanes_narrow(lanes_pick(learn, next, mean));
 	next = square + gain * (reached * reached - square);
 	rough->square[class][side] = lanes_narrow(lanes_pick(learn, next, square));
 	rough->crowd[class][side] = lanes_narrow(lanes_pick(learn, crowd + 1, crowd));
-	return lanes_pick(over, lanes_all(1), lanes_all(0));
+	return score;
 }
 
 /* Intervals within a threshold bring it down, once for a block of them; crowds thin out. */
@@ -133,12 +137,14 @@ LANES_INLINE void relax(struct seasonal_rough *rough, const struct tail *tail,
 
 	for (uint32_t class = 0; class < SEASONAL_CLASSES; class ++) {
 		for (uint32_t side = 0; side < 2; side++) {
-			lanes threshold = lanes_wide(rough->tail[class][side]);
+			lanes inverse = lanes_wide(rough->threshold[class][side]);
 			lanes mean = lanes_wide(rough->excess[class][side]);
 			lanes step = BLOCK_TURN * 8 * mean * tail->prior * TAIL_RATE;
-			lanes next = lanes_max(threshold - step, lanes_all(TAIL_MIN));
-			rough->tail[class][side] =
-				lanes_narrow(lanes_pick(now->teach, next, threshold));
+			lanes slope = slope_at(inverse);
+			lanes rest = lanes_max(slope - step * inverse * inverse, lanes_all(1e-3));
+			lanes next = lanes_min(inverse * slope / rest, lanes_all(1 / TAIL_LEAST));
+			rough->threshold[class][side] =
+				lanes_narrow(lanes_pick(now->teach, next, inverse));
 			lanes crowd = lanes_wide(rough->crowd[class][side]);
 			rough->crowd[class][side] = lanes_narrow(crowd * thinner);
 		}
@@ -167,6 +173,37 @@ LANES_INLINE double kind_of(uint32_t class, uint32_t side)
 	return 2.0 * wide + side;
 }
 
+/* What all classes say. */
+struct merged {
+	lanes sum;        /* of 1/p */
+	lanes nearest[2]; /* parts of the way to a threshold, at most 1 */
+	lanes highest[2]; /* scores behind one */
+	lanes top, kind;
+};
+
+LANES_INLINE void merge(struct seasonal_group *group, uint32_t class, uint32_t side,
+			const struct tail *tail, const struct seasonal_now *now, lanes_mask speaks,
+			struct merged *all)
+{
+	lanes z = now->class_score[class][side];
+	lanes way = z * lanes_wide(group->rough.threshold[class][side]);
+	lanes part = lanes_min(way, lanes_all(1));
+	lanes power = near_power(part);
+	lanes_mask far = (way > 1) & speaks;
+
+	all->nearest[side] = lanes_max(all->nearest[side], part);
+	if (lanes_any(far)) {
+		lanes score = beyond(&group->rough, class, side, tail, far & now->teach, z);
+		score = lanes_where(far, score);
+		power = lanes_pick(far, lanes_power10(lanes_min(score, lanes_all(250))), power);
+		all->highest[side] = lanes_max(all->highest[side], score);
+		all->kind = lanes_pick(score > all->top, lanes_all(kind_of(class, side)),
+				       all->kind);
+		all->top = lanes_max(all->top, score);
+	}
+	all->sum += power;
+}
+
 WEIR_CLONES
 void seasonal_tail_score(struct seasonal_group *group, const struct seasonal_step *step,
 			 struct seasonal_now *now)
@@ -174,36 +211,20 @@ void seasonal_tail_score(struct seasonal_group *group, const struct seasonal_ste
 	struct seasonal_exact *exact = &group->exact;
 	struct tail tail = tail_of(exact, now->gauge);
 	lanes_mask speaks = now->there & (exact->seen >= SEASONAL_SILENT);
-	lanes strongest[2] = {lanes_all(0), lanes_all(0)}, sum = lanes_all(0);
-	lanes highest = lanes_all(0), kind = lanes_all(0);
+	struct merged all = {.sum = lanes_all(0)};
 
 	for (uint32_t class = 0; class < SEASONAL_CLASSES; class ++) {
-		for (uint32_t side = 0; side < 2; side++) {
-			lanes z = now->class_score[class][side];
-			lanes_mask far = (z > NEAR) & speaks;
-			lanes score = lanes_min(near_tail(z) * 1.15, lanes_all(TAIL_LOG10));
-			lanes power = near_power(score);
-			if (lanes_any(far)) {
-				lanes past;
-				beyond(&group->rough, class, side, &tail, now, lanes_where(far, z),
-				       &past);
-				score = lanes_pick(far, past, score);
-				lanes most = lanes_min(past, lanes_all(250));
-				power = lanes_pick(far, lanes_exp(most * MATH_LN10), power);
-			}
-			strongest[side] = lanes_max(strongest[side], score);
-			lanes_mask best = score > highest;
-			highest = lanes_pick(best, score, highest);
-			kind = lanes_pick(best, lanes_all(kind_of(class, side)), kind);
-			sum += power;
-		}
+		for (uint32_t side = 0; side < 2; side++)
+			merge(group, class, side, &tail, now, speaks, &all);
 	}
 	if (step->pushed % BLOCK_TURN == BLOCK_TURN - 1)
 		relax(&group->rough, &tail, now);
-	lanes merged = lanes_log(sum / (2.0 * SEASONAL_CLASSES)) * MATH_LOG10_E;
-	lanes score = 0.5 * (merged + highest) + SHIFT;
+	lanes down = lanes_max(near_score(all.nearest[0]), all.highest[0]);
+	lanes up = lanes_max(near_score(all.nearest[1]), all.highest[1]);
+	lanes merged = lanes_log_short(all.sum * (0.5 / SEASONAL_CLASSES)) * MATH_LOG10_E;
+	lanes score = 0.5 * (merged + lanes_max(down, up)) + SHIFT;
 
 	now->score = lanes_where(speaks, lanes_max(score, lanes_all(0)));
-	now->side = lanes_pick(strongest[1] > strongest[0], lanes_all(1), lanes_all(-1));
-	now->kind = kind;
+	now->side = lanes_pick(up > down, lanes_all(1), lanes_all(-1));
+	now->kind = all.kind;
 }

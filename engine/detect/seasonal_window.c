@@ -45,26 +45,53 @@
 #define OVER 3.5
 #define LEFT 2.0
 
-static const uint8_t fine[SEASONAL_FINE] = {1, 2, 3, 4, 6, 8, 12};
+/* Windows in the order in which they are looked at, in groups that have their turns at the same
+ * time. A window's quarter is the one that stands for its last quarter. */
+enum { SLOW_ONE = 7, SLOW_TWELVE = 8, FIRST_BLOCK = 9, FIRST_LARGE = 15 };
+static const uint8_t quarter[SEASONAL_WINDOWS] = {0, 0, 0, 0,  1,  1,  2,
+						  7, 7, 3, 4,  5,  6,  9,
+						  10, 11, 12, 13, 14, 15, 16};
+static const uint8_t lengths[FIRST_BLOCK] = {1, 2, 3, 4, 6, 8, 12, 1, 12};
 static const uint8_t blocks[SEASONAL_BLOCKS] = {2, 3, 4, 6, 8, 12};
-static const uint8_t class_of[SEASONAL_SPANS] = {0, 1, 1, 1, 2, 2, 2, 3, 3, 3,
-						 4, 4, 4, 5, 5, 5, 5, 5, 5};
 
-/* A sum and what it is compared with. */
-struct window {
-	uint32_t number;
-	double length;
-	lanes value, base, level;
-	bool learn;
-};
-
-LANES_INLINE lanes poisson(lanes value, lanes mean, lanes variance, lanes z, double grain)
+/* Turns at which a window learns: multiples of those at which it is looked at. Overlapping sums say
+ * little new. */
+static uint32_t learns_each(uint32_t k)
 {
-	lanes least = lanes_max(mean, lanes_all(1e-6));
-	lanes scale = lanes_max(variance / least, lanes_all(1e-3));
-	lanes exact = lanes_poisson(lanes_max(value, lanes_all(0)), least, lanes_all(grain), scale);
-	/* A sum below zero: refunds outweigh. */
-	return lanes_pick(value < 0, lanes_min(z, exact), exact);
+	if (k >= FIRST_LARGE)
+		return 64;
+	return k < FIRST_BLOCK ? 4 : k < FIRST_BLOCK + 3 ? 8 : 16;
+}
+
+/* Which windows are looked at in this interval, and what is the same of them for all series. */
+void seasonal_window_prepare(struct seasonal_step *step)
+{
+	uint64_t pushed = step->pushed;
+	double memory = math_max(DRIFT_DAYS * step->per_day, 500);
+
+	step->windows = pushed % 16 == 15 ? SEASONAL_WINDOWS
+			: pushed % 4 == 3 ? FIRST_LARGE
+			: pushed % 2 == 1 ? FIRST_BLOCK
+					  : SLOW_TWELVE;
+	for (uint32_t k = 0; k < SEASONAL_WINDOWS; k++) {
+		uint32_t size = k < FIRST_LARGE ? 8 : 64, each = learns_each(k);
+		uint32_t whole = size * blocks[(k - FIRST_BLOCK) % SEASONAL_BLOCKS];
+		uint32_t length = k < FIRST_BLOCK ? lengths[k]
+						  : whole + (uint32_t)(pushed % size) + 1;
+		double slope = SLOPE * math_min((double)length * 24 / step->per_day, 3);
+		struct seasonal_span *span = &step->span[k];
+
+		*span = (struct seasonal_span){
+			.length = length,
+			.part = 1 / (double)length,
+			.young = DRIFT_YOUNG * length * length,
+			.slope = slope * slope,
+			.keep = 1 - each / memory,
+			.learns = k > 0 && pushed % each == each - 1,
+		};
+		if (k >= FIRST_BLOCK && whole > step->longest)
+			step->windows = math_min(k, step->windows);
+	}
 }
 
 /* Counts are whole numbers. */
@@ -73,166 +100,172 @@ LANES_INLINE double grain(const struct seasonal_step *step)
 	return step->observations->aggregation == AGGREGATE_SUM ? 0 : 1;
 }
 
-/* The window's deviation in standard deviations; its drift learned. */
-LANES_INLINE lanes deviation(struct seasonal_group *group, const struct seasonal_step *step,
-			     const struct seasonal_now *now, const struct window *window)
+/* The normal score of a count's Poisson tail: math_poisson_score() without its logarithm. */
+LANES_INLINE lanes poisson(lanes value, lanes mean, lanes variance, lanes z, double grain)
 {
-	const struct seasonal_exact *exact = &group->exact;
-	struct seasonal_rough *rough = &group->rough;
-	uint32_t k = window->number;
-	lanes mean = window->level * window->base;
-	lanes square = step->lumps ? mean * mean : exact->unit * window->base * window->base;
-	lanes own = step->lumps ? exact->unit * mean + exact->unit_square * square / window->length
-				: exact->unit * window->base;
-	lanes lives = exact->seen / window->length;
-	lanes young = DRIFT_YOUNG / (exact->heft * lanes_max(lives * lives, lanes_all(1e-3)));
-	lanes learned = lanes_wide(rough->drift[k]) /
-			lanes_max(lanes_wide(rough->drift_weight[k]), lanes_all(1e-30));
-	lanes drift = lanes_max(learned, now->doubt) + young;
-	if (step->lumps) {
-		double slope = SLOPE * math_min(window->length * 24 / step->per_day, 3);
-		drift += lanes_where(exact->known == 0, lanes_all(slope * slope));
-	}
-	lanes variance = lanes_max(own + drift * square, lanes_all(1e-300));
-	lanes off = window->value - mean;
-	lanes_mask there = (window->base > 0) & (exact->seen >= window->length) & (mean == mean);
-	lanes z = lanes_where(there, off / lanes_sqrt(variance));
+	lanes least = lanes_max(mean, lanes_all(1e-6));
+	lanes scale = lanes_max(variance / least, lanes_all(1e-3));
+	lanes count = lanes_max(value, lanes_all(0));
+	lanes_mask more = count > least;
+	lanes x = count + lanes_pick(more, lanes_all(-0.5 * grain), lanes_all(0.5 * grain));
+	x = lanes_max(x, lanes_all(0));
+	lanes gap = x - least;
+	lanes apart = gap / (x + least);
+	lanes trust = lanes_min(scale, 2 * x);
+	lanes off = gap + trust * (1.0 / 6 + 0.02 * scale / (x + 0.5 * scale));
+	lanes exact = off * lanes_sqrt(lanes_deviance(apart, scale * least));
+	lanes_mask wide = apart > LANES_DEVIANCE_REACH;
 
-	if (window->learn) {
-		double memory = math_max(DRIFT_DAYS * step->per_day, 500);
-		double keep = 1 - math_max(1, window->length / 4) / memory;
-		lanes weight = now->gain / (variance * variance) * square;
-		lanes beyond = lanes_min(off * off, DRIFT_CLIP * variance) * DRIFT_CUT - own;
-		lanes old = lanes_wide(rough->drift[k]);
-		lanes next = lanes_max(old * keep + weight * beyond, lanes_all(0));
-		rough->drift[k] = lanes_narrow(lanes_pick(there, next, old));
-		old = lanes_wide(rough->drift_weight[k]);
-		next = old * keep + weight * square;
-		rough->drift_weight[k] = lanes_narrow(lanes_pick(there, next, old));
-	}
-	lanes_mask far = lanes_abs(z) > EXACT_FROM;
-	if (step->lumps && lanes_any(far)) {
-		lanes tail = poisson(window->value, mean, variance, z, grain(step));
-		z = lanes_pick(far, tail, z);
-	}
-	return z;
+	exact = lanes_pick(more, lanes_max(exact, lanes_all(0)), lanes_min(exact, lanes_all(0)));
+	if (lanes_any(wide))
+		exact = lanes_pick(wide, lanes_poisson(count, least, lanes_all(grain), scale),
+				   exact);
+	/* A sum below zero: refunds outweigh. */
+	return lanes_pick(value < 0, lanes_min(z, exact), exact);
 }
 
-/* Deviations of windows, and whether what they saw is over. */
-struct deviations {
-	lanes_mask surely; /* a count, whose noise is white: what is over is over */
-	lanes z[SEASONAL_SPANS];
-	lanes_mask over[SEASONAL_SPANS];
+/* Sums and what they are compared with; what became of them. */
+struct windows {
+	lanes value[SEASONAL_WINDOWS], base[SEASONAL_WINDOWS], level[SEASONAL_WINDOWS];
+	lanes z[SEASONAL_WINDOWS];
+	lanes_mask over[SEASONAL_WINDOWS]; /* what it saw is over */
 };
 
-/* Window k goes no further than its last quarter, window `quarter`, goes along; where that one says
- * that it is over, so it is. */
-LANES_INLINE void agree(struct deviations *all, uint32_t k, uint32_t quarter, lanes z)
+/* What is the same for all windows of a series. */
+struct common {
+	lanes young;        /* over what a span says */
+	lanes_mask unknown; /* this hour of the day was never seen */
+	bool any_unknown;
+	lanes_mask surely; /* a count, whose noise is white: what is over is over */
+};
+
+/* Window k goes no further than its last quarter goes along; where that one says that it is over,
+ * so it is. */
+LANES_INLINE void agree(struct windows *all, uint32_t k, lanes_mask surely)
 {
-	lanes along = lanes_pick(z < 0, -all->z[quarter], all->z[quarter]);
+	lanes z = all->z[k];
+	lanes last = all->z[quarter[k]];
+	lanes along = lanes_pick(z < 0, -last, last);
 	lanes most = 2 * lanes_max(along, lanes_all(0)) + OVER;
 
-	most = lanes_pick(all->over[quarter], lanes_all(LEFT), most);
-	all->over[k] = (lanes_abs(z) > most) & all->surely;
+	most = lanes_pick(all->over[quarter[k]], lanes_all(LEFT), most);
+	all->over[k] = (lanes_abs(z) > most) & surely;
 	most = lanes_pick(all->over[k], lanes_all(LEFT), most);
 	all->z[k] = lanes_signed(lanes_min(lanes_abs(z), most), z);
+}
+
+/* How far sums of this length scatter beyond their parts is learned. */
+LANES_INLINE void learn_drift(struct seasonal_rough *rough, uint32_t k, double keep, lanes gain,
+			      lanes beyond, lanes square)
+{
+	lanes kept = lanes_wide(rough->drift_weight[k]) * keep;
+	lanes weight = gain * square;
+	lanes sum = kept + weight * square;
+	lanes drift = lanes_wide(rough->drift[k]);
+	lanes next = (drift * kept + weight * beyond) / lanes_max(sum, lanes_all(1e-30));
+
+	rough->drift[k] = lanes_narrow(lanes_max(next, lanes_all(0)));
+	rough->drift_weight[k] = lanes_narrow(sum);
+}
+
+/* The window's deviation in standard deviations; its drift learned. */
+LANES_INLINE void deviation(struct seasonal_group *group, const struct seasonal_step *step,
+			    const struct seasonal_now *now, const struct common *common,
+			    struct windows *all, uint32_t k, bool lumps)
+{
+	const struct seasonal_exact *exact = &group->exact;
+	const struct seasonal_span *span = &step->span[k];
+	lanes base = all->base[k];
+	lanes mean = all->level[k] * base;
+	lanes drift = lanes_max(lanes_wide(group->rough.drift[k]), now->doubt) +
+		      common->young * span->young;
+	lanes own, square;
+
+	if (lumps) {
+		own = (exact->unit + exact->unit_square * mean * span->part) * mean;
+		square = mean * mean;
+		if (common->any_unknown)
+			drift += lanes_where(common->unknown, lanes_all(span->slope));
+	} else {
+		own = exact->unit * base;
+		square = own * base;
+	}
+	lanes variance = lanes_max(own + drift * square, lanes_all(1e-300));
+	lanes inverse = 1 / variance;
+	lanes off = all->value[k] - mean;
+	lanes_mask there = (base > 0) & (exact->seen >= span->length);
+	lanes z = lanes_where(there, off * lanes_sqrt(inverse));
+	lanes_mask far = lanes_abs(z) > EXACT_FROM;
+
+	all->z[k] = z;
+	all->over[k] = far & lanes_not(far);
+	if (span->learns) {
+		lanes reach = lanes_min(z * z, lanes_all(DRIFT_CLIP));
+		learn_drift(&group->rough, k, span->keep, lanes_where(there, now->gain),
+			    reach * DRIFT_CUT - own * inverse, square * inverse);
+	}
+	if (!lanes_any(far))
+		return;
+	if (lumps)
+		all->z[k] = lanes_pick(
+			far, poisson(all->value[k], mean, variance, z, grain(step)), z);
+	if (quarter[k] != k)
+		agree(all, k, common->surely);
+}
+
+/* Sums of the last intervals. */
+LANES_INLINE void sum_fine(const struct seasonal_group *group, const struct seasonal_step *step,
+			   const struct seasonal_now *now, struct windows *all)
+{
+	const struct seasonal_ring *ring = &group->rough.ring[0];
+	lanes value = now->value, base = now->base;
+	uint32_t until = step->windows < FIRST_BLOCK ? step->windows : FIRST_BLOCK;
+
+	for (uint32_t k = 0, length = 1; k < until; k++) {
+		uint64_t at = step->pushed % SEASONAL_RING;
+		for (; length < lengths[k]; length++) {
+			at = (step->pushed - length) % SEASONAL_RING;
+			value += lanes_wide(ring->value[at]);
+			base += lanes_wide(ring->base[at]);
+		}
+		at = (step->pushed + 1 - length) % SEASONAL_RING;
+		bool slow = k == SLOW_ONE || k == SLOW_TWELVE;
+		all->value[k] = k == SLOW_ONE ? now->value : value;
+		all->base[k] = k == SLOW_ONE ? now->base : base;
+		all->level[k] = k == 0 ? group->exact.level
+				: slow ? now->levels[SEASONAL_LEVELS - 1]
+				       : lanes_wide(ring->level[at]);
+	}
+}
+
+/* Sums of whole blocks and the current one; order 0: blocks of 8, 1: of 64. */
+LANES_INLINE void sum_blocks(const struct seasonal_group *group, const struct seasonal_step *step,
+			     const struct seasonal_now *now, uint32_t order, struct windows *all)
+{
+	const struct seasonal_exact *exact = &group->exact;
+	const struct seasonal_ring *ring = &group->rough.ring[1 + order];
+	uint64_t block = step->pushed / (order ? 64 : 8);
+	lanes value = now->value + exact->part_value[order];
+	lanes base = now->base + exact->part_base[order];
+	uint32_t first = order ? FIRST_LARGE : FIRST_BLOCK;
+
+	for (uint32_t i = 0, count = 1; i < SEASONAL_BLOCKS; i++) {
+		for (; count <= blocks[i]; count++) {
+			uint64_t at = (block - count) % SEASONAL_RING;
+			value += lanes_wide(ring->value[at]);
+			base += lanes_wide(ring->base[at]);
+		}
+		all->value[first + i] = value;
+		all->base[first + i] = base;
+		all->level[first + i] =
+			lanes_wide(ring->level[(block - blocks[i]) % SEASONAL_RING]);
+	}
 }
 
 LANES_INLINE void to_class(struct seasonal_now *now, uint32_t class, lanes z)
 {
 	now->class_score[class][1] = lanes_max(now->class_score[class][1], z);
 	now->class_score[class][0] = lanes_max(now->class_score[class][0], -z);
-}
-
-/* Is it this window's turn to learn? Overlapping sums say little new. */
-LANES_INLINE bool learns(const struct seasonal_step *step, uint32_t length)
-{
-	uint32_t each = length < 4 ? 1 : length / 4;
-	return length > 1 && step->pushed % each == 0;
-}
-
-LANES_INLINE void score_fine(struct seasonal_group *group, const struct seasonal_step *step,
-			     struct seasonal_now *now, struct deviations *all)
-{
-	const struct seasonal_ring *ring = &group->rough.ring[0];
-	struct window window = {
-		.length = 1, .value = now->value, .base = now->base, .level = group->exact.level};
-
-	all->z[0] = deviation(group, step, now, &window);
-	all->over[0] = all->z[0] != all->z[0];
-	for (uint32_t length = 2, k = 1; k < SEASONAL_FINE; length++) {
-		uint64_t at = (step->pushed - (length - 1)) % SEASONAL_RING;
-		window.value += lanes_wide(ring->value[at]);
-		window.base += lanes_wide(ring->base[at]);
-		if (fine[k] != length)
-			continue;
-		window.number = k;
-		window.length = length;
-		window.level = lanes_wide(ring->level[at]);
-		window.learn = learns(step, length);
-		agree(all, k, k < 5 ? k == 4 : k - 4, deviation(group, step, now, &window));
-		k++;
-	}
-}
-
-/* Sums of whole blocks and the current one; order 0: blocks of 8, 1: of 64. */
-LANES_INLINE void score_blocks(struct seasonal_group *group, const struct seasonal_step *step,
-			       struct seasonal_now *now, uint32_t order, struct deviations *all)
-{
-	const struct seasonal_exact *exact = &group->exact;
-	const struct seasonal_ring *ring = &group->rough.ring[1 + order];
-	uint32_t size = order ? 64 : 8, part = (uint32_t)(step->pushed % size) + 1;
-	uint64_t block = step->pushed / size;
-	struct window window = {.value = now->value + exact->part_value[order],
-				.base = now->base + exact->part_base[order]};
-
-	for (uint32_t count = 1, i = 0; i < SEASONAL_BLOCKS; count++) {
-		uint64_t at = (block - count) % SEASONAL_RING;
-		uint32_t length = count * size + part,
-			 k = SEASONAL_FINE + order * SEASONAL_BLOCKS + i;
-		window.value += lanes_wide(ring->value[at]);
-		window.base += lanes_wide(ring->base[at]);
-		if (blocks[i] != count)
-			continue;
-		i++;
-		if (count * size > step->longest) {
-			all->z[k] = lanes_all(0);
-			all->over[k] = all->over[0];
-			continue;
-		}
-		window.number = k;
-		window.length = length;
-		window.level = lanes_wide(ring->level[at]);
-		window.learn = step->pushed % (count * size / 4) == (order ? 7 : 0);
-		agree(all, k, k - 4, deviation(group, step, now, &window));
-	}
-}
-
-/* The last intervals against the slowest level, which follows nothing within a day. */
-LANES_INLINE void score_slow(struct seasonal_group *group, const struct seasonal_step *step,
-			     struct seasonal_now *now)
-{
-	const struct seasonal_ring *ring = &group->rough.ring[0];
-	struct window window = {.number = SEASONAL_SPANS,
-				.length = 1,
-				.value = now->value,
-				.base = now->base,
-				.level = now->levels[SEASONAL_LEVELS - 1],
-				.learn = true};
-
-	struct deviations two = {.surely = now->gauge < 0.5};
-	two.z[0] = deviation(group, step, now, &window);
-	two.over[0] = two.z[0] != two.z[0];
-	to_class(now, SEASONAL_SLOW, two.z[0]);
-	for (uint32_t length = 2; length <= 12; length++) {
-		uint64_t at = (step->pushed - (length - 1)) % SEASONAL_RING;
-		window.value += lanes_wide(ring->value[at]);
-		window.base += lanes_wide(ring->base[at]);
-	}
-	window.number = SEASONAL_SPANS + 1;
-	window.length = 12;
-	agree(&two, 1, 0, deviation(group, step, now, &window));
-	to_class(now, SEASONAL_SLOW, two.z[1]);
 }
 
 /* Against a week of values, whatever their time of day. */
@@ -254,18 +287,62 @@ LANES_INLINE lanes novelty(const struct seasonal_exact *exact, const struct seas
 	return lanes_pick(far, poisson(now->value, mean, variance, z, grain(step)), z);
 }
 
-/* Classes that are not looked at in this interval keep what they said. */
-LANES_INLINE void hold(struct seasonal_group *group, struct seasonal_now *now, uint32_t class,
-		       bool looked)
+/* The strongest of these windows, on each side. Classes that are not looked at in this interval
+ * keep what they said. */
+LANES_INLINE void classify(struct seasonal_group *group, struct seasonal_now *now, uint32_t class,
+			   const lanes *z, uint32_t count, bool looked)
 {
-	for (uint32_t side = 0; side < 2; side++) {
-		if (looked) {
-			lanes kept = lanes_wide(group->rough.held[class][side]);
-			kept = lanes_pick(now->teach, now->class_score[class][side], kept);
-			group->rough.held[class][side] = lanes_narrow(kept);
-		}
-		now->class_score[class][side] = lanes_wide(group->rough.held[class][side]);
+	lanes_short *held = group->rough.held[class];
+
+	if (!looked) {
+		now->class_score[class][0] = lanes_wide(held[0]);
+		now->class_score[class][1] = lanes_wide(held[1]);
+		return;
 	}
+	for (uint32_t k = 0; k < count; k++)
+		to_class(now, class, z[k]);
+	for (uint32_t side = 0; side < 2; side++) {
+		lanes kept = lanes_wide(held[side]);
+		kept = lanes_pick(now->teach, now->class_score[class][side], kept);
+		held[side] = lanes_narrow(kept);
+		now->class_score[class][side] = lanes_wide(held[side]);
+	}
+}
+
+LANES_INLINE void classify_all(struct seasonal_group *group, const struct seasonal_step *step,
+			       struct seasonal_now *now, const struct windows *all)
+{
+	bool second = step->pushed % 2 == 1, fourth = step->pushed % 4 == 3;
+	bool sixteenth = step->pushed % 16 == 15;
+
+	for (uint32_t class = 0; class < SEASONAL_CLASSES; class ++)
+		now->class_score[class][0] = now->class_score[class][1] = lanes_all(0);
+	to_class(now, 0, all->z[0]);
+	for (uint32_t k = 1; k < 4; k++)
+		to_class(now, 1, all->z[k]);
+	for (uint32_t k = 4; k < SLOW_ONE; k++)
+		to_class(now, 2, all->z[k]);
+	classify(group, now, 3, &all->z[FIRST_BLOCK], 3, fourth);
+	classify(group, now, 4, &all->z[FIRST_BLOCK + 3], 3, fourth);
+	classify(group, now, 5, &all->z[FIRST_LARGE], SEASONAL_BLOCKS, sixteenth);
+	classify(group, now, SEASONAL_SLOW, &all->z[SLOW_TWELVE], 1, second);
+	to_class(now, SEASONAL_SLOW, all->z[SLOW_ONE]);
+}
+
+LANES_INLINE void score_all(struct seasonal_group *group, const struct seasonal_step *step,
+			    const struct seasonal_now *now, struct windows *all, bool lumps)
+{
+	const struct seasonal_exact *exact = &group->exact;
+	lanes seen = lanes_max(exact->seen, lanes_all(1));
+	struct common common = {
+		.young = 1 / (exact->heft * seen * seen),
+		.unknown = exact->known == 0,
+		.surely = now->gauge < 0.5,
+	};
+
+	common.any_unknown = lanes_any(common.unknown);
+	for (uint32_t k = 0; k < step->windows; k++)
+		deviation(group, step, now, &common, all, k, lumps);
 }
 
 WEIR_CLONES
@@ -273,40 +350,30 @@ void seasonal_window_score(struct seasonal_group *group, const struct seasonal_s
 			   struct seasonal_now *now)
 {
 	struct seasonal_exact *exact = &group->exact;
-	struct deviations all;
-
-	all.surely = now->gauge < 0.5;
-	bool middle = step->pushed % 2 == 0, long_ones = step->pushed % 8 == 7;
+	struct windows all;
 
 	now->gain = lanes_pick(exact->stress > STRESSED, lanes_all(0.1), lanes_all(1));
 	now->gain = lanes_where(now->teach & (exact->seen > 10), now->gain);
-	for (uint32_t class = 0; class < SEASONAL_CLASSES; class ++)
-		now->class_score[class][0] = now->class_score[class][1] = lanes_all(0);
-	score_fine(group, step, now, &all);
-	for (uint32_t k = 0; k < SEASONAL_FINE; k++)
-		to_class(now, class_of[k], all.z[k]);
-	if (middle || long_ones) {
-		score_blocks(group, step, now, 0, &all);
-		for (uint32_t k = SEASONAL_FINE; k < SEASONAL_FINE + SEASONAL_BLOCKS; k++)
-			to_class(now, class_of[k], all.z[k]);
-	}
-	if (long_ones) {
-		score_blocks(group, step, now, 1, &all);
-		for (uint32_t k = SEASONAL_FINE + SEASONAL_BLOCKS; k < SEASONAL_SPANS; k++)
-			to_class(now, class_of[k], all.z[k]);
-	}
-	hold(group, now, 3, middle || long_ones);
-	hold(group, now, 4, middle || long_ones);
-	hold(group, now, 5, long_ones);
-	score_slow(group, step, now);
+	for (uint32_t k = step->windows; k < SEASONAL_WINDOWS; k++)
+		all.z[k] = lanes_all(0);
+	sum_fine(group, step, now, &all);
+	if (step->windows > FIRST_BLOCK)
+		sum_blocks(group, step, now, 0, &all);
+	if (step->windows > FIRST_LARGE)
+		sum_blocks(group, step, now, 1, &all);
+	if (step->lumps)
+		score_all(group, step, now, &all, true);
+	else
+		score_all(group, step, now, &all, false);
+	classify_all(group, step, now, &all);
 
-	lanes novel = novelty(exact, step, now);
-	to_class(now, SEASONAL_NOVELTY, lanes_where(now->there & (exact->spread > 0), novel));
 	lanes stress = lanes_all(0);
 	for (uint32_t class = 0; class < SEASONAL_NOVELTY; class ++)
 		stress = lanes_max(stress, lanes_max(now->class_score[class][0],
 						     now->class_score[class][1]));
 	exact->stress = stress;
+	lanes novel = novelty(exact, step, now);
+	to_class(now, SEASONAL_NOVELTY, lanes_where(now->there & (exact->spread > 0), novel));
 }
 
 /* The interval goes into the rings, with the level as it was before it; one that is incomplete as
