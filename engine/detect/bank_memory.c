@@ -19,7 +19,7 @@
 #include "detect/severity.h"
 
 #define FORTNIGHT_MS (14 * 86400000.0)
-#define BANK_MAGIC UINT32_C(0x324b4e42) /* "BNK2" */
+#define BANK_MAGIC UINT32_C(0x334b4e42) /* "BNK3" */
 
 struct hash {
 	uint64_t low, high;

@@ -72,6 +72,11 @@ LANES_INLINE lanes_mask lanes_not(lanes_mask mask)
 #endif
 }
 
+LANES_INLINE lanes_mask lanes_none(void)
+{
+	return (lanes_mask){0};
+}
+
 /* a where the mask is set, else 0. */
 LANES_INLINE lanes lanes_where(lanes_mask mask, lanes a)
 {

@@ -9,9 +9,11 @@
  *        by stochastic approximation (Robbins, Monro 1951). Runs of exceedances are one event, told
  *        often: each counts less than the one before it, and what is wild counts little.
  *
- *        Deviations enter as -log10 of their normal tail, so that for a right model the excess is
- *        exponential with mean 1 / ln 10, which is where every tail begins: with little seen, the
- *        model speaks; with more, the series.
+ *        Thresholds are kept in standard deviations. Within one, a deviation counts by how much of
+ *        the way to it it went, which is a multiplication. Behind it, it enters as -log10 of its
+ *        normal tail, so that for a right model the excess is exponential with mean 1 / ln 10,
+ *        which is where every tail begins: with little seen, the model speaks; with more, the
+ *        series.
  *
  *        The sixteen are merged as the mean of 1/p (valid for p-values under any dependence up to a
  *        factor: Vovk, Wang 2020), and with the strongest of them. SHIFT makes the result the
@@ -181,27 +183,35 @@ struct merged {
 	lanes top, kind;
 };
 
-LANES_INLINE void merge(struct seasonal_group *group, uint32_t class, uint32_t side,
-			const struct tail *tail, const struct seasonal_now *now, lanes_mask speaks,
-			struct merged *all)
+/* What a class says within its threshold; whether any lane is behind it. */
+LANES_INLINE bool merge_near(const struct seasonal_group *group, uint32_t class, uint32_t side,
+			     const struct seasonal_now *now, lanes_mask speaks, struct merged *all)
 {
 	lanes z = now->class_score[class][side];
 	lanes way = z * lanes_wide(group->rough.threshold[class][side]);
 	lanes part = lanes_min(way, lanes_all(1));
-	lanes power = near_power(part);
-	lanes_mask far = (way > 1) & speaks;
 
 	all->nearest[side] = lanes_max(all->nearest[side], part);
-	if (lanes_any(far)) {
-		lanes score = beyond(&group->rough, class, side, tail, far & now->teach, z);
-		score = lanes_where(far, score);
-		power = lanes_pick(far, lanes_power10(lanes_min(score, lanes_all(250))), power);
-		all->highest[side] = lanes_max(all->highest[side], score);
-		all->kind = lanes_pick(score > all->top, lanes_all(kind_of(class, side)),
-				       all->kind);
-		all->top = lanes_max(all->top, score);
-	}
-	all->sum += power;
+	all->sum += near_power(part);
+	return lanes_any((way > 1) & speaks);
+}
+
+/* What it says behind it, for what it said within. */
+LANES_INLINE void merge_far(struct seasonal_group *group, uint32_t class, uint32_t side,
+			    const struct tail *tail, const struct seasonal_now *now,
+			    lanes_mask speaks, struct merged *all)
+{
+	lanes z = now->class_score[class][side];
+	lanes way = z * lanes_wide(group->rough.threshold[class][side]);
+	lanes_mask far = (way > 1) & speaks;
+	lanes score = beyond(&group->rough, class, side, tail, far & now->teach, z);
+	lanes power = lanes_power10(lanes_min(score, lanes_all(250)));
+
+	score = lanes_where(far, score);
+	all->sum += lanes_where(far, power - near_power(lanes_all(1)));
+	all->highest[side] = lanes_max(all->highest[side], score);
+	all->kind = lanes_pick(score > all->top, lanes_all(kind_of(class, side)), all->kind);
+	all->top = lanes_max(all->top, score);
 }
 
 WEIR_CLONES
@@ -212,10 +222,17 @@ void seasonal_tail_score(struct seasonal_group *group, const struct seasonal_ste
 	struct tail tail = tail_of(exact, now->gauge);
 	lanes_mask speaks = now->there & (exact->seen >= SEASONAL_SILENT);
 	struct merged all = {.sum = lanes_all(0)};
+	uint32_t far = 0;
 
 	for (uint32_t class = 0; class < SEASONAL_CLASSES; class ++) {
-		for (uint32_t side = 0; side < 2; side++)
-			merge(group, class, side, &tail, now, speaks, &all);
+		for (uint32_t side = 0; side < 2; side++) {
+			bool any = merge_near(group, class, side, now, speaks, &all);
+			far |= (uint32_t)any << (2 * class + side);
+		}
+	}
+	for (; far; far &= far - 1) {
+		uint32_t at = (uint32_t)__builtin_ctz(far);
+		merge_far(group, at / 2, at % 2, &tail, now, speaks, &all);
 	}
 	if (step->pushed % BLOCK_TURN == BLOCK_TURN - 1)
 		relax(&group->rough, &tail, now);

@@ -13,11 +13,17 @@
  *        A count's deviation is the normal score of its Poisson tail (Peizer, Pratt 1968). What is
  *        over is forgotten at once: a window counts only as far as its last quarter agrees.
  *
- *        sums of the last 1..12 intervals, every one
- *        of the last 2, 3, 4, 6, 8, 12 blocks of 8 and the current one, every other interval
- *        of as many blocks of 64, every eighth interval
+ *        sums of the last 1..12 intervals, in every one
+ *        of the last 2, 3, 4, 6, 8, 12 blocks of 8 and the current one, in every fourth
+ *        of as many blocks of 64, in every sixteenth
+ *        of the last 12 against the slowest level, in every other
  *
- * Cannot see: what lasts longer than a day, but for the slowest level's forecast.
+ *        Drifts change over days: a window learns in every fourth interval, longer ones in every
+ *        eighth to 64th. Most windows are no more than scatter: all are measured by the normal's
+ *        standard first, and only those that are far off are looked at closely (correct()).
+ *
+ * Cannot see: what lasts longer than a day, but for the slowest level's forecast; what only a long
+ * window sees it sees up to three (fifteen) intervals later.
  *
  * Runs on: the shard that owns the metric. Never allocates.
  */
@@ -127,8 +133,9 @@ LANES_INLINE lanes poisson(lanes value, lanes mean, lanes variance, lanes z, dou
 /* Sums and what they are compared with; what became of them. */
 struct windows {
 	lanes value[SEASONAL_WINDOWS], base[SEASONAL_WINDOWS], level[SEASONAL_WINDOWS];
-	lanes z[SEASONAL_WINDOWS];
-	lanes_mask over[SEASONAL_WINDOWS]; /* what it saw is over */
+	lanes mean[SEASONAL_WINDOWS], variance[SEASONAL_WINDOWS], z[SEASONAL_WINDOWS];
+	uint32_t far;      /* windows of which any lane is far off, a bit each */
+	lanes_mask surely; /* a count, whose noise is white: what is over is over */
 };
 
 /* What is the same for all windows of a series. */
@@ -136,22 +143,38 @@ struct common {
 	lanes young;        /* over what a span says */
 	lanes_mask unknown; /* this hour of the day was never seen */
 	bool any_unknown;
-	lanes_mask surely; /* a count, whose noise is white: what is over is over */
 };
 
-/* Window k goes no further than its last quarter goes along; where that one says that it is over,
- * so it is. */
-LANES_INLINE void agree(struct windows *all, uint32_t k, lanes_mask surely)
+/* What windows say that are far off, the short ones first: a count's exact tail, and no window goes
+ * further than its last quarter goes along; where that one says that it is over, so it is. */
+LANES_INLINE void correct(struct windows *all, double grain, bool lumps)
 {
-	lanes z = all->z[k];
-	lanes last = all->z[quarter[k]];
-	lanes along = lanes_pick(z < 0, -last, last);
-	lanes most = 2 * lanes_max(along, lanes_all(0)) + OVER;
+	lanes_mask over[SEASONAL_WINDOWS];
 
-	most = lanes_pick(all->over[quarter[k]], lanes_all(LEFT), most);
-	all->over[k] = (lanes_abs(z) > most) & surely;
-	most = lanes_pick(all->over[k], lanes_all(LEFT), most);
-	all->z[k] = lanes_signed(lanes_min(lanes_abs(z), most), z);
+	if (all->far == 0)
+		return;
+	for (uint32_t k = 0; k < SEASONAL_WINDOWS; k++)
+		over[k] = lanes_none();
+	for (uint32_t left = all->far; left; left &= left - 1) {
+		uint32_t k = (uint32_t)__builtin_ctz(left);
+		lanes z = all->z[k];
+		if (lumps) {
+			lanes tail = poisson(all->value[k], all->mean[k], all->variance[k], z,
+					     grain);
+			z = lanes_pick(lanes_abs(z) > EXACT_FROM, tail, z);
+		}
+		lanes last = all->z[quarter[k]];
+		lanes along = lanes_pick(z < 0, -last, last);
+		lanes most = 2 * lanes_max(along, lanes_all(0)) + OVER;
+		most = lanes_pick(over[quarter[k]], lanes_all(LEFT), most);
+		bool alone = quarter[k] == k;
+		over[k] = (lanes_abs(z) > most) & all->surely;
+		most = lanes_pick(over[k], lanes_all(LEFT), most);
+		lanes agreed = lanes_signed(lanes_min(lanes_abs(z), most), z);
+		all->z[k] = alone ? z : agreed;
+		if (alone)
+			over[k] = lanes_none();
+	}
 }
 
 /* How far sums of this length scatter beyond their parts is learned. */
@@ -195,22 +218,16 @@ LANES_INLINE void deviation(struct seasonal_group *group, const struct seasonal_
 	lanes off = all->value[k] - mean;
 	lanes_mask there = (base > 0) & (exact->seen >= span->length);
 	lanes z = lanes_where(there, off * lanes_sqrt(inverse));
-	lanes_mask far = lanes_abs(z) > EXACT_FROM;
 
+	all->mean[k] = mean;
+	all->variance[k] = variance;
 	all->z[k] = z;
-	all->over[k] = far & lanes_not(far);
+	all->far |= (uint32_t)lanes_any(lanes_abs(z) > EXACT_FROM) << k;
 	if (span->learns) {
 		lanes reach = lanes_min(z * z, lanes_all(DRIFT_CLIP));
 		learn_drift(&group->rough, k, span->keep, lanes_where(there, now->gain),
 			    reach * DRIFT_CUT - own * inverse, square * inverse);
 	}
-	if (!lanes_any(far))
-		return;
-	if (lumps)
-		all->z[k] = lanes_pick(
-			far, poisson(all->value[k], mean, variance, z, grain(step)), z);
-	if (quarter[k] != k)
-		agree(all, k, common->surely);
 }
 
 /* Sums of the last intervals. */
@@ -337,12 +354,14 @@ LANES_INLINE void score_all(struct seasonal_group *group, const struct seasonal_
 	struct common common = {
 		.young = 1 / (exact->heft * seen * seen),
 		.unknown = exact->known == 0,
-		.surely = now->gauge < 0.5,
 	};
 
 	common.any_unknown = lanes_any(common.unknown);
+	all->surely = now->gauge < 0.5;
+	all->far = 0;
 	for (uint32_t k = 0; k < step->windows; k++)
 		deviation(group, step, now, &common, all, k, lumps);
+	correct(all, grain(step), lumps);
 }
 
 WEIR_CLONES

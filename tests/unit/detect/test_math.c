@@ -2,7 +2,8 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
-#include "detect/math.h"
+#define LANES 1
+#include "detect/lanes.h"
 
 Test(math, exp_is_within_two_units_of_libm)
 {
@@ -40,6 +41,35 @@ Test(math, log_of_zero_and_less_is_that_of_the_smallest_number)
 	cr_assert_float_eq(math_log(0), log(0x1p-1022), 1e-12);
 	cr_assert_eq(math_log(-5), math_log(0));
 	cr_assert_eq(math_log(0x1p-1060), math_log(0));
+}
+
+Test(math, short_forms_are_as_good_as_they_say)
+{
+	for (int i = -7000; i <= 7000; i++) {
+		double x = exp(i * 0.1 + 0.0013), y = i * 0.0428;
+		cr_assert_float_eq(math_log_short(x), log(x), 1e-8 * fmax(fabs(log(x)), 1));
+		cr_assert_float_eq(math_power10(y) / pow(10, y), 1, 2e-7);
+	}
+	for (double s = -0.999; s < LANES_DEVIANCE_REACH; s += 0.001) {
+		double c = 7 * (1 + s) / (1 - s), gap = c - 7;
+		double exact = fabs(s) < 1e-4 ? 1 : 14 * (c * log(c / 7) - gap) / (gap * gap);
+		double limit = fabs(s) < 1e-3 ? 1e-3 : s < 0 ? 0.004 : 1e-4;
+		cr_assert_float_eq(lanes_deviance(s, 1) / exact, 1, limit, "%g: %g, not %g", s,
+				   lanes_deviance(s, 1), exact);
+	}
+}
+
+Test(math, far_tail_is_the_tail_and_never_stops_growing)
+{
+	for (double z = 1.8; z < 40; z += 0.01)
+		cr_assert_float_eq(lanes_far_tail(z), -math_log10_tail(z), 4e-4, "%g", z);
+	double before = 0;
+	for (double z = 1e-3; z < 1e12; z *= 1.01) {
+		double tail = lanes_far_tail(z);
+		cr_assert(tail > before);
+		cr_assert(z < 40 || fabs(tail + math_log10_tail(z)) < 1e-3 * tail);
+		before = tail;
+	}
 }
 
 Test(math, tail_agrees_with_erfc_as_far_as_erfc_goes)
