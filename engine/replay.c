@@ -529,6 +529,14 @@ static int read_control(struct replay *replay)
 	return error;
 }
 
+/* An engine that was killed before its first record has left a segment with its epoch in the header
+ * and nothing else: that epoch is used up too. */
+static void note_epoch(struct replay *replay, const struct reader_report *report)
+{
+	if (report->epoch > replay->epoch_seen)
+		replay->epoch_seen = report->epoch;
+}
+
 int replay_run(const struct replay_options *options, struct replay *replay)
 {
 	memset(replay, 0, sizeof(*replay));
@@ -559,7 +567,9 @@ int replay_run(const struct replay_options *options, struct replay *replay)
 		struct replay_lane_end *end = &replay->lanes[replay->lanes_count++];
 		end->lane = i;
 		replay_lane_report(replay->state->lanes[i], &end->report);
+		note_epoch(replay, &end->report);
 	}
+	note_epoch(replay, &replay->control);
 	return finished < 0 ? finished : error;
 }
 

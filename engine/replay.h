@@ -72,7 +72,7 @@ struct replay {
 	struct config *config;   /* in force at the end; NULL in a new store */
 	int64_t interval_ms;     /* 0 in a new store */
 	uint32_t epoch;          /* last one, 0 in a new store */
-	uint32_t epoch_seen;     /* highest in a lane; above `epoch`: control log torn */
+	uint32_t epoch_seen;     /* highest in any segment; above `epoch`: control log torn */
 	uint64_t started_at;     /* close after which replay began: 0, or a checkpoint's */
 	uint64_t sequence;       /* of the last close */
 	uint64_t events, blocks; /* read */

@@ -369,6 +369,8 @@ static void note_segment(struct reader *reader, const struct segment_entry *entr
 	reader->report.segments++;
 	if (entry->durable_lsn > reader->durable_lsn)
 		reader->durable_lsn = entry->durable_lsn;
+	if (entry->epoch > reader->report.epoch)
+		reader->report.epoch = entry->epoch;
 }
 
 /* A file that has begun since. */

@@ -34,6 +34,7 @@ struct reader_report {
 	uint64_t gaps, gap_blocks;   /* corruption found */
 	uint64_t torn_bytes;         /* invalid bytes behind the last good block, 0 if clean */
 	uint64_t first_lsn;          /* of the oldest segment still there, 0 if none */
+	uint32_t epoch;              /* highest of any segment, blocks in it or not; 0 if none */
 };
 
 /* Open a lane for reading: lists and orders its segments, finds where the good prefix ends.
