@@ -56,6 +56,10 @@ void fault_arm(enum fault_call call, enum fault_side side, uint64_t nth, bool pe
 void fault_disarm(void);
 uint64_t fault_struck(void); /* calls refused since fault_arm() */
 uint64_t fault_counted(enum fault_call call, enum fault_side side);
+/* Told of every call of the engine's before it is made; true refuses it. For kill.c. */
+extern bool (*fault_watch)(enum fault_call call);
+/* Time lies here from now on: for processes that share it. */
+void fault_share_time(uint64_t *at);
 /* Whose calls this thread's are from now on; the answer is whose they were. */
 enum fault_side fault_enter(enum fault_side side);
 

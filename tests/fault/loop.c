@@ -23,6 +23,8 @@
 
 #define CPU_SECONDS 20
 #define WALL_SECONDS 120
+/* One point of so many lives with retention. */
+#define RETAIN_EVERY 8
 
 struct result {
 	uint64_t counted[SIDES][FAULT_CALLS];
@@ -52,7 +54,8 @@ static int live(struct loop *loop, enum fault_call call, enum fault_side side, u
 	static struct stage stage;
 	unsigned before = descriptors();
 
-	stage = (struct stage){.io = loop->backend, .redis = loop->redis};
+	stage = (struct stage){
+		.io = loop->backend, .redis = loop->redis, .retain = nth % RETAIN_EVERY == 3};
 	stage_begin(&stage, loop->directory);
 	fault_arm(call, side, nth, persistent);
 	stage_play(&stage);

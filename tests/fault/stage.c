@@ -64,13 +64,14 @@ static int write_config(const struct stage *stage, const char *last, char *text,
 	return snprintf(text, bytes,
 			"data_directory: %s/data\nsocket: %s/weir.sock\n"
 			"control_socket: %s/control.sock\nlanes: 1\nshards: 1\ninterval: 1m\n"
-			"lateness: {event: 1m}\ncheckpoint_intervals: 30\n"
+			"lateness: {event: 1m}\ncheckpoint_intervals: 20\n"
 			"limits: {series_max: %u}\n"
 			"log: {io: %s, durability: interval, sync_interval: 20ms, "
-			"segment_bytes: 1MiB, block_bytes: 16KiB, retain_bytes: 2MiB}\n"
+			"segment_bytes: 1MiB, block_bytes: 16KiB%s}\n"
 			"%s%s%s"
 			"metrics:\n%sdetectors:\n%s%s",
 			stage->directory, stage->directory, stage->directory, SERIES_MAX, stage->io,
+			stage->retain ? ", retain_age: 1s" : "",
 			stage->redis ? "redis: {url: \"" : "", stage->redis ? stage->redis : "",
 			stage->redis ? "\"}\n" : "", metrics, detectors, last);
 }
@@ -120,29 +121,6 @@ static void poll_producers(struct stage *stage)
 	fault_enter(was);
 }
 
-/* A call into the engine. One that stops itself is a dead one: what it held is let go of. */
-static int call(struct stage *stage, int (*what)(struct stage *stage))
-{
-	jmp_buf stopped;
-	int result;
-
-	if (setjmp(stopped)) {
-		fault_stop = NULL;
-		fault_enter(SIDE_TEST);
-		stage->stops++;
-		if (stage->engine)
-			engine_abandon(stage->engine);
-		stage->engine = NULL;
-		return -ECANCELED;
-	}
-	fault_stop = &stopped;
-	fault_enter(SIDE_ENGINE);
-	result = what(stage);
-	fault_enter(SIDE_TEST);
-	fault_stop = NULL;
-	return result;
-}
-
 /* The engine. */
 
 static int open_one(struct stage *stage)
@@ -168,19 +146,6 @@ static int open_one(struct stage *stage)
 	return error;
 }
 
-/* A supervisor tries again; in the end the machine is well again. */
-static void start(struct stage *stage)
-{
-	stage->wanted = true;
-	for (int tries = 0; tries < 2; tries++) {
-		if (call(stage, open_one) == 0)
-			return;
-		fault_pass_ms(1000);
-	}
-	fault_disarm();
-	expect(stage, call(stage, open_one) == 0, "an engine starts once the machine is well");
-}
-
 static int close_one(struct stage *stage)
 {
 	engine_close(stage->engine);
@@ -195,13 +160,6 @@ static int abandon_one(struct stage *stage)
 	return 0;
 }
 
-static void stop(struct stage *stage, bool kept)
-{
-	stage->wanted = false;
-	if (stage->engine)
-		call(stage, kept ? close_one : abandon_one);
-}
-
 static int turn(struct stage *stage)
 {
 	uint64_t now_ns = clock_monotonic_ns(&stage->clock);
@@ -212,13 +170,87 @@ static int turn(struct stage *stage)
 	return work + engine_control_step(stage->engine, now_ns);
 }
 
+static int input(struct stage *stage)
+{
+	char text[4096], why[512];
+	int bytes = write_config(
+		stage, "  - {name: views-rule, metric: page_views, kind: absence, absent: 3}\n",
+		text, sizeof(text));
+
+	engine_input(stage->engine,
+		     "{\"kind\":\"annotate\",\"text\":\"sale\",\"from_ms\":1,\"until_ms\":2}", why,
+		     sizeof(why));
+	return engine_configure(stage->engine, text, (size_t)bytes, "stage", why, sizeof(why));
+}
+
+int stage_serve(struct stage *stage, enum stage_call what)
+{
+	switch (what) {
+	case STAGE_OPEN:
+		return open_one(stage);
+	case STAGE_TURN:
+		return turn(stage);
+	case STAGE_INPUT:
+		return input(stage);
+	case STAGE_CLOSE:
+		return close_one(stage);
+	default:
+		return abandon_one(stage);
+	}
+}
+
+/* A call into the engine. One that stops itself is a dead one: what it held is let go of. */
+static int call(struct stage *stage, enum stage_call what)
+{
+	jmp_buf stopped;
+	int result;
+
+	if (stage->host)
+		return stage->host(stage, what);
+	if (setjmp(stopped)) {
+		fault_stop = NULL;
+		fault_enter(SIDE_TEST);
+		stage->stops++;
+		if (stage->engine)
+			engine_abandon(stage->engine);
+		stage->engine = NULL;
+		return -ECANCELED;
+	}
+	fault_stop = &stopped;
+	fault_enter(SIDE_ENGINE);
+	result = stage_serve(stage, what);
+	fault_enter(SIDE_TEST);
+	fault_stop = NULL;
+	return result;
+}
+
+/* A supervisor tries again; in the end the machine is well again. */
+static void start(struct stage *stage)
+{
+	stage->wanted = true;
+	for (int tries = 0; tries < 2; tries++) {
+		if (call(stage, STAGE_OPEN) == 0)
+			return;
+		fault_pass_ms(1000);
+	}
+	fault_disarm();
+	expect(stage, call(stage, STAGE_OPEN) == 0, "an engine starts once the machine is well");
+}
+
+static void stop(struct stage *stage, bool kept)
+{
+	stage->wanted = false;
+	if (stage->engine)
+		call(stage, kept ? STAGE_CLOSE : STAGE_ABANDON);
+}
+
 static int crank(struct stage *stage)
 {
 	fault_pass_ms(TURN_MS);
 	poll_producers(stage);
 	if (!stage->engine && stage->wanted)
 		start(stage);
-	return stage->engine ? call(stage, turn) : 0;
+	return stage->engine ? call(stage, STAGE_TURN) : 0;
 }
 
 /* An event of slot `number`: in a few intervals of many there are no purchases. A full ring gets a
@@ -308,26 +340,13 @@ static void ask(struct stage *stage, const char *line)
 	crank(stage);
 }
 
-static int input(struct stage *stage)
-{
-	char text[4096], why[512];
-	int bytes = write_config(
-		stage, "  - {name: views-rule, metric: page_views, kind: absence, absent: 3}\n",
-		text, sizeof(text));
-
-	engine_input(stage->engine,
-		     "{\"kind\":\"annotate\",\"text\":\"sale\",\"from_ms\":1,\"until_ms\":2}", why,
-		     sizeof(why));
-	return engine_configure(stage->engine, text, (size_t)bytes, "stage", why, sizeof(why));
-}
-
 static void operate(struct stage *stage)
 {
 	ask(stage, "{\"command\":\"status\"}\n");
 	ask(stage, "{\"command\":\"mute\",\"metric\":\"page*\",\"for\":\"1h\"}\n");
 	ask(stage, "{\"command\":\"anomalies\"}\n{\"command\":\"detectors\"}\n{nonsense\n");
 	if (stage->engine)
-		call(stage, input);
+		call(stage, STAGE_INPUT);
 	for (int turns = 0; turns < 20; turns++)
 		crank(stage);
 }
@@ -365,6 +384,9 @@ void stage_play(struct stage *stage)
 	/* A disk that refuses for long: the same engine goes on when it is well. */
 	fault_disarm();
 	play(stage, 40);
+	/* Retention looks once a second; both checkpoints are this engine's now. */
+	fault_pass_ms(3000);
+	play(stage, 2);
 	stop(stage, true);
 }
 

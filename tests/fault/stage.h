@@ -12,6 +12,9 @@
 #include "engine.h"
 #include "weir/weir.h"
 
+/* What is asked of an engine, all of it. */
+enum stage_call { STAGE_OPEN, STAGE_TURN, STAGE_INPUT, STAGE_CLOSE, STAGE_ABANDON };
+
 #define STAGE_PRODUCERS 2
 #define STAGE_SERIES 4
 #define STAGE_EVENTS_MAX (1u << 16)
@@ -20,6 +23,7 @@ struct stage {
 	char directory[80]; /* with the name of a socket in it: 107 bytes */
 	const char *io;    /* of the log: "pwrite", "uring" */
 	const char *redis; /* URL; NULL: none */
+	bool retain; /* only the newest segments are kept: less can be checked */
 	struct config *config;
 	struct clock clock;
 	struct engine *engine;
@@ -28,10 +32,15 @@ struct stage {
 	uint64_t random, slot;
 	uint8_t emitted[STAGE_EVENTS_MAX]; /* by number: 1 + the producer to whom emit said yes */
 	uint64_t events;
+	/* Where the engine is when it is not here (kill.c); else NULL. */
+	int (*host)(struct stage *stage, enum stage_call what);
 	bool wanted; /* an engine is to run: who stops itself is started again */
 	unsigned opens_refused, stops;
 	unsigned violations;
 };
+
+/* The call itself, in this process. */
+int stage_serve(struct stage *stage, enum stage_call what);
 
 /* Makes its own directory below `parent`, which must exist. */
 void stage_begin(struct stage *stage, const char *parent);

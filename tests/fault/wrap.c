@@ -46,7 +46,7 @@ static struct {
 static _Atomic uint64_t counted[SIDES][FAULT_CALLS], struck;
 static void *callers[PATH_MAX_CALLS]; /* of the first call that was refused */
 static int callers_count;
-static _Atomic uint64_t now_ns = NS_PER_S;
+static uint64_t own_ns = NS_PER_S, *now_ns = &own_ns;
 static __thread enum fault_side side;
 
 enum fault_side fault_enter(enum fault_side next)
@@ -57,10 +57,14 @@ enum fault_side fault_enter(enum fault_side next)
 	return was;
 }
 
+bool (*fault_watch)(enum fault_call call);
+
 bool fault_strikes(enum fault_call call)
 {
 	if (side == SIDE_TEST)
 		return false;
+	if (fault_watch && side == SIDE_ENGINE)
+		return fault_watch(call);
 	uint64_t n = atomic_fetch_add(&counted[side][call], 1) + 1;
 	if (!armed.nth || call != armed.call || side != armed.side || n < armed.nth)
 		return false;
@@ -112,9 +116,21 @@ int fault_error(int one, int other)
 	return armed.nth % 2 ? one : other;
 }
 
+/* Relaxed: a number that grows; what orders the threads and processes that look is elsewhere. */
+static void pass_ns(uint64_t ns)
+{
+	__atomic_fetch_add(now_ns, ns, __ATOMIC_RELAXED);
+}
+
 void fault_pass_ms(uint64_t ms)
 {
-	atomic_fetch_add(&now_ns, ms * 1000000);
+	pass_ns(ms * 1000000);
+}
+
+void fault_share_time(uint64_t *at)
+{
+	*at = *now_ns;
+	now_ns = at;
 }
 
 /* What the engine thinks it cannot go on without. */
@@ -135,7 +151,7 @@ _Noreturn void __wrap_check_failed(const char *file, int line, const char *expre
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
 {
-	uint64_t ns = now_ns;
+	uint64_t ns = __atomic_load_n(now_ns, __ATOMIC_RELAXED);
 
 	time->tv_sec = (time_t)(ns / NS_PER_S);
 	time->tv_nsec = (long)(ns % NS_PER_S);
@@ -147,7 +163,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
 int __wrap_nanosleep(const struct timespec *pause, struct timespec *left)
 {
 	(void)left;
-	atomic_fetch_add(&now_ns, (uint64_t)pause->tv_sec * NS_PER_S + (uint64_t)pause->tv_nsec);
+	pass_ns((uint64_t)pause->tv_sec * NS_PER_S + (uint64_t)pause->tv_nsec);
 	return 0;
 }
 
