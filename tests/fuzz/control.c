@@ -1,0 +1,80 @@
+/*
+ * control: bytes as what an operator's client says on the control socket, in pieces.
+ *
+ * Holds: a whole line is answered by a line, whatever it is, or the client is sent away; the next
+ * client is served.
+ */
+#include "deliver/control.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "driver.h"
+
+static char *answer(void *self, const char *command, const void *request)
+{
+	(void)self;
+	check(command && request);
+	return strdup(strlen(command) % 2 ? "{\"ok\":true}" : "{\"ok\":false,\"error\":\"no\"}");
+}
+
+static char path[64];
+
+static void remove_socket(void)
+{
+	unlink(path);
+}
+
+static struct control *open_control(void)
+{
+	struct control *control;
+	char why[256];
+
+	snprintf(path, sizeof(path), "./fuzz-control-%d.sock", (int)getpid());
+	check(control_open(path, answer, NULL, &control, why, sizeof(why)) == 0);
+	atexit(remove_socket);
+	return control;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct control *control;
+	static uint64_t now_ns;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char said[4096];
+	size_t sent = 0, heard = 0, lines = 0, whole = 0;
+	ssize_t got = 1;
+
+	if (!control)
+		control = open_control();
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	memcpy(address.sun_path, path, sizeof(path));
+	check(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	/* A line of our own at the end: it is answered last. */
+	while (sent < size && got > 0) {
+		size_t piece = 1 + data[sent] * 16u;
+		piece = piece > size - sent ? size - sent : piece;
+		got = send(fd, data + sent, piece, MSG_NOSIGNAL | MSG_DONTWAIT);
+		sent += got > 0 ? (size_t)got : 0;
+		control_step(control, now_ns += 1000);
+	}
+	for (size_t i = 0; i < size; i++)
+		whole += data[i] == '\n';
+	shutdown(fd, SHUT_WR);
+	for (int turns = 0; turns < 400; turns++) {
+		control_step(control, now_ns += 1000);
+		while ((got = recv(fd, said, sizeof(said), MSG_DONTWAIT)) > 0)
+			for (ssize_t i = 0; i < got; i++, heard++)
+				lines += said[i] == '\n';
+		if (got == 0)
+			break;
+	}
+	check(got == 0 && lines <= whole + 1 && (heard == 0 || lines > 0));
+	close(fd);
+	return 0;
+}
