@@ -20,6 +20,7 @@
 #include "alert_hear.h"
 #include "alert_load.h"
 #include "plan.h"
+#include "producer.h"
 #include "question.h"
 #include "report.h"
 #include "scratch.h"
@@ -205,7 +206,8 @@ static uint32_t await_all(struct alert *alert)
 {
 	int64_t end_ns = realtime_ns() + (LAST_MS + alert->options.lateness_ms) * INT64_C(1000000);
 	uint32_t found;
-	while ((found = match(alert)) < alert->options.incidents && realtime_ns() < end_ns) {
+	while ((found = match(alert)) < alert->options.incidents && realtime_ns() < end_ns &&
+	       !producers_interrupted()) {
 		struct timespec pause = {0, 50000000};
 		nanosleep(&pause, NULL);
 	}
@@ -254,6 +256,10 @@ static int measure(struct alert *alert)
 		return -EIO;
 	}
 	uint32_t found = await_all(alert);
+	if (producers_interrupted()) {
+		snprintf(alert->why, sizeof(alert->why), "interrupted");
+		return -EINTR;
+	}
 	r = server_stop(&alert->server, 60000, alert->why, sizeof(alert->why));
 	if (r < 0)
 		return r;
@@ -326,6 +332,8 @@ static int run(void *self, int count, char **operands)
 	}
 	alert.options = *settings;
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, producers_interrupt);
+	signal(SIGTERM, producers_interrupt);
 	if (program_find(settings->weird, "weird", alert.weird, sizeof(alert.weird)) < 0) {
 		snprintf(alert.why, sizeof(alert.why),
 			 "%s: no such program; build it, or name it with --weird",

@@ -15,6 +15,7 @@
 
 #include "alert_hear.h"
 #include "plan.h"
+#include "producer.h"
 #include "weir/weir.h"
 
 #define STEP_MS 10
@@ -88,7 +89,7 @@ static void emit_all(weir *w, struct load *load, struct plan_cursor *cursor)
 	/* One more without an incident: the traffic goes on while the last one is found. */
 	int64_t end_ms = (load->first + options->incidents + 1) * length;
 	uint64_t sent = 0;
-	for (int64_t at = start * length; at < end_ms; at += STEP_MS) {
+	for (int64_t at = start * length; at < end_ms && !producers_interrupted(); at += STEP_MS) {
 		sleep_until(at + STEP_MS);
 		uint64_t due = (uint64_t)(at + STEP_MS - start * length) * options->rate / 1000;
 		for (; sent < due; sent++) {
