@@ -170,6 +170,16 @@ const char *figure_scaled(double value, char text[32])
 	return text;
 }
 
+/* In the figure's unit: nobody speaks of a thousand milliseconds as 1 k ms. */
+static const char *readable(const struct figure *figure, double value, char text[32])
+{
+	bool small = strcmp(figure->unit, "ms") == 0 || strcmp(figure->unit, "ns") == 0;
+	if (!small || value < 1000)
+		return figure_scaled(value, text);
+	snprintf(text, 32, "%.0f", value);
+	return text;
+}
+
 void figure_print(const struct figure *figure, FILE *out)
 {
 	char value[32], min[32], max[32], limit[32], why[160];
@@ -178,9 +188,10 @@ void figure_print(const struct figure *figure, FILE *out)
 		return;
 	}
 	fprintf(out, "%-26s %9s %-9s (%s .. %s, %u run%s)", figure->name,
-		figure_scaled(figure_value(figure), value), figure->unit,
-		figure_scaled(figure_min(figure), min), figure_scaled(figure_max(figure), max),
-		figure->runs, figure->runs == 1 ? "" : "s");
+		readable(figure, figure_value(figure), value), figure->unit,
+		readable(figure, figure_min(figure), min),
+		readable(figure, figure_max(figure), max), figure->runs,
+		figure->runs == 1 ? "" : "s");
 	bool voided = figure_void(figure, why);
 	if (voided)
 		fprintf(out, "  VOID: %s", why);
@@ -189,7 +200,7 @@ void figure_print(const struct figure *figure, FILE *out)
 			figure_ratio(figure) < 10 ? 2 : 0, figure_ratio(figure));
 	else if (has_limit(figure) && figure->cost)
 		fprintf(out, "  %.2f x %s", figure_ratio(figure),
-			figure_scaled(figure_limit(figure), limit));
+			readable(figure, figure_limit(figure), limit));
 	else if (has_limit(figure))
 		fprintf(out, "  %.0f %% of %s", figure_ratio(figure) * 100,
 			figure_scaled(figure_limit(figure), limit));

@@ -28,7 +28,7 @@
 #define CASES_MAX (LIST_MAX * LIST_MAX)
 /* Each producer defines all series by itself. More definitions than this take minutes and
  * gigabytes before the first event; --all asks for them. */
-#define DEFINITIONS_MAX 5000000u
+#define DEFINITIONS_MAX 8000000u
 
 struct settings {
 	const char *directory, *weird, *weirctl, *producers, *series, *csv, *svg, *svg_cpu;
@@ -73,7 +73,7 @@ static const struct option_row rows[] = {
 	 .kind = OPTION_TEXT,
 	 .at = offsetof(struct settings, series)},
 	{.name = "all",
-	 .help = "cases of more than 5 million definitions too; they take minutes and memory",
+	 .help = "cases of more than 8 million definitions too; they take minutes and memory",
 	 .kind = OPTION_SWITCH,
 	 .at = offsetof(struct settings, all)},
 	{.name = "ms",

@@ -144,4 +144,10 @@ Test(figure, large_and_small_numbers_are_readable)
 	cr_assert_str_eq(figure_scaled(999, text), "999");
 	cr_assert_str_eq(figure_scaled(0.0123, text), "0.0123");
 	cr_assert_str_eq(figure_scaled(0, text), "0");
+
+	struct figure wait = {.name = "a", .unit = "ms"}, rate = {.name = "b", .unit = "events/s"};
+	figure_add(&wait, 1062, 0);
+	figure_add(&rate, 1062, 0);
+	expect_has(&wait, false, " 1062 ms ");
+	expect_has(&rate, false, " 1.06 k events/s ");
 }
