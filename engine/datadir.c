@@ -84,7 +84,13 @@ static int identity(const char *path, struct datadir *datadir, char *why, size_t
 
 	if (fd >= 0) {
 		ssize_t got = read(fd, text, 32);
+		int error = errno;
 		close(fd);
+		if (got < 0) {
+			snprintf(why, why_bytes, "cannot read %s/store.id: %s", path,
+				 strerror(error));
+			return -error;
+		}
 		for (int i = 0; got == 32 && i < 16; i++)
 			if (sscanf(text + 2 * i, "%2hhx", &datadir->uuid[i]) != 1)
 				got = 0;
@@ -93,6 +99,13 @@ static int identity(const char *path, struct datadir *datadir, char *why, size_t
 		snprintf(why, why_bytes,
 			 "%s/store.id is damaged; 32 hexadecimal digits belong there", path);
 		return -EBADMSG;
+	}
+	/* Only a directory without one is a new store: whoever cannot read it now must not be given
+	 * another name for what the log holds. */
+	if (errno != ENOENT) {
+		int error = errno;
+		snprintf(why, why_bytes, "cannot read %s/store.id: %s", path, strerror(error));
+		return -error;
 	}
 	if (getrandom(datadir->uuid, sizeof(datadir->uuid), 0) != sizeof(datadir->uuid))
 		return -EIO;
