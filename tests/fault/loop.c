@@ -100,6 +100,12 @@ static bool try(struct loop *loop, enum fault_call call, enum fault_side side, u
 	waitpid(pid, &status, 0);
 	loop->points += nth > 0;
 	loop->stops += loop->result->stops;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == STAGE_STOPPED_AT_START) {
+		/* What it was told to refuse it did: the walk goes on. */
+		loop->stops++;
+		loop->result->struck = 1;
+		return true;
+	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return true;
 	loop->violations++;

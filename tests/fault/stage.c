@@ -211,8 +211,13 @@ static int call(struct stage *stage, enum stage_call what)
 		fault_stop = NULL;
 		fault_enter(SIDE_TEST);
 		stage->stops++;
-		if (stage->engine)
-			engine_abandon(stage->engine);
+		/* While it starts nobody has it to let go of: the process ends here, and what
+		 * comes after is the kills' at named points. */
+		if (!stage->engine) {
+			fflush(stdout);
+			_exit(STAGE_STOPPED_AT_START);
+		}
+		engine_abandon(stage->engine);
 		stage->engine = NULL;
 		return -ECANCELED;
 	}

@@ -12,6 +12,9 @@
 #include "engine.h"
 #include "weir/weir.h"
 
+/* The exit code of a process whose engine stopped itself while it started. */
+#define STAGE_STOPPED_AT_START 3
+
 /* What is asked of an engine, all of it. */
 enum stage_call { STAGE_OPEN, STAGE_TURN, STAGE_INPUT, STAGE_CLOSE, STAGE_ABANDON };
 
