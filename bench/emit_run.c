@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "coarse.h"
 #include "plan.h"
 #include "producer.h"
 #include "weir/event.h"
@@ -33,13 +33,6 @@ static inline int series_of(uint32_t i)
 static inline double value_of(uint32_t i)
 {
 	return (double)(int)i;
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint32_t)now.tv_nsec / 1000000u;
 }
 
 static void batch_make(struct weir_sample batch[EMIT_BATCH])
@@ -76,9 +69,9 @@ uint64_t emit_some(struct emit_bench *bench, enum emit_way way, uint32_t count)
 static inline __attribute__((always_inline)) void floor_loop(struct weir_event *slots,
 							      enum emit_way way, uint32_t count)
 {
-	static uint64_t next;
+	static uint64_t emitted;
 	struct weir_sample batch[EMIT_BATCH];
-	uint64_t time_ms = TIME_MS;
+	uint64_t next = emitted, time_ms = TIME_MS;
 	if (way == EMIT_MANY)
 		batch_make(batch);
 	for (uint32_t i = 0; i < count; i++, next++) {
@@ -86,7 +79,7 @@ static inline __attribute__((always_inline)) void floor_loop(struct weir_event *
 		int series = series_of(i);
 		double value = value_of(i);
 		if (way == EMIT_STAMPED || (way == EMIT_MANY && i % EMIT_BATCH == 0))
-			time_ms = now_ms();
+			time_ms = coarse_ms();
 		if (way == EMIT_MANY) {
 			series = batch[i % EMIT_BATCH].series;
 			value = batch[i % EMIT_BATCH].value;
@@ -95,6 +88,7 @@ static inline __attribute__((always_inline)) void floor_loop(struct weir_event *
 		slot->value = weir_value_bits(value);
 		compiler_fence();
 	}
+	emitted = next;
 }
 
 static void floor_some(struct weir_event *slots, enum emit_way way, uint32_t count)

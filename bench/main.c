@@ -1,6 +1,7 @@
 /*
  * weir-bench: measures, one question at a time. Exit status: see status.h.
  */
+#include "coarse.h"
 #include "question.h"
 #include "weir/weir.h"
 
@@ -25,5 +26,6 @@ int main(int argc, char **argv)
 		.version = weir_version(),
 		.see_also = "weir-shop(1) weirctl(1) weird(8)",
 	};
+	coarse_find();
 	return program_main(&program, argc, argv);
 }

@@ -16,7 +16,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "producer.h"
@@ -78,13 +77,6 @@ bool peer_going(const struct peer_watch *watch, uint64_t sent)
 double peer_seconds(const struct peer_watch *watch)
 {
 	return (double)(monotonic_ns() - watch->first_ns) * 1e-9;
-}
-
-uint64_t peer_now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 void peer_pin(int processor)

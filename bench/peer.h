@@ -111,8 +111,6 @@ void peer_watch_start(struct peer_watch *watch, const struct peer_task *task);
 bool peer_going(const struct peer_watch *watch, uint64_t sent);
 double peer_seconds(const struct peer_watch *watch);
 
-/* The clock of an event, as weir_emit() takes it: unix time in ms. */
-uint64_t peer_now_ms(void);
 void peer_pin(int processor);
 
 /* Start a program of the system: `directory` is its home and where its output goes (NAME.log), user

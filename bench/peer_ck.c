@@ -3,6 +3,7 @@
  * threads of one process, and a writer thread behind it that collects 256 KiB and writes them. It
  * rests when it finds little, which spares the producer's cache lines. A full ring is waited for.
  */
+#include "coarse.h"
 #include "peer.h"
 
 #include <ck_ring.h>
@@ -87,7 +88,7 @@ static void push_chunk(struct ck *ck, struct plan_cursor *cursor)
 {
 	for (uint32_t i = 0; i < PEER_CHUNK; i++) {
 		uint32_t value, index = plan_next(cursor, &value);
-		struct weir_event event = {.word = weir_event_word(peer_now_ms(), index),
+		struct weir_event event = {.word = weir_event_word(coarse_ms(), index),
 					   .value = weir_value_bits(value)};
 		while (!CK_RING_ENQUEUE_SPSC(event, &ck->ring, ck->slots, &event))
 			ck_pr_stall();

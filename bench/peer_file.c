@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "coarse.h"
 #include "peer.h"
 #include "weir/event.h"
 
@@ -69,7 +70,7 @@ static uint32_t write_chunk(FILE *file, struct plan_cursor *cursor)
 {
 	for (uint32_t i = 0; i < PEER_CHUNK; i++) {
 		uint32_t value, index = plan_next(cursor, &value);
-		struct weir_event event = {.word = weir_event_word(peer_now_ms(), index),
+		struct weir_event event = {.word = weir_event_word(coarse_ms(), index),
 					   .value = weir_value_bits(value)};
 		if (fwrite_unlocked(&event, sizeof(event), 1, file) != 1)
 			return 0;

@@ -8,6 +8,7 @@
  */
 #include <hiredis.h>
 
+#include "coarse.h"
 #include "peer.h"
 
 #include <errno.h>
@@ -103,7 +104,7 @@ static int send_batch(redisContext *context, struct plan_cursor *cursor, char *b
 	int done = 0, bytes = snprintf(head, sizeof(head),
 				       "*7\r\n$4\r\nXADD\r\n$1\r\ne\r\n$15\r\n%013llu-*\r\n"
 				       "$1\r\ns\r\n$",
-				       (unsigned long long)peer_now_ms());
+				       (unsigned long long)coarse_ms());
 	for (uint32_t i = 0; i < batch; i++) {
 		uint32_t value, index = plan_next(cursor, &value);
 		at = put_command(at, head, (size_t)bytes, index, value);
