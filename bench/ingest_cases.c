@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "layout.h"
 #include "limit_lane.h"
 #include "producer.h"
 
@@ -88,7 +89,7 @@ static double p99_ms(const struct ingest_outcome *outcome)
 
 static double resident(const struct ingest_outcome *outcome)
 {
-	return (double)(outcome->own_bytes + outcome->shared_bytes);
+	return (double)outcome->peak_bytes;
 }
 
 static double disk_fresh(const struct ingest_outcome *outcome)
@@ -128,6 +129,13 @@ static double of_memory_4(const struct ingest_suite *suite, enum ingest_name nam
 	return of_case(suite, INGEST_MEMORY_4);
 }
 
+static double of_layout(const struct ingest_suite *suite, enum ingest_name name)
+{
+	struct layout layout;
+	layout_of(&suite->cases[name], suite->outcomes[name].base_bytes, &layout);
+	return (double)layout_bytes(&layout);
+}
+
 struct figure_row {
 	const char *name, *unit;
 	enum ingest_name of;
@@ -150,7 +158,7 @@ static const struct figure_row rows[] = {
 	{"ingest.memory_1", "events/s", INGEST_MEMORY_1, events_per_s, of_lane},
 	{"ingest.memory_4", "events/s", INGEST_MEMORY_4, events_per_s, of_lane},
 	{"ingest.memory_64", "events/s", INGEST_MEMORY_64, events_per_s, of_memory_4},
-	{"ingest.memory_64_resident", "B", INGEST_MEMORY_64, resident, NULL},
+	{"ingest.memory_64_resident", "B", INGEST_MEMORY_64, resident, of_layout},
 	{"engine.cpu_at_10m", "cores", INGEST_CPU_AT_10M, cores, NULL},
 	{"engine.cpu_idle", "cores", INGEST_CPU_IDLE, cores, NULL},
 	{"latency.interval", "ms", INGEST_LATENCY_INTERVAL, p99_ms, NULL},
@@ -164,7 +172,7 @@ static const struct figure_row rows[] = {
 	{"ingest.producer", "ns/event", INGEST_OWN, producer_ns, NULL},
 	{"ingest.p50", "ms", INGEST_OWN, p50_ms, NULL},
 	{"ingest.p99", "ms", INGEST_OWN, p99_ms, NULL},
-	{"ingest.resident", "B", INGEST_OWN, resident, NULL},
+	{"ingest.resident", "B", INGEST_OWN, resident, of_layout},
 };
 /* More of it is better; of everything else, less. */
 static bool is_rate(const struct figure_row *row)

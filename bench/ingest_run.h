@@ -45,8 +45,8 @@ struct ingest_outcome {
 	double seconds;     /* first emit to last event durable */
 	double emit_ns;     /* of the producers, an event; the wait for a full ring included */
 	double cpu_s;       /* of the engine, meanwhile */
-	uint64_t peak_bytes;
-	uint64_t own_bytes, shared_bytes; /* of the engine at the end: its own, and what it maps */
+	uint64_t base_bytes; /* of it, resident before any producer came */
+	uint64_t peak_bytes; /* at most, with what it maps of producers */
 	double p50_s, p99_s;              /* from emit to durable; 0: nothing becomes durable */
 	uint64_t delays;                  /* how many events that is taken of */
 	bool ran_out; /* recycled files were not enough: the last ones were fresh */

@@ -200,7 +200,6 @@ int server_usage(const struct server *server, struct server_usage *ret_usage)
 		ret_usage->peak_bytes += status_bytes(line, "VmHWM");
 		ret_usage->own_bytes +=
 			status_bytes(line, "RssAnon") + status_bytes(line, "RssFile");
-		ret_usage->shared_bytes += status_bytes(line, "RssShmem");
 	}
 	fclose(file);
 	return 0;

@@ -28,7 +28,7 @@ struct server {
 struct server_usage {
 	double cpu_s;        /* of all threads since the start */
 	uint64_t peak_bytes; /* most memory resident so far */
-	uint64_t own_bytes, shared_bytes; /* resident now: its own, and what it maps of producers */
+	uint64_t own_bytes;  /* resident now, without what it maps of producers */
 };
 
 #define SERVER_SEGMENT_BYTES (UINT64_C(128) << 20)
