@@ -23,7 +23,7 @@
 #include "weir/limits.h"
 
 /* Of disk for each second of a run; what is more than this, the run must not need. */
-#define BYTES_PER_S (UINT64_C(2000) << 20)
+#define BYTES_PER_S (UINT64_C(2700) << 20)
 #define SPARE_BYTES (UINT64_C(2) << 30)
 /* Of disk for an event at most, all costs included. */
 #define EVENT_BYTES 20u
@@ -150,7 +150,7 @@ static int emit_all(struct run *run)
 	run->outcome->cpu_s = to.cpu_s - from.cpu_s;
 	run->outcome->peak_bytes = to.peak_bytes;
 	for (uint32_t i = 0; run->with->recycled && i < run->with->lanes; i++)
-		run->outcome->ran_out |= server_spares(&run->server, i) == 0;
+		run->outcome->ran_out |= server_segments(&run->server, i) > run->written;
 	if (shortest_ns >= with.run_ns)
 		return 0;
 	snprintf(run->why, run->why_bytes,
@@ -290,10 +290,12 @@ static int limit(struct run *run, struct disk_rate *ret_rate)
 		       : 0;
 }
 
-/* Files that a lane needs at most. */
-static uint32_t files_needed(const struct ingest_case *with)
+/* Files that a lane needs at most; not more than the disk takes, where that is known. */
+static uint32_t files_needed(const struct ingest_case *with, const struct disk_rate *disk)
 {
-	uint64_t bytes = with->run_ms * BYTES_PER_S / 1000;
+	double rate = disk->fresh > disk->overwrite ? disk->fresh : disk->overwrite;
+	rate = rate > 0 && rate < (double)BYTES_PER_S ? rate : (double)BYTES_PER_S;
+	uint64_t bytes = (uint64_t)(with->run_ms * rate * 1e-3);
 	if (with->rate > 0)
 		bytes = (uint64_t)(with->rate * with->run_ms * 1e-3 * EVENT_BYTES);
 	uint64_t files = bytes / SERVER_SEGMENT_BYTES / with->lanes + 3;
@@ -303,7 +305,11 @@ static uint32_t files_needed(const struct ingest_case *with)
 /* In a directory of its own. 0: measured (outcome->lossless says whether to believe it). */
 static int measure(struct run *run)
 {
-	run->written = run->with->recycled ? files_needed(run->with) : 0;
+	int r = limit(run, &run->outcome->before);
+	if (r < 0)
+		return r;
+	if (run->with->recycled)
+		run->written = files_needed(run->with, &run->outcome->before);
 	run->outcome->pinned = run->with->pinned &&
 			       run->with->lanes + run->with->producers <= processor_count();
 	const struct server_options with = {
@@ -320,9 +326,7 @@ static int measure(struct run *run)
 		.spares = run->written,
 		.written = run->written,
 	};
-	int r = limit(run, &run->outcome->before);
-	if (r == 0)
-		r = server_start(&run->server, &with, run->why, run->why_bytes);
+	r = server_start(&run->server, &with, run->why, run->why_bytes);
 	if (r == 0)
 		r = emit_all(run);
 	if (r < 0)

@@ -228,7 +228,7 @@ int server_pin_lanes(const struct server *server)
 	return r;
 }
 
-uint32_t server_spares(const struct server *server, uint32_t lane)
+uint32_t server_segments(const struct server *server, uint32_t lane)
 {
 	char path[3100];
 	uint32_t count = 0;
@@ -237,7 +237,7 @@ uint32_t server_spares(const struct server *server, uint32_t lane)
 	if (!directory)
 		return 0;
 	for (struct dirent *file = readdir(directory); file; file = readdir(directory))
-		count += strncmp(file->d_name, "spare-", 6) == 0;
+		count += strstr(file->d_name, ".wseg") != NULL;
 	closedir(directory);
 	return count;
 }

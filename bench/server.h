@@ -38,8 +38,8 @@ int server_start(struct server *server, const struct server_options *options, ch
 		 size_t why_bytes);
 /* Each lane's thread to a processor of its own, from the first one up. 0 or a negative errno. */
 int server_pin_lanes(const struct server *server);
-/* Files of a lane that are written ahead now. */
-uint32_t server_spares(const struct server *server, uint32_t lane);
+/* Files that a lane has put to use so far. */
+uint32_t server_segments(const struct server *server, uint32_t lane);
 int server_usage(const struct server *server, struct server_usage *ret_usage);
 /* Ask it to end and wait; after timeout_ms it is killed. 0, or -EIO with `why`: it did not end by
  * itself or not well. */
