@@ -2,9 +2,9 @@
  * ring_ends: producer and consumer of each way through a ring; see ring_run.h.
  *
  * Runs on:  two processes, each pinned to a processor of its own. Neither sleeps; a consumer that
- *           has reached its snapshot waits a microsecond before it takes the next one, because one
- *           that chases the tail takes the producer's lines away. ck_ring's has the same manners,
- *           without which it is half as fast.
+ *           has reached its snapshot looks away before it takes the next one, because one that
+ *           chases the tail takes the producer's lines away. ck_ring's has the same manners, without
+ *           which it is half as fast.
  */
 #include "ring_ends.h"
 
@@ -12,7 +12,8 @@
 #include "producer.h"
 
 #define CHUNK 64u
-#define LAG_NS 1000u
+/* A consumer looks away until an eighth of the ring can have been filled, but not for longer. */
+#define LAG_NS_MAX 10000u
 /* Events between two looks at the clock. */
 #define LOOK_EVENTS 16384u
 /* Drained at once, as the lane does: 16 KiB, which stay in the first-level cache. */
@@ -20,9 +21,10 @@
 
 CK_RING_PROTOTYPE(event, weir_event)
 
-static void lag(void)
+static void lag(const struct ring_ends *ends)
 {
-	uint64_t end_ns = monotonic_ns() + LAG_NS;
+	uint64_t lag_ns = ends->capacity / 8; /* 1 ns an event */
+	uint64_t end_ns = monotonic_ns() + (lag_ns < LAG_NS_MAX ? lag_ns : LAG_NS_MAX);
 	while (monotonic_ns() < end_ns)
 		;
 }
@@ -55,6 +57,9 @@ static uint64_t ideal_produce(const struct ring_ends *ends)
 		while (head + CHUNK - tail > ends->capacity)
 			tail = weir_load_acquire_64(&shared->tail);
 		struct weir_event *slot = &ends->slots[head & mask];
+		for (uint32_t i = 0; i < CHUNK; i += WEIR_RING_LINE)
+			weir_prefetch_write(
+				&ends->slots[(head + WEIR_RING_AHEAD + i) & mask]);
 		for (uint32_t i = 0; i < CHUNK; i++)
 			slot[i] = ring_event(head + i);
 		head += CHUNK;
@@ -85,7 +90,7 @@ static uint64_t ideal_consume(const struct ring_ends *ends)
 			/* Orders: our reads before the slots are free. */
 			weir_store_release_64(&shared->tail, tail);
 		}
-		lag();
+		lag(ends);
 	}
 	shared->received = sum;
 	return tail;
@@ -112,12 +117,20 @@ static inline uint64_t weir_produce(const struct ring_ends *ends, uint32_t chunk
 		uint64_t room = weir_ring_room(&ring);
 		uint32_t count = room < PIECE_EVENTS ? (uint32_t)room : PIECE_EVENTS;
 		for (uint32_t done = 0; done < count;) {
-			uint32_t end = done + chunk < count ? done + chunk : count;
-			for (; done < end; done++) {
+			uint32_t part = count - done < chunk ? count - done : chunk;
+			/* As weir_emit and weir_emit_many. */
+			if (chunk == 1) {
 				struct weir_event event = ring_event(ring.tail);
-				weir_ring_put(&ring, event.word, event.value);
+				weir_ring_push(&ring, event.word, event.value);
+			} else {
+				weir_ring_ahead(&ring, part);
+				for (uint32_t i = 0; i < part; i++) {
+					struct weir_event event = ring_event(ring.tail);
+					weir_ring_put(&ring, event.word, event.value);
+				}
+				weir_ring_publish(&ring);
 			}
-			weir_ring_publish(&ring);
+			done += part;
 		}
 	}
 }
@@ -172,7 +185,7 @@ static inline uint64_t weir_consume(const struct ring_ends *ends, bool whole)
 				weir_store_release_64(&shared->control.released, ring.next);
 			}
 		}
-		lag();
+		lag(ends);
 	}
 	shared->received = sum;
 	return ring.next;
@@ -207,7 +220,7 @@ static uint64_t ck_consume(const struct ring_ends *ends)
 		}
 		if (count == end)
 			break;
-		lag();
+		lag(ends);
 	}
 	shared->received = sum;
 	return count;

@@ -4,7 +4,7 @@
  * Idea:  every way has a producer and a consumer (ring_ends.c) that move as many events as they can
  *        in a given time, and sum up all words on both sides. The ideal ring is the limit program:
  *        plain stores, the head published for 64 events at a time, a consumer that drains what it
- *        found and looks away for a microsecond.
+ *        found and looks away for some microseconds.
  */
 #ifndef BENCH_RING_RUN_H
 #define BENCH_RING_RUN_H

@@ -246,6 +246,7 @@ static size_t emit_chunk(struct weir *w, struct emitter *e, const struct weir_sa
 		count = (size_t)room;
 	/* A copy: the loop's own never leaves registers. */
 	struct weir_ring_writer ring = e->ring;
+	weir_ring_ahead(&ring, (uint32_t)count);
 	for (size_t i = 0; i < count; i++) {
 		const int series = samples[i].series;
 		const uint64_t bits = weir_value_bits(samples[i].value);

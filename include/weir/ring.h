@@ -60,13 +60,19 @@ static inline uint64_t weir_ring_room(struct weir_ring_writer *ring)
 #define WEIR_RING_AHEAD 128u
 #define WEIR_RING_LINE (64u / sizeof(struct weir_event))
 
-/* Store one event; nobody sees it yet. The caller has seen room. */
+/* Ask for the lines that lie so far ahead of the next `count` events. */
+static inline void weir_ring_ahead(const struct weir_ring_writer *ring, uint32_t count)
+{
+	const uint64_t tail = ring->tail + WEIR_RING_AHEAD;
+	for (uint32_t i = 0; i < count; i += WEIR_RING_LINE)
+		weir_prefetch_write(&ring->slots[(tail + i) & ring->mask]);
+}
+
+/* Store one event; nobody sees it yet. The caller has seen room, and asks for lines ahead. */
 static inline void weir_ring_put(struct weir_ring_writer *ring, uint64_t word, uint64_t value)
 {
 	const uint64_t tail = ring->tail;
-	struct weir_event *slots = ring->slots, *slot = &slots[tail & ring->mask];
-	if (tail % WEIR_RING_LINE == 0)
-		weir_prefetch_write(&slots[(tail + WEIR_RING_AHEAD) & ring->mask]);
+	struct weir_event *slot = &ring->slots[tail & ring->mask];
 	ring->tail = tail + 1;
 	slot->word = word;
 	slot->value = value;
@@ -84,6 +90,8 @@ static inline void weir_ring_push(struct weir_ring_writer *ring, uint64_t word, 
 {
 	const uint64_t tail = ring->tail;
 	struct weir_ring_header *header = ring->header;
+	if (tail % WEIR_RING_LINE == 0)
+		weir_ring_ahead(ring, 1);
 	weir_ring_put(ring, word, value);
 	/* As weir_ring_publish(); the tail is known here, and need not be read again. */
 	weir_store_release_64(&header->tail, tail + 1);
@@ -96,16 +104,17 @@ static inline uint64_t weir_ring_snapshot(const struct weir_ring_header *header)
 	return weir_load_acquire_64(&header->tail);
 }
 
-/* The engine's copies of slots that follow one another, below a snapshot. Each word is loaded
- * exactly once: volatile, so that the compiler cannot go back to shared memory for what the caller
- * has checked. The snapshot's acquire has ordered them. */
+/* An event as one word of 16 bytes, wherever it lies. */
+typedef uint64_t weir_event_pair __attribute__((vector_size(16), aligned(8), may_alias));
+
+/* The engine's copies of slots that follow one another, below a snapshot. Each is loaded exactly
+ * once, its words together: volatile, so that the compiler cannot go back to shared memory for what
+ * the caller has checked. The snapshot's acquire has ordered them. */
 static inline void weir_ring_copy(struct weir_event *out, const struct weir_event *slots,
 				  uint32_t count)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		out[i].word = *(const volatile uint64_t *)&slots[i].word;
-		out[i].value = *(const volatile uint64_t *)&slots[i].value;
-	}
+	for (uint32_t i = 0; i < count; i++)
+		*(weir_event_pair *)&out[i] = *(const volatile weir_event_pair *)&slots[i];
 }
 
 #endif
