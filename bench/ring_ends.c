@@ -3,8 +3,8 @@
  *
  * Runs on:  two processes, each pinned to a processor of its own. Neither sleeps; a consumer that
  *           has reached its snapshot looks away before it takes the next one, because one that
- *           chases the tail takes the producer's lines away. ck_ring's has the same manners, without
- *           which it is half as fast.
+ *           chases the tail takes the producer's lines away. ck_ring's has the same manners,
+ *           without which it is half as fast.
  */
 #include "ring_ends.h"
 
