@@ -221,8 +221,7 @@ void ingest_suite_init(struct ingest_suite *suite, uint32_t run_ms, bool quick)
 	for (uint32_t i = 0; i < ROWS; i++)
 		suite->figures[i] = (struct figure){.name = rows[i].name,
 						    .unit = rows[i].unit,
-						    .cost = !is_rate(&rows[i]),
-						    .keeps_nothing = cases[rows[i].of].idle};
+						    .cost = !is_rate(&rows[i])};
 }
 
 int ingest_suite_ask(struct ingest_suite *suite, const char *text, char ret_wrong[64])
@@ -285,6 +284,10 @@ static void add_figures(struct ingest_suite *suite)
 		const struct ingest_outcome *outcome = &suite->outcomes[row->of];
 		if (!suite->measured[row->of] || (is_delay(row) && outcome->delays == 0))
 			continue;
+		if (outcome->too_slow && !suite->quick) {
+			suite->figures[i].absent = "the producers did not come to their rate";
+			continue;
+		}
 		figure_add(&suite->figures[i], row->take(outcome),
 			   row->limit ? row->limit(suite, row->of) : 0);
 		if (row->limit == of_lane && !suite->quick)
@@ -326,8 +329,11 @@ void ingest_suite_report(struct ingest_suite *suite, struct report *report)
 {
 	for (uint32_t i = 0; i < ROWS; i++) {
 		struct figure *figure = &suite->figures[i];
+		const struct ingest_case *with = &suite->cases[rows[i].of];
 		figure->lossless = !suite->lossy[rows[i].of];
-		if (suite->asked[rows[i].of] && figure->runs)
+		/* A wrong count is said all the same, and is an error. */
+		figure->keeps_nothing = figure->lossless && (with->idle || with->no_log);
+		if (suite->asked[rows[i].of] && (figure->runs || figure->absent))
 			report_figure(report, figure);
 	}
 	if (suite->pinned)
@@ -338,6 +344,4 @@ void ingest_suite_report(struct ingest_suite *suite, struct report *report)
 			    "%u runs needed more files than were written before; their last "
 			    "ones were fresh",
 			    suite->ran_out);
-	if (!suite->place.weirctl[0])
-		report_note(report, "no weirctl here to verify the log a second time");
 }

@@ -27,6 +27,8 @@
 #define SPARE_BYTES (UINT64_C(2) << 30)
 /* Of disk for an event at most, all costs included. */
 #define EVENT_BYTES 20u
+/* Of a fixed rate: less is another rate. */
+#define RATE_PART 0.98
 /* Of the engine's count, 50 ms apart. */
 #define STATUS_LOOKS 40u
 
@@ -60,10 +62,10 @@ int ingest_place_init(struct ingest_place *place, const char *directory, const c
 	}
 	if (program_find(weirctl, "weirctl", place->weirctl, sizeof(place->weirctl)) == 0)
 		return 0;
-	place->weirctl[0] = '\0';
-	if (!weirctl)
-		return 0;
-	snprintf(why, why_bytes, "%s: no such program", weirctl);
+	snprintf(why, why_bytes,
+		 "%s: no such program, and nothing is lossless that `weirctl verify` has not read; "
+		 "build it, or name it with --weirctl",
+		 weirctl ? weirctl : "weirctl");
 	return -ENOENT;
 }
 
@@ -228,8 +230,6 @@ static bool engine_agrees(struct run *run)
 	unsigned long long taken = 0;
 	char said[8000];
 	int r = 0;
-	if (!run->place->weirctl[0])
-		return true;
 	/* A lane adds up its counts now and then. */
 	for (uint32_t i = 0; i < STATUS_LOOKS && r == 0; i++) {
 		r = program_status(run->place->weirctl, &run->server, said, sizeof(said));
@@ -266,12 +266,11 @@ static bool readers_agree(struct run *run)
 {
 	struct verification verification = {.run = run};
 	pthread_t thread;
-	bool beside = run->place->weirctl[0] &&
-		      pthread_create(&thread, NULL, verify, &verification) == 0;
+	bool beside = pthread_create(&thread, NULL, verify, &verification) == 0;
 	bool exact = log_exact(run);
 	if (beside)
 		pthread_join(thread, NULL);
-	else if (run->place->weirctl[0])
+	else
 		verify(&verification);
 	if (!exact || verification.result == 0)
 		return exact;
@@ -280,6 +279,14 @@ static bool readers_agree(struct run *run)
 		 verification.result < 0 ? -verification.result : verification.result,
 		 verification.said);
 	return false;
+}
+
+/* At a fixed rate: has it been that rate? An engine or a machine that cannot keep up shows less of
+ * everything else. */
+static bool rate_held(const struct run *run)
+{
+	double asked = run->with->rate * (double)run->with->run_ms * 1e-3;
+	return (double)run->outcome->events >= RATE_PART * asked;
 }
 
 static int limit(struct run *run, struct disk_rate *ret_rate)
@@ -335,9 +342,12 @@ static int measure(struct run *run)
 	r = server_stop(&run->server, 60000, run->why, run->why_bytes);
 	if (r == 0)
 		r = limit(run, &run->outcome->after);
+	if (r == 0 && exact)
+		exact = run->with->no_log || readers_agree(run);
+	run->outcome->too_slow = !rate_held(run);
 	if (r < 0)
 		return r;
-	run->outcome->lossless = exact && (run->with->no_log || readers_agree(run));
+	run->outcome->lossless = exact;
 	if (!producers_interrupted())
 		return 0;
 	snprintf(run->why, run->why_bytes, "interrupted");

@@ -50,6 +50,7 @@ struct ingest_outcome {
 	double p50_s, p99_s;              /* from emit to durable; 0: nothing becomes durable */
 	uint64_t delays;                  /* how many events that is taken of */
 	bool ran_out; /* recycled files were not enough: the last ones were fresh */
+	bool too_slow; /* the producers did not come to their rate */
 	bool pinned;
 	struct disk_rate before, after;
 	bool lossless;

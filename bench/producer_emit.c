@@ -132,7 +132,9 @@ static void emit_paced(struct emission *emission)
 		if (report->events + due > options->events_max)
 			return;
 		if (due > 0) {
-			note(emission, now_ns);
+			/* From when the first of these was due, so that what holds us up counts. */
+			note(emission, report->first_ns + (uint64_t)((double)report->events * 1e9 /
+								     options->rate));
 			emit_piece(emission, (uint32_t)due);
 		}
 		if (due < EVENTS_PER_LOOK)
