@@ -19,6 +19,7 @@
 
 #include "detect/bank.h"
 #include "detect_cost.h"
+#include "detect_scale.h"
 #include "figure.h"
 #include "interval/rollup.h"
 #include "question.h"
@@ -33,7 +34,7 @@
 struct settings {
 	uint32_t series, interval_s, closes;
 	const char *kinds;
-	bool json, quick;
+	bool json, quick, scale;
 };
 
 struct bench {
@@ -91,6 +92,10 @@ static const struct option_row rows[] = {
 	 .min = 1,
 	 .max = FIGURE_RUNS_MAX,
 	 .at = offsetof(struct settings, closes)},
+	{.name = "scale",
+	 .help = "also seasonal and window over 1,000 to a million series, two ways",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct settings, scale)},
 	{.name = "quick",
 	 .help = "500 series and 8 intervals: to see that it works",
 	 .kind = OPTION_SWITCH,
@@ -362,6 +367,13 @@ static int measure_cost(struct bench *bench)
 	return same ? STATUS_GOOD : STATUS_LOSSY;
 }
 
+static int measure_scale(struct bench *bench)
+{
+	if (!detect_scale(&bench->report, bench->options.quick))
+		return STATUS_UNABLE;
+	return bench->report.lossy ? STATUS_LOSSY : STATUS_GOOD;
+}
+
 static int measure(struct bench *bench)
 {
 	struct figure figures[1 + KINDS] = {{.name = "detect.rollup", .unit = "ms", .cost = true}};
@@ -423,6 +435,8 @@ static int run(void *self, int count, char **operands)
 		status = measure(&bench);
 	if (status == STATUS_GOOD && strstr(settings->kinds, all_kinds[0].name))
 		status = measure_cost(&bench);
+	if (status == STATUS_GOOD && settings->scale)
+		status = measure_scale(&bench);
 	if (status == STATUS_UNABLE)
 		fprintf(stderr, "weir-bench: not enough memory, or no detector named; ask for "
 				"fewer series, or for detectors by their names\n");

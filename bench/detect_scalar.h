@@ -26,6 +26,7 @@
 #define seasonal_tail_init scalar_seasonal_tail_init
 #define seasonal_tail_score scalar_seasonal_tail_score
 #define seasonal_window_forget scalar_seasonal_window_forget
+#define seasonal_window_pace scalar_seasonal_window_pace
 #define seasonal_window_prepare scalar_seasonal_window_prepare
 #define seasonal_window_push scalar_seasonal_window_push
 #define seasonal_window_score scalar_seasonal_window_score

@@ -37,6 +37,13 @@ typedef int64_t lanes_mask __attribute__((vector_size(8 * LANES))); /* of compar
 #define LANE(vector, i) (vector)[i]
 #endif
 
+/* A short loop whose numbers are known to the compiler. */
+#if defined(__clang__)
+#define LANES_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define LANES_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 /* A loop over lanes that stays one until the vectorizer comes: unrolled, it would be missed. */
 #if defined(__clang__)
 #define LANES_LOOP

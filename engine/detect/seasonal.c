@@ -49,10 +49,16 @@ _Static_assert(SEASONAL_BYTES <= 4096, "a series' state is bounded");
 _Static_assert(sizeof(struct seasonal_header) <= 64, "it stands before the first group");
 
 #define HEADER_BYTES 64
+#define STEP_BYTES ((sizeof(struct seasonal_step) + 63) / 64 * 64)
+
+static struct seasonal_step *step_of(void *state)
+{
+	return (struct seasonal_step *)((char *)state + HEADER_BYTES);
+}
 
 static struct seasonal_group *groups_of(void *state)
 {
-	return (struct seasonal_group *)((char *)state + HEADER_BYTES);
+	return (struct seasonal_group *)((char *)state + HEADER_BYTES + STEP_BYTES);
 }
 
 static uint32_t groups(uint32_t slices)
@@ -63,7 +69,7 @@ static uint32_t groups(uint32_t slices)
 static size_t seasonal_bytes(const struct detector_spec *spec, uint32_t slices)
 {
 	(void)spec;
-	return HEADER_BYTES + (size_t)groups(slices) * sizeof(struct seasonal_group);
+	return HEADER_BYTES + STEP_BYTES + (size_t)groups(slices) * sizeof(struct seasonal_group);
 }
 
 static void init_group(struct seasonal_group *group)
@@ -112,7 +118,7 @@ static void bear(void *state, struct seasonal_header *header, uint32_t slices)
 static void seasonal_init(void *state, const struct detector_spec *spec, uint32_t capacity)
 {
 	(void)spec;
-	memset(state, 0, HEADER_BYTES);
+	memset(state, 0, HEADER_BYTES + STEP_BYTES);
 	for (uint32_t i = 0; i < groups(capacity); i++)
 		init_group(&groups_of(state)[i]);
 }
@@ -154,40 +160,56 @@ static void powers(double u, double width, double ret[5])
 	ret[4] = u * u * (u * u + square / 2) + (square * square - 1) / 80;
 }
 
-static void prepare(struct seasonal_step *step, const struct detector_spec *spec,
-		    const struct observations *observations, struct seasonal_header *header)
+/* What depends on the interval's length. */
+static void set_pace(struct seasonal_step *step, int64_t length_ms)
 {
-	double interval_ms = (double)observations->interval_ms;
+	double interval_ms = (double)length_ms;
 	/* Of what is longer than a day, memories are as many intervals as of a day. */
 	double per_day = math_max((double)DAY_MS / interval_ms, 1);
 	double last = math_max(LEVEL_DAYS * per_day, LEVEL_LAST_MIN);
 	double ratio = math_log(last / LEVEL_FIRST) / (SEASONAL_LEVELS - 1);
-	double log10_intervals = severity_log10_intervals(observations->interval_ms);
-	double offset;
 
-	memset(step, 0, sizeof(*step));
-	step->observations = observations;
-	step->shares = observations->aggregation == AGGREGATE_RATIO;
-	step->lumps = value_adds(observations->aggregation) || step->shares;
-	step->weighted = !step->lumps;
+	step->interval_ms = length_ms;
 	step->per_day = per_day;
 	step->day_bins = (uint32_t)math_clamp(per_day, 1, SEASONAL_DAY_BINS);
 	step->per_bin = math_max(per_day / step->day_bins, 1);
 	step->longest = (uint32_t)math_clamp(per_day, LONGEST_MIN, 768);
 	for (uint32_t a = 0; a < SEASONAL_LEVELS; a++)
 		step->keep[a] = math_exp(-1 / (LEVEL_FIRST * math_exp(a * ratio)));
-	if (header->edge == 0) {
-		double log10_p = severity_log10_p(spec->severity, log10_intervals);
-		header->edge = math_tail_quantile(math_min(log10_p, -1));
-	}
-	step->edge = header->edge;
-	step->odd = log10_intervals;
+	step->keep_unit = 1 - 1 / math_max(3 * per_day, 300);
+	step->keep_far = 1 - 1 / math_max(7 * per_day, 1000);
+	step->keep_merit = 1 - 1 / math_clamp(per_day, 100, 2000);
+	step->keep_long = 1 - 1 / (SEASONAL_LONG_DAYS * per_day);
+	step->keep_habit = 1 - 1 / (SEASONAL_HABIT_DAYS * per_day);
+	step->week = 1 / (7 * per_day);
+	step->odd = severity_log10_intervals(length_ms);
 	step->fade = math_exp(-interval_ms / (FADE_HOURS * HOUR_MS));
 	step->fade_sure = math_exp(-interval_ms / (FADE_SURE_HOURS * HOUR_MS));
 	step->fade_calm = math_exp(-interval_ms / (FADE_CALM_HOURS * HOUR_MS));
 	step->calm_after = CALM_HOURS * HOUR_MS / interval_ms;
+	seasonal_window_pace(step);
+}
+
+static void prepare(struct seasonal_step *step, const struct detector_spec *spec,
+		    const struct observations *observations, struct seasonal_header *header)
+{
+	double offset;
+
+	if (step->interval_ms != observations->interval_ms)
+		set_pace(step, observations->interval_ms);
+	step->observations = observations;
+	step->shares = observations->aggregation == AGGREGATE_RATIO;
+	step->whole = observations->aggregation == AGGREGATE_COUNT ||
+		      observations->aggregation == AGGREGATE_DISTINCT;
+	step->lumps = value_adds(observations->aggregation) || step->shares;
+	step->weighted = !step->lumps;
+	if (header->edge == 0) {
+		double log10_p = severity_log10_p(spec->severity, step->odd);
+		header->edge = math_tail_quantile(math_min(log10_p, -1));
+	}
+	step->edge = header->edge;
 	step->bin = place(observations, step->day_bins, &offset);
-	powers(offset, math_min(step->day_bins / per_day, 1), step->powers);
+	powers(offset, math_min(step->day_bins / step->per_day, 1), step->powers);
 	step->bin_ends = header->bin != 0 && header->bin != step->bin + 1;
 	step->bin_begins = header->bin != step->bin + 1;
 	step->old_bin = header->bin ? (uint32_t)(header->bin - 1) : 0;
@@ -243,7 +265,7 @@ LANES_INLINE void band(const struct seasonal_group *group, const struct seasonal
 	}
 	lanes mean = lanes_max(now->mean, lanes_all(0));
 	lanes lump = step->shares ? 1 / weight : exact->lump;
-	lanes count = lanes_max(mean / lump, lanes_all(1e-9));
+	lanes count = lanes_max(step->whole ? mean : mean / lump, lanes_all(1e-9));
 	lanes scale = exact->unit + (exact->unit_square + now->doubt) * count;
 	lanes root = lanes_sqrt(count / scale), half = lanes_all(0.5 * edge);
 	lanes low = lanes_max(root - half, lanes_all(0)), high = root + half;
@@ -279,36 +301,36 @@ static void seasonal_step(void *state, const struct detector_spec *spec, uint32_
 			  struct verdicts *verdicts)
 {
 	struct seasonal_header *header = state;
-	struct seasonal_step step;
+	struct seasonal_step *step = step_of(state);
 
 	(void)capacity;
 	(void)learn; /* it has its own way with anomalies: seasonal_level.c */
-	prepare(&step, spec, observations, header);
+	prepare(step, spec, observations, header);
 	bear(state, header, observations->count);
 	for (uint32_t i = 0; i < groups(observations->count); i++) {
 		struct seasonal_group *group = &groups_of(state)[i];
 		struct seasonal_now now;
 
-		look(&step, group, i * LANES, &now);
-		if (step.gap)
+		look(step, group, i * LANES, &now);
+		if (step->gap)
 			seasonal_window_forget(group);
-		if (step.bin_ends)
-			seasonal_shape_close(group, &step);
-		if (step.bin_begins) {
-			seasonal_level_fold(group, &step);
-			seasonal_shape_open(group, &step);
-			seasonal_habit_fade(group, &step);
+		if (step->bin_ends)
+			seasonal_shape_close(group, step);
+		if (step->bin_begins) {
+			seasonal_level_fold(group, step);
+			seasonal_shape_open(group, step);
+			seasonal_habit_fade(group, step);
 		}
-		seasonal_level_forecast(group, &step, &now);
-		seasonal_window_score(group, &step, &now);
-		seasonal_tail_score(group, &step, &now);
-		seasonal_habit_score(group, &step, &now);
-		answer(group, &step, &now, i * LANES, verdicts);
-		seasonal_window_push(group, &step, &now);
-		seasonal_level_learn(group, &step, &now);
+		seasonal_level_forecast(group, step, &now);
+		seasonal_window_score(group, step, &now);
+		seasonal_tail_score(group, step, &now);
+		seasonal_habit_score(group, step, &now);
+		answer(group, step, &now, i * LANES, verdicts);
+		seasonal_window_push(group, step, &now);
+		seasonal_level_learn(group, step, &now);
 	}
 	header->interval = observations->interval + 1;
-	header->bin = step.bin + 1;
+	header->bin = step->bin + 1;
 	header->pushed++;
 }
 

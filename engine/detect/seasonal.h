@@ -8,7 +8,7 @@
  *   seasonal_tail.c      from deviations to one calibrated probability
  *   seasonal_habit.c     what happens often is not rare; onsets
  *
- *        header | group 0: series 0..3 | group 1: series 4..7 | ...
+ *        header | step | group 0: series 0..3 | group 1: series 4..7 | ...
  *
  * A group is everything that is known of four series, lane by lane (detect/lanes.h): a step walks
  * through memory once. Bytes of a series: SEASONAL_BYTES.
@@ -41,6 +41,9 @@
 #define SEASONAL_SLOW 7
 /* Levels of score that episodes are counted in. */
 #define SEASONAL_HABITS 14
+/* Days over which counts of episodes fade; that the level behind shapes remembers. */
+#define SEASONAL_HABIT_DAYS 28.0
+#define SEASONAL_LONG_DAYS 14.0
 /* Before so many intervals nothing can be said. */
 #define SEASONAL_SILENT 20
 
@@ -114,14 +117,16 @@ struct seasonal_header {
 
 /* What is the same of a window for all series. */
 struct seasonal_span {
-	double length, part; /* intervals; one over that */
-	double young, slope; /* variances: of a young series, of an unknown hour */
-	double keep;         /* of what was learned */
+	double length, part;  /* intervals; one over that */
+	double young, slope;  /* variances: of a young series, of an unknown hour */
+	double keep;          /* of what was learned, over a turn */
 	bool learns;         /* in this interval */
 };
 
-/* What is the same for all series. */
+/* What is the same for all series. It stays in the state from step to step, behind the header,
+ * since most of it depends on nothing but the interval's length; it is not saved. */
 struct seasonal_step {
+	int64_t interval_ms; /* that it was worked out for; 0: for none yet */
 	const struct observations *observations;
 	bool lumps;     /* counts and sums: multiplicative; else a gauge or a quotient, additive */
 	bool shares;    /* a ratio: so many of `weight`, each a lump of one over the weight */
@@ -130,7 +135,10 @@ struct seasonal_step {
 	uint32_t day_bins;
 	double per_bin;   /* intervals */
 	uint32_t longest; /* window, in intervals */
+	bool whole;       /* counts: a lump is one */
 	double keep[SEASONAL_LEVELS];
+	double keep_unit, keep_far, keep_merit, keep_long, keep_habit; /* of decayed sums */
+	double week;                                                   /* one over its intervals */
 	double edge; /* standard deviations to the band's edge */
 	double odd;  /* score from which an interval is no chance: once a week */
 	double fade, fade_calm, fade_sure; /* of `peak`, for an interval; when it is calm */
@@ -141,7 +149,7 @@ struct seasonal_step {
 	bool gap; /* intervals were left out before this one */
 	uint64_t pushed;
 	bool incomplete;
-	uint32_t windows; /* so many are looked at in this interval */
+	uint32_t windows, longest_window; /* so many are looked at in this interval, at most */
 	struct seasonal_span span[SEASONAL_WINDOWS];
 };
 
@@ -157,6 +165,7 @@ struct seasonal_now {
 	lanes levels[SEASONAL_LEVELS];
 	lanes mean; /* the forecast of x */
 	lanes doubt;
+	lanes rare;                             /* 1 / (heft * (intervals seen + 1)) */
 	lanes gain;                             /* how much drifts may learn */
 	lanes class_score[SEASONAL_CLASSES][2]; /* deviations: downward, upward */
 	lanes score, onset, side;
@@ -174,6 +183,7 @@ void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal
 void seasonal_level_fold(struct seasonal_group *group, const struct seasonal_step *step);
 void seasonal_level_learn(struct seasonal_group *group, const struct seasonal_step *step,
 			  const struct seasonal_now *now);
+void seasonal_window_pace(struct seasonal_step *step);
 void seasonal_window_prepare(struct seasonal_step *step);
 void seasonal_window_score(struct seasonal_group *group, const struct seasonal_step *step,
 			   struct seasonal_now *now);

@@ -35,8 +35,6 @@
 /* and by a part of what lies above this: beyond it, more evidence is no news. */
 #define ONSET_SURE 6.0
 #define ONSET_PART 0.5
-/* Days over which counts fade. */
-#define HABIT_DAYS 28.0
 /* Below this score there is calm. */
 #define CALM 2.3
 
@@ -82,7 +80,7 @@ LANES_INLINE void keep_habit(struct seasonal_rough *rough, const struct seasonal
 WEIR_CLONES
 void seasonal_habit_fade(struct seasonal_group *group, const struct seasonal_step *step)
 {
-	double keep = math_exp(-1 / (HABIT_DAYS * step->day_bins));
+	double keep = math_exp(-1 / (SEASONAL_HABIT_DAYS * step->day_bins));
 
 	for (uint32_t k = 0; k < 4; k++) {
 		for (uint32_t level = 0; level < SEASONAL_HABITS; level++) {
@@ -109,7 +107,6 @@ LANES_INLINE void follow(struct seasonal_group *group, const struct seasonal_ste
 			 const struct seasonal_now *now, lanes score)
 {
 	struct seasonal_exact *exact = &group->exact;
-	double keep = 1 - 1 / (HABIT_DAYS * step->per_day);
 	lanes_mask lives = exact->episode > 0;
 	lanes_mask higher = (score > LEVEL_FROM) & (score > exact->episode) & now->there;
 	lanes_mask strong = score > 0.5 * exact->episode;
@@ -117,7 +114,8 @@ LANES_INLINE void follow(struct seasonal_group *group, const struct seasonal_ste
 	exact->episode_kind = lanes_pick(higher, now->kind, exact->episode_kind);
 	exact->episode_age = lanes_pick(strong, lanes_all(0), exact->episode_age + 1);
 	exact->episode = lanes_pick(higher, score, exact->episode);
-	exact->habit_time = lanes_pick(now->there, exact->habit_time * keep + 1, exact->habit_time);
+	lanes time = exact->habit_time * step->keep_habit + 1;
+	exact->habit_time = lanes_pick(now->there, time, exact->habit_time);
 	lanes_mask over = lives & (exact->episode_age >= OVER_INTERVALS);
 	if (!lanes_any(over))
 		return;

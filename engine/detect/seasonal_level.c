@@ -67,8 +67,7 @@
 #define FAR_OFTEN 0.003
 #define FAR_CHANCE 0.3
 #define FAR_PRIOR 500.0
-/* Days that the level behind shapes remembers, and days that it stands at 1 with. */
-#define LONG_DAYS 14.0
+/* Days that the level behind shapes stands at 1 with. */
 #define LONG_PRIOR_DAYS 7.0
 /* A level of a fortnight beyond this becomes part of the shape. */
 #define LONG_FAR 8.0
@@ -79,7 +78,7 @@ LANES_INLINE lanes dispersed(const struct seasonal_exact *exact, bool lumps)
 	if (!lumps)
 		return lanes_all(1);
 	lanes rate = exact->far_rate / (exact->far_time + FAR_PRIOR);
-	lanes bursts = lanes_clamp(rate / FAR_OFTEN - FAR_CHANCE, lanes_all(0), lanes_all(1));
+	lanes bursts = lanes_clamp(rate * (1 / FAR_OFTEN) - FAR_CHANCE, lanes_all(0), lanes_all(1));
 	lanes mean = lanes_max(exact->level * exact->first / exact->lump, lanes_all(0));
 	lanes over = exact->unit + exact->unit_square * mean - 1;
 	lanes part = lanes_clamp((over - DISPERSED) / (over + DISPERSED_HALF), lanes_all(0),
@@ -105,20 +104,22 @@ void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal
 	lanes shape = exact->shape[0];
 	/* The first value is its own. */
 	lanes first = lanes_pick(exact->seen > 0, exact->first, now->x);
-	lanes young = DOUBT_YOUNG / (exact->heft * lanes_max(exact->seen, lanes_all(1)));
+	lanes rare = 1 / (exact->heft * (exact->seen + 1));
 
 	if (step->observations->aggregation == AGGREGATE_SUM)
 		guess_lump(exact, now);
 	for (uint32_t power = 1; power < 5; power++)
 		shape += exact->shape[power] * step->powers[power];
 	/* What never came may come: half of one in all that was seen. */
-	lanes least = 0.5 * exact->lump / (exact->heft * (exact->seen + 1));
+	lanes least = 0.5 * exact->lump * rare;
 	least = lanes_pick(first > 0, lanes_all(1e-9), least);
 	if (step->lumps) {
 		shape = lanes_max(shape, 0.02 * exact->shape[0]);
 		shape = lanes_max(shape, 1e-3 * exact->first + least);
 		shape = lanes_pick(known, shape, lanes_max(first, least));
-		lanes lumps = step->shares ? now->weight : 1 / exact->lump;
+		lanes lumps = step->shares  ? now->weight
+			      : step->whole ? lanes_all(1)
+					    : 1 / exact->lump;
 		now->base = lanes_where(now->there, shape * lumps);
 		now->value = lanes_where(now->there, now->x * lumps);
 	} else {
@@ -141,7 +142,8 @@ void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal
 	exact->level = level;
 	now->mean = lanes_where(exact->seen > 0, step->lumps ? level * shape : shape + level);
 	lanes doubt = step->lumps ? exact->doubt : exact->doubt / exact->unit;
-	now->doubt = lanes_where(known, doubt) + young;
+	now->doubt = lanes_where(known, doubt) + DOUBT_YOUNG * rare;
+	now->rare = rare;
 	now->gauge = dispersed(exact, step->lumps);
 }
 
@@ -175,7 +177,7 @@ LANES_INLINE void solve_unit(struct seasonal_exact *exact, lanes least)
 LANES_INLINE void learn_counts(struct seasonal_exact *exact, const struct seasonal_step *step,
 			       const struct seasonal_now *now, lanes square)
 {
-	double keep = 1 - 1 / math_max(3 * step->per_day, 300);
+	double keep = step->keep_unit;
 	lanes mean = exact->level * now->base;
 	lanes variance = exact->unit * mean + exact->unit_square * mean * mean + 1;
 	lanes weight = lanes_where(now->teach & (exact->seen > 5),
@@ -195,7 +197,7 @@ LANES_INLINE void learn_counts(struct seasonal_exact *exact, const struct season
 LANES_INLINE void learn_gauge(struct seasonal_exact *exact, const struct seasonal_step *step,
 			      const struct seasonal_now *now, lanes square)
 {
-	double least = 1 / math_max(3 * step->per_day, 300);
+	double least = 1 - step->keep_unit;
 	lanes gain = lanes_max(1 / lanes_max(exact->seen, lanes_all(1)), lanes_all(least));
 	lanes one = square / lanes_max(now->base, lanes_all(1e-9));
 	lanes_mask second = exact->seen < 2;
@@ -211,7 +213,7 @@ LANES_INLINE void learn_gauge(struct seasonal_exact *exact, const struct seasona
 LANES_INLINE void learn_spread(struct seasonal_exact *exact, const struct seasonal_step *step,
 			       const struct seasonal_now *now, lanes_mask grown)
 {
-	lanes gain = lanes_max(1 / (exact->seen + 1), lanes_all(1 / (7 * step->per_day)));
+	lanes gain = lanes_max(exact->heft * now->rare, lanes_all(step->week));
 	lanes usual = now->sign * exact->usual;
 	lanes gap = now->x - usual;
 	lanes reach = CLIP * lanes_sqrt(exact->spread);
@@ -227,7 +229,7 @@ LANES_INLINE void learn_spread(struct seasonal_exact *exact, const struct season
 LANES_INLINE void learn_heft(struct seasonal_exact *exact, const struct seasonal_step *step,
 			     const struct seasonal_now *now)
 {
-	lanes gain = lanes_max(1 / (exact->seen + 1), lanes_all(1 / (7 * step->per_day)));
+	lanes gain = lanes_max(1 / (exact->seen + 1), lanes_all(step->week));
 	lanes next = exact->heft + gain * (now->weight - exact->heft);
 	exact->heft = lanes_pick(now->teach, lanes_max(next, lanes_all(1e-9)), exact->heft);
 	if (step->shares)
@@ -239,7 +241,7 @@ LANES_INLINE void learn_heft(struct seasonal_exact *exact, const struct seasonal
 LANES_INLINE void learn_lump(struct seasonal_exact *exact, const struct seasonal_step *step,
 			     const struct seasonal_now *now, lanes squares, lanes rest)
 {
-	double keep = 1 - 1 / math_max(3 * step->per_day, 300);
+	double keep = step->keep_unit;
 	lanes_mask given = squares == squares;
 	lanes most = 9 * exact->lump * lanes_max(now->mean, exact->lump);
 	lanes off = lanes_min(rest * rest * exact->lump * exact->lump, most);
@@ -263,7 +265,7 @@ LANES_INLINE void learn_levels(struct seasonal_exact *exact, const struct season
 			       lanes_mask wait)
 {
 	lanes_mask calm = now->teach & lanes_not(wait);
-	double forget = 1 - 1 / math_clamp(step->per_day, 100, 2000);
+	double forget = step->keep_merit;
 	lanes half = 0.5 / variance;
 
 	for (uint32_t a = 0; a < SEASONAL_LEVELS; a++) {
@@ -285,11 +287,13 @@ LANES_INLINE void learn_levels(struct seasonal_exact *exact, const struct season
 	for (uint32_t a = 1; a < SEASONAL_LEVELS; a++)
 		best = lanes_max(best, exact->merit[a]);
 	for (uint32_t a = 0; a < SEASONAL_LEVELS; a++) {
-		exact->share[a] = lanes_exp(exact->merit[a] - best);
+		lanes log10_share = (exact->merit[a] - best) * MATH_LOG10_E;
+		exact->share[a] = lanes_power10(lanes_max(log10_share, lanes_all(-300)));
 		sum += exact->share[a];
 	}
+	sum = 1 / sum;
 	for (uint32_t a = 0; a < SEASONAL_LEVELS; a++)
-		exact->share[a] /= sum;
+		exact->share[a] *= sum;
 }
 
 /* The bin's sums, relative to the level of a fortnight. */
@@ -297,7 +301,7 @@ LANES_INLINE void learn_bin(struct seasonal_exact *exact, const struct seasonal_
 			    const struct seasonal_now *now, lanes clipped, lanes_mask wait)
 {
 	lanes_mask known = exact->known > 0;
-	double keep = 1 - 1 / (LONG_DAYS * step->per_day);
+	double keep = step->keep_long;
 	lanes prior = lanes_all(LONG_PRIOR_DAYS * step->per_day);
 	lanes level, base, over;
 
@@ -332,7 +336,7 @@ LANES_INLINE void learn_bin(struct seasonal_exact *exact, const struct seasonal_
 LANES_INLINE void learn_far(struct seasonal_exact *exact, const struct seasonal_step *step,
 			    const struct seasonal_now *now, lanes_mask grown)
 {
-	double keep = 1 - 1 / math_max(7 * step->per_day, 1000);
+	double keep = step->keep_far;
 	lanes z = lanes_max(now->class_score[0][0], now->class_score[0][1]);
 	lanes_mask far = grown & now->teach & (z > FAR);
 	lanes told = lanes_where(far, 1 / (1 + exact->far_crowd));

@@ -178,22 +178,30 @@ LANES_INLINE double kind_of(uint32_t class, uint32_t side)
 /* What all classes say. */
 struct merged {
 	lanes sum;        /* of 1/p */
-	lanes nearest[2]; /* parts of the way to a threshold, at most 1 */
+	lanes nearest[2]; /* parts of the way to a threshold */
 	lanes highest[2]; /* scores behind one */
 	lanes top, kind;
 };
 
-/* What a class says within its threshold; whether any lane is behind it. */
-LANES_INLINE bool merge_near(const struct seasonal_group *group, uint32_t class, uint32_t side,
-			     const struct seasonal_now *now, lanes_mask speaks, struct merged *all)
+/* How much of the way to its threshold a side of a class went. */
+LANES_INLINE lanes way_of(const struct seasonal_group *group, const struct seasonal_now *now,
+			  uint32_t class, uint32_t side)
 {
-	lanes z = now->class_score[class][side];
-	lanes way = z * lanes_wide(group->rough.threshold[class][side]);
-	lanes part = lanes_min(way, lanes_all(1));
+	return now->class_score[class][side] * lanes_wide(group->rough.threshold[class][side]);
+}
 
-	all->nearest[side] = lanes_max(all->nearest[side], part);
-	all->sum += near_power(part);
-	return lanes_any((way > 1) & speaks);
+/* What a class says within its thresholds: the side that went further. Which are passed: a bit for
+ * each side. */
+LANES_INLINE uint32_t merge_near(const struct seasonal_group *group, const struct seasonal_now *now,
+				 uint32_t class, lanes_mask speaks, struct merged *all)
+{
+	lanes down = way_of(group, now, class, 0), up = way_of(group, now, class, 1);
+	bool far_down = lanes_any((down > 1) & speaks), far_up = lanes_any((up > 1) & speaks);
+
+	all->nearest[0] = lanes_max(all->nearest[0], down);
+	all->nearest[1] = lanes_max(all->nearest[1], up);
+	all->sum += near_power(lanes_min(lanes_max(down, up), lanes_all(1)));
+	return (uint32_t)far_down | (uint32_t)far_up << 1;
 }
 
 /* What it says behind it, for what it said within. */
@@ -201,10 +209,9 @@ LANES_INLINE void merge_far(struct seasonal_group *group, uint32_t class, uint32
 			    const struct tail *tail, const struct seasonal_now *now,
 			    lanes_mask speaks, struct merged *all)
 {
-	lanes z = now->class_score[class][side];
-	lanes way = z * lanes_wide(group->rough.threshold[class][side]);
-	lanes_mask far = (way > 1) & speaks;
-	lanes score = beyond(&group->rough, class, side, tail, far & now->teach, z);
+	lanes_mask far = (way_of(group, now, class, side) > 1) & speaks;
+	lanes score = beyond(&group->rough, class, side, tail, far & now->teach,
+			     now->class_score[class][side]);
 	lanes power = lanes_power10(lanes_min(score, lanes_all(250)));
 
 	score = lanes_where(far, score);
@@ -219,25 +226,26 @@ void seasonal_tail_score(struct seasonal_group *group, const struct seasonal_ste
 			 struct seasonal_now *now)
 {
 	struct seasonal_exact *exact = &group->exact;
-	struct tail tail = tail_of(exact, now->gauge);
+	bool relaxes = step->pushed % BLOCK_TURN == BLOCK_TURN - 1;
 	lanes_mask speaks = now->there & (exact->seen >= SEASONAL_SILENT);
-	struct merged all = {.sum = lanes_all(0)};
+	/* Of each class the weaker side says nothing: 1. */
+	struct merged all = {.sum = lanes_all(SEASONAL_CLASSES)};
 	uint32_t far = 0;
 
-	for (uint32_t class = 0; class < SEASONAL_CLASSES; class ++) {
-		for (uint32_t side = 0; side < 2; side++) {
-			bool any = merge_near(group, class, side, now, speaks, &all);
-			far |= (uint32_t)any << (2 * class + side);
-		}
-	}
+	for (uint32_t class = 0; class < SEASONAL_CLASSES; class ++)
+		far |= merge_near(group, now, class, speaks, &all) << 2 * class;
+	struct tail tail;
+	if (far || relaxes)
+		tail = tail_of(exact, now->gauge);
 	for (; far; far &= far - 1) {
 		uint32_t at = (uint32_t)__builtin_ctz(far);
 		merge_far(group, at / 2, at % 2, &tail, now, speaks, &all);
 	}
-	if (step->pushed % BLOCK_TURN == BLOCK_TURN - 1)
+	if (relaxes)
 		relax(&group->rough, &tail, now);
-	lanes down = lanes_max(near_score(all.nearest[0]), all.highest[0]);
-	lanes up = lanes_max(near_score(all.nearest[1]), all.highest[1]);
+	lanes one = lanes_all(1);
+	lanes down = lanes_max(near_score(lanes_min(all.nearest[0], one)), all.highest[0]);
+	lanes up = lanes_max(near_score(lanes_min(all.nearest[1], one)), all.highest[1]);
 	lanes merged = lanes_log_short(all.sum * (0.5 / SEASONAL_CLASSES)) * MATH_LOG10_E;
 	lanes score = 0.5 * (merged + lanes_max(down, up)) + SHIFT;
 

@@ -45,7 +45,7 @@
 /* Under a deviation this strong drifts learn a tenth. */
 #define STRESSED 4.5
 /* From here on a count's deviation is worth its exact tail. */
-#define EXACT_FROM 1.8
+#define EXACT_FROM 2.0
 /* A window's deviation is at most this, and twice its last quarter's; beyond that, of a count, what
  * it saw is over, and this is left of it. */
 #define OVER 3.5
@@ -69,34 +69,53 @@ static uint32_t learns_each(uint32_t k)
 	return k < FIRST_BLOCK ? 4 : k < FIRST_BLOCK + 3 ? 8 : 16;
 }
 
-/* Which windows are looked at in this interval, and what is the same of them for all series. */
+static void set_length(struct seasonal_span *span, uint32_t length, double per_day)
+{
+	double slope = SLOPE * math_min((double)length * 24 / per_day, 3);
+
+	span->length = length;
+	span->part = 1 / (double)length;
+	span->young = DRIFT_YOUNG * length * length;
+	span->slope = slope * slope;
+}
+
+static uint32_t whole_blocks(uint32_t k)
+{
+	return (k < FIRST_LARGE ? 8u : 64u) * blocks[(k - FIRST_BLOCK) % SEASONAL_BLOCKS];
+}
+
+/* What is the same of windows for all intervals of this length. */
+void seasonal_window_pace(struct seasonal_step *step)
+{
+	double memory = math_max(DRIFT_DAYS * step->per_day, 500);
+
+	step->longest_window = SEASONAL_WINDOWS;
+	for (uint32_t k = SEASONAL_WINDOWS; k-- > 0;) {
+		step->span[k].keep = 1 - learns_each(k) / memory;
+		if (k < FIRST_BLOCK)
+			set_length(&step->span[k], lengths[k], step->per_day);
+		else if (whole_blocks(k) > step->longest)
+			step->longest_window = k;
+	}
+}
+
+/* Which windows are looked at in this interval, and which of them learn. */
 void seasonal_window_prepare(struct seasonal_step *step)
 {
 	uint64_t pushed = step->pushed;
-	double memory = math_max(DRIFT_DAYS * step->per_day, 500);
 
-	step->windows = pushed % 16 == 15 ? SEASONAL_WINDOWS
-			: pushed % 4 == 3 ? FIRST_LARGE
-			: pushed % 2 == 1 ? FIRST_BLOCK
-					  : SLOW_TWELVE;
-	for (uint32_t k = 0; k < SEASONAL_WINDOWS; k++) {
-		uint32_t size = k < FIRST_LARGE ? 8 : 64, each = learns_each(k);
-		uint32_t whole = size * blocks[(k - FIRST_BLOCK) % SEASONAL_BLOCKS];
-		uint32_t length = k < FIRST_BLOCK ? lengths[k]
-						  : whole + (uint32_t)(pushed % size) + 1;
-		double slope = SLOPE * math_min((double)length * 24 / step->per_day, 3);
-		struct seasonal_span *span = &step->span[k];
+	step->windows = pushed % 16 == 15  ? SEASONAL_WINDOWS
+			: pushed % 4 == 3  ? FIRST_LARGE
+			: pushed % 2 == 1  ? FIRST_BLOCK
+					   : SLOW_TWELVE;
+	if (step->windows > step->longest_window)
+		step->windows = step->longest_window;
+	for (uint32_t k = 0; k < step->windows; k++) {
+		uint32_t part = (uint32_t)(pushed % (k < FIRST_LARGE ? 8 : 64)) + 1;
 
-		*span = (struct seasonal_span){
-			.length = length,
-			.part = 1 / (double)length,
-			.young = DRIFT_YOUNG * length * length,
-			.slope = slope * slope,
-			.keep = 1 - each / memory,
-			.learns = k > 0 && pushed % each == each - 1,
-		};
-		if (k >= FIRST_BLOCK && whole > step->longest)
-			step->windows = math_min(k, step->windows);
+		if (k >= FIRST_BLOCK)
+			set_length(&step->span[k], whole_blocks(k) + part, step->per_day);
+		step->span[k].learns = k > 0 && pushed % learns_each(k) == learns_each(k) - 1;
 	}
 }
 
@@ -236,23 +255,26 @@ LANES_INLINE void sum_fine(const struct seasonal_group *group, const struct seas
 {
 	const struct seasonal_ring *ring = &group->rough.ring[0];
 	lanes value = now->value, base = now->base;
-	uint32_t until = step->windows < FIRST_BLOCK ? step->windows : FIRST_BLOCK;
+	uint64_t at = step->pushed;
 
-	for (uint32_t k = 0, length = 1; k < until; k++) {
-		uint64_t at = step->pushed % SEASONAL_RING;
-		for (; length < lengths[k]; length++) {
-			at = (step->pushed - length) % SEASONAL_RING;
-			value += lanes_wide(ring->value[at]);
-			base += lanes_wide(ring->base[at]);
+	all->value[0] = all->value[SLOW_ONE] = value;
+	all->base[0] = all->base[SLOW_ONE] = base;
+	all->level[0] = group->exact.level;
+	all->level[SLOW_ONE] = all->level[SLOW_TWELVE] = now->levels[SEASONAL_LEVELS - 1];
+	LANES_UNROLL
+	for (uint32_t k = 1; k < SLOW_ONE; k++) {
+		LANES_UNROLL
+		for (uint32_t more = lengths[k] - lengths[k - 1]; more > 0; more--) {
+			at--;
+			value += lanes_wide(ring->value[at % SEASONAL_RING]);
+			base += lanes_wide(ring->base[at % SEASONAL_RING]);
 		}
-		at = (step->pushed + 1 - length) % SEASONAL_RING;
-		bool slow = k == SLOW_ONE || k == SLOW_TWELVE;
-		all->value[k] = k == SLOW_ONE ? now->value : value;
-		all->base[k] = k == SLOW_ONE ? now->base : base;
-		all->level[k] = k == 0 ? group->exact.level
-				: slow ? now->levels[SEASONAL_LEVELS - 1]
-				       : lanes_wide(ring->level[at]);
+		all->value[k] = value;
+		all->base[k] = base;
+		all->level[k] = lanes_wide(ring->level[at % SEASONAL_RING]);
 	}
+	all->value[SLOW_TWELVE] = value;
+	all->base[SLOW_TWELVE] = base;
 }
 
 /* Sums of whole blocks and the current one; order 0: blocks of 8, 1: of 64. */
@@ -291,10 +313,12 @@ LANES_INLINE lanes novelty(const struct seasonal_exact *exact, const struct seas
 {
 	lanes spread = lanes_max(exact->spread, lanes_all(1e-300));
 	lanes usual = now->sign * exact->usual;
-	lanes lumps = step->shares ? now->weight : 1 / exact->lump;
+	lanes lumps = step->shares  ? now->weight
+		      : step->whole ? lanes_all(1)
+				    : 1 / exact->lump;
 	/* Of a larger denominator the share scatters less. */
-	lanes heft = step->lumps ? lumps * exact->lump : lanes_all(1);
-	lanes z = (now->x - usual) / lanes_sqrt(spread / lanes_max(heft, lanes_all(1e-9)));
+	lanes heft = step->shares ? lumps * exact->lump : lanes_all(1);
+	lanes z = (now->x - usual) * lanes_sqrt(lanes_max(heft, lanes_all(1e-9)) / spread);
 	lanes_mask far = lanes_abs(z) > EXACT_FROM;
 
 	if (!step->lumps || !lanes_any(far))
@@ -350,9 +374,8 @@ LANES_INLINE void score_all(struct seasonal_group *group, const struct seasonal_
 			    const struct seasonal_now *now, struct windows *all, bool lumps)
 {
 	const struct seasonal_exact *exact = &group->exact;
-	lanes seen = lanes_max(exact->seen, lanes_all(1));
 	struct common common = {
-		.young = 1 / (exact->heft * seen * seen),
+		.young = exact->heft * now->rare * now->rare,
 		.unknown = exact->known == 0,
 	};
 

@@ -7,7 +7,7 @@ need python3
 
 bench=$WEIR_BUILD/bench/weir-bench
 
-"$bench" detect --json --quick --detectors seasonal,window,absence,rule \
+"$bench" detect --json --quick --scale --detectors seasonal,window,absence,rule \
 	>"$E2E/figures" 2>"$E2E/said"
 expect 'exit status of detect' $? 0
 python3 - "$E2E/figures" <<'PYTHON' || fail "figures: $(cat "$E2E/figures")"
@@ -24,6 +24,10 @@ each = close["value"] * 1e6 / 500 / 4
 assert abs(figures["detect.each"]["value"] - each) < 0.01 * each, "ns of a series and detector"
 assert figures["detect.state"]["value"] > 1000
 assert 0 < figures["detect.series_state"]["value"] <= 4096, "bytes of a series"
+for kind in ("seasonal", "window"):
+    for part in ("scalar", "vector", "bytes"):
+        figure = figures["detect.%s.%s.1k" % (kind, part)]
+        assert figure["lossless"] and figure["value"] > 0, figure
 assert all(figures["detect." + build]["unit"] == "ns" for build in ("scalar", "vector"))
 PYTHON
 "$bench" detect --detectors none >"$E2E/out" 2>"$E2E/said"
