@@ -14,10 +14,18 @@
 #include "engine_private.h"
 #include "named.h"
 
-/* A lane looks away after work, so that it does not chase the producers' tails; idle agents sleep
- * in the kernel, longer each time: all of them together cost about a percent of a core. */
+/* A lane looks away after work, so that it does not chase the producers' tails; a few events are
+ * not worth a core that looks for them, and a ring of the default size takes ten times as many in a
+ * nap. Idle agents sleep in the kernel, longer each time: all of them together cost about a percent
+ * of a core. */
 static const struct agent_idle lane_idle = {
-	.busy_pause_ns = 2000, .idle_min_ns = 50000, .idle_max_ns = 4000000};
+	.busy_pause_ns = 2000,
+	.idle_min_ns = 50000,
+	.idle_max_ns = 4000000,
+	.calm_work = 4096,
+	.nap_ns = 60000,
+	.waits = lane_waits,
+};
 static const struct agent_idle stage_idle = {
 	.busy_pause_ns = 1000, .idle_min_ns = 200000, .idle_max_ns = 16000000};
 static const struct agent_idle slow_idle = {

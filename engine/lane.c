@@ -536,6 +536,11 @@ int lane_step(void *self, uint64_t now_ns)
 	return work;
 }
 
+bool lane_waits(const void *lane)
+{
+	return lane_in_flight(lane) > 0;
+}
+
 static void destroy(struct lane *lane)
 {
 	for (uint32_t s = 0; s < WEIR_SOURCES_MAX; s++)

@@ -84,6 +84,8 @@ int lane_create(const struct lane_options *options, struct lane **ret_lane);
 /* Other bounds for what is kept, from now on; any thread. 0: no bound. */
 void lane_retain(struct lane *lane, uint64_t bytes, uint64_t seconds);
 int lane_step(void *lane, uint64_t now_ns); /* agent_step */
+/* Blocks are on their way to the disk, and producers may wait for their room. The lane's thread. */
+bool lane_waits(const void *lane);
 void lane_totals(const struct lane *lane, struct lane_totals *ret_totals); /* any thread */
 /* The agent has been joined: drain what is left, once, write it, sync, bounded by timeout_ms. */
 int lane_close(struct lane *lane, uint32_t timeout_ms);

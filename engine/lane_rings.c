@@ -253,6 +253,16 @@ static void wake(struct weir_control_slot *control)
 	syscall(SYS_futex, &control->futex, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
 }
 
+/* A producer that found its ring full sleeps. Woken for the first block's room it would fill that
+ * and sleep again, at the price of a wake for each block: it is left alone until a quarter is free,
+ * as long as there is more to come. Its own looks, a slice apart, do not wait for us. */
+static bool worth_a_wake(const struct lane_ring *ring, uint64_t end)
+{
+	const struct drain_ring *drain = &ring->intake->drain;
+
+	return drain->tail - end <= drain->capacity / 4 * 3 || end == drain->next;
+}
+
 static void say_released(struct lane_ring *ring, uint64_t end)
 {
 	struct weir_control_slot *control = ring->intake->control;
@@ -265,7 +275,8 @@ static void say_released(struct lane_ring *ring, uint64_t end)
 	 * lets the producer reuse them. Seen by: weir_ring_room(). Without it a slot could be
 	 * overwritten before it is kept. */
 	weir_store_release_64(&control->released, end);
-	wake(control);
+	if (worth_a_wake(ring, end))
+		wake(control);
 }
 
 static void say_durable(struct lane_ring *ring, uint64_t end, bool keeps)

@@ -2,10 +2,12 @@
  * agent: the loop around a step.
  *
  *      step ---- work ----> look away for busy_pause_ns ----> step
+ *           -- a little --> nap for nap_ns ----> step
  *           --- nothing --> sleep idle_min_ns, twice that, ... idle_max_ns --> step
  *
  * Idea:  after work the other side is likely still writing; a short pause off its cache lines
  *        costs it nothing, where looking again at once would make each of its stores a miss.
+ *        After little work more is gathered by a nap, at a part of the cost of looking on.
  *        After no work the thread sleeps in the kernel, longer each time, and costs next to
  *        nothing when nothing comes.
  * Runs on: the thread it makes, all signals blocked (main takes them).
@@ -67,13 +69,18 @@ static void *loop(void *argument)
 		int work = agent->step(agent->self, now_ns());
 
 		weir_store_relaxed_64(&agent->steps, agent->steps + 1);
-		if (work > 0) {
+		if (work > 0 && (uint32_t)work > agent->idle.calm_work) {
 			idle_ns = agent->idle.idle_min_ns;
 			if (agent->idle.busy_pause_ns)
 				pause_busy(now_ns() + agent->idle.busy_pause_ns);
 			continue;
 		}
 		weir_store_relaxed_64(&agent->sleeps, agent->sleeps + 1);
+		if (work > 0 || (agent->idle.waits && agent->idle.waits(agent->self))) {
+			idle_ns = agent->idle.idle_min_ns;
+			sleep_ns(agent->idle.nap_ns);
+			continue;
+		}
 		sleep_ns(idle_ns);
 		idle_ns = idle_ns > agent->idle.idle_max_ns / 2 ? agent->idle.idle_max_ns
 								: idle_ns * 2;
@@ -89,6 +96,7 @@ int agent_start(struct agent *agent, const char *name, agent_step *step, void *s
 
 	check(strlen(name) <= 15);
 	check(idle.idle_min_ns > 0 && idle.idle_min_ns <= idle.idle_max_ns);
+	check(idle.nap_ns > 0 || (idle.calm_work == 0 && !idle.waits));
 	*agent = (struct agent){.name = name, .step = step, .self = self, .idle = idle};
 
 	int r = pthread_attr_init(&attributes);

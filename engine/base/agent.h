@@ -16,6 +16,11 @@ struct agent_idle {
 	uint32_t busy_pause_ns; /* after a step with work: a lane looks away on purpose */
 	uint32_t idle_min_ns;   /* first sleep after a step without work, doubling up to */
 	uint32_t idle_max_ns;
+	uint32_t calm_work; /* a step with no more work than this can be followed by a nap */
+	uint32_t nap_ns;    /* ... of so long; with calm_work 0 there are none */
+	/* Is something under way that the next step should find soon? Then a step without work is
+	 * followed by a nap too. NULL: never. */
+	bool (*waits)(const void *self);
 };
 
 struct agent {

@@ -77,6 +77,35 @@ Test(agent, sleeps_twice_as_long_each_time_without_work_up_to_the_bound, .timeou
 	cr_assert_geq(probe.last_ns - probe.first_ns, (100000u + 200000 + 400000 + 4 * 800000));
 }
 
+static bool always(const void *self)
+{
+	(void)self;
+	return true;
+}
+
+Test(agent, naps_after_little_work_and_while_something_is_under_way, .timeout = 10)
+{
+	const struct agent_idle napping = {.busy_pause_ns = 1000,
+					   .idle_min_ns = 200000000,
+					   .idle_max_ns = 800000000,
+					   .calm_work = 10,
+					   .nap_ns = 100000,
+					   .waits = always};
+	static const int works[] = {0, 1, 10, 11};
+
+	for (int i = 0; i < 4; i++) {
+		struct agent agent;
+		struct probe probe = {.work = works[i], .stop_after = 6, .agent = &agent};
+		cr_assert_eq(agent_start(&agent, "nap", probe_step, &probe, napping), 0);
+		agent_join(&agent);
+		cr_assert_eq(agent.sleeps, works[i] == 11 ? 0 : 6, "work %d", works[i]);
+		/* Five naps of 0.1 ms, and none of the sleeps of 200 ms. */
+		cr_assert_lt(probe.last_ns - probe.first_ns, 200000000, "work %d", works[i]);
+		if (works[i] != 11)
+			cr_assert_geq(probe.last_ns - probe.first_ns, 500000);
+	}
+}
+
 Test(agent, an_error_is_no_work, .timeout = 10)
 {
 	struct agent agent;
