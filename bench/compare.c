@@ -7,6 +7,7 @@
  *        read back; a rate counts what arrived. A system that is not installed is absent.
  */
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -42,6 +43,7 @@ struct compare {
 	struct peer_task task;
 	struct figure figures[PEERS_COUNT];
 	char names[PEERS_COUNT][64], whys[PEERS_COUNT][600];
+	char directory[PATH_MAX]; /* absolute: servers have their own */
 };
 
 static const struct option_row rows[] = {
@@ -157,11 +159,15 @@ static int prepare(struct compare *compare, char *why, size_t why_bytes)
 {
 	const struct settings *options = &compare->options;
 	uint64_t free_bytes, run_ns = (uint64_t)(options->seconds * 1e9);
-	int r = disk_check(options->directory, SPARE_BYTES, &free_bytes, why, why_bytes);
+	if (!realpath(options->directory, compare->directory)) {
+		snprintf(why, why_bytes, "%s: %s", options->directory, strerror(errno));
+		return -ENOENT;
+	}
+	int r = disk_check(compare->directory, SPARE_BYTES, &free_bytes, why, why_bytes);
 	if (r < 0)
 		return r;
 	compare->task = (struct peer_task){
-		.directory = options->directory,
+		.directory = compare->directory,
 		.weird = options->weird,
 		.weirctl = options->weirctl,
 		.series = options->series,
@@ -326,7 +332,8 @@ static int run(void *self, int count, char **operands)
 }
 
 static const struct option_example examples[] = {
-	{"weir-bench compare", "Five rounds of all systems that are installed, some five minutes"},
+	{"weir-bench compare",
+	 "Five rounds of all systems that are installed, a quarter of an hour"},
 	{"weir-bench compare --svg compare.svg", "The same, and a chart of it"},
 	{"weir-bench compare --only lttng,redis_1000 --runs 3", "Two of them"},
 };

@@ -77,8 +77,10 @@ uint64_t statsd_server_read(struct statsd_server *server, const char *at, const 
 		at += 2;
 		uint64_t hash = hash_name(name, bytes);
 		struct statsd_counter *counter = find(server, hash, name, bytes);
-		if (!counter)
+		if (!counter || (!counter->hash && memchr(name, '\n', bytes))) {
+			at = name;
 			break;
+		}
 		if (!counter->hash) {
 			counter->hash = hash;
 			counter->name_bytes = (uint8_t)bytes;
@@ -87,8 +89,9 @@ uint64_t statsd_server_read(struct statsd_server *server, const char *at, const 
 		counter->count++;
 		counter->sum += value;
 		lines++;
-		if (at < end && *at++ != '\n')
+		if (at < end && *at != '\n')
 			break;
+		at += at < end;
 	}
 	server->refused += at < end;
 	return lines;

@@ -32,7 +32,9 @@ static int weir_run(const struct peer *peer, const struct peer_task *task,
 					 .series = task->series,
 					 .ring_events = RING_EVENTS,
 					 .lanes = 1,
-					 .shards = 1};
+					 .shards = 1,
+					 .recycled = true,
+					 .pinned = true};
 	(void)peer;
 	int r = ingest_place_init(&place, task->directory, task->weird, task->weirctl,
 				  ret_result->why, sizeof(ret_result->why));

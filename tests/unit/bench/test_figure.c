@@ -151,3 +151,17 @@ Test(figure, large_and_small_numbers_are_readable)
 	expect_has(&wait, false, " 1062 ms ");
 	expect_has(&rate, false, " 1.06 k events/s ");
 }
+
+Test(figure, of_what_is_beaten_the_ratio_says_how_often_it_fits_into_the_limit)
+{
+	struct figure figure = {
+		.name = "compare.peer", .unit = "events/s", .lossless = true, .beaten = true};
+
+	figure_add(&figure, 10, 50);
+	figure_add(&figure, 10, 40);
+	figure_add(&figure, 20, 60);
+	cr_assert_float_eq(figure_ratio(&figure), 4, 1e-9);
+	expect_has(&figure, true, "\"value\":10,");
+	expect_has(&figure, true, "\"limit\":50,\"ratio\":4.0000");
+	expect_has(&figure, false, "weir: 50.0, 4.00 x");
+}
