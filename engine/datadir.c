@@ -3,8 +3,10 @@
  */
 #include "datadir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -171,22 +173,81 @@ static int put_mark(struct datadir *datadir)
 	return error ? -error : fsync(datadir->fd) < 0 ? -errno : 0;
 }
 
+static bool of_a_log(const char *name)
+{
+	unsigned number;
+	int end = 0;
+
+	return strcmp(name, "control") == 0 || strcmp(name, "checkpoint") == 0 ||
+	       (sscanf(name, "lane-%2u%n", &number, &end) == 1 && !name[end]);
+}
+
+static bool of_a_store(const char *name)
+{
+	return of_a_log(name) || strcmp(name, "store.id") == 0 || strcmp(name, "weir.db") == 0 ||
+	       strcmp(name, "history.db") == 0;
+}
+
+/* What lies there of a log, or, with `whole`, of a log and its store: one name, "" if nothing does.
+ * A copy or a restore may hold any part without the others. */
+static int look_for(const struct datadir *datadir, bool whole, char name[NAME_MAX + 1])
+{
+	int fd = openat(datadir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	int error = directory ? 0 : errno;
+
+	name[0] = '\0';
+	errno = 0;
+	while (directory && !name[0] && (entry = readdir(directory)))
+		if (whole ? of_a_store(entry->d_name) : of_a_log(entry->d_name))
+			snprintf(name, NAME_MAX + 1, "%s", entry->d_name);
+	if (directory) {
+		error = name[0] ? 0 : errno;
+		closedir(directory);
+	} else if (fd >= 0) {
+		close(fd);
+	}
+	return -error;
+}
+
+/* Nothing is removed where a log lies, whatever the directory says: the mark came there with a
+ * copy, or the log did. And one that is not marked is taken only where nothing of a store lies. */
+static int check_kept(const char *path, bool keep, bool marked, const struct datadir *datadir,
+		      char *why, size_t why_bytes)
+{
+	char name[NAME_MAX + 1] = "";
+	int error = marked || !keep ? look_for(datadir, !marked, name) : 0;
+
+	if (error < 0)
+		snprintf(why, why_bytes, "cannot read the data directory %s: %s", path,
+			 strerror(-error));
+	if (!name[0])
+		return error;
+	if (marked)
+		snprintf(why, why_bytes,
+			 "the data directory %s holds a log (%s), and NOT-KEPT, which says that "
+			 "there is none: remove NOT-KEPT if the log is to be kept, the log if not",
+			 path, name);
+	else
+		snprintf(why, why_bytes,
+			 "the data directory %s holds a log (%s), and log.io is none, which keeps "
+			 "none: give this engine a data directory of its own, or set log.io to "
+			 "auto",
+			 path, name);
+	return -EEXIST;
+}
+
 /* A store without a log behind it says so in its directory, from before it is made until it is
  * gone. Nothing is ever removed from a directory that does not say so. */
 static int settle_kept(const char *path, bool keep, struct datadir *datadir, char *why,
 		       size_t why_bytes)
 {
 	bool marked = faccessat(datadir->fd, NOT_KEPT, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-	bool used = faccessat(datadir->fd, "store.id", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-	int error = 0;
+	int error = check_kept(path, keep, marked, datadir, why, why_bytes);
 
-	if (!marked && !keep && used) {
-		snprintf(why, why_bytes,
-			 "the data directory %s holds a log, and log.io is none, which keeps none: "
-			 "give this engine a data directory of its own, or set log.io to auto",
-			 path);
-		return -EEXIST;
-	}
+	if (error < 0)
+		return error;
 	if (!marked && !keep)
 		error = put_mark(datadir);
 	else if (marked)

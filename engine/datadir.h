@@ -23,8 +23,9 @@ struct datadir {
 
 /* Make (one level) and check: ours, writable, not writable by others. Take the lock, retried for
  * wait_ms. An engine that keeps no log (keep false) marks the directory, and takes none that holds
- * a log; one that is marked is emptied first. 0, or a negative errno with what to do in `why`:
- * -EBUSY another engine runs on it, -EEXIST it holds a log. */
+ * any part of a log or a store; one that is marked is emptied first, unless a log lies in it. 0, or
+ * a negative errno with what to do in `why`: -EBUSY another engine runs on it, -EEXIST it holds a
+ * log. */
 int datadir_open(const char *path, uint32_t wait_ms, bool keep, struct datadir *datadir, char *why,
 		 size_t why_bytes);
 void datadir_close(struct datadir *datadir);

@@ -164,7 +164,8 @@ static json_t *status_json(struct engine *engine)
 	json_object_set_new(status, "data_directory", json_string(config->data_directory));
 	json_object_set_new(status, "interval_ms", json_integer(config->interval_ms));
 	json_object_set_new(status, "io", json_string(engine->backend));
-	json_object_set_new(status, "durability", json_string(config->durability));
+	json_object_set_new(status, "durability",
+			    json_string(engine->unkept ? "none" : config->durability));
 	json_object_set_new(status, "recovery", json_string(engine->recovery_text));
 	json_object_set_new(status, "holding",
 			    json_boolean(weir_load_relaxed_32(&engine->hold_marks)));

@@ -40,6 +40,22 @@ is '.events_in_ring == 0 and .events_lost == 0 and .events_dropped == 0'
 is '.lanes[0].bytes == 0 and .lanes[0].blocks == 0'
 "$WEIRCTL" status --socket "$E2E/control.sock" >"$E2E/out"
 says '9 not kept (log.io is none)'
+says 'none, durability none'
+"$WEIRCTL" doctor --config "$E2E/weir.yaml" >"$E2E/out"
+says 'no event is kept: log.io is none'
+! grep -q 'never cleared' "$E2E/out" || fail "it speaks of a log: $(cat "$E2E/out")"
+# Whoever watches it sees events come.
+while emit --json >"$E2E/emitted"; do :; done &
+emitting=$!
+started "$emitting"
+flows() {
+	"$WEIRCTL" top --socket "$E2E/control.sock" --json -n 1 --interval 200ms >"$E2E/out"
+	jq -e '.events_per_second > 0' "$E2E/out" >/dev/null
+}
+wait_for 10 'events in top' flows
+"$WEIRCTL" top --socket "$E2E/control.sock" --once --interval 200ms >"$E2E/out"
+says 'events/s taken, none kept'
+stop_pid "$emitting" TERM 5
 is_there=$(ls "$E2E/data")
 expect 'what lies in the data directory' "$(grep -cE 'lane|control|checkpoint' <<<"$is_there")" 0
 weird_stop
@@ -48,7 +64,7 @@ weird_stop
 weird_start
 grep -q 'what the last one knew is gone' "$WEIRD_LOG" || fail "it says: $(cat "$WEIRD_LOG")"
 status >"$E2E/out"
-is '.events_unkept == 0 and .events_attempted == 0'
+is '.events_unkept == 0 and .events_attempted == 0 and .durability == "none"'
 fired && fail 'an anomaly has survived'
 weird_stop
 
@@ -62,4 +78,9 @@ weird_stop
 config none
 "$WEIRD" --config "$E2E/weir.yaml" >"$E2E/out" 2>&1 && fail 'an engine that keeps nothing took a directory with a log'
 says 'holds a log'
+# Not without its name either, as a copy or a restore may leave it.
+rm "$E2E/data/store.id"
+"$WEIRD" --config "$E2E/weir.yaml" >"$E2E/out" 2>&1 && fail 'an engine that keeps nothing took a log without its name'
+says 'holds a log'
+[ ! -e "$E2E/data/NOT-KEPT" ] || fail 'a directory with a log is marked'
 pass

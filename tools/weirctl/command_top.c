@@ -127,6 +127,13 @@ static double rate_of(const struct look *from, const struct look *to, const char
 	return seconds > 0 && grown > 0 ? grown / seconds : 0;
 }
 
+/* Events that came through, kept or not. */
+static double events_rate(const struct look *from, const struct look *to, const char *member)
+{
+	return rate_of(from, to, "events_persisted_total", member) +
+	       rate_of(from, to, "events_unkept_total", member);
+}
+
 /* 1234567 as "1.23 M". */
 static const char *scaled(double value, char text[24])
 {
@@ -169,8 +176,9 @@ static void draw_head(const struct screen *s)
 		scaled(value_of(s->now, "series", NULL), b),
 		100 * rate_of(s->from, s->now, "cpu_seconds_total", NULL),
 		scaled(value_of(s->now, "resident_memory_bytes", NULL), c));
-	fprintf(s->to, "%s events/s kept, %s dropped, %s rejected, %sB/s to the disk, ",
-		scaled(rate_of(s->from, s->now, "events_persisted_total", NULL), a),
+	fprintf(s->to, "%s events/s %s, %s dropped, %s rejected, %sB/s to the disk, ",
+		scaled(events_rate(s->from, s->now, NULL), a),
+		value_of(s->now, "events_unkept_total", NULL) > 0 ? "taken, none kept" : "kept",
 		scaled(value_of(s->now, "events_dropped_total", NULL), b),
 		scaled(value_of(s->now, "events_rejected_total", NULL), c),
 		scaled(rate_of(s->from, s->now, "log_bytes_total", NULL), d));
@@ -196,7 +204,7 @@ static void draw_lanes(const struct screen *s)
 		const char *m = list[i];
 		fprintf(s->to, "%-12s %8.0f %12s %12s %12s %12s %8s%s\n", m,
 			value_of(s->now, "rings", m),
-			scaled(rate_of(s->from, s->now, "events_persisted_total", m), a),
+			scaled(events_rate(s->from, s->now, m), a),
 			scaled(value_of(s->now, "events_in_ring", m), b),
 			scaled(rate_of(s->from, s->now, "log_bytes_total", m), c),
 			scaled(value_of(s->now, "log_unsynced_bytes", m), d),
@@ -319,7 +327,7 @@ static void print_json(const struct look *from, const struct look *now)
 {
 	printf("{\"seconds\":%.3f,\"events_per_second\":%.1f,\"bytes_per_second\":%.1f,"
 	       "\"cores\":%.3f,\"stats\":",
-	       now->at_s - from->at_s, rate_of(from, now, "events_persisted_total", NULL),
+	       now->at_s - from->at_s, events_rate(from, now, NULL),
 	       rate_of(from, now, "log_bytes_total", NULL),
 	       rate_of(from, now, "cpu_seconds_total", NULL));
 	json_dumpf(json_object_get(now->answer, "stats"), stdout,

@@ -173,7 +173,10 @@ static void check_room(struct doctor *doctor, const struct statvfs *disk)
 			   "log: {retain_bytes: ...} in the configuration, less than the disk has",
 			   "the log may take %" PRIu64 " MiB, the disk has %" PRIu64,
 			   config->retain_bytes >> 20, size >> 20);
-	if (!config->retain_bytes && !config->retain_s)
+	if (strcmp(config->io, "none") == 0)
+		doctor_say(doctor, DOCTOR_NOTE, "disk", "log: {io: auto} in the configuration",
+			   "no event is kept: log.io is none");
+	else if (!config->retain_bytes && !config->retain_s)
 		doctor_say(doctor, DOCTOR_NOTE, "disk",
 			   "log: {retain_bytes: 100GiB} or {retain_age: 30d} in the configuration",
 			   "the log is never cleared: it grows until the disk is full");

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "datadir.h"
@@ -44,6 +45,13 @@ static void put(const char *name)
 	close(fd);
 }
 
+static void put_directory(const char *name)
+{
+	char file[100];
+	snprintf(file, sizeof(file), "%s/%s", path, name);
+	cr_assert_eq(mkdir(file, 0700), 0);
+}
+
 static bool there(const char *name)
 {
 	char file[100];
@@ -73,6 +81,42 @@ Test(datadir, with_a_log_in_it_is_refused_to_an_engine_that_keeps_none)
 	cr_assert_eq(open_and_close(false, &datadir), -EEXIST);
 	cr_assert(strstr(why, "log.io"), "%s", why);
 	cr_assert(there("weir.db") && there("store.id") && !there("NOT-KEPT"));
+}
+
+/* A copy or a restore may lack the name, or all but one lane. */
+Test(datadir, with_any_part_of_a_store_in_it_is_refused_to_an_engine_that_keeps_none)
+{
+	static const char *const parts[] = {"control", "checkpoint", "lane-00", "lane-63",
+					    "weir.db", "history.db"};
+	struct datadir datadir;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		destroy();
+		make();
+		put_directory(parts[i]);
+		cr_assert_eq(open_and_close(false, &datadir), -EEXIST, "%s", parts[i]);
+		cr_assert(strstr(why, parts[i]), "%s", why);
+		cr_assert(!there("NOT-KEPT") && !there("store.id"));
+	}
+	destroy();
+	make();
+	put("mine");
+	put_directory("lane-of-mine");
+	cr_assert_eq(open_and_close(false, &datadir), 0, "%s", why);
+}
+
+Test(datadir, that_is_marked_and_holds_a_log_is_emptied_by_nobody)
+{
+	struct datadir datadir;
+
+	cr_assert_eq(open_and_close(false, &datadir), 0, "%s", why);
+	put("weir.db");
+	put_directory("lane-03");
+	for (int keep = 0; keep < 2; keep++) {
+		cr_assert_eq(open_and_close(keep, &datadir), -EEXIST);
+		cr_assert(strstr(why, "NOT-KEPT") && strstr(why, "lane-03"), "%s", why);
+		cr_assert(there("weir.db") && there("store.id") && there("NOT-KEPT"));
+	}
 }
 
 Test(datadir, of_an_engine_that_kept_none_is_emptied_by_the_next_one)
