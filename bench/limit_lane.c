@@ -303,7 +303,10 @@ static int work(struct bare_lane *lane, pid_t producer)
 			break;
 		} else if (moved_ns == 0) {
 			moved_ns = monotonic_ns();
-		} else if (monotonic_ns() - moved_ns > HANGS_NS || kill(producer, 0) < 0) {
+		} else if (monotonic_ns() - moved_ns > HANGS_NS ||
+			   /* Orders: as above; it may have been done just before its end. */
+			   (process_has_ended(producer) &&
+			    !weir_load_acquire_32(&lane->shared->done))) {
 			return -ESRCH;
 		}
 		if (lane->io)

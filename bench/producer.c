@@ -39,6 +39,12 @@ bool producers_interrupted(void)
 	return interrupted != 0;
 }
 
+bool process_has_ended(pid_t child)
+{
+	siginfo_t info = {0};
+	return waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid;
+}
+
 uint64_t monotonic_ns(void)
 {
 	struct timespec now;

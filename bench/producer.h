@@ -64,6 +64,8 @@ int producers_run(struct producers *producers, const struct producer_options *op
 /* A signal handler: what waits for producers comes back with an error, soon. */
 void producers_interrupt(int signal);
 bool producers_interrupted(void);
+/* A child that nobody has waited for yet, and that stays to be waited for. */
+bool process_has_ended(pid_t child);
 /* End what still runs, free. NULL is fine. */
 void producers_stop(struct producers *producers);
 

@@ -127,7 +127,8 @@ static int run(void *self, int count, char **operands)
 	for (size_t i = 0; i < OPTIONS_COUNT(questions); i++) {
 		int r = answer(&settings, &questions[i], &figure, why, sizeof(why));
 		if (r < 0 || producers_interrupted()) {
-			fprintf(stderr, "weir-bench: %s\n", r < 0 ? why : "interrupted");
+			fprintf(stderr, "weir-bench: %s\n",
+				producers_interrupted() ? "interrupted" : why);
 			return STATUS_UNABLE;
 		}
 		report_figure(&report, &figure);

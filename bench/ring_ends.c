@@ -18,8 +18,21 @@
 #define LOOK_EVENTS 16384u
 /* Drained at once, as the lane does: 16 KiB, which stay in the first-level cache. */
 #define PIECE_EVENTS 1024u
+/* Looks at a full ring between two at the clock. */
+#define FULL_LOOKS 65536u
 
 CK_RING_PROTOTYPE(event, weir_event)
+
+static bool is_over(uint64_t end_ns)
+{
+	return monotonic_ns() >= end_ns || producers_interrupted();
+}
+
+/* The ring is full. Is there no point in looking again? A consumer that has died leaves it so. */
+static inline bool give_up(uint32_t *looks, uint64_t end_ns)
+{
+	return __builtin_expect(++*looks % FULL_LOOKS == 0, 0) && is_over(end_ns);
+}
 
 static void lag(const struct ring_ends *ends)
 {
@@ -51,11 +64,15 @@ static uint64_t ideal_produce(const struct ring_ends *ends)
 	struct ring_shared *shared = ends->shared;
 	uint64_t mask = ends->capacity - 1, head = 0, tail = 0;
 	const uint64_t end_ns = monotonic_ns() + ends->run_ns;
+	uint32_t looks = 0;
 
-	while (head % LOOK_EVENTS || monotonic_ns() < end_ns) {
-		/* Orders: the consumer's reads before the stores into the same slots. */
-		while (head + CHUNK - tail > ends->capacity)
+	while (head % LOOK_EVENTS || !is_over(end_ns)) {
+		while (head + CHUNK - tail > ends->capacity) {
+			/* Orders: the consumer's reads before the stores into the same slots. */
 			tail = weir_load_acquire_64(&shared->tail);
+			if (head + CHUNK - tail > ends->capacity && give_up(&looks, end_ns))
+				return head;
+		}
 		struct weir_event *slot = &ends->slots[head & mask];
 		for (uint32_t i = 0; i < CHUNK; i += WEIR_RING_LINE)
 			weir_prefetch_write(
@@ -107,15 +124,18 @@ static inline uint64_t weir_produce(const struct ring_ends *ends, uint32_t chunk
 	};
 	const uint64_t end_ns = monotonic_ns() + ends->run_ns;
 	uint64_t look = 0;
+	uint32_t looks = 0;
 
 	for (;;) {
 		if (ring.tail >= look) {
-			if (monotonic_ns() >= end_ns)
+			if (is_over(end_ns))
 				return ring.tail;
 			look = ring.tail + LOOK_EVENTS;
 		}
 		uint64_t room = weir_ring_room(&ring);
 		uint32_t count = room < PIECE_EVENTS ? (uint32_t)room : PIECE_EVENTS;
+		if (count == 0 && give_up(&looks, end_ns))
+			return ring.tail;
 		for (uint32_t done = 0; done < count;) {
 			uint32_t part = count - done < chunk ? count - done : chunk;
 			/* As weir_emit and weir_emit_many. */
@@ -195,11 +215,15 @@ static uint64_t ck_produce(const struct ring_ends *ends)
 {
 	const uint64_t end_ns = monotonic_ns() + ends->run_ns;
 	uint64_t count = 0;
+	uint32_t looks = 0;
 
-	while (count % LOOK_EVENTS || monotonic_ns() < end_ns) {
+	while (count % LOOK_EVENTS || !is_over(end_ns)) {
 		struct weir_event event = ring_event(count);
-		while (!CK_RING_ENQUEUE_SPSC(event, &ends->shared->ck, ends->slots, &event))
+		while (!CK_RING_ENQUEUE_SPSC(event, &ends->shared->ck, ends->slots, &event)) {
+			if (give_up(&looks, end_ns))
+				return count;
 			ck_pr_stall();
+		}
 		count++;
 	}
 	return count;

@@ -101,8 +101,9 @@ static _Noreturn void consumer(const struct ring_run *run, const struct ring_end
 {
 	struct ring_shared *shared = ends->shared;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
+	/* A terminal interrupts both; the producer ends this process when it has ended its work. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
 	pin(cpu);
 	/* Its own page tables, before the first event. */
 	volatile const char *byte = (const char *)ends->slots;
@@ -116,13 +117,16 @@ static _Noreturn void consumer(const struct ring_run *run, const struct ring_end
 	_exit(0);
 }
 
-/* Wait until the consumer is as far; false: it has died or hangs. */
+/* Wait until the consumer is as far; false: it has died or hangs, or we are interrupted. */
 static bool await(const struct ring_shared *shared, uint32_t ready, pid_t child)
 {
 	uint64_t end_ns = monotonic_ns() + END_S * UINT64_C(1000000000);
 	/* Orders: what the consumer did before it said so; partner: consumer(). */
 	while (weir_load_acquire_32(&shared->ready) < ready) {
-		if (monotonic_ns() > end_ns || kill(child, 0) < 0)
+		if (monotonic_ns() > end_ns || producers_interrupted())
+			return false;
+		/* Orders: as above; its last word may have come just before its end. */
+		if (process_has_ended(child) && weir_load_acquire_32(&shared->ready) < ready)
 			return false;
 	}
 	return true;
