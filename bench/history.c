@@ -340,6 +340,11 @@ static int run(void *self, int count, char **operands)
 
 	(void)count;
 	(void)operands;
+	if (access(settings->directory, W_OK | X_OK) < 0) {
+		fprintf(stderr, "weir-bench: %s: %s; name a directory on a disk with --dir\n",
+			settings->directory, strerror(errno));
+		return STATUS_UNABLE;
+	}
 	snprintf(path, sizeof(path), "%s/history-bench-%d.db", settings->directory, (int)getpid());
 	if (settings->quick) {
 		settings->days = 2;

@@ -205,9 +205,14 @@ static int choose(struct ingest_suite *suite, const struct settings *settings)
 		suite->asked[INGEST_OWN] = true;
 		set_case(settings, &suite->cases[INGEST_OWN]);
 	}
-	if (!settings->only || ingest_suite_ask(suite, settings->only, wrong) == 0)
+	if (!settings->only)
 		return 0;
 	ingest_suite_names(names, sizeof(names));
+	if (!settings->only[0])
+		return options_wrong(&bench_ingest.options,
+				     "--only: no case is named; there are %s", names);
+	if (ingest_suite_ask(suite, settings->only, wrong) == 0)
+		return 0;
 	return options_wrong(&bench_ingest.options, "--only: no case \"%s\"; there are %s", wrong,
 			     names);
 }

@@ -50,6 +50,29 @@ PYTHON
 	expect "$question: directories left behind" "$(find "$E2E" -mindepth 1 -type d | wc -l)" 0
 done
 
+# What was the matter with the directory.
+ask history --dir "$E2E/nowhere"
+expect 'exit status of a directory that is not there' $? 3
+grep -q -- 'nowhere: No such file.*--dir' "$E2E/said" || fail "it says: $(cat "$E2E/said")"
+
+# A terminal interrupts all processes of the group: it ends soon, and none of them stays.
+if [ "$(nproc)" -ge 2 ]; then
+	setsid "$bench" ring --runs 21 --ms 300 >"$E2E/out" 2>"$E2E/said" &
+	ring=$!
+	started "$ring"
+	# Its processes: state and group are the third and fifth word.
+	alive() { cat /proc/[0-9]*/stat 2>/dev/null |
+		awk -v group="$ring" '/\(weir-bench\)/ && $3 != "Z" && $5 == group' | wc -l; }
+	two() { [ "$(alive)" -eq 2 ]; }
+	gone() { [ "$(alive)" -eq 0 ]; }
+	wait_for 10 'producer and consumer' two
+	kill -INT -- "-$ring"
+	wait_for 10 'an interrupted ring to end' gone
+	wait "$ring"
+	expect 'exit status of an interrupted ring' $? 3
+	grep -q interrupted "$E2E/said" || fail "it says: $(cat "$E2E/said")"
+fi
+
 # The table has the same figures, below the machine.
 ask detect --json || fail "detect --quick: $(cat "$E2E/said")"
 jq -r 'select(has("value")) | .name' "$E2E/out" >"$E2E/names"
