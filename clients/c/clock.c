@@ -5,7 +5,10 @@
  *        a jump into it with a check in front and one behind. Every emit that takes the time calls
  *        it; called directly it costs a fifth less. Where there is none, or none that we know
  *        (other processors, valgrind), libc's is as good. Where somebody stands in for libc's
- *        clock_gettime (a test with a time of its own, a sanitizer), his word counts.
+ *        clock_gettime (a test with a time of its own, a sanitizer), his word counts; but not
+ *        where an executable that is not position-independent has this library linked in: there
+ *        the addresses of all of libc's functions are entries of the executable's own table, which
+ *        look alike whoever stands behind them.
  *
  * Runs on:  whoever opens the first handle.
  */
