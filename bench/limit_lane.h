@@ -4,9 +4,10 @@
  *
  * Idea:  a producer fills a ring with 16-byte events, each stamped by the coarse clock and
  *        published by itself. The lane copies each slot once into a block, checks the copy (series,
- *        value, time), maps its series, adds it to the series' cell, and extends the block's CRC32C. Full
- *        blocks go to the disk past the page cache, eight in flight, over a file that is written
- *        already; a slot is free again once its block is in the file; at the end all is synced.
+ *        value, time), maps its series, adds it to the series' cell, and extends the block's
+ *        CRC32C. Full blocks go to the disk past the page cache, eight in flight, over a file that
+ *        is written already; a slot is free again once its block is in the file; at the end all is
+ *        synced.
  *        Without a directory there is no log: no CRC, no disk, a slot is free once it is copied.
  *
  * What it leaves out is what makes an engine of it: more than one ring, intervals that close,
