@@ -34,22 +34,25 @@ assert 0 < figures["ingest.p50"]["value"] <= figures["ingest.p99"]["value"]
 PYTHON
 expect 'directories left behind' "$(find "$E2E" -name 'weir-bench-*' | wc -l)" 0
 
-# At a rate, each block synced: no more than the rate, however slow the disk, and nothing is lost.
+# At a rate, each block synced: that rate, or no figures where the disk is too slow, and nothing is lost.
 # `none` claims nothing.
 ask --paced 200000 --durability block
 expect 'exit status of --paced' $? 0
 python3 - "$E2E/figures" <<'PYTHON' || fail "figures: $(cat "$E2E/figures")"
 import json, sys
 figures = {f["name"]: f for f in map(json.loads, open(sys.argv[1])) if "value" in f}
-assert 0 < figures["ingest.events"]["value"] < 220e3, "the rate"
-assert figures["ingest.events"]["lossless"] is True and figures["ingest.p50"]["value"] > 0
+events, delay = figures["ingest.events"], figures["ingest.p50"]
+if "absent" not in events:
+	assert 0 < events["value"] < 220e3, "the rate"
+	assert events["lossless"] is True and delay["value"] > 0
 PYTHON
 ask --no-log --producers 3
 expect 'exit status of --no-log' $? 0
 python3 - "$E2E/figures" <<'PYTHON' || fail "figures: $(cat "$E2E/figures")"
 import json, sys
 figures = {f["name"]: f for f in map(json.loads, open(sys.argv[1])) if "value" in f}
-assert figures["ingest.events"]["value"] > 0 and figures["ingest.events"]["lossless"] is True
+assert figures["ingest.events"]["value"] > 0
+assert figures["ingest.events"]["lossless"] is None, "nothing is kept, nothing is claimed"
 assert "ingest.p50" not in figures, "nothing becomes durable"
 PYTHON
 ask --only durable
