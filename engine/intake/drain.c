@@ -225,9 +225,10 @@ static bool outrun(struct drain_ring *ring)
 
 /*
  * Put lines that have been read to the end out of this core's caches. The producer's next store
- * into one then misses to memory, which its core foresees and does many at a time, instead of taking it
- * from another core's cache, one after the other, which is three times as slow where the cores lie
- * far apart and as fast where they are neighbours. Only where that has been measured: on AMD.
+ * into one then misses to memory, which its core foresees and does many at a time, instead of
+ * taking it from another core's cache, one after the other, which is three times as slow where the
+ * cores lie far apart and as fast where they are neighbours. Only where that has been measured: on
+ * AMD.
  */
 static void let_go(const struct drain_ring *ring, uint64_t first, uint32_t slots)
 {
