@@ -5,7 +5,7 @@
 #
 # Each tests/crash/seeded/*.patch breaks one promise in a few lines. Its header says which, why a
 # check sees it, which check (sim: tests/sim/crash.c; kill: tests/crash/kill.c) and what that must
-# say. The tree is copied and built once; with no patch the checks must be green, with each patch
+# say (one `Red:` for each way in which it may show first). The tree is copied and built once; with no patch the checks must be green, with each patch
 # its check must be red, and for that reason. Nothing in the source tree is touched.
 set -uo pipefail
 
@@ -62,7 +62,7 @@ check() {
 field() { sed -n "s/^$1: *//p" "$2"; }
 
 seed() {
-	local patch=$1 name log=$work/check.log how red code
+	local patch=$1 name log=$work/check.log how red seen code
 	name=$(basename "$patch" .patch)
 	how=$(field Check "$patch")
 	red=$(field Red "$patch")
@@ -83,10 +83,10 @@ seed() {
 			fail "$name: the $how check stays green" "$log"
 		elif [ "$code" != 1 ]; then
 			fail "$name: the $how check ends with $code, not with an answer" "$log"
-		elif ! grep -qF "FAILED: $red" "$log"; then
+		elif ! seen=$(grep -F "FAILED: " "$log" | grep -oFm 1 "$red"); then
 			fail "$name: the $how check is red for another reason than \"$red\"" "$log"
 		else
-			pass "$name is red: $red"
+			pass "$name is red: $seen"
 		fi
 	fi
 	patch -d "$tree" -p1 -R --fuzz=0 --no-backup-if-mismatch <"$patch" >"$log" 2>&1 ||
