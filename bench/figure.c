@@ -140,7 +140,7 @@ void figure_print_json(const struct figure *figure, FILE *out)
 	else if (voided)
 		fprintf(out, ",\"limit\":%.6g,\"ratio\":null", figure_limit(figure));
 	else
-		fprintf(out, ",\"limit\":%.6g,\"ratio\":%.4f", figure_limit(figure),
+		fprintf(out, ",\"limit\":%.6g,\"ratio\":%.6g", figure_limit(figure),
 			figure_ratio(figure));
 	fprintf(out, ",\"min\":%.6g,\"max\":%.6g,\"runs\":%u,\"lossless\":%s", figure_min(figure),
 		figure_max(figure), figure->runs, json_lossless(figure));
