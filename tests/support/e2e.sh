@@ -61,6 +61,12 @@ fail() {
 	exit 1
 }
 
+# proof NAME COUNT VIOLATIONS: how often a promise was tried, and broken; tests/README.md names it.
+proof() {
+	printf 'PROOF %s %d %d\n' "$1" "$2" "$3"
+	[ "$3" -eq 0 ] || fail "$3 of $2 broke the promise of $1"
+}
+
 # A test that cannot run here says why; tools/check reads it out.
 skip() {
 	echo "skipped: $*"
