@@ -44,7 +44,7 @@ check() {
 	case "$1" in
 	sim)
 		(cd "$work" && timeout "$check_seconds" "$build/tests/sim/sim_crash" \
-			"$sim_seed" "$sim_crashes") >"$2" 2>&1
+			"$sim_crashes" "$sim_seed") >"$2" 2>&1
 		code=$?
 		;;
 	kill)

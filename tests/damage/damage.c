@@ -17,6 +17,7 @@
 #include "log/reader.h"
 #include "replay.h"
 #include "shelf.h"
+#include "support/proof.h"
 #include "support/simdisk.h"
 #include "support/story.h"
 #include "verify.h"
@@ -486,8 +487,7 @@ static void make_world(struct world *world)
 
 static void prove(struct world *world, const char *name, uint64_t count)
 {
-	printf("PROOF %s %llu %llu\n", name, (unsigned long long)count,
-	       (unsigned long long)(world->wrong + world->beyond + world->violations));
+	proof_say(name, count, world->wrong + world->beyond + world->violations);
 }
 
 int main(int argc, char **argv)

@@ -93,4 +93,5 @@ expect "time per page without an engine" \
 	"$("$WEIRCTL" history time-per-page --directory "$E2E/data" --since "${HOURS}h" --step 1h --csv)" \
 	"$(cat "$E2E/csv")"
 "$WEIRCTL" verify "$E2E/data" --json >"$E2E/verify" || fail "verify: $(cat "$E2E/verify")"
+proof history-values $((10 * HOURS)) 0
 pass

@@ -111,4 +111,5 @@ mount -o remount,ro "$E2E/data" || fail "no remount"
 refused "read-only disk" "Read-only file system; make it writable"
 "$WEIRCTL" verify "$E2E/data" >"$E2E/out" || fail "verify of a read-only directory: $(cat "$E2E/out")"
 "$WEIRCTL" dump "$E2E/data" --sum process --json >"$E2E/out" || fail "dump: $(cat "$E2E/out")"
+proof disk-full 2 0
 pass

@@ -59,4 +59,5 @@ for bad in $'country=\xc3\x28' "country=$large" "country=${large:0:300}" value=n
 		fail "${bad:0:20}: weirctl said: ${said:0:200}"
 	[ ${#said} -lt 500 ] || fail "${bad:0:20}: weirctl repeats all of it"
 done
+proof hostile-producers 7 0
 pass

@@ -9,7 +9,9 @@
 need jq
 
 # story TEXT: a new data directory, nobody there.
+stories=0
 story() {
+	stories=$((stories + 1))
 	echo "$1"
 	rm -rf "$E2E/data" "$E2E"/*.in "$E2E"/*.out
 	: >"$E2E/ledgers"
@@ -100,4 +102,5 @@ for fate in sleeps dies; do
 	fi
 	ledger_exact
 done
+proof ledger-stories "$stories" 0
 pass

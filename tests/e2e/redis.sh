@@ -67,4 +67,5 @@ expect "revisions with two contents" "$(jq -r .id "$E2E/delivered" | sort | uniq
 open=$(jq -rs 'group_by(.data.id) | map(max_by(.data.revision)) | map(select(.data.state != "resolved")
 	| .data.id) | sort | .[]' "$E2E/stored")
 expect "open anomalies" "$(redis zrange weir:test:open 0 -1 | sort)" "$open"
+proof redis-revisions "$(wc -l <"$E2E/stored")" 0
 pass

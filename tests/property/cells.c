@@ -444,5 +444,5 @@ static void round_of_cells(void)
 
 int main(int argc, char **argv)
 {
-	return random_main(argc, argv, 300, round_of_cells);
+	return random_main(argc, argv, "property-cells", 300, round_of_cells);
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "interval/history.h"
+#include "support/proof.h"
 #include "support/random.h"
 
 #define INTERVALS 400
@@ -410,6 +411,6 @@ int main(int argc, char **argv)
 	for (uint64_t i = 0; i < rounds; i++)
 		failed += !play(seed + i, directory);
 	rmdir(directory);
-	printf("%" PRIu64 " rounds, %" PRIu64 " failed\n", rounds, failed);
+	proof_say("property-history", rounds, failed);
 	return failed > 0;
 }

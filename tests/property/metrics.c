@@ -485,7 +485,7 @@ static void round_of_metrics(void)
 
 int main(int argc, char **argv)
 {
-	int r = random_main(argc, argv, 200, round_of_metrics);
+	int r = random_main(argc, argv, "property-metrics", 200, round_of_metrics);
 	printf("of the errors stated: sums %.3f, percentiles %.3f at most (%llu), distinct %.3f in "
 	       "the mean square (%llu)\n",
 	       worst_sum, worst_quantile, (unsigned long long)quantiles_measured,

@@ -58,5 +58,5 @@ static void round_of_plans(void)
 
 int main(int argc, char **argv)
 {
-	return random_main(argc, argv, 500, round_of_plans);
+	return random_main(argc, argv, "property-plan", 500, round_of_plans);
 }

@@ -305,5 +305,5 @@ static void round_of_rollups(void)
 
 int main(int argc, char **argv)
 {
-	return random_main(argc, argv, 600, round_of_rollups);
+	return random_main(argc, argv, "property-rollup", 600, round_of_rollups);
 }

@@ -430,5 +430,5 @@ static void round_of_rules(void)
 
 int main(int argc, char **argv)
 {
-	return random_main(argc, argv, 40, round_of_rules);
+	return random_main(argc, argv, "property-rule", 40, round_of_rules);
 }

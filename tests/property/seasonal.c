@@ -277,5 +277,5 @@ static void round_of_traffic(void)
 
 int main(int argc, char **argv)
 {
-	return random_main(argc, argv, 24, round_of_traffic);
+	return random_main(argc, argv, "property-seasonal", 24, round_of_traffic);
 }

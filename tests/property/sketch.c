@@ -197,7 +197,7 @@ static void round_(void)
 
 int main(int argc, char **argv)
 {
-	int r = random_main(argc, argv, 300, round_);
+	int r = random_main(argc, argv, "property-sketch", 300, round_);
 	printf("distinct: %.2f of the standard error stated\n",
 	       sqrt(squared_errors / (double)measured));
 	if (measured > 200)

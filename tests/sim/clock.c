@@ -13,6 +13,7 @@
 #include "engine_private.h"
 #include "lane.h"
 #include "log/reader.h"
+#include "support/proof.h"
 #include "support/simdisk.h"
 #include "support/story.h"
 
@@ -165,5 +166,6 @@ int main(void)
 	story_free_lines(lines, count);
 	story_end(story);
 	printf("%d passed, %d failed\n", passed, failed);
+	proof_say("clock-set-events", counts.events, (uint64_t)failed);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

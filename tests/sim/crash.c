@@ -1,7 +1,7 @@
 /*
  * crash: kill -9 and power cuts at random moments, on a disk that forgets what was not synced.
  *
- *   crash [SEED [CRASHES]]
+ *   crash [CRASHES [SEED]]
  *
  * A whole engine is turned by hand while producers with small rings write; every so often it is
  * killed (what was in flight lands page by page, or does not) or the machine loses power (unsynced
@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "log/reader.h"
+#include "support/proof.h"
 #include "support/simdisk.h"
 #include "support/story.h"
 
@@ -358,9 +359,9 @@ static void check_alerts(struct world *world)
 int main(int argc, char **argv)
 {
 	static struct world world;
-	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
-	uint32_t crashes = argc > 2 ? (uint32_t)atoi(argv[2])
+	uint32_t crashes = argc > 1 ? (uint32_t)atoi(argv[1])
 				    : getenv("WEIR_TEST_QUICK") ? 12 : 60;
+	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
 
 	printf("seed %llu, %u crashes\n", (unsigned long long)seed, crashes);
 	world.random = seed;
@@ -392,6 +393,7 @@ int main(int argc, char **argv)
 	story_end(&world.story);
 	free(world.life_of);
 	free(world.seen);
-	printf("%d passed, %d failed\n", failed == 0, failed);
+	proof_say("simulated-kills", world.kills, (uint64_t)failed);
+	proof_say("simulated-power-cuts", world.cuts, (uint64_t)failed);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

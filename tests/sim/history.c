@@ -14,9 +14,11 @@
 #include <unistd.h>
 
 #include "interval/history.h"
+#include "support/proof.h"
 #include "support/story.h"
 
 static int failed, passed;
+static uint64_t rebuilds;
 
 static const char metrics[] =
 	"  - {name: page_views, event: page_view, by: [country]}\n"
@@ -164,6 +166,7 @@ static void rebuilt_is_same(struct story *story, const char *name)
 	story_start(story);
 	story_stop(story);
 	char *rebuilt = dump(story);
+	rebuilds++;
 	bool same = strcmp(live, rebuilt) == 0;
 	expect(same, "what is rebuilt is what was kept", name);
 	if (!same)
@@ -311,5 +314,6 @@ int main(void)
 	for (uint64_t seed = 1; seed <= 3; seed++)
 		power_cut(seed);
 	printf("%d passed, %d failed\n", passed, failed);
+	proof_say("history-rebuilt", rebuilds, (uint64_t)failed);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -12,9 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "support/proof.h"
 #include "support/story.h"
 
 static int failed, passed;
+static uint64_t compared;
 
 static void expect(bool condition, const char *what, const char *scenario)
 {
@@ -54,6 +56,7 @@ static void compare(struct story *story, const char *scenario, bool suffix)
 			printf("%s: %u live revisions, %u replayed with %u shards\n", scenario,
 			       stored_count, count, shards[i]);
 		expect(same, "a replay gives the live run's revisions", scenario);
+		compared += stored_count - skip;
 		story_free_lines(replayed, count);
 	}
 	printf("%-40s %u revisions\n", scenario, stored_count);
@@ -534,5 +537,6 @@ int main(int argc, char **argv)
 	small_blocks();
 	lost_store();
 	printf("%d passed, %d failed\n", passed, failed);
+	proof_say("revisions-replayed", compared, (uint64_t)failed);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -12,6 +12,7 @@
 #include "engine_private.h"
 #include "intake/series.h"
 #include "log/io.h"
+#include "support/proof.h"
 #include "support/simdisk.h"
 #include "support/story.h"
 
@@ -182,5 +183,6 @@ int main(void)
 	ids_are_given_again(1);
 	ids_are_given_again(2);
 	printf("%d passed, %d failed\n", passed, failed);
+	proof_say("series-reused", 2 * ROUNDS * SERIES, (uint64_t)failed);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -16,6 +16,7 @@
 
 #include "../unit/clients/fake.h"
 #include "../unit/clients/skip.h"
+#include "support/proof.h"
 #include "weir/weir.h"
 
 enum { EMITTERS = 3, LIVES = 3, SERIES = 200 };
@@ -132,7 +133,7 @@ static int judge(struct stress *stress, const struct fake_log *log, const char *
 			  l.attempted == l.published + l.dropped &&
 			  fake_log_events(log) == stress->taken &&
 			  fake_log_sum(log) == (double)stress->taken;
-	printf("%s\n", good ? "ok" : "FAILED");
+	proof_say("client-events", l.attempted, !good);
 	return good ? 0 : 1;
 }
 

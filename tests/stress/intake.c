@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/queue.h"
 #include "intake/attach.h"
+#include "support/proof.h"
 #include "weir/weir.h"
 
 #define APPLICATIONS 3
@@ -246,6 +247,7 @@ int main(void)
 	bool ok = stage->drained == wanted && !stage->wrong && !stage->failed &&
 		  counters.attached >= APPLICATIONS * ROUNDS && !counters.producers &&
 		  !counters.rings && !counters.refused;
+	proof_say("intake-events", stage->drained, !ok);
 	intake_close(stage->intake);
 	queue_destroy(stage->offered);
 	series_destroy(stage->registry);

@@ -11,6 +11,7 @@
 
 #include "base/agent.h"
 #include "base/queue.h"
+#include "support/proof.h"
 #include "weir/order.h"
 
 #define MESSAGES 8
@@ -84,7 +85,8 @@ static int consume(void *self, uint64_t now_ns)
 	return work;
 }
 
-static int run(uint32_t capacity, uint64_t rounds)
+/* How many came back wrong, or did not. */
+static uint64_t run(uint32_t capacity, uint64_t rounds)
 {
 	static const struct agent_idle idle = {.idle_min_ns = 1000, .idle_max_ns = 20000};
 	static const struct timespec tick = {.tv_nsec = 1000000};
@@ -110,15 +112,16 @@ static int run(uint32_t capacity, uint64_t rounds)
 	printf("capacity %u: %llu of %llu came back, %llu wrong\n", capacity,
 	       (unsigned long long)pair.returned, (unsigned long long)rounds,
 	       (unsigned long long)pair.wrong);
-	return pair.returned != rounds || pair.wrong;
+	return (pair.returned != rounds) + pair.wrong;
 }
 
 int main(void)
 {
 	uint64_t rounds = getenv("WEIR_TEST_QUICK") ? 20000 : 300000;
-	int bad = 0;
+	uint64_t sent = 0, bad = 0;
 
-	for (uint32_t capacity = 4; capacity <= 64; capacity *= 2)
-		bad |= run(capacity, rounds);
-	return bad;
+	for (uint32_t capacity = 4; capacity <= 64; capacity *= 2, sent += rounds)
+		bad += run(capacity, rounds);
+	proof_say("queue-messages", sent, bad);
+	return bad ? 1 : 0;
 }

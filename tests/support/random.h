@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "proof.h"
+
 static uint64_t random_state, random_seed;
 
 static inline void random_start(uint64_t seed)
@@ -50,8 +52,10 @@ static inline int random_one_in(uint64_t n)
 		}                                                                                  \
 	} while (0)
 
-/* program [rounds [seed]]: run them all; a quarter where WEIR_TEST_QUICK asks for a short run. */
-static inline int random_main(int argc, char **argv, uint64_t rounds, void (*round)(void))
+/* program [rounds [seed]]: run them all; a quarter where WEIR_TEST_QUICK asks for a short run. A round
+ * in which something does not hold ends the program: there is no proof then. */
+static inline int random_main(int argc, char **argv, const char *proof, uint64_t rounds,
+			      void (*round)(void))
 {
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
 	const char *quick = getenv("WEIR_TEST_QUICK");
@@ -64,6 +68,7 @@ static inline int random_main(int argc, char **argv, uint64_t rounds, void (*rou
 		round();
 	}
 	printf("%" PRIu64 " rounds from seed %" PRIu64 "\n", rounds, seed);
+	proof_say(proof, rounds, 0);
 	return 0;
 }
 
