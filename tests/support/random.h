@@ -52,8 +52,8 @@ static inline int random_one_in(uint64_t n)
 		}                                                                                  \
 	} while (0)
 
-/* program [rounds [seed]]: run them all; a quarter where WEIR_TEST_QUICK asks for a short run. A round
- * in which something does not hold ends the program: there is no proof then. */
+/* program [rounds [seed]]: run them all; a quarter where WEIR_TEST_QUICK asks for a short run. A
+ * round in which something does not hold ends the program: there is no proof then. */
 static inline int random_main(int argc, char **argv, const char *proof, uint64_t rounds,
 			      void (*round)(void))
 {
