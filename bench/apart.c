@@ -4,10 +4,10 @@
 #include "apart.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "processor.h"
 #include "producer.h"
 #include "weir/order.h"
 
@@ -19,17 +19,8 @@
 struct pair {
 	_Alignas(128) uint64_t call;
 	_Alignas(128) uint64_t answer;
-	int cpus[2];
 	double best_ns; /* 0: no look came to its end */
 };
-
-static void pin(int cpu)
-{
-	cpu_set_t set;
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
 
 static bool await(const uint64_t *word, uint64_t value, uint64_t end_ns)
 {
@@ -46,7 +37,7 @@ static void *answer(void *self)
 {
 	struct pair *pair = self;
 	uint64_t end_ns = monotonic_ns() + PATIENCE_NS;
-	pin(pair->cpus[1]);
+	processor_pin(0, 1);
 	for (uint64_t trip = 1; trip <= LOOKS * TRIPS; trip++) {
 		if (!await(&pair->call, trip, end_ns))
 			break;
@@ -60,7 +51,7 @@ static void *call(void *self)
 {
 	struct pair *pair = self;
 	uint64_t end_ns = monotonic_ns() + PATIENCE_NS;
-	pin(pair->cpus[0]);
+	processor_pin(0, 0);
 	for (uint64_t trip = 1; trip <= LOOKS * TRIPS;) {
 		uint64_t start_ns = monotonic_ns();
 		for (uint32_t i = 0; i < TRIPS; i++, trip++) {
@@ -78,17 +69,10 @@ static void *call(void *self)
 
 double apart_ns(void)
 {
-	struct pair pair = {.cpus = {-1, -1}};
+	struct pair pair = {0};
 	pthread_t threads[2];
-	cpu_set_t allowed;
-	int found = 0;
 
-	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
-		return 0;
-	for (int cpu = 0; cpu < CPU_SETSIZE && found < 2; cpu++)
-		if (CPU_ISSET(cpu, &allowed))
-			pair.cpus[found++] = cpu;
-	if (found < 2 || pthread_create(&threads[0], NULL, answer, &pair))
+	if (processor_count() < 2 || pthread_create(&threads[0], NULL, answer, &pair))
 		return 0;
 	bool both = pthread_create(&threads[1], NULL, call, &pair) == 0;
 	pthread_join(threads[0], NULL);

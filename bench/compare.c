@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <limits.h>
-#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -138,23 +137,6 @@ static const char *stranger(const char *list)
 	return NULL;
 }
 
-/* Sender and receiver have a processor each, where there are two. */
-static void choose_processors(struct peer_task *task)
-{
-	cpu_set_t set;
-	task->sender = task->receiver = -1;
-	if (sched_getaffinity(0, sizeof(set), &set) < 0 || CPU_COUNT(&set) < 2)
-		return;
-	for (int i = 0; i < CPU_SETSIZE && task->receiver < 0; i++) {
-		if (!CPU_ISSET(i, &set))
-			continue;
-		if (task->sender < 0)
-			task->sender = i;
-		else
-			task->receiver = i;
-	}
-}
-
 static int prepare(struct compare *compare, char *why, size_t why_bytes)
 {
 	const struct settings *options = &compare->options;
@@ -174,8 +156,9 @@ static int prepare(struct compare *compare, char *why, size_t why_bytes)
 		.run_ns = run_ns,
 		.keep = options->keep,
 		.events_max = (free_bytes - SPARE_BYTES) / EVENT_BYTES,
+		.sender = processor_of_two(0),
+		.receiver = processor_of_two(1),
 	};
-	choose_processors(&compare->task);
 	for (size_t i = 0; i < PEERS_COUNT; i++) {
 		struct figure *figure = &compare->figures[i];
 		snprintf(compare->names[i], sizeof(compare->names[i]), "compare.%s",

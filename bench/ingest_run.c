@@ -7,17 +7,16 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "plan.h"
 #include "processor.h"
 #include "producer.h"
+#include "scratch.h"
 #include "server.h"
 #include "tally.h"
 #include "weir/limits.h"
@@ -354,22 +353,6 @@ static int measure(struct run *run)
 	return -EINTR;
 }
 
-/* Remove what the run wrote: our own directory, made by mkdtemp. */
-static void remove_run(const char *directory)
-{
-	pid_t pid = fork();
-	if (pid == 0) {
-		/* Interrupted is when it matters most. */
-		signal(SIGINT, SIG_IGN);
-		signal(SIGTERM, SIG_IGN);
-		execlp("rm", "rm", "-rf", "--", directory, (char *)NULL);
-		_exit(127);
-	}
-	int status;
-	if (pid > 0)
-		waitpid(pid, &status, 0);
-}
-
 int ingest_measure(const struct ingest_place *place, const struct ingest_case *with,
 		   struct ingest_outcome *ret_outcome, char *why, size_t why_bytes)
 {
@@ -384,11 +367,9 @@ int ingest_measure(const struct ingest_place *place, const struct ingest_case *w
 	int r = ingest_disk_check(place, with->run_ms, why, why_bytes);
 	if (r < 0)
 		return r;
-	snprintf(run.directory, sizeof(run.directory), "%s/weir-bench-XXXXXX", place->directory);
-	if (!mkdtemp(run.directory)) {
-		snprintf(why, why_bytes, "%s: %s", place->directory, strerror(errno));
-		return -EIO;
-	}
+	r = scratch_make(place->directory, run.directory, sizeof(run.directory), why, why_bytes);
+	if (r < 0)
+		return r;
 	r = measure(&run);
 	if (r == 0 && !ret_outcome->lossless)
 		fprintf(stderr, "weir-bench: NOT LOSSLESS: %s\n", ret_outcome->missing);
@@ -397,6 +378,6 @@ int ingest_measure(const struct ingest_place *place, const struct ingest_case *w
 	if (place->keep)
 		fprintf(stderr, "weir-bench: the data are in %s\n", run.directory);
 	else
-		remove_run(run.directory);
+		scratch_remove(run.directory);
 	return r;
 }

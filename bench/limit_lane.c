@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +28,7 @@
 #include "limit_cells.h"
 #include "log/io.h"
 #include "plan.h"
+#include "processor.h"
 #include "producer.h"
 #include "weir/event.h"
 #include "weir/order.h"
@@ -61,7 +61,6 @@ struct shared {
 
 struct bare_lane {
 	const struct limit_lane_options *options;
-	cpu_set_t allowed; /* processors */
 	struct shared *shared;
 	struct weir_event *slots;
 	uint64_t mask, next, given;
@@ -79,23 +78,6 @@ struct bare_lane {
 	bool synced;
 	int error;
 };
-
-/* To the first or second of the allowed processors, if there are two. */
-static void pin(const cpu_set_t *allowed, uint32_t which)
-{
-	cpu_set_t one;
-
-	if (CPU_COUNT(allowed) < 2)
-		return;
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-		if (!CPU_ISSET(cpu, allowed) || which-- > 0)
-			continue;
-		CPU_ZERO(&one);
-		CPU_SET(cpu, &one);
-		sched_setaffinity(0, sizeof(one), &one);
-		return;
-	}
-}
 
 static void look_away(void)
 {
@@ -118,7 +100,7 @@ static _Noreturn void produce(const struct bare_lane *lane)
 	struct plan plan;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	pin(&lane->allowed, 0);
+	processor_pin(0, processor_of_two(0));
 	if (plan_init(&plan, options->series, 0) < 0)
 		_exit(1);
 	/* Orders: nothing but the start. Partner: limit_lane_run(). */
@@ -444,7 +426,7 @@ static int run(struct bare_lane *lane, struct limit_lane *ret_limit)
 		return -errno;
 	if (producer == 0)
 		produce(lane);
-	pin(&lane->allowed, 1);
+	processor_pin(0, processor_of_two(1));
 	uint64_t end_ns = monotonic_ns() + HANGS_NS;
 	/* Orders: nothing but the start. Partner: produce(). */
 	while (!weir_load_acquire_32(&lane->shared->ready) && monotonic_ns() < end_ns)
@@ -476,10 +458,8 @@ int limit_lane_run(const struct limit_lane_options *options, struct limit_lane *
 		.dirfd = -1,
 		.file = -1,
 	};
-	CPU_ZERO(&lane.allowed);
-	sched_getaffinity(0, sizeof(lane.allowed), &lane.allowed);
 	int r = run(&lane, ret_limit);
-	sched_setaffinity(0, sizeof(lane.allowed), &lane.allowed);
+	processor_unpin();
 	close_log(&lane);
 	free(lane.ids);
 	free(lane.cells);

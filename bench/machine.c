@@ -6,7 +6,6 @@
 
 #include <ctype.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "apart.h"
 #include "commit.h"
 #include "figure.h"
+#include "processor.h"
 #include "weir/weir.h"
 
 /* The first line of a file, without its line feed. Returns text; "": there is none. */
@@ -160,7 +160,6 @@ void machine_read(struct machine *machine, const char *directory)
 {
 	char text[128];
 	struct utsname names;
-	cpu_set_t allowed;
 	*machine = (struct machine){0};
 	read_cpu(machine);
 	read_caches(machine);
@@ -183,9 +182,7 @@ void machine_read(struct machine *machine, const char *directory)
 	snprintf(machine->compiler, sizeof(machine->compiler), "gcc %s", __VERSION__);
 #endif
 	machine->cores_online = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
-	machine->cores = machine->cores_online;
-	if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
-		machine->cores = (uint32_t)CPU_COUNT(&allowed);
+	machine->cores = processor_count();
 	machine->apart_ns = apart_ns();
 	machine->memory_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 	machine->load = strtod(read_line("/proc/loadavg", text, sizeof(text)), NULL);

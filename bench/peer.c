@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,16 +78,6 @@ double peer_seconds(const struct peer_watch *watch)
 	return (double)(monotonic_ns() - watch->first_ns) * 1e-9;
 }
 
-void peer_pin(int processor)
-{
-	cpu_set_t set;
-	if (processor < 0)
-		return;
-	CPU_ZERO(&set);
-	CPU_SET(processor, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
 /* After fork: become the program. */
 static _Noreturn void become(const struct peer_program *program)
 {
@@ -107,7 +96,7 @@ static _Noreturn void become(const struct peer_program *program)
 	int out = open(output, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	if (file < 0 || out < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0)
 		_exit(126);
-	peer_pin(program->processor);
+	processor_pin(0, program->processor);
 	if (program->user != 0 &&
 	    (setgroups(0, NULL) < 0 || setresgid(program->user, program->user, program->user) < 0 ||
 	     setresuid(program->user, program->user, program->user) < 0)) {

@@ -20,6 +20,7 @@
 #include <sys/types.h>
 
 #include "plan.h"
+#include "processor.h"
 
 #define PEERS(ROW)                                                                                 \
 	ROW(weir)                                                                                  \
@@ -41,7 +42,7 @@ struct peer_task {
 	uint32_t series;
 	uint64_t run_ns;      /* send for at least this long */
 	uint64_t events_max;  /* of a run: what the disk and the memory have room for */
-	int sender, receiver; /* processors; -1: wherever the kernel puts them */
+	int sender, receiver; /* for processor_pin() */
 	bool keep;            /* leave what it wrote in place, and say where */
 };
 
@@ -110,8 +111,6 @@ struct peer_watch {
 void peer_watch_start(struct peer_watch *watch, const struct peer_task *task);
 bool peer_going(const struct peer_watch *watch, uint64_t sent);
 double peer_seconds(const struct peer_watch *watch);
-
-void peer_pin(int processor);
 
 /* Start a program of the system: `directory` is its home and where its output goes (NAME.log), user
  * 0 stays what it is, any other is become. Its pid or a negative errno; it ends with this

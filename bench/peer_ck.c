@@ -63,7 +63,7 @@ static void *write_events(void *argument)
 	struct ck *ck = argument;
 	uint64_t written = 0, hastened = 0;
 	uint32_t count = 0;
-	peer_pin(ck->task->receiver);
+	processor_pin(0, ck->task->receiver);
 	for (;;) {
 		/* Before the look into the ring: what is not found then never comes. */
 		uint32_t done = weir_load_acquire_32(&ck->done);
@@ -103,7 +103,7 @@ static int push_all(struct ck *ck, const struct plan *plan, struct peer_result *
 	int r = -pthread_create(&writer, NULL, write_events, ck);
 	if (r < 0)
 		return r;
-	peer_pin(ck->task->sender);
+	processor_pin(0, ck->task->sender);
 	plan_start(plan, &cursor);
 	peer_watch_start(&watch, ck->task);
 	while (peer_going(&watch, result->sent)) {

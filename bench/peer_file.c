@@ -94,7 +94,7 @@ static int fwrite_run(const struct peer *peer, const struct peer_task *task,
 	if (!file)
 		return r < 0 ? r : -errno;
 	setvbuf(file, NULL, _IOFBF, BUFFER_BYTES);
-	peer_pin(task->sender);
+	processor_pin(0, task->sender);
 	plan_start(&plan, &cursor);
 	peer_watch_start(&watch, task);
 	while (peer_going(&watch, ret_result->sent)) {

@@ -222,7 +222,7 @@ static int redis_run(const struct peer *peer, const struct peer_task *task,
 	if (!context)
 		peer_quote(task->directory, "redis", ret_result->why, sizeof(ret_result->why));
 	if (r == 0) {
-		peer_pin(task->sender);
+		processor_pin(0, task->sender);
 		plan_start(&plan, &cursor);
 		r = send_all(peer, task, context, &cursor, ret_result);
 		if (r == 0)

@@ -193,12 +193,12 @@ static int statsd_run(const struct peer *peer, const struct peer_task *task,
 		r = connect_pair(&sender);
 	pid_t server = r == 0 ? fork() : -1;
 	if (server == 0) {
-		peer_pin(task->receiver);
+		processor_pin(0, task->receiver);
 		statsd_server_run(sender.server, sender.fds[1]);
 	}
 	if (r < 0 || server < 0)
 		return r < 0 ? r : -EAGAIN;
-	peer_pin(task->sender);
+	processor_pin(0, task->sender);
 	plan_start(&plan, &cursor);
 	r = send_all(&sender, &cursor, &ret_result->sent);
 	kill(server, SIGKILL);

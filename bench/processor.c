@@ -19,9 +19,16 @@ uint32_t processor_count(void)
 	return (uint32_t)CPU_COUNT(allowed());
 }
 
-int processor_pin(pid_t thread, uint32_t number)
+int processor_of_two(int which)
+{
+	return processor_count() > 1 ? which : -1;
+}
+
+int processor_pin(pid_t thread, int number)
 {
 	cpu_set_t one;
+	if (number < 0)
+		return 0;
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
 		if (!CPU_ISSET(cpu, allowed()) || number-- > 0)
 			continue;
@@ -30,4 +37,9 @@ int processor_pin(pid_t thread, uint32_t number)
 		return sched_setaffinity(thread, sizeof(one), &one) < 0 ? -errno : 0;
 	}
 	return -EINVAL;
+}
+
+void processor_unpin(void)
+{
+	sched_setaffinity(0, sizeof(cpu_set_t), allowed());
 }

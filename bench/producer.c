@@ -127,7 +127,7 @@ static _Noreturn void produce(const struct producer_options *options, uint32_t n
 	if (plan_init(&plan, options->series, number) < 0)
 		fail(report, "plan", ENOMEM);
 	if (options->pinned)
-		processor_pin(0, processor_count() - 1 - number);
+		processor_pin(0, (int)(processor_count() - 1 - number));
 	weir *w = open_weir(options, report);
 	weir_store_release_32(&report->state, PRODUCER_READY);
 	while (!weir_load_acquire_32(&producers->go))

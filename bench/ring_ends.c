@@ -155,6 +155,21 @@ static inline uint64_t weir_produce(const struct ring_ends *ends, uint32_t chunk
 	}
 }
 
+/* Events below the snapshot, up to the ring's end or a piece. */
+static inline uint32_t copy_piece(struct drain_ring *ring, struct weir_event *piece)
+{
+	const struct weir_event *slots = &ring->slots[ring->next & ring->mask];
+	uint64_t line = ring->capacity - (ring->next & ring->mask);
+	uint64_t left = ring->tail - ring->next;
+
+	left = left < line ? left : line;
+	uint32_t count = left < PIECE_EVENTS ? (uint32_t)left : PIECE_EVENTS;
+	for (uint32_t i = 0; i < count; i++)
+		piece[i] = weir_ring_read(&slots[i]);
+	ring->next += count;
+	return count;
+}
+
 /* What the lane does when it looks at a ring, without or with everything that it does to an event
  * on the way. */
 static inline uint64_t weir_consume(const struct ring_ends *ends, bool whole)
@@ -189,12 +204,7 @@ static inline uint64_t weir_consume(const struct ring_ends *ends, bool whole)
 					   &high);
 				count = batch.count;
 			} else {
-				uint64_t slots = ring.tail - ring.next;
-				uint64_t line = ring.capacity - (ring.next & ring.mask);
-				count = slots < PIECE_EVENTS ? (uint32_t)slots : PIECE_EVENTS;
-				count = line < count ? (uint32_t)line : count;
-				weir_ring_copy(piece, &ring.slots[ring.next & ring.mask], count);
-				ring.next += count;
+				count = copy_piece(&ring, piece);
 			}
 			sum += sum_events(piece, count);
 			if (ring.next - ring.released >= ring.capacity / 8 ||

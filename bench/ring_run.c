@@ -5,7 +5,6 @@
 #include "ring_run.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "processor.h"
 #include "producer.h"
 #include "ring_ends.h"
 
@@ -76,35 +76,14 @@ static int memory_make(const struct ring_run *run, struct memory *memory)
 	return 0;
 }
 
-/* The first two processors that this process may use. */
-static bool two_processors(int cpus[2])
-{
-	cpu_set_t may;
-	int found = 0;
-	if (sched_getaffinity(0, sizeof(may), &may) < 0)
-		return false;
-	for (int i = 0; i < CPU_SETSIZE && found < 2; i++)
-		if (CPU_ISSET(i, &may))
-			cpus[found++] = i;
-	return found == 2;
-}
-
-static void pin(int cpu)
-{
-	cpu_set_t one;
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	sched_setaffinity(0, sizeof(one), &one);
-}
-
-static _Noreturn void consumer(const struct ring_run *run, const struct ring_ends *ends, int cpu)
+static _Noreturn void consumer(const struct ring_run *run, const struct ring_ends *ends)
 {
 	struct ring_shared *shared = ends->shared;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* A terminal interrupts both; the producer ends this process when it has ended its work. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
-	pin(cpu);
+	processor_pin(0, 1);
 	/* Its own page tables, before the first event. */
 	volatile const char *byte = (const char *)ends->slots;
 	for (size_t at = 0; at < ends->capacity * sizeof(struct weir_event); at += 4096)
@@ -132,7 +111,7 @@ static bool await(const struct ring_shared *shared, uint32_t ready, pid_t child)
 	return true;
 }
 
-static int measure(const struct ring_run *run, struct memory *memory, const int cpus[2],
+static int measure(const struct ring_run *run, struct memory *memory,
 		   struct ring_result *ret_result)
 {
 	struct ring_shared *shared = memory->shared;
@@ -142,21 +121,19 @@ static int measure(const struct ring_run *run, struct memory *memory, const int 
 		.capacity = run->events,
 		.run_ns = run->ms * UINT64_C(1000000),
 	};
-	cpu_set_t before;
 	shared->end = UINT64_MAX;
 	ck_ring_init(&shared->ck, run->events);
 	pid_t child = fork();
 	if (child < 0)
 		return -errno;
 	if (child == 0)
-		consumer(run, &ends, cpus[1]);
-	sched_getaffinity(0, sizeof(before), &before);
-	pin(cpus[0]);
+		consumer(run, &ends);
+	processor_pin(0, 0);
 	bool good = await(shared, 1, child);
 	uint64_t from_ns = monotonic_ns();
 	uint64_t count = good ? ring_produce(&ends, run->way) : 0;
 	good = good && await(shared, 2, child);
-	sched_setaffinity(0, sizeof(before), &before);
+	processor_unpin();
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 	if (!good)
@@ -173,8 +150,7 @@ int ring_run(const struct ring_run *run, struct ring_result *ret_result, char *w
 	     size_t why_bytes)
 {
 	struct memory memory = {0};
-	int cpus[2];
-	if (!two_processors(cpus)) {
+	if (processor_count() < 2) {
 		snprintf(why, why_bytes, "two processors are needed, one for each process");
 		return -ENOTSUP;
 	}
@@ -184,7 +160,7 @@ int ring_run(const struct ring_run *run, struct ring_result *ret_result, char *w
 	else if (r < 0)
 		snprintf(why, why_bytes, "shared memory: %s", strerror(-r));
 	if (r == 0) {
-		r = measure(run, &memory, cpus, ret_result);
+		r = measure(run, &memory, ret_result);
 		if (r < 0)
 			snprintf(why, why_bytes, "the consumer: %s", strerror(-r));
 	}

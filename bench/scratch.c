@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,9 @@ void scratch_remove(const char *path)
 	int status;
 	pid_t pid = fork();
 	if (pid == 0) {
+		/* Interrupted is when it matters most. */
+		signal(SIGINT, SIG_IGN);
+		signal(SIGTERM, SIG_IGN);
 		execlp("rm", "rm", "-rf", "--", path, (char *)NULL);
 		_exit(127);
 	}

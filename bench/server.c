@@ -222,7 +222,7 @@ int server_pin_lanes(const struct server *server)
 		bool is = fgets(name, sizeof(name), file) && sscanf(name, "lane-%d", &lane) == 1;
 		fclose(file);
 		if (is)
-			r = processor_pin(atoi(task->d_name), (uint32_t)lane);
+			r = processor_pin(atoi(task->d_name), lane);
 	}
 	closedir(tasks);
 	return r;

@@ -90,14 +90,6 @@ int64_t drain_snapshot(struct drain_ring *ring)
 	return (int64_t)(tail - ring->next);
 }
 
-/* The slot's two words, each loaded exactly once: volatile, so that the compiler cannot go back
- * to shared memory for what it has checked. The tail's acquire has ordered them. */
-static inline struct weir_event copy_slot(const struct weir_event *slot)
-{
-	return (struct weir_event){.word = *(const volatile uint64_t *)&slot->word,
-				   .value = *(const volatile uint64_t *)&slot->value};
-}
-
 /* A slot that is on its way in; what it says is only good for a hint. */
 static inline void prefetch_series(const struct take *take, const struct weir_event *slot)
 {
@@ -173,14 +165,14 @@ static struct take take_slots(struct drain_ring *ring, struct take take, uint32_
 		while (take.slots < fetched) {
 			prefetch_series(&take,
 					&base[(first + take.slots + PREFETCH_EVENTS) & mask]);
-			event = copy_slot(at);
+			event = weir_ring_read(at);
 			good = take_event(&take, event);
 			if (!good)
 				break;
 			at++;
 		}
 		while (good && take.slots < end) {
-			event = copy_slot(at);
+			event = weir_ring_read(at);
 			good = take_event(&take, event);
 			at++;
 		}

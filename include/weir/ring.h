@@ -104,17 +104,13 @@ static inline uint64_t weir_ring_snapshot(const struct weir_ring_header *header)
 	return weir_load_acquire_64(&header->tail);
 }
 
-/* An event as one word of 16 bytes, wherever it lies. */
-typedef uint64_t weir_event_pair __attribute__((vector_size(16), aligned(8), may_alias));
-
-/* The engine's copies of slots that follow one another, below a snapshot. Each is loaded exactly
- * once, its words together: volatile, so that the compiler cannot go back to shared memory for what
- * the caller has checked. The snapshot's acquire has ordered them. */
-static inline void weir_ring_copy(struct weir_event *out, const struct weir_event *slots,
-				  uint32_t count)
+/* The engine's copy of a slot below a snapshot. Its words are loaded exactly once each: volatile,
+ * so that the compiler cannot go back to shared memory for what the caller has checked. The
+ * snapshot's acquire has ordered them. */
+static inline struct weir_event weir_ring_read(const struct weir_event *slot)
 {
-	for (uint32_t i = 0; i < count; i++)
-		*(weir_event_pair *)&out[i] = *(const volatile weir_event_pair *)&slots[i];
+	return (struct weir_event){.word = *(const volatile uint64_t *)&slot->word,
+				   .value = *(const volatile uint64_t *)&slot->value};
 }
 
 #endif
