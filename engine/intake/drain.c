@@ -18,9 +18,6 @@
  *           producer can write; touches a slot at or above the snapshot.
  */
 #include <errno.h>
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
 
 #include "base/check.h"
 #include "intake/drain.h"
@@ -44,18 +41,6 @@ struct take {
 	uint32_t slots; /* read, in this take */
 	uint32_t count; /* written to out */
 };
-
-#if defined(__x86_64__)
-static bool has_clflushopt;
-
-__attribute__((constructor)) static void look_for_clflushopt(void)
-{
-	unsigned a, b = 0, c, d;
-
-	has_clflushopt = __builtin_cpu_is("amd") && __get_cpuid_count(7, 0, &a, &b, &c, &d) &&
-			 (b & bit_CLFLUSHOPT);
-}
-#endif
 
 static int64_t quarantine(struct drain_ring *ring)
 {
@@ -215,30 +200,6 @@ static bool outrun(struct drain_ring *ring)
 	return true;
 }
 
-/*
- * Put lines that have been read to the end out of this core's caches. The producer's next store
- * into one then misses to memory, which its core foresees and does many at a time, instead of
- * taking it from another core's cache, one after the other, which is three times as slow where the
- * cores lie far apart and as fast where they are neighbours. Only where that has been measured: on
- * AMD.
- */
-static void let_go(const struct drain_ring *ring, uint64_t first, uint32_t slots)
-{
-#if defined(__x86_64__)
-	const uint64_t line = 64 / sizeof(struct weir_event);
-
-	if (!has_clflushopt)
-		return;
-	/* What is only partly read will be read again. */
-	for (uint64_t at = first & ~(line - 1); at + line <= first + slots; at += line)
-		__asm__ volatile("clflushopt %0" : : "m"(ring->slots[at & ring->mask]));
-#else
-	(void)ring;
-	(void)first;
-	(void)slots;
-#endif
-}
-
 uint32_t drain_take(struct drain_ring *ring, struct weir_event *out, uint32_t room,
 		    uint64_t time_limit_ms, struct batch *batch, uint64_t *time_min_ms,
 		    uint64_t *time_max_ms)
@@ -277,7 +238,6 @@ uint32_t drain_take(struct drain_ring *ring, struct weir_event *out, uint32_t ro
 	batch->first_sequence = ring->next;
 	batch->count = take.count;
 	batch->rejected = take.slots - take.count;
-	let_go(ring, ring->next, take.slots);
 	ring->next += take.slots;
 	ring->rejected += batch->rejected;
 	if (take.count) {
