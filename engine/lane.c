@@ -266,7 +266,8 @@ static void begin_pass(struct lane *lane)
 	}
 	for (uint32_t i = 0; i < lane->rings_count; i++) {
 		lane->rings[i]->held = false;
-		drain_snapshot(&lane->rings[i]->intake->drain);
+		if (drain_snapshot(&lane->rings[i]->intake->drain) < 0)
+			lane_say_quarantine(lane->rings[i]);
 	}
 }
 

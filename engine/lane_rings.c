@@ -291,6 +291,15 @@ static void say_durable(struct lane_ring *ring, uint64_t end, bool keeps)
 	wake(control);
 }
 
+void lane_say_quarantine(struct lane_ring *ring)
+{
+	struct weir_control_slot *control = ring->intake->control;
+
+	/* Relaxed: we alone store the flags by now, and nothing is read behind this one. */
+	weir_store_relaxed_32(&control->flags, weir_load_relaxed_32(&control->flags) |
+						       WEIR_CONTROL_QUARANTINED);
+}
+
 /* Tell the producers how far their rings are in the file, and synced. */
 int lane_say_back(struct lane *lane)
 {
@@ -372,6 +381,8 @@ static void finish(struct lane *lane, struct lane_ring *ring)
 	lane->finished_dropped += dropped;
 	lane->finished_lost += record.lost;
 	ring->intake->record = record;
+	if (ring->intake->drain.quarantined)
+		lane_say_quarantine(ring);
 	/* Orders: our last touch of the ring's memory before the intake agent unmaps it. */
 	weir_store_release_32(&ring->intake->detached, 1);
 	free(ring);

@@ -471,7 +471,21 @@ static void notice_end(struct intake *intake, struct producer *producer)
 	finish(producer);
 }
 
-/* Which rings have the lanes let go? */
+static void notice_lie(struct intake *intake, struct producer *producer, struct held_ring *held)
+{
+	/* Relaxed: the lane's word, which stays. */
+	if (held->lied || !(weir_load_relaxed_32(&held->ring.control->flags) &
+			    WEIR_CONTROL_QUARANTINED))
+		return;
+	held->lied = true;
+	producer->lied = true;
+	count_add(&intake->counters.quarantined, 1);
+	log_warning("intake", "ring %u of %s (pid %d) lied about its cursor and is in quarantine",
+		    held->ring.record.index, producer->identity.program,
+		    (int)producer->process.pid);
+}
+
+/* Which rings have the lanes let go, or found to lie? */
 static int collect_rings(struct intake *intake, struct producer *producer)
 {
 	int work = 0;
@@ -482,18 +496,12 @@ static int collect_rings(struct intake *intake, struct producer *producer)
 			continue;
 		offer_ring(intake, held);
 		/* Orders: the lane's last use of the ring before our unmapping it. */
-		if (!held->offered || !weir_load_acquire_32(&held->ring.detached))
+		held->done = held->offered && weir_load_acquire_32(&held->ring.detached);
+		notice_lie(intake, producer, held);
+		if (!held->done)
 			continue;
-		held->done = true;
 		producer->rings_done++;
 		work++;
-		if (held->ring.drain.quarantined) {
-			count_add(&intake->counters.quarantined, 1);
-			log_warning("intake",
-				    "ring %u of %s (pid %d) lied about its cursor and is in "
-				    "quarantine",
-				    i, producer->identity.program, (int)producer->process.pid);
-		}
 	}
 	return work;
 }
@@ -504,6 +512,7 @@ static int step_table(struct intake *intake, struct producer *producer, uint32_t
 	int mapped = table_step(&producer->table, intake->options.registry, budget);
 
 	if (mapped < 0) {
+		producer->lied = true;
 		count_add(&intake->counters.quarantined, 1);
 		log_warning("intake",
 			    "the series table of %s (pid %d) is not what it says: series "

@@ -23,6 +23,7 @@ struct held_ring {
 	struct memory memory;
 	bool offered;
 	bool done; /* the lane has detached it */
+	bool lied; /* it is in quarantine, and that was said */
 };
 
 struct connection {
@@ -52,7 +53,7 @@ struct producer {
 	bool leaving;        /* it has died or closed: take what its socket still holds, then */
 	bool final;          /* say so to the lanes; the tails do not move any more */
 	bool doubtful; /* taken for dead, but on thin evidence: remember where its rings stood */
-	bool lied;     /* counted as quarantined */
+	bool lied;     /* its table or one of its rings has */
 };
 
 struct intake {

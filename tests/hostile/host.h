@@ -1,0 +1,71 @@
+/*
+ * host: an engine under test: `weird` as its own process, or all of it in this one; its directory,
+ * its health, and what is true when it has stopped.
+ *
+ * A violation is one more of host->violations, with a line that says what. Whatever ends the test,
+ * a signal too, takes the engine and the directory with it; a test with violations leaves the
+ * directory and names it.
+ */
+#ifndef HOSTILE_HOST_H
+#define HOSTILE_HOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/clock.h"
+#include "config.h"
+#include "engine.h"
+
+/* Something must happen within this, on the slowest machine; nothing takes so long. */
+#define HOST_PATIENCE_S 120
+
+struct host {
+	const char *weird; /* NULL: in this process */
+	char directory[64], config_path[96], socket[96], control[96], data[96], log[96];
+	pid_t pid; /* of the engine; 0: it does not run */
+	struct engine *engine;
+	struct config *config;
+	struct clock clock;
+	uint64_t violations;
+	bool unkept; /* log.io is none: there is nothing to read at the end */
+};
+
+/* A directory and a configuration: `more` are lines of YAML behind the usual ones, "" for none. */
+void host_open(struct host *host, const char *weird, const char *more);
+/* Start it and wait until it takes producers. */
+void host_start(struct host *host);
+/* Does it run, and answer an operator? */
+bool host_answers(struct host *host);
+/* SIGTERM, or the same in this process. A crash, another exit code than 0, a report of a sanitizer
+ * is a violation. */
+void host_stop(struct host *host);
+/* Of a stopped engine: the independent reader finds nothing wrong. */
+void host_verify(struct host *host);
+void host_close(struct host *host);
+
+/* A number of its answer to `status`: the first with this name behind the text `after` (NULL: from
+ * the beginning). 0 if there is none. */
+uint64_t host_number(struct host *host, const char *after, const char *name);
+/* Wait until such a number is at least `wanted`; false: it did not come to that. */
+bool host_reaches(struct host *host, const char *after, const char *name, uint64_t wanted);
+/* Ask the control socket for a line; bytes of its answer, or -1. */
+long host_ask(const struct host *host, const char *request, char *answer, size_t bytes);
+/* Descriptors and resident memory of the engine's process. */
+unsigned host_descriptors(const struct host *host);
+uint64_t host_memory_kib(const struct host *host);
+
+void host_expect(struct host *host, bool condition, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* A child of the test that dies with it. 0 in the child. */
+pid_t host_fork(void);
+/* Wait for a child: its exit code; 128 and the signal that ended it. */
+int host_wait(pid_t pid);
+void pause_us(uint64_t us);
+/* Does WEIR_TEST_QUICK ask for a short run? */
+bool host_quick(void);
+/* Built with AddressSanitizer, which takes addresses and memory of its own? */
+bool host_sanitized(void);
+
+#endif
