@@ -1,0 +1,260 @@
+/*
+ * judge: see judge.h.
+ */
+#include "judge.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "deliver/payload.h"
+#include "deliver/store.h"
+#include "log/reader.h"
+#include "replay.h"
+
+#define LANES_MAX 4
+
+struct counting {
+	const struct load *load;
+	uint32_t ids[LOAD_PRODUCERS]; /* the engine's, of their series */
+	uint8_t *seen[LOAD_PRODUCERS];
+	struct verdict verdict;
+};
+
+/* Where the series of the producers are in the log's numbers. */
+static void note_series(struct counting *counting, const struct reader_block *block)
+{
+	const uint8_t *at = block->payload;
+	uint32_t left = block->header.payload_bytes;
+
+	while (left >= 16) {
+		const struct weir_definition *definition = (const void *)(at + 8);
+		uint32_t id;
+		memcpy(&id, at, sizeof(id));
+		for (int i = 0; i < LOAD_PRODUCERS; i++) {
+			char name[16];
+			load_name(i, name);
+			if (definition->event_bytes == strlen(name) &&
+			    memcmp(definition->text, name, strlen(name)) == 0)
+				counting->ids[i] = id;
+		}
+		at += 8 + definition->bytes;
+		left -= 8 + definition->bytes;
+	}
+}
+
+static void count_event(struct counting *counting, const struct weir_event *event)
+{
+	const uint32_t id = weir_event_series(event->word);
+	const double value = weir_bits_value(event->value);
+
+	for (int i = 0; i < LOAD_PRODUCERS; i++) {
+		if (id != counting->ids[i])
+			continue;
+		const uint64_t n = value >= 0 && value < 9e15 ? (uint64_t)value : UINT64_MAX;
+		if ((double)n != value || weir_event_time_ms(event->word) != load_time_ms(n))
+			counting->verdict.torn++;
+		else if (n >= counting->load->rows[i].emitted || counting->seen[i][n])
+			counting->verdict.doubled++;
+		else
+			counting->seen[i][n] = 1;
+		return;
+	}
+	counting->verdict.torn++; /* of no series that anybody wrote */
+}
+
+/* A ring may change lanes between two engines: all lanes are read. */
+static void count_lane(struct counting *counting, struct io *io, uint32_t lane)
+{
+	struct reader_block block;
+	struct reader *reader;
+	char name[16], why[256];
+
+	snprintf(name, sizeof(name), "lane-%02u", lane);
+	if (reader_open(io, name, (uint16_t)lane, 0, false, &reader, why, sizeof(why)) < 0)
+		return;
+	while (reader_next(reader, &block) > 0) {
+		if (block.header.type == WEIR_BLOCK_SERIES)
+			note_series(counting, &block);
+		if (block.header.type == WEIR_BLOCK_EVENTS)
+			for (uint32_t e = 0; e < block.header.count; e++)
+				count_event(counting, &block.events[e]);
+	}
+	reader_close(reader);
+}
+
+static void check_ledgers(struct site *site, const struct load *load)
+{
+	for (int i = 0; i < LOAD_PRODUCERS; i++) {
+		const struct weir_ledger *ledger = &load->rows[i].ledger;
+		site_expect(site, load->rows[i].ended, "a producer comes to its end");
+		site_expect(site, ledger->attempted == ledger->published + ledger->dropped,
+			    "attempted = published + dropped");
+		site_expect(site, ledger->published == load->rows[i].emitted,
+			    "published = what emit said yes to");
+		site_expect(site, ledger->published == ledger->persisted, "published = persisted");
+		site_expect(site, ledger->rejected == 0 && ledger->lost == 0,
+			    "nothing is rejected or lost");
+	}
+}
+
+struct verdict judge_events(struct site *site, const struct load *load)
+{
+	struct counting counting = {.load = load};
+	struct verdict *verdict = &counting.verdict;
+	struct io *io;
+	int fd = open(site->data, O_RDONLY | O_DIRECTORY);
+
+	if (fd < 0 || io_pwrite_create(fd, 1, &io) < 0)
+		exit(1);
+	for (int i = 0; i < LOAD_PRODUCERS; i++) {
+		counting.seen[i] = calloc(load->rows[i].emitted + 1, 1);
+		verdict->published += load->rows[i].emitted;
+	}
+	for (uint32_t lane = 0; lane < LANES_MAX; lane++)
+		count_lane(&counting, io, lane);
+	for (int i = 0; i < LOAD_PRODUCERS; i++) {
+		for (uint64_t n = 0; n < load->rows[i].emitted; n++)
+			verdict->lost += !counting.seen[i][n];
+		free(counting.seen[i]);
+	}
+	io->ops->destroy(io);
+	close(fd);
+	printf("%llu events published, %llu missing, %llu twice or never published, %llu torn\n",
+	       (unsigned long long)verdict->published, (unsigned long long)verdict->lost,
+	       (unsigned long long)verdict->doubled, (unsigned long long)verdict->torn);
+	site_expect(site, verdict->published > 0 && verdict->lost == 0,
+		    "every published event is in the log");
+	site_expect(site, verdict->doubled == 0, "no event is in the log twice");
+	site_expect(site, verdict->torn == 0, "every event in the log is one that was written");
+	check_ledgers(site, load);
+	return *verdict;
+}
+
+struct lines {
+	char **lines;
+	uint32_t count;
+};
+
+static void lines_free(struct lines *lines)
+{
+	for (uint32_t i = 0; i < lines->count; i++)
+		free(lines->lines[i]);
+	free(lines->lines);
+}
+
+static int add_line(void *self, const struct anomaly *anomaly)
+{
+	struct lines *lines = self;
+
+	lines->lines = realloc(lines->lines, (lines->count + 1) * sizeof(char *));
+	lines->lines[lines->count++] = payload_json(anomaly, "prod");
+	return 0;
+}
+
+static void add_revision(void *self, uint64_t sequence, const struct anomaly *anomaly)
+{
+	(void)sequence;
+	add_line(self, anomaly);
+}
+
+/* Every revision that Redis holds in its stream must be a stored one: at least once, in order of
+ * their first arrival. */
+static void check_redis(struct site *site, const struct lines *stored)
+{
+	char command[512];
+	char line[65536];
+	uint32_t at = 0, entries = 0;
+
+	if (site->redis <= 0) {
+		printf("skipped: redis-server is not installed, no alert was delivered\n");
+		return;
+	}
+	snprintf(command, sizeof(command),
+		 "redis-cli -s %s/redis.sock XRANGE weir:prod:anomalies - + | grep specversion",
+		 site->directory);
+	FILE *stream = popen(command, "r");
+	while (stream && fgets(line, sizeof(line), stream)) {
+		line[strcspn(line, "\n")] = '\0';
+		entries++;
+		if (at < stored->count && strcmp(line, stored->lines[at]) == 0) {
+			at++;
+			continue;
+		}
+		bool again = false;
+		for (uint32_t i = at; i > 0 && !again; i--)
+			again = strcmp(line, stored->lines[i - 1]) == 0;
+		site_expect(site, again, "Redis holds only stored revisions, in order");
+	}
+	if (stream)
+		pclose(stream);
+	printf("%u revisions stored, %u in the Redis stream\n", stored->count, entries);
+	site_expect(site, at == stored->count, "no alert is missing in Redis");
+}
+
+/* What a straight recomputation says. */
+static void replay_alerts(struct site *site, uint32_t stored, struct lines *lines)
+{
+	struct replay replay;
+	int fd = open(site->data, O_RDONLY | O_DIRECTORY);
+	struct replay_options options = {
+		.shards = 1,
+		.series_max = 4096,
+		.start = REPLAY_OLDEST,
+		.each = add_revision,
+		.self = lines,
+	};
+
+	if (fd < 0 || io_pwrite_create(fd, 1, &options.io) < 0)
+		exit(1);
+	site_expect(site, replay_run(&options, &replay) == 0, "the log replays");
+	if (replay.why[0])
+		printf("%s\n", replay.why);
+	printf("%u epochs, %llu closes, %u revisions live, %u replayed\n", replay.epoch,
+	       (unsigned long long)replay.sequence, stored, lines->count);
+	replay_fini(&replay);
+	options.io->ops->destroy(options.io);
+	close(fd);
+}
+
+void judge_alerts(struct site *site)
+{
+	struct lines stored = {0}, replayed = {0};
+	struct store_query query = {.limit = 1u << 30, .revisions = true};
+	struct store_reader *reader;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/weir.db", site->data);
+	if (store_reader_open(path, &reader) < 0)
+		exit(1);
+	store_anomalies(reader, &query, add_line, &stored);
+	store_reader_close(reader);
+	replay_alerts(site, stored.count, &replayed);
+	site_expect(site, stored.count > 0, "alerts were raised");
+	bool same = stored.count == replayed.count;
+	for (uint32_t i = 0; same && i < stored.count; i++)
+		same = strcmp(stored.lines[i], replayed.lines[i]) == 0;
+	site_expect(site, same,
+		    "the live alerts are those of a replay: none missing, none twice");
+	check_redis(site, &stored);
+	lines_free(&stored);
+	lines_free(&replayed);
+}
+
+void judge_wait(struct site *site)
+{
+	const uint64_t end_us = site_now_us() + SITE_PATIENCE_S * 1000000;
+	char answer[65536];
+	int quiet = 0;
+
+	/* Closes come in steps, and are stored within a second: what is quiet for two is over. */
+	while (quiet < 20 && site_now_us() < end_us) {
+		bool over = site_ask(site, answer, sizeof(answer)) &&
+			    site_shown(answer, "outbox") == 0 &&
+			    site_shown(answer, "producers") == 0;
+		quiet = over ? quiet + 1 : 0;
+		site_sleep_us(100000);
+	}
+}

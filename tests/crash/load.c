@@ -1,0 +1,123 @@
+/*
+ * load: see load.h.
+ */
+#include "load.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "client.h"
+
+#define INTERVAL_MS 1000u
+#define EVENTS_OF_INTERVAL 2000u
+#define START_MS UINT64_C(1767225600000)
+/* Of so many intervals the last ones are without events. */
+#define CYCLE_INTERVALS 97u
+#define CYCLE_FULL 90u
+/* Events at a time; a pause is between them. */
+#define BURST_EVENTS 512u
+#define BURST_PAUSE_US 1000u
+
+uint64_t load_time_ms(uint64_t n)
+{
+	const uint64_t full = n / EVENTS_OF_INTERVAL;
+	const uint64_t interval = full / CYCLE_FULL * CYCLE_INTERVALS + full % CYCLE_FULL;
+
+	return START_MS + interval * INTERVAL_MS +
+	       n % EVENTS_OF_INTERVAL * INTERVAL_MS / EVENTS_OF_INTERVAL;
+}
+
+void load_name(int producer, char name[16])
+{
+	snprintf(name, 16, "number_%d", producer);
+}
+
+void load_look(weir *w)
+{
+	if (w->attach.state == ATTACH_OFF)
+		w->attach.retry_at_s = 0;
+	weir_poll(w);
+}
+
+/* Everything of it is kept, or the patience ends. */
+static void settle(weir *w, struct weir_ledger *ledger)
+{
+	const uint64_t end_us = site_now_us() + SITE_PATIENCE_S * 1000000;
+
+	do {
+		load_look(w);
+		weir_ledger(w, ledger);
+		if (ledger->persisted + ledger->rejected + ledger->lost == ledger->published)
+			break;
+		site_sleep_us(2000);
+	} while (site_now_us() < end_us);
+}
+
+static void produce(const struct site *site, struct load *load, int number)
+{
+	struct load_row *row = &load->rows[number];
+	char source[16], name[16];
+	struct weir_options options = {
+		.size = sizeof(options),
+		.socket_path = site->socket,
+		.source = source,
+		.event_clock = 1,
+		.ring_events = 16384,
+	};
+	uint64_t n = 0;
+	weir *w;
+
+	snprintf(source, sizeof(source), "producer%d", number);
+	load_name(number, name);
+	if (weir_open(&options, &w) < 0)
+		_exit(1);
+	int series = weir_series(w, name, WEIR_VALUE, WEIR_KIND_NUMBER, NULL, 0);
+	/* Relaxed: a word of the driver's, and a counter that it looks at. */
+	while (!__atomic_load_n(&load->stop, __ATOMIC_RELAXED)) {
+		for (uint32_t i = 0; i < BURST_EVENTS; i++) {
+			if (weir_emit_at(w, series, (double)n, load_time_ms(n)) < 0)
+				break;
+			n++;
+		}
+		__atomic_store_n(&row->emitted, n, __ATOMIC_RELAXED);
+		load_look(w);
+		site_sleep_us(BURST_PAUSE_US);
+	}
+	settle(w, &row->ledger);
+	weir_close(w, 20000);
+	row->ended = 1;
+	_exit(0);
+}
+
+struct load *load_start(const struct site *site)
+{
+	struct load *load = mmap(NULL, sizeof(*load), PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (load == MAP_FAILED)
+		exit(1);
+	for (int i = 0; i < LOAD_PRODUCERS; i++) {
+		pid_t pid = site_fork();
+		if (pid == 0)
+			produce(site, load, i);
+		load->pids[i] = pid;
+	}
+	return load;
+}
+
+void load_stop(struct load *load)
+{
+	/* Relaxed: nothing comes with it. */
+	__atomic_store_n(&load->stop, 1, __ATOMIC_RELAXED);
+	for (int i = 0; i < LOAD_PRODUCERS; i++)
+		waitpid(load->pids[i], NULL, 0);
+}
+
+void load_free(struct load *load)
+{
+	munmap(load, sizeof(*load));
+}

@@ -1,0 +1,41 @@
+/*
+ * load: producers that write all the time, and know what they have written.
+ *
+ * Each is a process with one ring and one event-clock source. The value of an event is its number
+ * n, its time a function of n, so that a hole, a double and a torn event each show as what they
+ * are. Every so often there is a hole in the times, so that alerts are raised all the time.
+ */
+#ifndef TESTS_CRASH_LOAD_H
+#define TESTS_CRASH_LOAD_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "site.h"
+#include "weir/weir.h"
+
+#define LOAD_PRODUCERS 3
+
+struct load {
+	uint32_t stop;
+	struct load_row {
+		uint64_t emitted; /* events whose emit has returned 0; moves all the time */
+		struct weir_ledger ledger; /* at its end */
+		uint64_t ended;
+	} rows[LOAD_PRODUCERS];
+	pid_t pids[LOAD_PRODUCERS];
+};
+
+struct load *load_start(const struct site *site);
+/* Each waits until its events are kept, says its ledger and ends. */
+void load_stop(struct load *load);
+void load_free(struct load *load);
+
+/* The time of event n, unix milliseconds. */
+uint64_t load_time_ms(uint64_t n);
+void load_name(int producer, char name[16]);
+
+/* A look for an engine now: the library's own comes once a second, and kills are more frequent. */
+void load_look(weir *w);
+
+#endif

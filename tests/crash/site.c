@@ -1,0 +1,262 @@
+/*
+ * site: see site.h.
+ */
+#include "site.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What a signal takes along. */
+static char doomed[64];
+static pid_t owner;
+
+static void remove_directory(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execlp("rm", "rm", "-rf", doomed, NULL);
+		_exit(127);
+	}
+	waitpid(pid, NULL, 0);
+}
+
+/* Of children this is only the copy that was inherited: they just end. */
+static void on_signal(int number)
+{
+	if (getpid() == owner && doomed[0])
+		remove_directory();
+	_exit(128 + number);
+}
+
+static void watch_signals(void)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+
+	owner = getpid();
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		signal(signals[i], on_signal);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+void site_begin(struct site *site, const char *weird, const char *weirctl, const char *parent)
+{
+	*site = (struct site){.weird = weird, .weirctl = weirctl};
+	snprintf(site->directory, sizeof(site->directory), "%s/weir-crash-XXXXXX", parent);
+	if (!mkdtemp(site->directory)) {
+		printf("FAILED: no directory in %s\n", parent);
+		exit(1);
+	}
+	snprintf(doomed, sizeof(doomed), "%s", site->directory);
+	watch_signals();
+	snprintf(site->config, sizeof(site->config), "%s/weir.yaml", site->directory);
+	snprintf(site->socket, sizeof(site->socket), "%s/weir.sock", site->directory);
+	snprintf(site->control, sizeof(site->control), "%s/control.sock", site->directory);
+	snprintf(site->data, sizeof(site->data), "%s/data", site->directory);
+	snprintf(site->log, sizeof(site->log), "%s/weird.log", site->directory);
+}
+
+void site_end(struct site *site)
+{
+	if (site->engine > 0)
+		site_end_engine(site, SIGKILL);
+	if (site->redis > 0) {
+		kill(site->redis, SIGTERM);
+		waitpid(site->redis, NULL, 0);
+	}
+	if (site->failed)
+		printf("left for you: %s\n", site->directory);
+	else
+		remove_directory();
+	fflush(stdout);
+	doomed[0] = '\0';
+}
+
+bool site_expect(struct site *site, bool condition, const char *what)
+{
+	if (!condition && site->failed++ < 20)
+		printf("FAILED: %s\n", what);
+	return condition;
+}
+
+void site_sleep_us(uint64_t us)
+{
+	struct timespec pause = {.tv_sec = (time_t)(us / 1000000),
+				 .tv_nsec = (long)(us % 1000000) * 1000};
+	nanosleep(&pause, NULL);
+}
+
+uint64_t site_now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+pid_t site_fork(void)
+{
+	fflush(stdout);
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid < 0) {
+		printf("FAILED: no process\n");
+		exit(1);
+	}
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent) /* it was gone before it was asked for */
+			_exit(1);
+	}
+	return pid;
+}
+
+pid_t site_spawn(char *const argv[], const char *output)
+{
+	pid_t pid = site_fork();
+
+	if (pid == 0) {
+		int fd = open(output ? output : "/dev/null", O_WRONLY | O_CREAT | O_APPEND, 0600);
+		if (fd >= 0) {
+			dup2(fd, 1);
+			dup2(fd, 2);
+		}
+		signal(SIGPIPE, SIG_DFL);
+		execvp(argv[0], argv);
+		_exit(127);
+	}
+	return pid;
+}
+
+bool site_ask(const struct site *site, char *answer, size_t bytes)
+{
+	static const char request[] = "{\"command\":\"status\"}\n";
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct timeval patience = {.tv_sec = 10};
+	size_t got = 0;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", site->control);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+	    send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) > 0) {
+		while (got < bytes - 1) {
+			ssize_t n = recv(fd, answer + got, bytes - 1 - got, 0);
+			if (n <= 0)
+				break;
+			got += (size_t)n;
+			if (answer[got - 1] == '\n')
+				break;
+		}
+	}
+	answer[got] = '\0';
+	close(fd);
+	return got > 0;
+}
+
+uint64_t site_shown(const char *answer, const char *name)
+{
+	uint64_t most = 0;
+	char key[64];
+
+	snprintf(key, sizeof(key), "\"%s\":", name);
+	for (const char *at = strstr(answer, key); at; at = strstr(at + 1, key)) {
+		uint64_t value = strtoull(at + strlen(key), NULL, 10);
+		most = value > most ? value : most;
+	}
+	return most;
+}
+
+bool site_start_engine(struct site *site)
+{
+	const uint64_t end_us = site_now_us() + SITE_PATIENCE_S * 1000000;
+	char *argv[] = {(char *)site->weird, "--config", site->config, NULL};
+	char answer[65536];
+
+	site->engine = site_spawn(argv, site->log);
+	while (site_now_us() < end_us) {
+		if (site_ask(site, answer, sizeof(answer)))
+			return true;
+		if (waitpid(site->engine, NULL, WNOHANG) == site->engine) {
+			site->engine = 0;
+			break;
+		}
+		site_sleep_us(2000);
+	}
+	return site_expect(site, false, "the engine starts");
+}
+
+int site_end_engine(struct site *site, int signal)
+{
+	int status = 0;
+
+	kill(site->engine, signal);
+	waitpid(site->engine, &status, 0);
+	site->engine = 0;
+	return status;
+}
+
+void site_start_redis(struct site *site)
+{
+	char path[96], output[96];
+
+	snprintf(path, sizeof(path), "%s/redis.sock", site->directory);
+	snprintf(output, sizeof(output), "%s/redis.log", site->directory);
+	char *argv[] = {"redis-server", "--port", "0",     "--unixsocket",  path,
+			"--save",       "",       "--dir", site->directory, NULL};
+	site->redis = site_spawn(argv, output);
+	for (int i = 0; access(path, F_OK) != 0; i++) {
+		if (waitpid(site->redis, NULL, WNOHANG) == site->redis || i > 6000) {
+			site->redis = 0;
+			return;
+		}
+		site_sleep_us(10000);
+	}
+}
+
+void site_verify(struct site *site)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), "%s verify %s --json --refuse-late", site->weirctl,
+		 site->data);
+	fflush(stdout);
+	site_expect(site, system(command) == 0, "weirctl verify finds nothing wrong");
+}
+
+void site_write_config(const struct site *site, const char *backend, int producers,
+		       const char *more)
+{
+	FILE *file = fopen(site->config, "w");
+
+	if (!file)
+		exit(1);
+	fprintf(file,
+		"data_directory: %s\nsocket: %s\ncontrol_socket: %s\nlanes: 2\nshards: 2\n"
+		"interval: 1s\nlateness: {event: 1s}\ncheckpoint_intervals: 60\n"
+		"limits: {series_max: 4096}\n"
+		"log: {io: %s, durability: interval, sync_interval: 5ms, segment_bytes: 4MiB, "
+		"block_bytes: 64KiB%s}\n",
+		site->data, site->socket, site->control, backend, more);
+	if (site->redis > 0)
+		fprintf(file, "redis: {url: \"unix://%s/redis.sock\"}\n", site->directory);
+	fprintf(file, "metrics:\n");
+	for (int i = 0; i < producers; i++)
+		fprintf(file, "  - {name: count_%d, event: number_%d, agg: count}\n", i, i);
+	fprintf(file, "detectors:\n");
+	for (int i = 0; i < producers; i++)
+		fprintf(file,
+			"  - {name: window_%d, metric: count_%d, kind: window, window: 40, k: 4, "
+			"severity: 30, for: 1, recover: 1}\n",
+			i, i);
+	fclose(file);
+}
