@@ -236,8 +236,7 @@ void judge_alerts(struct site *site)
 	bool same = stored.count == replayed.count;
 	for (uint32_t i = 0; same && i < stored.count; i++)
 		same = strcmp(stored.lines[i], replayed.lines[i]) == 0;
-	site_expect(site, same,
-		    "the live alerts are those of a replay: none missing, none twice");
+	site_expect(site, same, "the live alerts are those of a replay: none missing, none twice");
 	check_redis(site, &stored);
 	lines_free(&stored);
 	lines_free(&replayed);

@@ -99,7 +99,7 @@ static bool play(char **argv, unsigned kills, struct tally *tally)
 			    "the engine stops cleanly");
 		verdict = judge_events(&site, load);
 		judge_alerts(&site);
-		site_verify(&site);
+		site_verify(&site, true);
 	}
 	const unsigned failed = site.failed;
 	load_free(load);

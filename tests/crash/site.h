@@ -49,8 +49,8 @@ void site_start_redis(struct site *site);
 bool site_ask(const struct site *site, char *answer, size_t bytes);
 /* The greatest number shown under this name, 0: none. */
 uint64_t site_shown(const char *answer, const char *name);
-/* `weirctl verify` finds nothing wrong. */
-void site_verify(struct site *site);
+/* `weirctl verify` finds nothing wrong; with refuse_late, no event behind its interval either. */
+void site_verify(struct site *site, bool refuse_late);
 
 /* The configuration of an engine that has all of its work often: small segments, checkpoints,
  * closes; for `producers` of load.h. `more` goes below `log:`'s braces, may be "". */

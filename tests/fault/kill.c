@@ -1,8 +1,10 @@
 /*
  * kill: kill -9 of the engine at every named point.
  *
- *   kill KILLS          of each point so many, 0: at every occurrence; "list" says their names
- *   kill NAME NTH       one of them, and all that it says
+ *   kill KILLS [BACKEND]        of each point so many, 0: at every occurrence; BACKEND is of the
+ *                               log: pwrite (default), uring
+ *   kill list [BACKEND]         the names of the points
+ *   kill NAME NTH [BACKEND]     one of them, and all that it says
  *
  * Idea:  between two calls into the machine a dying engine changes nothing that outlives it but
  *        words in shared memory; so the places of those calls are all the points there are. A
@@ -33,6 +35,7 @@
 #include "fault.h"
 #include "names.h"
 #include "stage.h"
+#include "support/proof.h"
 
 #define POINTS_MAX 1024
 #define FRAMES 28
@@ -84,6 +87,7 @@ struct order {
 /* What a run is to do; each process has a copy. */
 static struct {
 	struct board *board;
+	const char *backend;
 	uint32_t target; /* number of the point; POINTS_MAX: none */
 	uint64_t nth;
 	bool dying; /* at the next call */
@@ -93,6 +97,8 @@ static struct {
 
 static const char *call_name(enum fault_call call)
 {
+	if (call == FAULT_RING_SHORT)
+		return "half a ring-write";
 	return call == FAULT_SHORT ? "half a write" : fault_names[call];
 }
 
@@ -155,7 +161,9 @@ static bool interesting(enum fault_call call)
 	return call == FAULT_OPEN || call == FAULT_WRITE || call == FAULT_SHORT ||
 	       call == FAULT_SYNC || call == FAULT_ALLOCATE || call == FAULT_RENAME ||
 	       call == FAULT_MMAP || call == FAULT_THREAD || call == FAULT_SOCKET ||
-	       call == FAULT_MESSAGE || call == FAULT_SQL_STEP || call == FAULT_SQL_FILE;
+	       call == FAULT_MESSAGE || call == FAULT_SQL_STEP || call == FAULT_SQL_FILE ||
+	       call == FAULT_RING_SETUP || call == FAULT_RING_SUBMIT || call == FAULT_RING_WRITE ||
+	       call == FAULT_RING_SHORT || call == FAULT_RING_SYNC;
 }
 
 static bool watch(enum fault_call call)
@@ -173,7 +181,7 @@ static bool watch(enum fault_call call)
 	inside = false;
 	if (++point->occurrences != run.nth || point != &run.board->points[run.target])
 		return false;
-	if (call != FAULT_SHORT)
+	if (call != FAULT_SHORT && call != FAULT_RING_SHORT)
 		die();
 	run.dying = true;
 	return true;
@@ -254,7 +262,7 @@ static int live(const char *parent)
 	static struct stage stage;
 
 	stage = (struct stage){
-		.io = "pwrite",
+		.io = run.backend,
 		.host = ask_host,
 		.retain = run.target >= run.board->retain_from,
 	};
@@ -352,6 +360,16 @@ static void walk(const char *directory, uint64_t wanted, uint64_t *kills, uint64
 	free(most);
 }
 
+/* An argument of so many, if it is there and names one. */
+static const char *backend_of(int argc, char **argv)
+{
+	if (argc > 3)
+		return argv[3];
+	if (argc > 2 && (strcmp(argv[2], "uring") == 0 || strcmp(argv[2], "pwrite") == 0))
+		return argv[2];
+	return "pwrite";
+}
+
 static int single(const char *directory, const char *name, uint64_t nth)
 {
 	char command[160];
@@ -405,18 +423,21 @@ int main(int argc, char **argv)
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (argc < 2 || run.board == MAP_FAILED || !mkdtemp(directory))
 		return 2;
+	run.backend = backend_of(argc, argv);
 	bad += look_twice(directory);
 	bool list = strcmp(argv[1], "list") == 0;
 	if (!every_phase(list) && ++bad)
 		printf("FAILED: every phase of a life has points\n");
 	if (run.board->points_count < 60 && ++bad)
 		printf("FAILED: there are 60 points or more\n");
-	if (argc == 3)
+	if (argc > 2 && argv[2] != run.backend)
 		return single(directory, argv[1], strtoull(argv[2], NULL, 10));
 	if (!list && !bad)
 		walk(directory, strtoull(argv[1], NULL, 10), &kills, &bad);
-	printf("PROOF kills-at-named-points %llu %llu\n", (unsigned long long)kills,
-	       (unsigned long long)bad);
+	if (!list) {
+		snprintf(command, sizeof(command), "kills-at-named-points-%s", run.backend);
+		proof_say(command, kills, bad);
+	}
 	if (bad) {
 		printf("left for you: %s\n", directory);
 		return 1;
