@@ -153,52 +153,24 @@ LANES_INLINE lanes_short lanes_narrow(lanes a)
 	return ret;
 }
 
-LANES_INLINE lanes lanes_sqrt(lanes a)
-{
-	lanes ret = {0};
-	LANES_LOOP
-	for (int i = 0; i < LANES; i++)
-		LANE(ret, i) = sqrt(LANE(a, i));
-	return ret;
-}
+/* lanes_NAME(): `function` of each lane. */
+#define LANES_EACH(name, function)                                                                 \
+	LANES_INLINE lanes lanes_##name(lanes a)                                                   \
+	{                                                                                          \
+		lanes ret = {0};                                                                   \
+		LANES_LOOP                                                                         \
+		for (int i = 0; i < LANES; i++)                                                    \
+			LANE(ret, i) = function(LANE(a, i));                                       \
+		return ret;                                                                        \
+	}
 
-LANES_INLINE lanes lanes_exp(lanes a)
-{
-	lanes ret = {0};
-	LANES_LOOP
-	for (int i = 0; i < LANES; i++)
-		LANE(ret, i) = math_exp(LANE(a, i));
-	return ret;
-}
-
-LANES_INLINE lanes lanes_log(lanes a)
-{
-	lanes ret = {0};
-	LANES_LOOP
-	for (int i = 0; i < LANES; i++)
-		LANE(ret, i) = math_log(LANE(a, i));
-	return ret;
-}
-
+LANES_EACH(sqrt, sqrt)
+LANES_EACH(exp, math_exp)
+LANES_EACH(log, math_log)
 /* The same within 1e-8, for what is a probability: half the work. */
-LANES_INLINE lanes lanes_log_short(lanes a)
-{
-	lanes ret = {0};
-	LANES_LOOP
-	for (int i = 0; i < LANES; i++)
-		LANE(ret, i) = math_log_short(LANE(a, i));
-	return ret;
-}
-
+LANES_EACH(log_short, math_log_short)
 /* 10^a for 0 <= a <= 300, within 2e-7. */
-LANES_INLINE lanes lanes_power10(lanes a)
-{
-	lanes ret = {0};
-	LANES_LOOP
-	for (int i = 0; i < LANES; i++)
-		LANE(ret, i) = math_power10(LANE(a, i));
-	return ret;
-}
+LANES_EACH(power10, math_power10)
 
 /* -log10 of the two-sided normal tail beyond z, within 4e-4 from 1.8 to 40 and 1e-3 of it beyond:
  * log10 erfcx is nearly a rational function of z there. */
