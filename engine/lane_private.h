@@ -105,7 +105,7 @@ bool lane_note_position(struct lane *lane, struct lane_ring *ring);
 int lane_say_back(struct lane *lane);
 /* Its producer, the intake agent and people are told that the ring lied. */
 void lane_say_quarantine(struct lane_ring *ring);
-int lane_ledger(struct lane *lane, uint64_t now_ns);
+int lane_ledger(struct lane *lane);
 int lane_detach(struct lane *lane);
 uint64_t lane_ring_drops(const struct lane_ring *ring, uint64_t dropped[WEIR_DROP_REASONS]);
 int lane_snapshot(void *self, struct writer *writer);

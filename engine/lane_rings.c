@@ -14,7 +14,6 @@
 
 /* Bytes of definitions put into one block of the log, if it takes so many. */
 #define SERIES_BYTES_MAX (64u << 10)
-#define LEDGER_EVERY_NS 1000000000u
 
 /* Drops of a ring by reason, as its producer counts them. Those of the whole region stand with its
  * first ring. Returns the sum of those that lose events; refused values are no loss of traffic. */
@@ -329,36 +328,30 @@ int lane_say_back(struct lane *lane)
 	return work;
 }
 
-/* Once a second: positions and drops of the rings in which something has changed. */
-int lane_ledger(struct lane *lane, uint64_t now_ns)
+/* A block of those of the rings first .. end - 1 in which something has changed. */
+static int ledger_block(struct lane *lane, uint32_t first, uint32_t end)
 {
-	uint32_t most = (lane->options.writer.block_bytes - 64) / (uint32_t)sizeof(*lane->records);
 	uint32_t count = 0;
-	struct writer_counters writer;
 
-	if (now_ns - lane->ledger_ns < LEDGER_EVERY_NS)
-		return 0;
-	lane->ledger_ns = now_ns;
-	writer_counters(lane->writer, &writer);
-	if (writer.failing)
-		return 0; /* what room is left is for marks */
-	for (uint32_t i = 0; i < lane->rings_count; i++) {
+	for (uint32_t i = first; i < end; i++) {
 		struct lane_ring *ring = lane->rings[i];
 		/* Seen before the record is made: what comes in between is told twice. */
 		uint64_t drops = lane_ring_drops(ring, NULL);
-		ring->ledger_due = count < most && (ring->ledger_next != ring->intake->drain.next ||
-						    ring->ledger_drops != drops);
+		ring->ledger_due = ring->ledger_next != ring->intake->drain.next ||
+				   ring->ledger_drops != drops;
 		if (!ring->ledger_due)
 			continue;
 		ring->ledger_seen = drops;
 		lane->records[count++] = record_of(ring, false);
 	}
-	if (count == 0 ||
-	    writer_records(lane->writer, WEIR_BLOCK_LEDGER, lane->records,
-			   count * (uint32_t)sizeof(*lane->records), count) < 0)
+	if (count == 0)
 		return 0;
+	int64_t lsn = writer_records(lane->writer, WEIR_BLOCK_LEDGER, lane->records,
+				     count * (uint32_t)sizeof(*lane->records), count);
+	if (lsn < 0)
+		return (int)lsn;
 	lane->pending_since_ns = 0;
-	for (uint32_t i = 0; i < lane->rings_count; i++) {
+	for (uint32_t i = first; i < end; i++) {
 		struct lane_ring *ring = lane->rings[i];
 		if (!ring->ledger_due)
 			continue;
@@ -366,6 +359,28 @@ int lane_ledger(struct lane *lane, uint64_t now_ns)
 		ring->ledger_drops = ring->ledger_seen;
 	}
 	return 1;
+}
+
+/* Positions and drops of the rings in which something has changed. Blocks written, or -EAGAIN: not
+ * all of them now. */
+int lane_ledger(struct lane *lane)
+{
+	const uint32_t most =
+		(lane->options.writer.block_bytes - 64) / (uint32_t)sizeof(*lane->records);
+	struct writer_counters writer;
+	int blocks = 0;
+
+	writer_counters(lane->writer, &writer);
+	if (writer.failing)
+		return 0; /* what room is left is for marks */
+	for (uint32_t first = 0; first < lane->rings_count; first += most) {
+		uint32_t left = lane->rings_count - first;
+		int result = ledger_block(lane, first, first + (left < most ? left : most));
+		if (result < 0)
+			return result;
+		blocks += result;
+	}
+	return blocks;
 }
 
 static void finish(struct lane *lane, struct lane_ring *ring)

@@ -16,7 +16,6 @@
 struct naming {
 	struct io *io;
 	struct series_registry *registry;
-	int error;
 };
 
 /* What contradicts, or is beyond a bound that was lowered, is no reason not to start: nothing is
@@ -47,8 +46,8 @@ static int each_lane(void *self, const char *name)
 	if (sscanf(name, "lane-%2u%n", &number, &end) != 1 || name[end] ||
 	    number >= WEIR_LANES_MAX)
 		return 0;
-	naming->error = segments_series(naming->io, name, (uint16_t)number, take, naming);
-	return naming->error < 0;
+	int error = segments_series(naming->io, name, (uint16_t)number, take, naming);
+	return error < 0 ? error : 0;
 }
 
 int named_restore(struct io *io, struct series_registry *registry)
@@ -57,16 +56,15 @@ int named_restore(struct io *io, struct series_registry *registry)
 	uint64_t sequences[CHECKPOINTS_MAX];
 	int count = checkpoint_list(io, sequences, CHECKPOINTS_MAX);
 
-	for (int i = 0; i < count && naming.error >= 0; i++) {
+	int error = count < 0 ? count : 0;
+
+	for (int i = 0; i < count && !error; i++) {
 		struct checkpoint checkpoint;
 		if (checkpoint_read(io, sequences[i], &checkpoint) < 0)
 			continue; /* not whole: nothing will start from it */
-		naming.error = take(&naming, checkpoint.definitions.data,
-				    (uint32_t)checkpoint.definitions.used);
+		error = take(&naming, checkpoint.definitions.data,
+			     (uint32_t)checkpoint.definitions.used);
 		checkpoint_fini(&checkpoint);
 	}
-	int listed = naming.error < 0 ? 0 : io->ops->list(io, ".", each_lane, &naming);
-	if (naming.error < 0 || count < 0 || listed < 0)
-		return naming.error < 0 ? naming.error : count < 0 ? count : listed;
-	return 0;
+	return error ? error : io->ops->list(io, ".", each_lane, &naming);
 }

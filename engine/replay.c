@@ -21,7 +21,6 @@ struct replay_state {
 	struct checkpoint checkpoint;
 	bool resumed;                              /* at `checkpoint` */
 	bool truncated;                            /* retention took the beginning of a lane */
-	int lanes_error;                           /* of the first that cannot be opened */
 	struct history_rows rows[WEIR_SHARDS_MAX]; /* of a close, where they are wanted */
 };
 
@@ -80,8 +79,7 @@ static int each_lane(void *self, const char *name)
 	};
 	if (replay->state->resumed)
 		options.resume = &replay->state->checkpoint.closer;
-	replay->state->lanes_error = replay_lane_open(&options, &replay->state->lanes[number]);
-	return replay->state->lanes_error;
+	return replay_lane_open(&options, &replay->state->lanes[number]);
 }
 
 /* Every lane reads on to the first block of `epoch` (0: to the end); what it had open before that
@@ -408,11 +406,10 @@ static int each_truncated(void *self, const char *name)
 
 	if (sscanf(name, "lane-%2u%n", &number, &end) != 1 || name[end] || number >= WEIR_LANES_MAX)
 		return 0;
-	replay->state->lanes_error =
-		reader_open(replay->options.io, name, (uint16_t)number, 0, false, &reader,
-			    replay->why, sizeof(replay->why));
-	if (replay->state->lanes_error < 0)
-		return replay->state->lanes_error;
+	int error = reader_open(replay->options.io, name, (uint16_t)number, 0, false, &reader,
+				replay->why, sizeof(replay->why));
+	if (error < 0)
+		return error;
 	reader_report(reader, &report);
 	reader_close(reader);
 	replay->state->truncated |= report.first_lsn != 1;
@@ -492,8 +489,6 @@ static int choose_start(struct replay *replay)
 	if (options->start == REPLAY_NEWEST)
 		return 0;
 	int error = options->io->ops->list(options->io, ".", each_truncated, replay);
-	if (!error)
-		error = replay->state->lanes_error;
 	if (error < 0)
 		return error;
 	bool whole = !replay->state->truncated && (count == 0 || rebases_there(replay));
@@ -553,8 +548,6 @@ int replay_run(const struct replay_options *options, struct replay *replay)
 	if (!error)
 		error = options->io->ops->list(options->io, ".", each_lane, replay);
 	/* Without a lane that is there its events would count as lost, for good. */
-	if (!error)
-		error = replay->state->lanes_error;
 	if (error < 0)
 		return fail(replay, error, "opening the lanes");
 	error = read_control(replay);

@@ -44,7 +44,8 @@ struct io_ops {
 	int (*unlink)(struct io *io, const char *path);
 	int (*make_dir)(struct io *io, const char *path);  /* 0 also if there */
 	int (*sync_dir)(struct io *io, const char *path);  /* after create, rename, unlink */
-	/* Names in a directory, one call each, unsorted; `each` returns nonzero to stop. */
+	/* Names in a directory, one call each, unsorted. What `each` returns ends it, unless that
+	 * is 0, and is the answer if it is negative. */
 	int (*list)(struct io *io, const char *path, int (*each)(void *self, const char *name),
 		    void *self);
 	/* Submit. 0, or -EAGAIN (queue full: reap first). `data` lies in buffers(), aligned. A

@@ -244,13 +244,15 @@ int posix_list(struct io *io, const char *path, int (*each)(void *self, const ch
 		return -ENOMEM;
 	}
 	struct dirent *entry;
+	int stop = 0;
 	while ((errno = 0, entry = readdir(directory))) {
 		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
 			continue;
-		if (each(self, entry->d_name))
+		stop = each(self, entry->d_name);
+		if (stop)
 			break;
 	}
-	int result = entry ? 0 : -errno;
+	int result = !entry ? -errno : stop < 0 ? stop : 0;
 	closedir(directory);
 	return result;
 }

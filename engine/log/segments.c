@@ -23,7 +23,6 @@
 struct ids {
 	uint64_t *ids;
 	uint32_t count, capacity;
-	int error;
 };
 
 static int collect(void *self, const char *name)
@@ -38,10 +37,8 @@ static int collect(void *self, const char *name)
 		uint64_t *grown = capacity <= SEGMENTS_MAX
 					  ? realloc(ids->ids, capacity * sizeof(*grown))
 					  : NULL;
-		if (!grown) {
-			ids->error = -ENOMEM;
-			return 1;
-		}
+		if (!grown)
+			return -ENOMEM;
 		ids->ids = grown;
 		ids->capacity = capacity;
 	}
@@ -54,8 +51,6 @@ int segments_ids(struct io *io, const char *directory, uint64_t **ret_ids, uint3
 	struct ids ids = {0};
 	int result = io->ops->list(io, directory, collect, &ids);
 
-	if (result == 0)
-		result = ids.error;
 	if (result < 0) {
 		free(ids.ids);
 		return result;

@@ -53,6 +53,20 @@ for end in weird_stop weird_kill; do
 	app_end
 done
 
+story "the engine is stopped just after drops"
+weird_start
+app_start brisk 64 0
+for _ in 1 2 3; do
+	kill -STOP "$WEIRD_PID"
+	app_tell emit 1000
+	kill -CONT "$WEIRD_PID"
+	app_tell wait 20000
+done
+app_tell ledger >"$E2E/ledgers"
+expect "events beyond the ring" "$(sum dropped_full)" $((3 * (1000 - 64)))
+ledger_exact
+app_end
+
 story "an application forks 8 children"
 weird_start
 "$APP" parent 4096 2000000 emit 1000 fork 8 20000 emit 1000 wait 10000 ledger \

@@ -339,8 +339,9 @@ static int sim_list(struct io *base, const char *path, int (*each)(void *self, c
 		    (!root && (strncmp(file->path, path, length) || file->path[length] != '/')) ||
 		    strchr(name, '/'))
 			continue;
-		if (each(self, name))
-			break;
+		int stop = each(self, name);
+		if (stop)
+			return stop < 0 ? stop : 0;
 	}
 	return 0;
 }
