@@ -187,8 +187,8 @@ enum victim_place victim_place(const struct victim *victim, const struct victim_
 	for (; whole < VICTIM_BATCH; whole++) {
 		const uint64_t n = tail + whole;
 		const struct weir_event wanted = victim_event(victim, n);
-		struct weir_event slot;
-		weir_ring_copy(&slot, &view->slots[n & (VICTIM_RING_EVENTS - 1)], 1);
+		const struct weir_event slot =
+			weir_ring_read(&view->slots[n & (VICTIM_RING_EVENTS - 1)]);
 		if (slot.word == wanted.word && slot.value == wanted.value)
 			continue;
 		if (whole == 0)
