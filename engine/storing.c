@@ -210,7 +210,9 @@ static int write_batch(struct storing *storing)
 		else
 			error = store_release(storing->store, at->sequence, at->number, at->id);
 	}
-	return error ? error : store_commit(storing->store, storing->batch_sequence);
+	/* Also after an error: an acknowledgement must find no transaction open. */
+	int ended = store_commit(storing->store, storing->batch_sequence);
+	return error ? error : ended;
 }
 
 static void forget_batch(struct storing *storing)
