@@ -3,8 +3,7 @@
  *
  * Idea:  recovery tells where every ring of the log stands, before anybody attaches. A producer
  *        that comes back (same user, same uuid) goes on exactly there. The list is filled at once
- *        and then looked up, so it is an array, sorted when it is first asked. What closes while
- *        the engine runs is noted beside it, in a bounded list that is looked through.
+ *        and then looked up, so it is an array, sorted when it is first asked.
  *
  * Runs on:  the intake agent, and recovery before it.
  * Never:    gives a ring number twice.
@@ -18,7 +17,6 @@
 void known_fini(struct known *known)
 {
 	free(known->rings);
-	free(known->notes);
 	*known = (struct known){.rings = NULL};
 }
 
@@ -82,27 +80,6 @@ int known_add(struct known *known, const struct weir_ring_record *record)
 	return 0;
 }
 
-int known_note(struct known *known, const struct weir_ring_record *record)
-{
-	if (!known->notes)
-		known->notes = calloc(KNOWN_NOTES_MAX, sizeof(*known->notes));
-	if (!known->notes)
-		return -ENOMEM;
-	known->notes[known->notes_next] = (struct known_ring){.record = *record};
-	known->notes_next = (known->notes_next + 1) % KNOWN_NOTES_MAX;
-	if (known->notes_count < KNOWN_NOTES_MAX)
-		known->notes_count++;
-	return 0;
-}
-
-static struct known_ring *find_note(struct known *known, const struct weir_ring_record *key)
-{
-	for (uint32_t i = 0; i < known->notes_count; i++)
-		if (same_ring(&known->notes[i].record, key))
-			return &known->notes[i];
-	return NULL;
-}
-
 struct known_ring *known_find(struct known *known, uint32_t uid, const uint8_t uuid[16],
 			      uint32_t index)
 {
@@ -124,7 +101,7 @@ struct known_ring *known_find(struct known *known, uint32_t uid, const uint8_t u
 		else
 			high = middle;
 	}
-	return find_note(known, &key);
+	return NULL;
 }
 
 uint32_t known_awaited(struct known *known)
