@@ -472,6 +472,6 @@ int main(int argc, char **argv)
 		return 1;
 	if (can_stop)
 		return 0;
-	printf("skipped: ptrace is refused here, so that no kill between slot and tail was tried\n");
+	printf("skipped: ptrace is refused here: no kill between slot and tail was tried\n");
 	return 77;
 }
