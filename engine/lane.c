@@ -19,6 +19,7 @@
 #define RETAIN_EVERY_NS 1000000000u
 #define COUNT_EVERY_NS 5000000u
 #define LEDGER_EVERY_NS 1000000000u
+#define REST_IDLE_MS 100u
 /* An event source that rests is marked again, as far as it was, once so many blocks are behind its
  * last mark: a checkpoint reads on from a mark, and retention may not pass a checkpoint. */
 #define REMARK_BLOCKS 256u
@@ -568,6 +569,38 @@ static void destroy(struct lane *lane)
 	free(lane);
 }
 
+/* A ring that is quarantined, or waits for a series that nobody defines any more, has no more. */
+static bool rest_taken(const struct lane *lane)
+{
+	for (uint32_t i = 0; i < lane->rings_count; i++) {
+		const struct drain_ring *drain = &lane->rings[i]->intake->drain;
+		if ((int64_t)(lane->rings[i]->rest - drain->next) > 0 && !drain->waiting &&
+		    !drain->quarantined)
+			return false;
+	}
+	return true;
+}
+
+/* Drain what the producers had published when the stop began: they may be gone before the next
+ * engine comes. Milliseconds that it took, by a count of steps. */
+static uint32_t drain_rest(struct lane *lane, uint32_t timeout_ms)
+{
+	struct timespec pause = {.tv_nsec = 1000000};
+	uint32_t ms = 0;
+
+	for (uint32_t i = 0; i < lane->rings_count; i++)
+		lane->rings[i]->rest = weir_ring_snapshot(lane->rings[i]->intake->drain.header);
+	/* What stands still for so long (a full disk, a source that is held) will not move. */
+	for (uint32_t idle = 0; ms < timeout_ms && idle < REST_IDLE_MS && !rest_taken(lane); ms++) {
+		idle = lane_step(lane, lane->now_ns) > 0 ? 0 : idle + 1;
+		if (!idle)
+			continue;
+		nanosleep(&pause, NULL);
+		lane->now_ns += UINT64_C(1000000);
+	}
+	return ms;
+}
+
 /* Wait until everything is kept, and say so to the producers. The log's last word on each ring is
  * how many events its producer has dropped by now. */
 static void settle(struct lane *lane, uint32_t timeout_ms)
@@ -591,7 +624,7 @@ static void settle(struct lane *lane, uint32_t timeout_ms)
 
 int lane_close(struct lane *lane, uint32_t timeout_ms)
 {
-	settle(lane, timeout_ms);
+	settle(lane, timeout_ms - drain_rest(lane, timeout_ms));
 	int error = writer_close(lane->writer, timeout_ms);
 
 	destroy(lane);

@@ -27,6 +27,7 @@ struct lane_ring {
 	uint64_t durable;
 	bool held;              /* before an event beyond the window */
 	uint64_t held_ms;       /* ... its time */
+	uint64_t rest;          /* the tail when the lane was told to close */
 };
 
 /* "When the block with this LSN is in the file, the ring is released up to there." */

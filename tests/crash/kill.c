@@ -32,27 +32,12 @@ struct tally {
 	uint64_t wait_us, pause_us, look_us, kill_us, start_us;
 };
 
-/* Until this engine has taken events. */
-static bool wait_for_events(struct site *site)
-{
-	const uint64_t end_us = site_now_us() + SITE_PATIENCE_S * 1000000;
-	char answer[65536];
-
-	while (site_now_us() < end_us) {
-		if (site_ask(site, answer, sizeof(answer)) &&
-		    site_shown(answer, "events_persisted") > 0)
-			return true;
-		site_sleep_us(1000);
-	}
-	return site_expect(site, false, "an engine takes events");
-}
-
 static bool kill_one(struct site *site, struct tally *tally)
 {
 	char answer[65536];
 	uint64_t was_us = site_now_us();
 
-	if (!wait_for_events(site))
+	if (!site_wait_for_events(site))
 		return false;
 	tally->wait_us += site_now_us() - was_us;
 	const uint64_t pause_us = random_below(PAUSE_US_MAX);

@@ -43,6 +43,19 @@ void load_look(weir *w)
 	weir_poll(w);
 }
 
+/* Show what the engine has said. */
+static void look(weir *w, struct load_row *row)
+{
+	struct weir_ledger ledger;
+
+	load_look(w);
+	weir_ledger(w, &ledger);
+	/* Release: who sees the count sees what was read before it. */
+	__atomic_store_n(&row->persisted, ledger.persisted, __ATOMIC_RELAXED);
+	__atomic_store_n(&row->durable, ledger.durable, __ATOMIC_RELAXED);
+	__atomic_store_n(&row->looks, row->looks + 1, __ATOMIC_RELEASE);
+}
+
 /* Everything of it is kept, or the patience ends. */
 static void settle(weir *w, struct weir_ledger *ledger)
 {
@@ -84,7 +97,7 @@ static void produce(const struct site *site, struct load *load, int number)
 			n++;
 		}
 		__atomic_store_n(&row->emitted, n, __ATOMIC_RELAXED);
-		load_look(w);
+		look(w, row);
 		site_sleep_us(BURST_PAUSE_US);
 	}
 	settle(w, &row->ledger);

@@ -20,6 +20,8 @@ struct load {
 	uint32_t stop;
 	struct load_row {
 		uint64_t emitted; /* events whose emit has returned 0; moves all the time */
+		/* What the engine has said, looked at after each burst; `looks` counts these. */
+		uint64_t persisted, durable, looks;
 		struct weir_ledger ledger; /* at its end */
 		uint64_t ended;
 	} rows[LOAD_PRODUCERS];

@@ -176,6 +176,20 @@ uint64_t site_shown(const char *answer, const char *name)
 	return most;
 }
 
+bool site_wait_for_events(struct site *site)
+{
+	const uint64_t end_us = site_now_us() + SITE_PATIENCE_S * 1000000;
+	char answer[65536];
+
+	while (site_now_us() < end_us) {
+		if (site_ask(site, answer, sizeof(answer)) &&
+		    site_shown(answer, "events_persisted") > 0)
+			return true;
+		site_sleep_us(1000);
+	}
+	return site_expect(site, false, "an engine takes events");
+}
+
 bool site_start_engine(struct site *site)
 {
 	const uint64_t end_us = site_now_us() + SITE_PATIENCE_S * 1000000;
@@ -199,8 +213,18 @@ int site_end_engine(struct site *site, int signal)
 {
 	int status = 0;
 
+	const uint64_t end_us = site_now_us() + SITE_PATIENCE_S * 1000000;
+
 	kill(site->engine, signal);
-	waitpid(site->engine, &status, 0);
+	while (waitpid(site->engine, &status, WNOHANG) == 0) {
+		if (site_now_us() > end_us) {
+			site_expect(site, false, "the engine ends");
+			kill(site->engine, SIGKILL);
+			waitpid(site->engine, &status, 0);
+			break;
+		}
+		site_sleep_us(500);
+	}
 	site->engine = 0;
 	return status;
 }

@@ -47,6 +47,8 @@ void site_start_redis(struct site *site);
 
 /* What the engine answers to {"command":"status"}. */
 bool site_ask(const struct site *site, char *answer, size_t bytes);
+/* The engine says that it has persisted events. */
+bool site_wait_for_events(struct site *site);
 /* The greatest number shown under this name, 0: none. */
 uint64_t site_shown(const char *answer, const char *name);
 /* `weirctl verify` finds nothing wrong; with refuse_late, no event behind its interval either. */

@@ -1,0 +1,124 @@
+/*
+ * stops: SIGTERM under load, many times: what had been written is kept, and synced, and said.
+ *
+ *   stops COUNT WEIRD WEIRCTL [SEED]
+ *
+ * Each engine takes events, then is asked to end at a random moment. It ends with 0; what the
+ * producers had written by then is in its files and durable, by what it has told them, and nothing
+ * is called kept that is not. After the last one everything is judged as after kills (judge.h).
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include "judge.h"
+#include "load.h"
+#include "site.h"
+#include "support/proof.h"
+#include "support/random.h"
+
+/* Stops between two judgements. */
+#define ROUND_STOPS 250u
+#define PAUSE_US_MAX 30000u
+
+struct tally {
+	unsigned stops;
+	uint64_t violations, longest_us, undrained;
+};
+
+/* The producers have looked at what the engine has left. */
+static bool wait_for_looks(struct site *site, struct load *load)
+{
+	const uint64_t end_us = site_now_us() + SITE_PATIENCE_S * 1000000;
+	uint64_t wanted[LOAD_PRODUCERS];
+
+	/* One may be under way, with numbers from before. Acquire: partner in load.c. */
+	for (int i = 0; i < LOAD_PRODUCERS; i++)
+		wanted[i] = __atomic_load_n(&load->rows[i].looks, __ATOMIC_ACQUIRE) + 2;
+	for (int i = 0; i < LOAD_PRODUCERS; i++)
+		while (__atomic_load_n(&load->rows[i].looks, __ATOMIC_ACQUIRE) < wanted[i]) {
+			if (site_now_us() > end_us)
+				return site_expect(site, false, "the producers go on");
+			site_sleep_us(500);
+		}
+	return true;
+}
+
+static void stop_one(struct site *site, struct load *load, struct tally *tally)
+{
+	uint64_t written[LOAD_PRODUCERS];
+
+	site_sleep_us(random_below(PAUSE_US_MAX));
+	const uint64_t was_us = site_now_us();
+	for (int i = 0; i < LOAD_PRODUCERS; i++)
+		written[i] = __atomic_load_n(&load->rows[i].emitted, __ATOMIC_RELAXED);
+	int status = site_end_engine(site, SIGTERM);
+	const uint64_t took_us = site_now_us() - was_us;
+	if (took_us > tally->longest_us)
+		tally->longest_us = took_us;
+	site_expect(site, WIFEXITED(status) && WEXITSTATUS(status) == 0, "the engine ends with 0");
+	tally->stops++;
+	if (!wait_for_looks(site, load))
+		return;
+	for (int i = 0; i < LOAD_PRODUCERS; i++) {
+		const struct load_row *row = &load->rows[i];
+		if (!site_expect(site, row->persisted >= written[i],
+				 "what was written before the stop is persisted"))
+			tally->undrained += written[i] - row->persisted;
+		site_expect(site, row->durable == row->persisted,
+			    "what a stopped engine has kept is durable");
+	}
+}
+
+static bool play(char **argv, unsigned stops, struct tally *tally)
+{
+	struct site site;
+	struct verdict verdict = {0};
+
+	site_begin(&site, argv[2], argv[3], "/var/tmp");
+	site_start_redis(&site);
+	site_write_config(&site, "auto", LOAD_PRODUCERS, "");
+	struct load *load = load_start(&site);
+	bool running = site_start_engine(&site);
+	for (unsigned k = 0; running && k < stops; k++) {
+		running = site_wait_for_events(&site);
+		stop_one(&site, load, tally);
+		running = running && site_start_engine(&site);
+	}
+	load_stop(load);
+	if (running) {
+		judge_wait(&site);
+		site_end_engine(&site, SIGTERM);
+		verdict = judge_events(&site, load);
+		judge_alerts(&site);
+		site_verify(&site, true);
+	}
+	const unsigned failed = site.failed;
+	load_free(load);
+	site_end(&site);
+	tally->violations += verdict.lost + verdict.doubled + verdict.torn + failed;
+	return failed == 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct tally tally = {0};
+
+	if (argc < 4) {
+		fprintf(stderr, "usage: stops COUNT WEIRD WEIRCTL [SEED]\n");
+		return 2;
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	random_start(argc > 4 ? strtoull(argv[4], NULL, 10) : 1);
+	const unsigned stops = (unsigned)atoi(argv[1]);
+	bool going = true;
+	while (going && tally.stops < stops) {
+		const unsigned left = stops - tally.stops;
+		going = play(argv, left < ROUND_STOPS ? left : ROUND_STOPS, &tally);
+	}
+	printf("%u stops, the longest took %llu ms; %llu events left in rings\n", tally.stops,
+	       (unsigned long long)(tally.longest_us / 1000), (unsigned long long)tally.undrained);
+	proof_say("clean-stops", tally.stops, tally.violations);
+	return tally.violations ? 1 : 0;
+}
