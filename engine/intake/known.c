@@ -3,7 +3,8 @@
  *
  * Idea:  recovery tells where every ring of the log stands, before anybody attaches. A producer
  *        that comes back (same user, same uuid) goes on exactly there. The list is filled at once
- *        and then looked up, so it is an array, sorted when it is first asked.
+ *        and then looked up, so it is an array, sorted when it is first asked. What closes while
+ *        the engine runs is noted beside it, in a bounded list that is looked through.
  *
  * Runs on:  the intake agent, and recovery before it.
  * Never:    gives a ring number twice.
@@ -17,6 +18,7 @@
 void known_fini(struct known *known)
 {
 	free(known->rings);
+	free(known->notes);
 	*known = (struct known){.rings = NULL};
 }
 
@@ -80,6 +82,27 @@ int known_add(struct known *known, const struct weir_ring_record *record)
 	return 0;
 }
 
+int known_note(struct known *known, const struct weir_ring_record *record)
+{
+	if (!known->notes)
+		known->notes = calloc(KNOWN_NOTES_MAX, sizeof(*known->notes));
+	if (!known->notes)
+		return -ENOMEM;
+	known->notes[known->notes_next] = (struct known_ring){.record = *record};
+	known->notes_next = (known->notes_next + 1) % KNOWN_NOTES_MAX;
+	if (known->notes_count < KNOWN_NOTES_MAX)
+		known->notes_count++;
+	return 0;
+}
+
+static struct known_ring *find_note(struct known *known, const struct weir_ring_record *key)
+{
+	for (uint32_t i = 0; i < known->notes_count; i++)
+		if (same_ring(&known->notes[i].record, key))
+			return &known->notes[i];
+	return NULL;
+}
+
 struct known_ring *known_find(struct known *known, uint32_t uid, const uint8_t uuid[16],
 			      uint32_t index)
 {
@@ -101,7 +124,7 @@ struct known_ring *known_find(struct known *known, uint32_t uid, const uint8_t u
 		else
 			high = middle;
 	}
-	return NULL;
+	return find_note(known, &key);
 }
 
 uint32_t known_awaited(struct known *known)

@@ -556,6 +556,7 @@ static void forget_ring(struct intake *intake, struct producer *producer, struct
 	struct known_ring *known = known_find(&intake->known, record->uid, record->uuid,
 					      record->index);
 	char name[STORE_NAME_BYTES];
+	int r = 0;
 
 	record->next_sequence = held->ring.drain.next;
 	record->rejected = held->ring.drain.rejected;
@@ -563,8 +564,11 @@ static void forget_ring(struct intake *intake, struct producer *producer, struct
 	record->final = 1;
 	if (known)
 		known->record = *record;
-	else if ((producer->doubtful || !producer->process.gone) &&
-		 known_add(&intake->known, record) < 0)
+	else if (producer->doubtful)
+		r = known_add(&intake->known, record);
+	else if (!producer->process.gone)
+		r = known_note(&intake->known, record);
+	if (r < 0)
 		log_warning("intake", "no memory to remember ring %u", record->number);
 	if (intake->options.drop_fd) {
 		store_name_ring(name, record->uid, record->uuid, record->index);

@@ -4,21 +4,16 @@
  */
 #include "honest.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "log/reader.h"
 #include "weir/order.h"
 #include "weir/region.h"
 
 #define BURST 256u
-#define LANES 2u
 
 static void live(struct honest_page *page, const char *socket_path, unsigned number,
 		 uint64_t nap_us)
@@ -51,9 +46,10 @@ static void live(struct honest_page *page, const char *socket_path, unsigned num
 	_exit(0);
 }
 
-void honest_start(struct honest *honest, const struct host *host, unsigned count, uint64_t nap_us)
+void honest_start(struct honest *honest, const struct host *host, unsigned first, unsigned count,
+		  uint64_t nap_us)
 {
-	*honest = (struct honest){.count = count};
+	*honest = (struct honest){.first = first, .count = count};
 	honest->page = mmap(NULL, HONEST_MAX * sizeof(*honest->page), PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (honest->page == MAP_FAILED)
@@ -61,7 +57,7 @@ void honest_start(struct honest *honest, const struct host *host, unsigned count
 	for (unsigned i = 0; i < count; i++) {
 		honest->pid[i] = host_fork();
 		if (honest->pid[i] == 0)
-			live(&honest->page[i], host->socket, i, nap_us);
+			live(&honest->page[i], host->socket, first + i, nap_us);
 	}
 }
 
@@ -129,8 +125,9 @@ static void note_series(struct tally *tally, const struct reader_block *block)
 	for (uint32_t i = 0; i < block->header.count; i++) {
 		const struct weir_definition *definition = (const void *)(at + 8);
 		int number = number_of(definition);
-		if (number >= 0 && number < (int)tally->honest->count)
-			memcpy(&tally->id[number], at, sizeof(uint32_t));
+		uint32_t place = (uint32_t)number - tally->honest->first;
+		if (number >= 0 && place < tally->honest->count)
+			memcpy(&tally->id[place], at, sizeof(uint32_t));
 		at += 8 + definition->bytes;
 	}
 }
@@ -151,49 +148,30 @@ static void note_events(struct tally *tally, const struct reader_block *block)
 		}
 }
 
-static void read_lane(struct tally *tally, struct host *host, struct io *io, uint32_t lane)
+static void note_block(void *self, const struct reader_block *block)
 {
-	struct reader_block block;
-	struct reader *reader;
-	char name[16], why[256];
-
-	snprintf(name, sizeof(name), "lane-%02u", lane);
-	if (reader_open(io, name, (uint16_t)lane, 0, false, &reader, why, sizeof(why)) < 0) {
-		host_expect(host, false, "a lane cannot be read: %s", why);
-		return;
-	}
-	while (reader_next(reader, &block) > 0) {
-		if (block.header.type == WEIR_BLOCK_SERIES)
-			note_series(tally, &block);
-		if (block.header.type == WEIR_BLOCK_EVENTS)
-			note_events(tally, &block);
-	}
-	reader_close(reader);
+	if (block->header.type == WEIR_BLOCK_SERIES)
+		note_series(self, block);
+	if (block->header.type == WEIR_BLOCK_EVENTS)
+		note_events(self, block);
 }
 
 void honest_check(const struct honest *honest, struct host *host)
 {
 	struct tally tally = {.honest = honest};
-	struct io *io;
 	uint64_t missing = 0, all = 0;
 
 	if (host->unkept)
 		return;
-	int fd = open(host->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || io_pwrite_create(fd, 1, &io) < 0)
-		exit(1);
 	for (unsigned i = 0; i < honest->count; i++)
 		tally.seen[i] = calloc(honest->page[i].emitted + 1, 1);
-	for (uint32_t lane = 0; lane < LANES; lane++)
-		read_lane(&tally, host, io, lane);
+	host_read(host, note_block, &tally);
 	for (unsigned i = 0; i < honest->count; i++) {
 		for (uint64_t n = 0; n < honest->page[i].emitted; n++)
 			missing += !tally.seen[i][n];
 		all += honest->page[i].emitted;
 		free(tally.seen[i]);
 	}
-	io->ops->destroy(io);
-	close(fd);
 	printf("%llu events of %u honest producers, %llu missing, %llu twice or never emitted\n",
 	       (unsigned long long)all, honest->count, (unsigned long long)missing,
 	       (unsigned long long)tally.wrong);

@@ -19,13 +19,14 @@ struct honest_page {
 };
 
 struct honest {
-	unsigned count;
+	unsigned first, count;
 	pid_t pid[HONEST_MAX];
 	struct honest_page *page; /* [HONEST_MAX], shared */
 };
 
-/* Start `count` of them; each emits 256 events every nap_us, until it is told to stop. */
-void honest_start(struct honest *honest, const struct host *host, unsigned count,
+/* Start `count` of them, named by number from `first` on; each emits 256 events every nap_us, until
+ * it is told to stop. */
+void honest_start(struct honest *honest, const struct host *host, unsigned first, unsigned count,
 		  uint64_t nap_us);
 /* Wait until all of them are attached and have emitted so many events more than before. */
 void honest_wait(struct honest *honest, struct host *host, uint64_t events);

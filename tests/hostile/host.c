@@ -22,6 +22,7 @@
 #include "verify.h"
 
 #define ANSWER_BYTES (1u << 20)
+#define LANES 2u /* as configured */
 
 /* What a signal to the test takes along. */
 static char ending_directory[64];
@@ -131,13 +132,13 @@ static void write_config(struct host *host, const char *more)
 	if (!file)
 		exit(1);
 	fprintf(file,
-		"data_directory: %s\nsocket: %s\ncontrol_socket: %s\nlanes: 2\nshards: 1\n"
+		"data_directory: %s\nsocket: %s\ncontrol_socket: %s\nlanes: %u\nshards: 1\n"
 		"interval: 1s\n%s"
 		"metrics:\n  - {name: honest, event: honest, agg: count}\n"
 		"  - {name: hostile, event: hostile, agg: mean, field: value}\n"
 		"detectors:\n  - {name: honest, metric: honest}\n"
 		"  - {name: hostile, metric: hostile}\n",
-		host->data, host->socket, host->control, more);
+		host->data, host->socket, host->control, LANES, more);
 	if (!strstr(more, "log:"))
 		fprintf(file, "log: {durability: interval, sync_interval: 20ms, "
 			      "segment_bytes: 8MiB}\n");
@@ -344,6 +345,37 @@ void host_verify(struct host *host)
 	for (uint32_t i = 0; i < report.findings.count && i < 5; i++)
 		printf("verify: %s\n", report.findings.line[i]);
 	verify_report_free(&report);
+}
+
+static void read_lane(struct host *host, struct io *io, uint32_t lane,
+		      void (*each)(void *self, const struct reader_block *block), void *self)
+{
+	struct reader_block block;
+	struct reader *reader;
+	char name[16], why[256];
+
+	snprintf(name, sizeof(name), "lane-%02u", lane);
+	if (reader_open(io, name, (uint16_t)lane, 0, false, &reader, why, sizeof(why)) < 0) {
+		host_expect(host, false, "a lane cannot be read: %s", why);
+		return;
+	}
+	while (reader_next(reader, &block) > 0)
+		each(self, &block);
+	reader_close(reader);
+}
+
+void host_read(struct host *host, void (*each)(void *self, const struct reader_block *block),
+	       void *self)
+{
+	struct io *io;
+	int fd = open(host->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || io_pwrite_create(fd, 1, &io) < 0)
+		exit(1);
+	for (uint32_t lane = 0; lane < LANES; lane++)
+		read_lane(host, io, lane, each, self);
+	io->ops->destroy(io);
+	close(fd);
 }
 
 void host_close(struct host *host)

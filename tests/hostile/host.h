@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "config.h"
 #include "engine.h"
+#include "log/reader.h"
 
 /* Something must happen within this, on the slowest machine; nothing takes so long. */
 #define HOST_PATIENCE_S 120
@@ -42,6 +43,9 @@ bool host_answers(struct host *host);
 void host_stop(struct host *host);
 /* Of a stopped engine: the independent reader finds nothing wrong. */
 void host_verify(struct host *host);
+/* Every block of every lane, in order, as the engine's own reader sees them. */
+void host_read(struct host *host, void (*each)(void *self, const struct reader_block *block),
+	       void *self);
 void host_close(struct host *host);
 
 /* A number of its answer to `status`: the first with this name behind the text `after` (NULL: from

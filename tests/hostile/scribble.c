@@ -344,7 +344,7 @@ int main(int argc, char **argv)
 	host_open(&host, argc > 2 ? argv[2] : NULL,
 		  "limits: {series_max: 20000, user_bytes_max: 1GiB}\n");
 	/* All processes before the threads of an engine in this one. */
-	honest_start(&honest, &host, 2, 500);
+	honest_start(&honest, &host, 0, 2, 500);
 	random_start(argc > 3 ? strtoull(argv[3], NULL, 0) : 1);
 	for (unsigned i = 0; i < HOSTILES; i++) {
 		uint64_t seed = random_next();

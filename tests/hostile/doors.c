@@ -1,0 +1,477 @@
+/*
+ * doors: what is said and shown at the attach and the control socket of an engine.
+ *
+ *   doors COUNT WEIRD
+ *
+ * Beside honest producers, in turn:
+ *   bad-descriptors  each of a table of things that are no producer's memory, as region and as ring
+ *   hole-punches     COUNT pages punched out of rings and tables while the engine reads them
+ *   floods           COUNT connections that are silent, say nonsense, half of it, too much, leave
+ *   attach-cycles    COUNT regions, opened and closed by a process that lives
+ *   stopped-readers  producers and operators that ask and never read an answer
+ *   another's-rings  rings and uuids of a living producer, offered by another process
+ *
+ * Holds: each is refused or let go of, descriptors do not grow, honest producers come, go and are
+ * whole all the while, an operator is answered, and sees who was put in quarantine.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "descriptors.h"
+#include "honest.h"
+#include "host.h"
+#include "support/proof.h"
+#include "support/random.h"
+
+#define PAGE 4096u
+/* Connections that a flood holds open at a time. */
+#define HELD 100u
+/* Descriptors of an engine that come and go by themselves. */
+#define DESCRIPTORS_SLACK 12u
+
+/* The descriptors come back to what they were, once the engine has seen who is gone. */
+static void expect_descriptors(struct host *host, unsigned before, const char *behind)
+{
+	unsigned now = 0;
+
+	for (int i = 0; i < HOST_PATIENCE_S * 100; i++) {
+		now = host_descriptors(host);
+		if (now <= before + DESCRIPTORS_SLACK)
+			return;
+		pause_us(10000);
+	}
+	host_expect(host, false, "%s left %u descriptors of %u", behind, now, before);
+}
+
+/* A connection, offered `fd` as its region, or as the ring of a region that is good. 1: refused; 0:
+ * taken; -1: the kernel does not let it through. */
+static int refused(const struct rogue *good, const struct host *host, int fd, bool ring)
+{
+	struct weir_message answer;
+	int socket = ring ? good->socket : rogue_connect(host->socket);
+	int type = 0;
+
+	if (socket < 0)
+		return 0;
+	int error = rogue_say(socket, ring ? WEIR_MESSAGE_RING : WEIR_MESSAGE_HELLO, 0, fd);
+	if (error == 0)
+		type = rogue_hear(socket, &answer, NULL);
+	if (!ring)
+		close(socket);
+	return error ? -1 : type == WEIR_MESSAGE_REFUSED;
+}
+
+static void offer_one(struct host *host, const struct bad_descriptor *bad, bool ring,
+		      uint64_t *count)
+{
+	struct rogue_options options = {.rings = 1};
+	struct rogue rogue;
+
+	rogue_open(&rogue, &options);
+	uint32_t rings = rogue.rings;
+	/* The region is offered without its ring; that is what comes bad. */
+	rogue.rings = 0;
+	if (!rogue_attach(&rogue, host->socket))
+		host_expect(host, false, "a good region is refused: %s", rogue.answer.text);
+	rogue.rings = rings;
+	int fd = bad->make(&rogue, ring);
+	if (fd >= 0) {
+		int answer = refused(&rogue, host, fd, ring);
+		*count += answer >= 0;
+		host_expect(host, answer, "%s was taken for a %s", bad->name,
+			    ring ? "ring" : "region");
+		close(fd);
+	}
+	rogue_close(&rogue, true);
+}
+
+static uint64_t show_descriptors(struct host *host)
+{
+	uint64_t count = 0;
+	char kinds[1024] = "";
+
+	for (unsigned i = 0; i < bad_descriptors_count; i++) {
+		uint64_t before = count;
+		offer_one(host, &bad_descriptors[i], false, &count);
+		offer_one(host, &bad_descriptors[i], true, &count);
+		if (count == before && strlen(kinds) < 900)
+			sprintf(kinds + strlen(kinds), " %s", bad_descriptors[i].name);
+	}
+	if (kinds[0])
+		printf("cannot be made here:%s\n", kinds);
+	return count;
+}
+
+/* Punches: while one thread emits, another takes the pages away. */
+struct punched {
+	struct rogue rogue;
+	uint64_t wanted, done;
+	uint32_t over;
+};
+
+static void *punch(void *self)
+{
+	struct punched *punched = self;
+	const struct rogue *rogue = &punched->rogue;
+	const uint64_t pages = rogue->ring_bytes / PAGE;
+	uint64_t state = 1;
+
+	for (; punched->done < punched->wanted; punched->done++) {
+		state = state * UINT64_C(6364136223846793005) + 1442695040888963407u;
+		uint64_t page = 1 + (state >> 33) % (pages - 1);
+		fallocate(rogue->ring_fd[0], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			  (off_t)(page * PAGE), PAGE * (1 + (state >> 50) % 4));
+		if (punched->done % 16 == 0)
+			fallocate(rogue->region_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				  PAGE, PAGE);
+		if (punched->done % 64 == 0)
+			pause_us(100);
+	}
+	/* Polled by the emitting thread. */
+	weir_store_relaxed_32(&punched->over, 1);
+	return NULL;
+}
+
+static uint64_t punch_holes(struct host *host, uint64_t wanted)
+{
+	struct rogue_options options = {.capacity = 16384};
+	struct punched punched = {.wanted = wanted};
+	struct rogue *rogue = &punched.rogue;
+	pthread_t thread;
+
+	rogue_open(rogue, &options);
+	rogue_define(rogue, "hostile", "holes", 5);
+	if (!rogue_attach(rogue, host->socket))
+		host_expect(host, false, "a good producer is refused: %s", rogue->answer.text);
+	pthread_create(&thread, NULL, punch, &punched);
+	while (!weir_load_relaxed_32(&punched.over)) {
+		uint64_t released = weir_load_acquire_64(&rogue_slot(rogue, 0)->released);
+		uint64_t room = released + rogue->capacity - rogue->ring[0]->tail;
+		if (room > 256)
+			rogue_emit(rogue, 0, 1, (uint32_t)(room > 4096 ? 4096 : room), 1);
+		else
+			pause_us(50);
+	}
+	pthread_join(thread, NULL);
+	host_expect(host, rogue_taken(rogue, 0), "a ring with holes is read no more");
+	const struct weir_control_slot *slot = rogue_slot(rogue, 0);
+	printf("%llu slots with holes read, %llu refused\n", (unsigned long long)slot->released,
+	       (unsigned long long)slot->rejected);
+	host_expect(host, slot->rejected > 0, "no hole was ever read");
+	host_expect(host, !(slot->flags & WEIR_CONTROL_QUARANTINED), "holes are no lie");
+	/* The tail's own page: it stands at 0 now, which is a lie, and an operator sees it. */
+	fallocate(rogue->ring_fd[0], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE);
+	rogue->ring[0]->tail = 1;
+	bool told = false;
+	for (int i = 0; i < HOST_PATIENCE_S * 1000 && !told; i++) {
+		told = weir_load_relaxed_32(&slot->flags) & WEIR_CONTROL_QUARANTINED;
+		pause_us(1000);
+	}
+	host_expect(host, told, "a tail that went back is not told to be a lie");
+	host_expect(host, host_reaches(host, "\"intake\"", "quarantined", 1),
+		    "an operator does not see the quarantine");
+	char answer[1 << 16];
+	host_ask(host, "{\"command\":\"producers\"}\n", answer, sizeof(answer));
+	host_expect(host, strstr(answer, "\"quarantined\":true") != NULL,
+		    "the list of producers does not show who lied: %.300s", answer);
+	rogue_close(rogue, true);
+	return punched.done;
+}
+
+/* One connection of a flood; it stays open in *ret_fd, or is -1. */
+static int flood_one(const struct host *host, uint64_t die, const struct rogue *rogue)
+{
+	struct weir_message message = {.magic = WEIR_MESSAGE_MAGIC,
+				       .version = WEIR_LAYOUT_VERSION,
+				       .type = WEIR_MESSAGE_HELLO};
+	int fds[250];
+	int socket = rogue_connect(host->socket);
+
+	if (socket < 0)
+		return -1;
+	switch (die % 9) {
+	case 0: /* silent */
+		break;
+	case 1: /* nonsense */
+		rogue_send(socket, "GET / HTTP/1.0\r\n\r\n", 18, NULL, 0);
+		break;
+	case 2: /* half a word, then nothing */
+		rogue_send(socket, &message, sizeof(message) / 2, NULL, 0);
+		break;
+	case 3: /* HELLO without a region */
+		rogue_send(socket, &message, sizeof(message), NULL, 0);
+		break;
+	case 4: /* more descriptors than a message may bring */
+		for (unsigned i = 0; i < 250; i++)
+			fds[i] = rogue->region_fd;
+		rogue_send(socket, &message, sizeof(message), fds, 2 + die / 9 % 248);
+		break;
+	case 5: /* a ring without a region */
+		rogue_say(socket, WEIR_MESSAGE_RING, 0, rogue->ring_fd[0]);
+		break;
+	case 6: /* the same region as all the others: each takes the socket from the last */
+		rogue_say(socket, WEIR_MESSAGE_HELLO, 0, rogue->region_fd);
+		break;
+	case 7: /* many words at once, and gone */
+		for (int i = 0; i < 20; i++)
+			rogue_say(socket, WEIR_MESSAGE_RING, (uint32_t)i, rogue->region_fd);
+		close(socket);
+		return -1;
+	default: /* gone at once */
+		close(socket);
+		return -1;
+	}
+	return socket;
+}
+
+/* A process that floods, and holds on to some of the connections. */
+static void flood(const struct host *host, uint64_t count, uint64_t seed)
+{
+	struct rogue_options options = {.rings = 1};
+	struct rogue rogue;
+	int held[HELD];
+
+	random_start(seed);
+	rogue_open(&rogue, &options);
+	for (unsigned i = 0; i < HELD; i++)
+		held[i] = -1;
+	for (uint64_t i = 0; i < count; i++) {
+		int *place = &held[i % HELD];
+		if (*place >= 0)
+			close(*place);
+		*place = flood_one(host, random_next() >> 8, &rogue);
+	}
+	_exit(0);
+}
+
+static uint64_t flood_all(struct host *host, uint64_t count)
+{
+	struct honest late[4];
+	pid_t pids[2];
+
+	for (uint64_t i = 0; i < 2; i++) {
+		pids[i] = host_fork();
+		if (pids[i] == 0)
+			flood(host, count / 2, i + 1);
+	}
+	/* Meanwhile others come for the first time, as if nothing were. */
+	for (unsigned i = 0; i < 4; i++) {
+		honest_start(&late[i], host, 2 + i, 1, 500);
+		honest_wait(&late[i], host, 500);
+		honest_stop(&late[i], host);
+		honest_free(&late[i]);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		int code = host_wait(pids[i]);
+		host_expect(host, code == 0, "a flood ended with %d", code);
+	}
+	return count / 2 * 2;
+}
+
+/* A producer that asks for answers and reads none, until it is cut off. */
+static bool stop_reading_attach(const struct host *host, struct rogue *rogue)
+{
+	int socket = rogue_connect(host->socket);
+	int said = 0;
+
+	if (socket < 0)
+		return false;
+	fcntl(socket, F_SETFL, O_NONBLOCK);
+	rogue_say(socket, WEIR_MESSAGE_HELLO, 0, rogue->region_fd);
+	for (int i = 0; i < HOST_PATIENCE_S * 1000 && said != -EPIPE && said != -ECONNRESET; i++) {
+		said = rogue_say(socket, WEIR_MESSAGE_RING, 0, rogue->ring_fd[0]);
+		if (said == -EAGAIN)
+			pause_us(1000);
+	}
+	close(socket);
+	return said == -EPIPE || said == -ECONNRESET;
+}
+
+/* An operator's client that asks and asks: its descriptor. */
+static int stop_reading_control(const struct host *host)
+{
+	static const char request[] = "{\"command\":\"status\"}\n";
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", host->control);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		close(fd);
+		return -1;
+	}
+	for (int i = 0; i < 2000; i++)
+		if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
+			break;
+	return fd;
+}
+
+static uint64_t stop_readers(struct host *host, uint64_t count)
+{
+	struct rogue_options options = {.rings = 1};
+	struct rogue rogue;
+	int clients[64];
+	unsigned held = count < 64 ? (unsigned)count : 64;
+
+	rogue_open(&rogue, &options);
+	for (uint64_t i = 0; i < count; i++)
+		host_expect(host, stop_reading_attach(host, &rogue),
+			    "who reads no answers is never cut off");
+	rogue_close(&rogue, true);
+	for (unsigned i = 0; i < held; i++)
+		clients[i] = stop_reading_control(host);
+	bool answered = false;
+	for (int i = 0; i < HOST_PATIENCE_S * 10 && !answered; i++) {
+		answered = host_answers(host);
+		if (!answered)
+			pause_us(100000);
+	}
+	host_expect(host, answered, "operators that read nothing keep others out");
+	for (unsigned i = 0; i < held; i++)
+		if (clients[i] >= 0)
+			close(clients[i]);
+	return count + held;
+}
+
+/* Another process offers what is ours: the same memory under the same name, other memory under our
+ * name, our ring under its region. */
+static void be_thief(const struct host *host, const struct rogue *ours)
+{
+	struct rogue_options options = {.rings = 1};
+	struct rogue mine;
+	int taken = 0;
+
+	/* As it is: its start time is another's. */
+	taken += refused(NULL, host, ours->region_fd, false) != 1;
+	rogue_open(&mine, &options);
+	memcpy(mine.region->uuid, ours->region->uuid, 16);
+	taken += rogue_attach(&mine, host->socket);
+	rogue_close(&mine, false);
+	rogue_open(&mine, &options);
+	mine.rings = 0;
+	taken += !rogue_attach(&mine, host->socket);
+	taken += refused(&mine, host, ours->ring_fd[0], true) != 1;
+	_exit(taken);
+}
+
+static uint64_t steal(struct host *host, uint64_t count)
+{
+	struct rogue_options options = {.rings = 1};
+	struct rogue rogue;
+
+	rogue_open(&rogue, &options);
+	rogue_define(&rogue, "hostile", "stolen", 6);
+	if (!rogue_attach(&rogue, host->socket))
+		host_expect(host, false, "a good producer is refused: %s", rogue.answer.text);
+	for (uint64_t i = 0; i < count; i++) {
+		pid_t pid = host_fork();
+		if (pid == 0)
+			be_thief(host, &rogue);
+		int code = host_wait(pid);
+		host_expect(host, code == 0, "%d of a thief's offers were taken", code);
+		rogue_emit(&rogue, 0, 1, 1, 1);
+	}
+	host_expect(host, rogue_taken(&rogue, 0) && !(rogue_slot(&rogue, 0)->flags &
+						      WEIR_CONTROL_QUARANTINED),
+		    "who was to be robbed is served no more");
+	rogue_close(&rogue, true);
+	return count * 3;
+}
+
+/* A process that lives and opens, attaches and closes one region after the other. */
+static void churn(const struct host *host, uint64_t count)
+{
+	struct rogue_options options = {.rings = 1};
+	struct rogue rogue;
+
+	for (uint64_t i = 0; i < count; i++) {
+		rogue_open(&rogue, &options);
+		rogue_define(&rogue, "hostile", "again", 5);
+		rogue_emit(&rogue, 0, 1, 1, 1);
+		/* All places are taken for a moment: again. */
+		for (int tries = 0; !rogue_attach(&rogue, host->socket); tries++) {
+			if (rogue.answer.status != -EUSERS || tries > HOST_PATIENCE_S * 1000)
+				_exit(1);
+			close(rogue.socket);
+			pause_us(1000);
+		}
+		rogue_close(&rogue, true);
+	}
+	_exit(0);
+}
+
+static uint64_t cycle(struct host *host, uint64_t count)
+{
+	uint64_t before_kib = 0;
+
+	/* What one such life leaves is there after the first. */
+	for (int i = 0; i < 2; i++) {
+		pid_t pid = host_fork();
+		if (pid == 0)
+			churn(host, count / 2);
+		int code = host_wait(pid);
+		host_expect(host, code == 0, "who comes and goes is refused in the end");
+		uint64_t kib = host_memory_kib(host);
+		host_expect(host, i == 0 || kib < before_kib + 4096,
+			    "who comes and goes leaves memory: %llu KiB, then %llu KiB",
+			    (unsigned long long)before_kib, (unsigned long long)kib);
+		before_kib = kib;
+	}
+	return count / 2 * 2;
+}
+
+/* Run one of them between two looks at the descriptors, and say what came of it. */
+static void prove(struct host *host, const char *name, uint64_t (*run)(struct host *, uint64_t),
+		  uint64_t count)
+{
+	uint64_t before = host->violations;
+	unsigned descriptors = host_descriptors(host);
+
+	count = run(host, count);
+	expect_descriptors(host, descriptors, name);
+	host_expect(host, host_answers(host), "the engine answers no more after %s", name);
+	proof_say(name, count, host->violations - before);
+}
+
+static uint64_t run_descriptors(struct host *host, uint64_t count)
+{
+	(void)count;
+	return show_descriptors(host);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 0) : 5000;
+	struct honest honest;
+	struct host host;
+
+	if (argc < 3)
+		return 2;
+	host_open(&host, argv[2], "");
+	host_start(&host);
+	honest_start(&honest, &host, 0, 2, 500);
+	honest_wait(&honest, &host, 1000);
+	prove(&host, "bad-descriptors", run_descriptors, 0);
+	prove(&host, "hole-punches", punch_holes, count);
+	prove(&host, "floods", flood_all, count);
+	prove(&host, "attach-cycles", cycle, count);
+	prove(&host, "stopped-readers", stop_readers, count / 500);
+	prove(&host, "thefts", steal, count / 100);
+	uint64_t before = host.violations;
+	honest_wait(&honest, &host, 1000);
+	honest_stop(&honest, &host);
+	host_stop(&host);
+	host_verify(&host);
+	honest_check(&honest, &host);
+	honest_free(&honest);
+	proof_say("honest-beside-hostile", 2, host.violations - before);
+	host_close(&host);
+	return host.violations ? 1 : 0;
+}
