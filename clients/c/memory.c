@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -136,7 +137,33 @@ int libweir_memory_create(const char *name, size_t bytes, struct memory *ret_mem
 	return 0;
 }
 
-/* When this process started, in clock ticks since boot: field 22 of /proc/self/stat. 0 where there
+/* What /proc adds to the times of processes where this one looks at it, in clock ticks: the offset
+ * of its time namespace. 0 where there is none. */
+static uint64_t boot_offset_ticks(void)
+{
+	char ours[64] = "", childrens[64] = "", text[256];
+	long long seconds = 0, nanoseconds = 0;
+
+	/* The file tells of children's namespace; only where that is ours too is it our offset. */
+	if (readlink("/proc/self/ns/time", ours, sizeof(ours) - 1) < 0 ||
+	    readlink("/proc/self/ns/time_for_children", childrens, sizeof(childrens) - 1) < 0 ||
+	    strcmp(ours, childrens))
+		return 0;
+	int fd = open("/proc/self/timens_offsets", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	ssize_t count = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[count < 0 ? 0 : count] = '\0';
+	const char *at = strstr(text, "boottime");
+	if (!at || sscanf(at, "boottime %lld %lld", &seconds, &nanoseconds) != 2)
+		return 0;
+	const long long per_s = sysconf(_SC_CLK_TCK);
+	return (uint64_t)(seconds * per_s + nanoseconds / (1000000000 / per_s));
+}
+
+/* When this process started, in clock ticks since boot: field 22 of /proc/self/stat, as it is seen
+ * outside of time namespaces, so that an engine in another one sees the same. 0 where there
  * is no such file: unknown, which an engine that compares it refuses with a text. A machine that
  * only now cannot read it is an error: the region would be refused for all its life. */
 static int start_time_ticks(uint64_t *ret_ticks)
@@ -159,7 +186,7 @@ static int start_time_ticks(uint64_t *ret_ticks)
 		at = strchr(at + 1, ' ');
 	for (at = at ? at + 1 : ""; *at >= '0' && *at <= '9'; at++)
 		ticks = ticks * 10 + (uint64_t)(*at - '0');
-	*ret_ticks = ticks;
+	*ret_ticks = ticks - boot_offset_ticks();
 	return 0;
 }
 

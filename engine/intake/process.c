@@ -38,8 +38,38 @@ static uint64_t parse_start_time(const char *stat)
 	return strtoull(at, NULL, 10);
 }
 
+static bool same_link(const char *one, const char *other)
+{
+	char a[64] = "", b[64] = "";
+
+	return readlink(one, a, sizeof(a) - 1) > 0 && readlink(other, b, sizeof(b) - 1) > 0 &&
+	       !strcmp(a, b);
+}
+
+/* What /proc adds to start times for a reader in our time namespace, in clock ticks. Producers may
+ * be in others, so that times are compared as they are outside of all. */
+static uint64_t boot_offset_ticks(void)
+{
+	long long seconds = 0, nanoseconds = 0, per_s = sysconf(_SC_CLK_TCK);
+	char line[128];
+
+	/* The file tells of children's namespace; only where that is ours too is it our offset. */
+	if (!same_link("/proc/self/ns/time", "/proc/self/ns/time_for_children"))
+		return 0;
+	FILE *file = fopen("/proc/self/timens_offsets", "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "boottime %lld %lld", &seconds, &nanoseconds) == 2)
+			break;
+	if (file)
+		fclose(file);
+	return (uint64_t)(seconds * per_s + nanoseconds / (1000000000 / per_s));
+}
+
 uint64_t process_start_time(pid_t pid)
 {
+	/* It does not change for a process that has threads. Read by the intake agent only. */
+	static uint64_t offset_ticks;
+	static bool known;
 	char path[32], stat[1024];
 
 	if (pid <= 0)
@@ -53,7 +83,11 @@ uint64_t process_start_time(pid_t pid)
 	if (bytes <= 0)
 		return 0;
 	stat[bytes] = 0;
-	return parse_start_time(stat);
+	if (!known)
+		offset_ticks = boot_offset_ticks();
+	known = true;
+	uint64_t ticks = parse_start_time(stat);
+	return ticks ? ticks - offset_ticks : 0;
 }
 
 static int open_pidfd(pid_t pid)

@@ -53,7 +53,8 @@ struct weir_region_header {
 	uint8_t uuid[16];
 	uint32_t pid;
 	uint32_t clock;             /* enum weir_clock_kind */
-	uint64_t start_time_ticks;  /* field 22 of /proc/pid/stat: pid reuse is noticed */
+	uint64_t start_time_ticks;  /* field 22 of /proc/pid/stat, outside of time namespaces: pid
+				     * reuse is noticed */
 	uint64_t table_bytes;       /* of the series table that follows this page */
 	uint32_t rings_max;         /* ring indexes are below this */
 	uint32_t series_max;        /* local series ids are 1 .. series_max */

@@ -34,22 +34,6 @@
 #define PAGE 4096u
 /* Connections that a flood holds open at a time. */
 #define HELD 100u
-/* Descriptors of an engine that come and go by themselves. */
-#define DESCRIPTORS_SLACK 12u
-
-/* The descriptors come back to what they were, once the engine has seen who is gone. */
-static void expect_descriptors(struct host *host, unsigned before, const char *behind)
-{
-	unsigned now = 0;
-
-	for (int i = 0; i < HOST_PATIENCE_S * 100; i++) {
-		now = host_descriptors(host);
-		if (now <= before + DESCRIPTORS_SLACK)
-			return;
-		pause_us(10000);
-	}
-	host_expect(host, false, "%s left %u descriptors of %u", behind, now, before);
-}
 
 /* A connection, offered `fd` as its region, or as the ring of a region that is good. 1: refused; 0:
  * taken; -1: the kernel does not let it through. */
@@ -427,19 +411,6 @@ static uint64_t cycle(struct host *host, uint64_t count)
 	return count / 2 * 2;
 }
 
-/* Run one of them between two looks at the descriptors, and say what came of it. */
-static void prove(struct host *host, const char *name, uint64_t (*run)(struct host *, uint64_t),
-		  uint64_t count)
-{
-	uint64_t before = host->violations;
-	unsigned descriptors = host_descriptors(host);
-
-	count = run(host, count);
-	expect_descriptors(host, descriptors, name);
-	host_expect(host, host_answers(host), "the engine answers no more after %s", name);
-	proof_say(name, count, host->violations - before);
-}
-
 static uint64_t run_descriptors(struct host *host, uint64_t count)
 {
 	(void)count;
@@ -458,12 +429,12 @@ int main(int argc, char **argv)
 	host_start(&host);
 	honest_start(&honest, &host, 0, 2, 500);
 	honest_wait(&honest, &host, 1000);
-	prove(&host, "bad-descriptors", run_descriptors, 0);
-	prove(&host, "hole-punches", punch_holes, count);
-	prove(&host, "floods", flood_all, count);
-	prove(&host, "attach-cycles", cycle, count);
-	prove(&host, "stopped-readers", stop_readers, count / 500);
-	prove(&host, "thefts", steal, count / 100);
+	host_prove(&host, "bad-descriptors", run_descriptors, 0);
+	host_prove(&host, "hole-punches", punch_holes, count);
+	host_prove(&host, "floods", flood_all, count);
+	host_prove(&host, "attach-cycles", cycle, count);
+	host_prove(&host, "stopped-readers", stop_readers, count / 500);
+	host_prove(&host, "thefts", steal, count / 100);
 	uint64_t before = host.violations;
 	honest_wait(&honest, &host, 1000);
 	honest_stop(&honest, &host);

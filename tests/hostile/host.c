@@ -19,9 +19,12 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "support/proof.h"
 #include "verify.h"
 
 #define ANSWER_BYTES (1u << 20)
+/* Descriptors of an engine that come and go by themselves. */
+#define DESCRIPTORS_SLACK 12u
 #define LANES 2u /* as configured */
 
 /* What a signal to the test takes along. */
@@ -330,6 +333,13 @@ void host_stop(struct host *host)
 	host->pid = 0;
 }
 
+void host_kill(struct host *host)
+{
+	kill(host->pid, SIGKILL);
+	host_wait(host->pid);
+	host->pid = 0;
+}
+
 void host_verify(struct host *host)
 {
 	struct verify_report report;
@@ -394,12 +404,12 @@ void host_close(struct host *host)
 		printf("%s stays\n", host->directory);
 }
 
-unsigned host_descriptors(const struct host *host)
+unsigned descriptors_of(pid_t pid)
 {
 	char path[64];
 	unsigned count = 0;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)host->pid);
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	DIR *folder = opendir(path);
 	while (folder && readdir(folder))
 		count++;
@@ -408,12 +418,12 @@ unsigned host_descriptors(const struct host *host)
 	return count;
 }
 
-uint64_t host_memory_kib(const struct host *host)
+uint64_t memory_kib_of(pid_t pid)
 {
 	char path[64], line[128];
 	unsigned long long kib = 0;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)host->pid);
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	FILE *file = fopen(path, "r");
 	while (file && fgets(line, sizeof(line), file))
 		if (sscanf(line, "VmRSS: %llu", &kib) == 1)
@@ -421,4 +431,40 @@ uint64_t host_memory_kib(const struct host *host)
 	if (file)
 		fclose(file);
 	return kib;
+}
+
+unsigned host_descriptors(const struct host *host)
+{
+	return descriptors_of(host->pid);
+}
+
+uint64_t host_memory_kib(const struct host *host)
+{
+	return memory_kib_of(host->pid);
+}
+
+/* The descriptors come back to what they were, once the engine has seen who is gone. */
+static void expect_descriptors(struct host *host, unsigned before, const char *behind)
+{
+	unsigned now = 0;
+
+	for (int i = 0; i < HOST_PATIENCE_S * 100; i++) {
+		now = host_descriptors(host);
+		if (now <= before + DESCRIPTORS_SLACK)
+			return;
+		pause_us(10000);
+	}
+	host_expect(host, false, "%s left %u descriptors of %u", behind, now, before);
+}
+
+void host_prove(struct host *host, const char *name, uint64_t (*run)(struct host *, uint64_t),
+		uint64_t count)
+{
+	uint64_t before = host->violations;
+	unsigned descriptors = host_descriptors(host);
+
+	count = run(host, count);
+	expect_descriptors(host, descriptors, name);
+	host_expect(host, host_answers(host), "the engine answers no more after %s", name);
+	proof_say(name, count, host->violations - before);
 }

@@ -41,6 +41,8 @@ bool host_answers(struct host *host);
 /* SIGTERM, or the same in this process. A crash, another exit code than 0, a report of a sanitizer
  * is a violation. */
 void host_stop(struct host *host);
+/* kill -9. */
+void host_kill(struct host *host);
 /* Of a stopped engine: the independent reader finds nothing wrong. */
 void host_verify(struct host *host);
 /* Every block of every lane, in order, as the engine's own reader sees them. */
@@ -58,9 +60,18 @@ long host_ask(const struct host *host, const char *request, char *answer, size_t
 /* Descriptors and resident memory of the engine's process. */
 unsigned host_descriptors(const struct host *host);
 uint64_t host_memory_kib(const struct host *host);
+/* The same of any process. */
+unsigned descriptors_of(pid_t pid);
+uint64_t memory_kib_of(pid_t pid);
 
 void host_expect(struct host *host, bool condition, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Run one thing, with the count of it that is wanted; it says how many there were. Between two looks
+ * at the engine's descriptors, which come back to what they were; then the engine answers, and a
+ * PROOF line says what came of it. */
+void host_prove(struct host *host, const char *name, uint64_t (*run)(struct host *, uint64_t),
+		uint64_t count);
 
 /* A child of the test that dies with it. 0 in the child. */
 pid_t host_fork(void);
