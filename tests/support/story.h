@@ -49,7 +49,8 @@ void story_stop(struct story *story);  /* as SIGTERM does */
 void story_crash(struct story *story); /* as kill -9 does */
 /* The machine loses power: its applications are gone too. story_renew_producers() is next. */
 void story_power_cut(struct story *story);
-/* Close the producers there are, waiting for nothing; open new ones, with rings of this many. */
+/* Close the producers there are, waiting for nothing; open new ones, with rings of this many, of
+ * half and of a quarter. */
 void story_renew_producers(struct story *story, uint32_t ring_events);
 /* The running engine takes the metrics and detectors of the story over, and what operators say. */
 void story_reload(struct story *story);
