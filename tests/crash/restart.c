@@ -1,0 +1,195 @@
+/*
+ * restart: how long an engine is away: kill -9, start, until it drains again.
+ *
+ *   restart COUNT WEIRD WEIRCTL [MIB]
+ *
+ * From the start of the process to the moment at which an event that waited in a ring is persisted:
+ * recovery, the producer's attach, the first block. So many times with next to nothing in the log,
+ * then with so many MiB of events (default 256) behind the last checkpoint, all of them replayed
+ * each time, by what the engine says of it. Times are said, not judged; what is judged is that
+ * nothing is lost and that the log was as long as it should be.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "load.h"
+#include "site.h"
+#include "support/proof.h"
+
+#define RING_EVENTS 65536u
+#define BATCH 1024u
+#define EVENT_BYTES 16u
+
+struct driver {
+	struct site site;
+	weir *w;
+	int series;
+	uint64_t emitted;
+};
+
+/* No checkpoint comes between: what is in the log is replayed each time. */
+static void write_config(const struct site *site)
+{
+	FILE *file = fopen(site->config, "w");
+
+	if (!file)
+		exit(1);
+	fprintf(file,
+		"data_directory: %s\nsocket: %s\ncontrol_socket: %s\nlanes: 2\nshards: 2\n"
+		"interval: 1s\ncheckpoint_intervals: 100000\n"
+		"metrics:\n  - {name: orders, event: purchase, agg: count}\n",
+		site->data, site->socket, site->control);
+	fclose(file);
+}
+
+static void open_producer(struct driver *driver)
+{
+	struct weir_options options = {
+		.size = sizeof(options),
+		.socket_path = driver->site.socket,
+		.ring_events = RING_EVENTS,
+	};
+
+	if (weir_open(&options, &driver->w) < 0)
+		exit(1);
+	driver->series = weir_series(driver->w, WEIR_PURCHASE, WEIR_VALUE, WEIR_KIND_NUMBER, NULL,
+				     0);
+}
+
+static bool emit(struct driver *driver, uint64_t count)
+{
+	struct weir_sample samples[BATCH];
+	const uint64_t end_us = site_now_us() + SITE_PATIENCE_S * 1000000;
+	struct weir_ledger ledger;
+
+	for (uint32_t i = 0; i < BATCH; i++)
+		samples[i] = (struct weir_sample){.value = i, .series = driver->series};
+	while (count) {
+		load_look(driver->w);
+		weir_ledger(driver->w, &ledger);
+		if (driver->emitted - ledger.persisted > RING_EVENTS - BATCH) {
+			if (site_now_us() > end_us)
+				return site_expect(&driver->site, false, "the engine drains");
+			site_sleep_us(100);
+			continue;
+		}
+		const uint64_t some = count < BATCH ? count : BATCH;
+		if (weir_emit_many(driver->w, samples, some) != some)
+			return site_expect(&driver->site, false, "there is room in the ring");
+		driver->emitted += some;
+		count -= some;
+	}
+	return true;
+}
+
+static bool wait_for_all(struct driver *driver)
+{
+	const uint64_t end_us = site_now_us() + SITE_PATIENCE_S * 1000000;
+	struct weir_ledger ledger;
+
+	do {
+		load_look(driver->w);
+		weir_ledger(driver->w, &ledger);
+		if (ledger.persisted == driver->emitted)
+			return site_expect(&driver->site, !ledger.lost && !ledger.rejected,
+					   "nothing is lost");
+		site_sleep_us(100);
+	} while (site_now_us() < end_us);
+	return site_expect(&driver->site, false, "what waited in the ring is persisted");
+}
+
+/* What the engine has said of its last recovery. */
+static uint64_t events_replayed(const struct site *site)
+{
+	FILE *file = fopen(site->log, "r");
+	unsigned long long blocks, events = 0, found;
+	char line[512];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		const char *at = strstr(line, ": read ");
+		if (at && sscanf(at, ": read %llu blocks, %llu events", &blocks, &found) == 2)
+			events = found;
+	}
+	if (file)
+		fclose(file);
+	return events;
+}
+
+static bool restart(struct driver *driver, uint64_t *ret_us)
+{
+	struct site *site = &driver->site;
+	char *argv[] = {(char *)site->weird, "--config", site->config, NULL};
+	const uint64_t before = driver->emitted;
+
+	site_end_engine(site, SIGKILL);
+	if (!emit(driver, 1))
+		return false;
+	const uint64_t was_us = site_now_us();
+	site->engine = site_spawn(argv, site->log);
+	if (!wait_for_all(driver))
+		return false;
+	*ret_us = site_now_us() - was_us;
+	return site_expect(site, events_replayed(site) >= before, "the whole log is replayed");
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static unsigned measure(struct driver *driver, unsigned count, const char *what)
+{
+	uint64_t *us = calloc(count + 1, sizeof(*us));
+	unsigned done = 0;
+
+	while (us && done < count && restart(driver, &us[done]))
+		done++;
+	if (done) {
+		qsort(us, done, sizeof(*us), by_size);
+		printf("restart to draining, %s: p50 %.1f ms, p99 %.1f ms of %u\n", what,
+		       (double)us[done / 2] / 1000, (double)us[(done - 1) * 99 / 100] / 1000, done);
+	}
+	free(us);
+	return done;
+}
+
+int main(int argc, char **argv)
+{
+	static struct driver driver;
+	unsigned done = 0;
+	char what[64];
+
+	if (argc < 4) {
+		fprintf(stderr, "usage: restart COUNT WEIRD WEIRCTL [MIB]\n");
+		return 2;
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	const unsigned count = (unsigned)atoi(argv[1]);
+	const unsigned mib = argc > 4 ? (unsigned)atoi(argv[4]) : 256;
+	site_begin(&driver.site, argv[2], argv[3], "/var/tmp");
+	write_config(&driver.site);
+	if (site_start_engine(&driver.site)) {
+		open_producer(&driver);
+		if (emit(&driver, 1) && wait_for_all(&driver))
+			done += measure(&driver, count, "idle");
+		snprintf(what, sizeof(what), "%u MiB to replay", mib);
+		if (!driver.site.failed &&
+		    emit(&driver, (uint64_t)mib * (1u << 20) / EVENT_BYTES) &&
+		    wait_for_all(&driver))
+			done += measure(&driver, count, what);
+		weir_close(driver.w, 1000);
+		int status = site_end_engine(&driver.site, SIGTERM);
+		site_expect(&driver.site, WIFEXITED(status) && WEXITSTATUS(status) == 0,
+			    "the engine stops cleanly");
+		site_verify(&driver.site, false);
+	}
+	proof_say("restarts", done, driver.site.failed);
+	site_end(&driver.site);
+	return driver.site.failed ? 1 : 0;
+}
