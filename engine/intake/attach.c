@@ -410,16 +410,16 @@ int intake_step(void *self, uint64_t now_ns)
 
 static int allocate(struct intake *intake)
 {
-	uint32_t max = intake->options.producers_max;
+	uint32_t max = intake->options.producers_max, connections = max + PENDING_MAX + 1;
 
-	intake->connections_max = max + PENDING_MAX + 1;
 	intake->producers = calloc(max, sizeof(struct producer *));
-	intake->connections = calloc(intake->connections_max, sizeof(*intake->connections));
-	intake->free_connections = calloc(intake->connections_max,
-					  sizeof(*intake->free_connections));
+	intake->connections = calloc(connections, sizeof(*intake->connections));
+	intake->free_connections = calloc(connections, sizeof(*intake->free_connections));
 	if (!intake->producers || !intake->connections || !intake->free_connections)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < intake->connections_max; i++) {
+	/* Only now: one that is not made yet would be closed as descriptor 0. */
+	intake->connections_max = connections;
+	for (uint32_t i = 0; i < connections; i++) {
 		intake->connections[i] = (struct connection){.fd = -1, .slot = i};
 		intake->free_connections[intake->free_count++] = i;
 	}
@@ -599,8 +599,7 @@ void intake_close(struct intake *intake)
 {
 	if (!intake)
 		return;
-	if (intake->connections && intake->free_connections)
-		intake_stop(intake);
+	intake_stop(intake);
 	for (uint32_t i = 0; intake->producers && i < intake->options.producers_max; i++)
 		if (intake->producers[i])
 			producer_free(intake, intake->producers[i]);
