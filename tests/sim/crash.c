@@ -360,7 +360,7 @@ int main(int argc, char **argv)
 {
 	static struct world world;
 	uint32_t crashes = argc > 1 ? (uint32_t)atoi(argv[1])
-				    : getenv("WEIR_TEST_QUICK") ? 60 : 300;
+				    : getenv("WEIR_TEST_QUICK") ? 60 : 200;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
 
 	printf("seed %llu, %u crashes\n", (unsigned long long)seed, crashes);
