@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/loop.h>
 #include <sched.h>
 #include <stdio.h>
@@ -132,6 +133,7 @@ static void forget(struct ground *ground)
 void ground_format(struct ground *ground, uint64_t bytes)
 {
 	forget(ground);
+	ground->pieces = false;
 	ground->image = memfd_create("image", 0);
 	if (ground->image < 0 || ftruncate(ground->image, (off_t)bytes) < 0)
 		skip("no memory for a file system");
@@ -139,30 +141,64 @@ void ground_format(struct ground *ground, uint64_t bytes)
 	fcntl(ground->image, F_SETFD, FD_CLOEXEC);
 }
 
-void ground_grow(uint64_t real)
+static void resize(bool fresh, uint64_t bytes)
 {
-	char options[64];
+	char text[64];
 
-	snprintf(options, sizeof(options), "size=%llu", (unsigned long long)real);
-	if (mount("none", LYING, "tmpfs", MS_REMOUNT, options) < 0)
-		die("the lying disk does not grow");
+	snprintf(text, sizeof(text), "size=%llu", (unsigned long long)bytes);
+	if (mount("none", LYING, "tmpfs", fresh ? 0 : MS_REMOUNT, text) < 0)
+		die("no tmpfs of that size");
 }
 
-void ground_format_lying(struct ground *ground, uint64_t bytes, uint64_t real)
+void ground_grow(uint64_t bytes)
 {
-	char options[64];
+	resize(false, bytes + (bytes >> 3));
+}
+
+void ground_format_lying(struct ground *ground, uint64_t bytes)
+{
+	struct fstrim_range all = {.len = UINT64_MAX};
 
 	forget(ground);
+	ground->pieces = true;
 	umount2(LYING, MNT_DETACH);
 	mkdir(LYING, 0755);
-	snprintf(options, sizeof(options), "size=%llu", (unsigned long long)real);
-	if (mount("none", LYING, "tmpfs", 0, options) < 0)
-		skip("no tmpfs");
+	resize(true, bytes + (bytes >> 3));
 	ground->image = open(LYING "/image", O_RDWR | O_CREAT | O_EXCL, 0600);
 	if (ground->image < 0 || ftruncate(ground->image, (off_t)bytes) < 0)
 		die("no image");
 	make(ground->image);
 	fcntl(ground->image, F_SETFD, FD_CLOEXEC);
+	/* What belongs to ext4 itself gets its room, its journal above all. */
+	if (fallocate(ground->image, 0, 0, (off_t)bytes) < 0)
+		die("no room for an image");
+	ground_mount(ground, NULL);
+	if (ioctl(ground->root, FITRIM, &all) < 0)
+		skip("no discards on a loop device");
+	ground_unmount(ground);
+}
+
+void ground_lie(const struct ground *ground, uint64_t room)
+{
+	struct statfs fs;
+
+	syncfs(ground->root);
+	if (fstatfs(ground->image, &fs) < 0)
+		die("no statfs");
+	resize(false, (fs.f_blocks - fs.f_bfree) * (uint64_t)fs.f_bsize + room);
+}
+
+/* A write that finds room for its first pages only is a success to the loop device: that would be a
+ * disk that loses data and never says so, from which nobody can save anything. */
+static void write_in_pages(const char *device)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/block/%s/queue/max_sectors_kb", device + 5);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "4", 1) != 1)
+		skip("writes to a loop device cannot be cut into pages");
+	close(fd);
 }
 
 void ground_mount(struct ground *ground, const char *options)
@@ -172,6 +208,8 @@ void ground_mount(struct ground *ground, const char *options)
 
 	if (loop < 0)
 		skip("no loop device");
+	if (ground->pieces)
+		write_in_pages(path);
 	if (mount(path, GROUND_DISK, "ext4", MS_NOATIME, options) < 0)
 		skip("ext4 cannot be mounted on a loop device");
 	close(loop);

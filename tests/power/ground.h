@@ -29,17 +29,21 @@
 enum ground_cut { GROUND_CUT_NOW = 2, GROUND_CUT_BEHIND_JOURNAL = 1 };
 
 struct ground {
-	int image; /* descriptor of the file under the loop device, -1: none */
-	int root;  /* of the mounted file system, -1: not mounted */
+	int image;   /* descriptor of the file under the loop device, -1: none */
+	bool pieces; /* the device is written in single pages */
+	int root;    /* of the mounted file system, -1: not mounted */
 };
 
 /* Once, before any thread. Where it cannot be done the program ends with 77 and says why. */
 void ground_enter(struct ground *ground);
 /* A new empty file system of so many bytes, in memory that is used as it is written. */
 void ground_format(struct ground *ground, uint64_t bytes);
-/* The same on a disk of `real` bytes that claims to have `bytes`; ground_grow() makes it honest. */
-void ground_format_lying(struct ground *ground, uint64_t bytes, uint64_t real);
-void ground_grow(uint64_t real);
+/* The same on a disk that has all its room until ground_lie(): from then on it has `room` beside
+ * what is in use, in the order in which it is written. What is written beyond comes back as an
+ * error once, and as zeros for ever; until ground_grow(). */
+void ground_format_lying(struct ground *ground, uint64_t bytes);
+void ground_lie(const struct ground *ground, uint64_t room);
+void ground_grow(uint64_t bytes);
 /* options: of ext4, or NULL. */
 void ground_mount(struct ground *ground, const char *options);
 /* By any process that has the root; 0 or a negative errno (-EIO: it has been cut already). */

@@ -43,19 +43,24 @@ void world_pause_us(uint64_t us)
 
 void world_init(struct world *world)
 {
-	*world = (struct world){.events_max = 50000};
+	*world = (struct world){.events_max = 50000, .pace = 128};
 	world->board = mmap(NULL, sizeof(*world->board), PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (world->board == MAP_FAILED)
 		abort();
 }
 
-void world_renew(struct world *world, uint64_t bytes)
+void world_forget(struct world *world)
 {
-	ground_format(&world->ground, bytes);
 	memset(world->board, 0, sizeof(*world->board));
 	memset(&world->lives, 0, sizeof(world->lives));
 	memset(world->slot, 0, sizeof(world->slot));
+}
+
+void world_renew(struct world *world, uint64_t bytes)
+{
+	ground_format(&world->ground, bytes);
+	world_forget(world);
 }
 
 void world_config(const struct world *world, const struct world_log *log)
@@ -66,11 +71,12 @@ void world_config(const struct world *world, const struct world_log *log)
 		abort();
 	fprintf(file,
 		"data_directory: " GROUND_DATA "\nsocket: " SOCKET "\ncontrol_socket: " CONTROL "\n"
-		"environment: %s\nlanes: 2\nshards: 2\ninterval: 1s\nlateness: {event: 1s}\n"
+		"environment: %s\nlanes: %u\nshards: 2\ninterval: 1s\nlateness: {event: 1s}\n"
 		"checkpoint_intervals: 8\nlimits: {series_max: 4096}\n"
 		"log: {io: %s, durability: %s, sync_interval: %ums, segment_bytes: 1MiB, "
 		"block_bytes: 64KiB, spares: 1",
-		world->environment, log->io, log->durability, log->sync_ms);
+		world->environment, log->lanes ? log->lanes : 2, log->io, log->durability,
+		log->sync_ms);
 	if (log->retain_bytes)
 		fprintf(file, ", retain_bytes: %lluKiB",
 			(unsigned long long)(log->retain_bytes >> 10));
@@ -101,6 +107,26 @@ static pid_t fork_child(void)
 	return pid;
 }
 
+/* Wall time is for one thread of an engine (base/clock.h). */
+static uint64_t wall_of_one(void *self)
+{
+	static pid_t one;
+	struct timespec now;
+	pid_t me = gettid(), none = 0;
+
+	(void)self;
+	/* Relaxed: a number that is set once. The main thread asks before there are others. */
+	if (me != getpid() &&
+	    !__atomic_compare_exchange_n(&one, &none, me, false, __ATOMIC_RELAXED,
+					 __ATOMIC_RELAXED) &&
+	    none != me) {
+		fprintf(stderr, "two threads ask for wall time\n");
+		abort();
+	}
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 /* As weird's main() does. */
 static int run_engine(struct world *world)
 {
@@ -116,6 +142,7 @@ static int run_engine(struct world *world)
 
 	signal(SIGPIPE, SIG_IGN);
 	clock_system(&clock);
+	clock.wall_ms = wall_of_one;
 	if (config_load(CONFIG, &config, why, sizeof(why)) < 0) {
 		fprintf(stderr, "%s\n", why);
 		return 78;
@@ -194,7 +221,7 @@ static void emit_numbers(struct world *world, weir *w, uint32_t p, int series)
 		bool all = n == world->events_max;
 		if (slot % 16 == 0 || all)
 			read_ledger(board, w, told);
-		if (slot % 128 == 0 || all)
+		if (slot % world->pace == 0 || all)
 			world_pause_us(all ? 2000 : 100);
 		slot -= all;
 		if (all || slot / EVENTS_OF_INTERVAL % HOLE_EVERY >= HOLE_FROM)
@@ -204,8 +231,10 @@ static void emit_numbers(struct world *world, weir *w, uint32_t p, int series)
 		uint64_t time_ms = START_MS + slot * INTERVAL_MS / EVENTS_OF_INTERVAL;
 		int error;
 		while ((error = weir_emit_at(w, series, (double)n, time_ms)) == -EAGAIN &&
-		       !weir_load_relaxed_32(&board->over))
+		       !weir_load_relaxed_32(&board->over)) {
+			read_ledger(board, w, told);
 			world_pause_us(200);
+		}
 		n += error == 0;
 		/* Who asks to be told. */
 		if (n % 8192 == 2730 * p && weir_wait(w, WEIR_DURABLE, 20) == 0 && has_power(board))

@@ -24,6 +24,7 @@ struct world_log {
 	const char *io, *durability;
 	uint32_t sync_ms;
 	uint64_t retain_bytes; /* 0: all */
+	uint32_t lanes;        /* 0: two */
 };
 
 struct world_ledger {
@@ -56,12 +57,15 @@ struct world {
 	uint32_t life_of[WORLD_PRODUCERS]; /* of the applications that run */
 	uint64_t slot[WORLD_PRODUCERS];    /* where each one's time has come to, over its lives */
 	uint64_t events_max;               /* of one life */
+	uint32_t pace;                     /* events between two short rests of an application */
 	const char *redis;                 /* its socket, or NULL */
 	char environment[16];
 	pid_t engine, operator, producers[WORLD_PRODUCERS];
 };
 
 void world_init(struct world *world);
+/* Nothing that anybody was told. */
+void world_forget(struct world *world);
 /* An empty file system and nothing that anybody was told. Not mounted. */
 void world_renew(struct world *world, uint64_t bytes);
 void world_config(const struct world *world, const struct world_log *log);
