@@ -59,9 +59,11 @@ static int make_io(struct engine *engine, uint32_t depth, struct io **ret_io, ch
 		snprintf(why, why_bytes,
 			 "log.io is %s, but this machine says: %s; set it to auto or pwrite",
 			 wanted, strerror(-error));
-	else
-		engine->backend = (*ret_io)->ops->name;
-	return error;
+	if (error < 0)
+		return error;
+	engine->backend = (*ret_io)->ops->name;
+	io_know_blanks(*ret_io, engine->read_io);
+	return 0;
 }
 
 int engine_make_file_io(struct engine *engine, struct io **ret_io, char *why, size_t why_bytes)

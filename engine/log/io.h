@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Calls of buffers(), and files open at once, of one instance: a lane needs two and about ten. */
 #define IO_REGIONS_MAX 4u
@@ -40,6 +41,9 @@ struct io_ops {
 	void (*close)(struct io *io, int file); /* nothing may be in flight on it */
 	int64_t (*size)(struct io *io, int file);
 	int64_t (*read)(struct io *io, int file, uint64_t offset, void *data, size_t bytes);
+	/* Where data begin, at `offset` or behind it: all before is zeros that nobody has written,
+	 * or whose write is not over. The file's size: none do. NULL: nobody can tell. */
+	int64_t (*next_data)(struct io *io, int file, uint64_t offset);
 	int (*rename)(struct io *io, const char *from, const char *to);
 	int (*unlink)(struct io *io, const char *path);
 	int (*make_dir)(struct io *io, const char *path);  /* 0 also if there */
@@ -59,9 +63,30 @@ struct io_ops {
 	void (*destroy)(struct io *io);
 };
 
+/* Segments that were read through for a block of theirs, and have none. */
+#define IO_BLANKS_MAX 64u
+
 struct io {
 	const struct io_ops *ops;
+	uint64_t blanks[IO_BLANKS_MAX]; /* segments.c only; the latest, in a circle */
+	uint32_t blanks_count;
 };
+
+/* Those that another has read through: recovery has, before there is a writer. */
+static inline void io_know_blanks(struct io *io, const struct io *other)
+{
+	memcpy(io->blanks, other->blanks, sizeof(io->blanks));
+	io->blanks_count = other->blanks_count;
+}
+
+/* `offset`, or the 4 KiB page behind it in which the next data lie: a file that was made for 128
+ * MiB and holds one block is not read through. */
+static inline uint64_t io_skip_hole(struct io *io, int file, uint64_t offset)
+{
+	int64_t data = io->ops->next_data ? io->ops->next_data(io, file, offset) : 0;
+
+	return data > (int64_t)offset ? (uint64_t)data & ~UINT64_C(4095) : offset;
+}
 
 /* depth: writes and syncs in flight at most. dirfd: of the data directory, borrowed.
  * Negative errno when the machine has no such backend (-EPERM, -ENOSYS, -ENOMEM). */

@@ -201,6 +201,19 @@ int64_t posix_read(struct io *io, int file, uint64_t offset, void *data, size_t 
 	return (int64_t)done;
 }
 
+int64_t posix_next_data(struct io *io, int file, uint64_t offset)
+{
+	struct posix_file *f = posix_file(io, file);
+
+	if (!f)
+		return -EBADF;
+	/* The place in the file is of no use to anybody: reads and writes say theirs. */
+	off_t data = lseek(f->fd, (off_t)offset, SEEK_DATA);
+	if (data < 0)
+		return errno == ENXIO ? posix_size(io, file) : -errno;
+	return (int64_t)data;
+}
+
 int posix_rename(struct io *io, const char *from, const char *to)
 {
 	struct posix_io *posix = posix_of(io);

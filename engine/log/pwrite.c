@@ -181,6 +181,7 @@ static const struct io_ops pwrite_ops = {
 	.close = posix_close,
 	.size = posix_size,
 	.read = posix_read,
+	.next_data = posix_next_data,
 	.rename = posix_rename,
 	.unlink = posix_unlink,
 	.make_dir = posix_make_dir,

@@ -202,6 +202,17 @@ static bool growing(const struct reader *reader, const struct cursor *cursor)
 	       last->segment.epoch == cursor->segment.epoch;
 }
 
+/* The page behind one that holds no block. Where another window would have to be read for it, what
+ * was never written is passed over: most of a file that an engine left at its death is. */
+static uint64_t page_behind(struct reader *reader, const struct cursor *cursor, uint64_t offset)
+{
+	offset += WEIR_BLOCK_ALIGN;
+	if (reader->window_cursor == (uint32_t)(cursor - reader->cursors) &&
+	    offset + WEIR_BLOCK_ALIGN <= reader->window_offset + reader->window_bytes)
+		return offset;
+	return io_skip_hole(reader->io, cursor->file, offset);
+}
+
 /* Move to the first good block at or above `wanted`. 1: stands on it; 0: there is none (yet). */
 static int seek(struct reader *reader, struct cursor *cursor)
 {
@@ -228,7 +239,7 @@ static int seek(struct reader *reader, struct cursor *cursor)
 			break;
 		}
 		if (verdict == BLOCK_BAD || (header.type == WEIR_BLOCK_SEGMENT && offset)) {
-			offset += WEIR_BLOCK_ALIGN;
+			offset = page_behind(reader, cursor, offset);
 			continue;
 		}
 		if (header.incompat)

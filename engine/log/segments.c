@@ -107,16 +107,29 @@ static int read_first(const uint8_t *page, uint64_t id, uint16_t lane, const cha
 	return 1;
 }
 
+/* A start of an engine lists its segments several times, and the next one, which a dead engine had
+ * made in advance, is 128 MiB of zeros. Once it is begun it has a first block, and nobody asks. */
+static bool known_blank(const struct io *io, uint64_t id)
+{
+	for (uint32_t i = 0; i < IO_BLANKS_MAX && i < io->blanks_count; i++)
+		if (io->blanks[i] == id)
+			return true;
+	return false;
+}
+
 /* The first block is lost: find another. 1: found; 0: there is none. */
 static int search(struct io *io, int file, uint64_t id, uint16_t lane, struct segment_entry *entry)
 {
-	uint8_t *data = malloc(SEARCH_BYTES);
 	int64_t bytes = 0;
 	int found = 0;
 
+	if (known_blank(io, id))
+		return 0;
+	uint8_t *data = malloc(SEARCH_BYTES);
 	if (!data)
 		return -ENOMEM;
 	for (uint64_t offset = WEIR_BLOCK_ALIGN; !found; offset += SEARCH_BYTES) {
+		offset = io_skip_hole(io, file, offset);
 		bytes = io->ops->read(io, file, offset, data, SEARCH_BYTES);
 		if (bytes < WEIR_BLOCK_ALIGN)
 			break;
@@ -138,6 +151,8 @@ static int search(struct io *io, int file, uint64_t id, uint16_t lane, struct se
 		}
 	}
 	free(data);
+	if (bytes >= 0 && !found)
+		io->blanks[io->blanks_count++ % IO_BLANKS_MAX] = id;
 	return bytes < 0 ? (int)bytes : found;
 }
 

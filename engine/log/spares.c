@@ -31,8 +31,12 @@ int spares_let_go(struct writer *writer, enum segment_file kind, uint64_t id)
 {
 	char from[SEGMENT_PATH_BYTES], to[SEGMENT_PATH_BYTES];
 
+	/* One more where there is no next file: it is made of one of these at once. */
+	uint32_t wanted = writer->options.spares;
+	wanted += wanted && wanted < SPARES_MAX && !writer->next;
+
 	writer_path(writer, from, kind, id);
-	if (writer->spares_count < writer->options.spares) {
+	if (writer->spares_count < wanted) {
 		writer_path(writer, to, SEGMENT_FILE_SPARE, id);
 		int result = ops_of(writer)->rename(writer->options.io, from, to);
 		if (result == -ENOENT)

@@ -231,6 +231,7 @@ static const struct io_ops uring_ops = {
 	.close = close_file,
 	.size = posix_size,
 	.read = posix_read,
+	.next_data = posix_next_data,
 	.rename = posix_rename,
 	.unlink = posix_unlink,
 	.make_dir = posix_make_dir,
