@@ -16,6 +16,9 @@
 #include "rebuild.h"
 #include "replay_lane.h"
 
+/* The longest interval that a configuration may have. */
+#define INTERVAL_MAX_MS 86400000
+
 struct replay_state {
 	struct replay_lane *lanes[WEIR_LANES_MAX];
 	struct checkpoint checkpoint;
@@ -97,6 +100,8 @@ static int finish_epochs(struct replay *replay, uint32_t epoch)
 
 static int make_scorers(struct replay *replay, int64_t interval_ms)
 {
+	if (interval_ms <= 0 || interval_ms > INTERVAL_MAX_MS)
+		return fail(replay, -EPROTO, "the length of intervals in the log");
 	replay->interval_ms = interval_ms;
 	for (uint32_t i = 0; i < replay->options.shards; i++) {
 		if (!replay->scorers[i])
@@ -117,7 +122,6 @@ static int apply_epoch(struct replay *replay, const void *data, uint32_t bytes)
 		return fail(replay, -EPROTO, "an epoch of the control log");
 	memcpy(&epoch, data, sizeof(epoch));
 	if (epoch.epoch <= replay->epoch || epoch.lanes == 0 || epoch.lanes > WEIR_LANES_MAX ||
-	    epoch.interval_ms <= 0 ||
 	    (replay->interval_ms && replay->interval_ms != epoch.interval_ms))
 		return fail(replay, -EPROTO, "an epoch of the control log");
 	int error = make_scorers(replay, epoch.interval_ms);
@@ -195,8 +199,8 @@ static int apply_close(struct replay *replay, const struct weir_control_record *
 	if (record->bytes < sizeof(close))
 		return fail(replay, -EPROTO, "a close of the control log");
 	memcpy(&close, data, sizeof(close));
-	/* The closed intervals follow each other; times have 42 bits. */
-	const int64_t most = (int64_t)1 << 42;
+	/* The closed intervals follow each other; times have 42 bits, in milliseconds. */
+	const int64_t most = ((int64_t)1 << 42) / replay->interval_ms;
 	if (close.epoch != replay->epoch || record->source >= replay->sources.count ||
 	    close.from > record->interval || close.from < -most || record->interval > most)
 		return fail(replay, -EPROTO, "a close of the control log");

@@ -42,6 +42,8 @@
 #define CALM_HOURS 6.0
 /* Values and weights beyond this are none: what is kept as floats has no room for more. */
 #define LARGEST 1e30
+/* A value below this is nothing, and so is a weight: the inverse of either has to be a number. */
+#define SMALLEST 1e-30
 /* No window is longer than a day, or than this many intervals. */
 #define LONGEST_MIN 12
 
@@ -228,13 +230,15 @@ static void look(const struct seasonal_step *step, const struct seasonal_group *
 	for (uint32_t i = 0; i < LANES; i++) {
 		bool here = first + i < observations->count;
 		double value = here ? value_of(observations, first + i) : (double)NAN;
+		value = fabs(value) < SMALLEST ? 0 : value;
 		double weight = here && (step->weighted || step->shares)
 					? value_weight(observations, first + i)
 					: 1;
 		double usual = LANE(group->exact.usual, i);
 		/* Zeros before the first event are no news: it is what begins the series. */
 		bool begun = !step->lumps || usual != 0 || value != 0;
-		bool there = fabs(value) <= LARGEST && weight > 0 && weight <= LARGEST && begun;
+		bool there = fabs(value) <= LARGEST && weight >= SMALLEST && weight <= LARGEST &&
+			     begun;
 		/* A sum of what is below zero (refunds) is looked at in the mirror. */
 		double sign = step->lumps && (usual != 0 ? usual : value) < 0 ? -1 : 1;
 
@@ -266,7 +270,9 @@ LANES_INLINE void band(const struct seasonal_group *group, const struct seasonal
 	lanes mean = lanes_max(now->mean, lanes_all(0));
 	lanes lump = step->shares ? 1 / weight : exact->lump;
 	lanes count = lanes_max(step->whole ? mean : mean / lump, lanes_all(1e-9));
-	lanes scale = exact->unit + (exact->unit_square + now->doubt) * count;
+	/* However far in doubt, it stays a number: the lower end is a product with it. */
+	lanes scale = lanes_min(exact->unit + (exact->unit_square + now->doubt) * count,
+				lanes_all(1e300));
 	lanes root = lanes_sqrt(count / scale), half = lanes_all(0.5 * edge);
 	lanes low = lanes_max(root - half, lanes_all(0)), high = root + half;
 	*ret_lower = low * low * scale * lump;

@@ -137,7 +137,9 @@ static void window_learn(void *state, const struct detector_spec *spec, uint32_t
 	*mean += gap / (double)*count;
 	*inner = (float)math_min((double)*inner + gap * (value - *mean), 1e38);
 	*seen += 1;
-	*square += (squares - *square) / math_min(*seen, math_max(spec->window, 2));
+	/* Where they are not known (of imported rows) what was known stands: a NaN would stay. */
+	if (isfinite(squares))
+		*square += (squares - *square) / math_min(*seen, math_max(spec->window, 2));
 }
 
 static void window_step(void *state, const struct detector_spec *spec, uint32_t capacity,

@@ -7,6 +7,9 @@
  *        Own counting keeps what is in flight within the ring, so the completion queue cannot
  *        overflow. A submission that the kernel puts off (EAGAIN, EBUSY, EINTR) stays queued and
  *        is pushed by the next call.
+ *        Before it is used, a ring is told what it is for: three operations on registered files,
+ *        and nothing else that io_uring can do, for ever. Code that got into the engine could not
+ *        use the ring to open, connect, or pass by what a filter of system calls forbids.
  * Runs on: the agent that owns the instance; it may have been made by another thread, so the ring
  *          is not bound to its creator (no SINGLE_ISSUER).
  * Never:   links a sync to a write: a chain ends at every submission and breaks at a short write.
@@ -16,6 +19,8 @@
 #include <liburing.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "log/posix.h"
@@ -243,14 +248,49 @@ static const struct io_ops uring_ops = {
 	.destroy = destroy,
 };
 
-static int setup(struct uring_io *io, uint32_t depth)
+/* A call that liburing 2.3 declares and does not export. */
+static int register_call(struct uring_io *io, unsigned what, const void *data, unsigned count)
+{
+	return syscall(SYS_io_uring_register, io->ring.ring_fd, what, data, count) < 0 ? -errno : 0;
+}
+
+/* What this file asks of a ring from now on; the kernel refuses the rest (EACCES). Waiting with a
+ * timeout is no operation where the kernel has the argument for it. */
+static int restrict_ring(struct uring_io *io)
+{
+	static const uint8_t operations[] = {IORING_OP_WRITE, IORING_OP_WRITE_FIXED,
+					     IORING_OP_FSYNC};
+	static const uint8_t registers[] = {IORING_REGISTER_BUFFERS, IORING_UNREGISTER_BUFFERS,
+					    IORING_REGISTER_FILES_UPDATE};
+	struct io_uring_restriction rules[8] = {{0}};
+	unsigned n = 0;
+
+	if (!(io->ring.features & IORING_FEAT_EXT_ARG))
+		return -EOPNOTSUPP;
+	for (size_t i = 0; i < sizeof(operations); i++, n++)
+		rules[n] = (struct io_uring_restriction){.opcode = IORING_RESTRICTION_SQE_OP,
+							 .sqe_op = operations[i]};
+	for (size_t i = 0; i < sizeof(registers); i++, n++)
+		rules[n] = (struct io_uring_restriction){.opcode = IORING_RESTRICTION_REGISTER_OP,
+							 .register_op = registers[i]};
+	/* What must be set may be set. */
+	rules[n++] = (struct io_uring_restriction){
+		.opcode = io->fixed_files ? IORING_RESTRICTION_SQE_FLAGS_REQUIRED
+					  : IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
+		.sqe_flags = io->fixed_files ? IOSQE_FIXED_FILE : 0,
+	};
+	return register_call(io, IORING_REGISTER_RESTRICTIONS, rules, n);
+}
+
+/* A ring of the best kind that there is. */
+static int open_ring(struct uring_io *io, uint32_t depth, unsigned flags)
 {
 	/* The flag word tells peek when a completion needs a call into the kernel to appear. */
 	unsigned wanted = IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
-	int result = io_uring_queue_init(depth, &io->ring, wanted | IORING_SETUP_CLAMP);
+	int result = io_uring_queue_init(depth, &io->ring, flags | wanted | IORING_SETUP_CLAMP);
 
 	if (result == -EINVAL)
-		result = io_uring_queue_init(depth, &io->ring, IORING_SETUP_CLAMP);
+		result = io_uring_queue_init(depth, &io->ring, flags | IORING_SETUP_CLAMP);
 	if (result < 0)
 		return result;
 	io->depth = depth < io->ring.sq.ring_entries ? depth : io->ring.sq.ring_entries;
@@ -262,6 +302,30 @@ static int setup(struct uring_io *io, uint32_t depth)
 	unsigned workers[2] = {WORKERS_MAX, WORKERS_MAX};
 	io_uring_register_iowq_max_workers(&io->ring, workers);
 	return 0;
+}
+
+/* Restrictions can be set only while a ring has not begun. */
+static int setup(struct uring_io *io, uint32_t depth)
+{
+	int result = open_ring(io, depth, IORING_SETUP_R_DISABLED);
+	bool opened = result == 0;
+
+	if (opened) {
+		result = restrict_ring(io);
+		if (!result)
+			result = register_call(io, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+	}
+	if (!result)
+		return 0;
+	if (opened)
+		io_uring_queue_exit(&io->ring);
+	int again = open_ring(io, depth, 0);
+	if (!again)
+		log_info("log",
+			 "io_uring cannot be restricted to writes and syncs (%s): it is "
+			 "used as it is",
+			 strerror(-result));
+	return again;
 }
 
 int io_uring_create(int dirfd, uint32_t depth, struct io **ret_io)

@@ -19,7 +19,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "driver.h"
+#include "target.h"
 #include "intake/attach.h"
 #include "intake/process.h"
 #include "weir/limits.h"

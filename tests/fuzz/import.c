@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "driver.h"
+#include "target.h"
 
 static void on_bad(void *self, uint64_t line, const char *what)
 {

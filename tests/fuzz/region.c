@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "driver.h"
+#include "target.h"
 #include "intake/memory.h"
 #include "intake/table.h"
 #include "weir/limits.h"

@@ -8,10 +8,10 @@
 
 #include "base/check.h"
 #include "base/zone.h"
+#include "target.h"
 
 #define OFFSET_MAX_MS 93600000
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void ask(const struct zone *zone)
 {

@@ -282,3 +282,28 @@ Test(window, a_share_of_few_is_no_surer_than_few_tosses)
 		cr_assert_leq(fifty[i], 24, "share %g: %u of 50", shares[i], fifty[i]);
 	probe_fini(&probe);
 }
+
+/* Imported rows do not say what their events' squares were. */
+Test(window, squares_that_are_not_known_leave_a_state_that_a_checkpoint_takes)
+{
+	struct detector_spec spec = window_spec(20, 3);
+	struct shop shop;
+	struct probe probe;
+	struct bytes saved = {0};
+
+	shop_init(&shop, 1, 1, 60000, AGGREGATE_SUM);
+	probe_init(&probe, &detector_window, &spec, 1);
+	for (int k = 0; k < 60; k++) {
+		shop.observations.interval++;
+		shop.value[0] = 100 + k % 3;
+		shop.events[0] = 1;
+		shop.squares[0] = k % 20 == 7 ? (double)NAN : 10000;
+		probe_step(&probe, &shop);
+		cr_assert(isfinite(probe.log10_p[0]) && isfinite(probe.upper[0]), "%d", k);
+	}
+	detector_window.save(probe.state, &spec, 1, 1, &saved);
+	struct bytes_reader in = {.data = saved.data, .left = saved.used};
+	cr_assert_eq(detector_window.load(probe.state, &spec, 1, 1, &in), 0);
+	bytes_fini(&saved);
+	probe_fini(&probe);
+}
