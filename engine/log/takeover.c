@@ -1,9 +1,12 @@
 /*
  * takeover: what a new writer finds in its directory, and what it makes of it.
  *
- * Idea:  a dead engine's files are never written again. What it wrote and did not sync is synced
- *        now, so that the new epoch may call everything before its first LSN durable. Files that
- *        hold nothing below that LSN are void, and become spares.
+ * Idea:  nothing new is put into a dead engine's files. What it wrote and did not sync is synced
+ *        now, so that the new epoch may call everything before its first LSN durable; and written
+ *        before that, the same bytes in the same place: a sync of the dead engine's may have
+ *        failed, and then the kernel shows pages that the disk does not have, and says yes to
+ *        whoever syncs them once more. Files that hold nothing below that LSN are void, and
+ *        become spares.
  *
  * Runs on: whoever calls writer_open(); the only place but writer_close() that waits for the disk.
  */
@@ -19,45 +22,147 @@
 #define SYNC_AT_OPEN 4u
 #define OPEN_SYNC_TRIES 200000 /* of 100 us */
 
-static int sync_and_wait(struct writer *writer, int file)
+/* The answer to the one thing that is under way. */
+static int64_t await(struct writer *writer)
 {
 	struct io *io = writer->options.io;
 	struct timespec nap = {.tv_nsec = 100 * 1000};
 	struct io_completion completion;
-	int result = io->ops->sync(io, file, cookie(COOKIE_NAMES, 1));
 
-	if (result < 0)
-		return result;
 	for (int tries = 0; tries < OPEN_SYNC_TRIES; tries++) {
 		if (io->ops->reap(io, &completion, 1) == 1)
-			return (int)completion.result;
+			return completion.result;
 		nanosleep(&nap, NULL);
 	}
 	return -ETIMEDOUT;
 }
 
-/* What a dead engine wrote and did not sync is in these files: from now on it counts as durable. */
-static int sync_tail(struct writer *writer, const struct segment_list *list)
+static int sync_and_wait(struct writer *writer, int file)
+{
+	struct io *io = writer->options.io;
+	int result = io->ops->sync(io, file, cookie(COOKIE_NAMES, 1));
+
+	return result < 0 ? result : (int)await(writer);
+}
+
+/* The next block of a file that counts: 1, and where it ends; 0: there is none. */
+static int next_block(struct writer *writer, int file, uint64_t id, uint64_t offset,
+		      struct weir_block_header *ret_header, uint64_t *ret_end)
+{
+	struct io *io = writer->options.io;
+	int64_t bytes = io->ops->read(io, file, offset, ret_header, sizeof(*ret_header));
+
+	if (bytes < 0)
+		return (int)bytes;
+	if (bytes < (int64_t)sizeof(*ret_header) || !block_header_good(ret_header, id) ||
+	    ret_header->lsn >= writer->options.next_lsn)
+		return 0;
+	*ret_end = offset + weir_block_disk_bytes(ret_header->payload_bytes);
+	return 1;
+}
+
+/* A file's blocks above `durable`, and the highest durable_lsn that any of its blocks names. */
+struct stretch {
+	uint64_t from, until; /* bytes of the file; equal: none */
+	uint64_t durable;
+};
+
+static int look_through(struct writer *writer, int file, uint64_t id, uint64_t durable,
+			struct stretch *ret_stretch)
+{
+	struct weir_block_header header;
+	uint64_t offset = 0, end = 0;
+	int result;
+
+	*ret_stretch = (struct stretch){.durable = durable};
+	while ((result = next_block(writer, file, id, offset, &header, &end)) > 0) {
+		if (header.durable_lsn > ret_stretch->durable)
+			ret_stretch->durable = header.durable_lsn;
+		if (header.lsn > durable) {
+			if (!ret_stretch->until)
+				ret_stretch->from = offset;
+			ret_stretch->until = end;
+		}
+		offset = end;
+	}
+	return result;
+}
+
+/* Read as everybody reads, written as blocks are. */
+static int write_again(struct writer *writer, const char *path, int reader,
+		       const struct stretch *stretch)
+{
+	struct io *io = writer->options.io;
+	uint8_t *data = writer->blocks[0].data; /* nobody has one yet */
+	int file = stretch->from < stretch->until ? io->ops->open_write(io, path) : -1;
+	int64_t result = 0;
+
+	if (stretch->from == stretch->until)
+		return 0;
+	if (file < 0)
+		return file;
+	for (uint64_t at = stretch->from; at < stretch->until && result >= 0;) {
+		uint64_t bytes = stretch->until - at;
+		if (bytes > writer->options.block_bytes)
+			bytes = writer->options.block_bytes;
+		result = io->ops->read(io, reader, at, data, bytes);
+		if (result >= 0 && (uint64_t)result < bytes)
+			result = -EIO;
+		if (result >= 0)
+			result = io->ops->write(io, file, at, data, bytes, cookie(COOKIE_NAMES, 1));
+		if (result >= 0)
+			result = await(writer);
+		/* A short write is gone on with where a page begins. */
+		if (result >= 0 && !(result &= -(int64_t)WEIR_BLOCK_ALIGN))
+			result = -EIO;
+		at += result > 0 ? (uint64_t)result : 0;
+	}
+	if (result >= 0)
+		result = sync_and_wait(writer, file);
+	io->ops->close(io, file);
+	return result < 0 ? (int)result : 0;
+}
+
+/* What a dead engine wrote and did not sync is in these files: from now on it counts as durable.
+ * Twice through them: what is durable already is known only behind the last of them. */
+static int keep_tail(struct writer *writer, const struct segment_list *list, bool again,
+		     uint64_t *durable)
 {
 	struct io *io = writer->options.io;
 	char path[SEGMENT_PATH_BYTES];
+	struct stretch stretch = {0};
 
-	for (uint32_t i = list->count, synced = 0; i-- > 0 && synced < SYNC_AT_OPEN;) {
+	for (uint32_t i = list->count, looked = 0; i-- > 0 && looked < SYNC_AT_OPEN;) {
 		if (list->entries[i].base_lsn >= writer->options.next_lsn)
 			continue; /* void: let go */
-		synced++;
+		looked++;
 		writer_path(writer, path, SEGMENT_FILE_SEGMENT, list->entries[i].id);
 		int file = io->ops->open_read(io, path);
 		if (file < 0)
 			return file;
-		int result = sync_and_wait(writer, file);
+		int result = look_through(writer, file, list->entries[i].id, *durable, &stretch);
+		if (result >= 0 && again)
+			result = write_again(writer, path, file, &stretch);
+		if (result >= 0 && again)
+			result = sync_and_wait(writer, file);
 		io->ops->close(io, file);
 		if (result < 0) {
 			log_error("log", "%s cannot be synced: %s", path, strerror(-result));
 			return result;
 		}
+		if (!again)
+			*durable = stretch.durable;
 	}
 	return 0;
+}
+
+static int sync_tail(struct writer *writer, const struct segment_list *list)
+{
+	/* Who never syncs calls nothing durable, and does not know from where on to write. */
+	uint64_t durable = writer_soft(writer) ? UINT64_MAX : 0;
+	int result = writer_soft(writer) ? 0 : keep_tail(writer, list, false, &durable);
+
+	return result < 0 ? result : keep_tail(writer, list, true, &durable);
 }
 
 /* What is there, oldest first. Files that hold nothing below next_lsn are void altogether. */
