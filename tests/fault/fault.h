@@ -41,6 +41,7 @@ enum fault_call {
 	FAULT_SQL_STEP,
 	FAULT_SQL_MEMORY,
 	FAULT_SQL_FILE,
+	FAULT_SQL_SYNC,
 	FAULT_JSON_MEMORY,
 	FAULT_REDIS, /* connecting, writing, reading; an answer that is an error */
 	FAULT_CALLS,

@@ -3,7 +3,8 @@
  * failure; once, and from then on. After each run the ledger, the log and the alerts are exact.
  *
  *   loop POINTS [BACKEND]          about so many points, spread evenly; 0: all
- *   loop KIND SIDE NTH once|persistent [BACKEND]   one point, and all that it says
+ *   loop syncs CUTS [BACKEND]      each sync, and a power cut behind it, so many times
+ *   loop KIND SIDE NTH once|persistent [BACKEND [AFTER SEED]]   one point, and all that it says
  *
  * Idea:  a life of the engine takes milliseconds (stage.h), and a child of its own for each point
  *        makes a crash, a hang or a leak that point's alone. The method is SQLite's.
@@ -18,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "disk.h"
 #include "fault.h"
 #include "stage.h"
 
@@ -35,6 +37,8 @@ struct result {
 struct loop {
 	char directory[64];
 	const char *backend, *redis;
+	unsigned cut_after; /* as in struct stage */
+	uint64_t seed;      /* of what the disk has by then */
 	struct result *result; /* shared with the child */
 	uint64_t points, stops, violations;
 };
@@ -57,6 +61,10 @@ static int live(struct loop *loop, enum fault_call call, enum fault_side side, u
 	stage = (struct stage){
 		.io = loop->backend, .redis = loop->redis, .retain = nth % RETAIN_EVERY == 3};
 	stage_begin(&stage, loop->directory);
+	if (loop->cut_after) {
+		stage.cut_after = loop->cut_after;
+		disk_begin(stage.directory, loop->seed);
+	}
 	fault_arm(call, side, nth, persistent);
 	stage_play(&stage);
 	loop->result->struck = fault_struck();
@@ -111,9 +119,11 @@ static bool try(struct loop *loop, enum fault_call call, enum fault_side side, u
 	loop->violations++;
 	if (WIFSIGNALED(status))
 		printf("killed by signal %d\n", WTERMSIG(status));
-	printf("again with: loop %s %s %llu %s %s; it said:\n", fault_names[call],
-	       fault_sides[side], (unsigned long long)nth, persistent ? "persistent" : "once",
-	       loop->backend);
+	printf("again with: loop %s %s %llu %s %s", fault_names[call], fault_sides[side],
+	       (unsigned long long)nth, persistent ? "persistent" : "once", loop->backend);
+	if (loop->cut_after)
+		printf(" %u %llu", loop->cut_after, (unsigned long long)loop->seed);
+	printf("; it said:\n");
 	fflush(stdout);
 	char command[160];
 	snprintf(command, sizeof(command), "tail -n 12 %s", out);
@@ -184,6 +194,34 @@ static void walk_all(struct loop *loop, uint64_t wanted)
 	       (unsigned long long)loop->stops);
 }
 
+/* Each sync of a whole life fails, once and from then on; then the power is cut, at once, soon or
+ * late, with nothing kept that was not synced, or some of it by chance. cuts 0: every 16th sync. */
+static void walk_syncs(struct loop *loop, unsigned cuts)
+{
+	static const enum fault_call calls[] = {FAULT_SYNC, FAULT_RING_SYNC, FAULT_SQL_SYNC};
+	static const unsigned after[] = {1, 2, 4, 9, 20, 60, 200, 1000000};
+	struct result counts;
+
+	loop->cut_after = 1000000;
+	try(loop, FAULT_SYNC, SIDE_ENGINE, 0, false);
+	counts = *loop->result;
+	for (unsigned c = 0; c < sizeof(calls) / sizeof(calls[0]); c++) {
+		if (calls[c] == FAULT_SQL_SYNC && strcmp(loop->backend, "uring") == 0)
+			continue; /* SQLite's are the same */
+		uint64_t count = counts.counted[SIDE_ENGINE][calls[c]], points = loop->points;
+		for (uint64_t nth = 1; nth <= count; nth += cuts ? 1 : 16)
+			for (unsigned cut = 0; cut < (cuts ? 2 * cuts : 2); cut++) {
+				/* Every second loses all that it may. */
+				uint64_t mix = (nth * 2 + cut) * UINT64_C(0x9e3779b97f4a7c15);
+				loop->cut_after = after[(mix >> 40) % 8];
+				loop->seed = mix >> 63 ? mix | 1 : 0;
+				try(loop, calls[c], SIDE_ENGINE, nth, cut % 2);
+			}
+		printf("%s: %llu positions, %llu cuts\n", fault_names[calls[c]],
+		       (unsigned long long)count, (unsigned long long)(loop->points - points));
+	}
+}
+
 static int find(const char *const names[], int count, const char *name)
 {
 	for (int i = 0; i < count; i++)
@@ -209,6 +247,8 @@ int main(int argc, char **argv)
 		return 2;
 	if (argc > 4) {
 		loop.backend = argc > 5 ? argv[5] : "pwrite";
+		loop.cut_after = argc > 6 ? (unsigned)atoi(argv[6]) : 0;
+		loop.seed = argc > 7 ? strtoull(argv[7], NULL, 10) : 0;
 		int code = live(&loop, find(fault_names, FAULT_CALLS, argv[1]),
 				find(fault_sides, SIDE_TEST, argv[2]), strtoull(argv[3], NULL, 10),
 				strcmp(argv[4], "persistent") == 0);
@@ -216,12 +256,16 @@ int main(int argc, char **argv)
 		       loop.directory);
 		return code;
 	}
-	if (argc > 2)
-		loop.backend = argv[2];
-	uint64_t wanted = strtoull(argv[1], NULL, 10);
-	walk_all(&loop, wanted && getenv("WEIR_TEST_QUICK") ? wanted / 8 + 1 : wanted);
-	printf("PROOF fault-points-%s %llu %llu\n", loop.backend, (unsigned long long)loop.points,
-	       (unsigned long long)loop.violations);
+	bool syncs = strcmp(argv[1], "syncs") == 0;
+	const char *backend = argv[1 + syncs] ? argv[2 + syncs] : NULL;
+	loop.backend = backend ? backend : "pwrite";
+	uint64_t wanted = strtoull(argv[1 + syncs] ? argv[1 + syncs] : "1", NULL, 10);
+	if (syncs)
+		walk_syncs(&loop, (unsigned)wanted);
+	else
+		walk_all(&loop, wanted && getenv("WEIR_TEST_QUICK") ? wanted / 8 + 1 : wanted);
+	printf("PROOF %s-%s %llu %llu\n", syncs ? "failed-syncs" : "fault-points", loop.backend,
+	       (unsigned long long)loop.points, (unsigned long long)loop.violations);
 	if (!loop.violations) {
 		snprintf(command, sizeof(command), "rm -rf %s", loop.directory);
 		return system(command) ? 1 : 0;

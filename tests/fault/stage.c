@@ -22,6 +22,7 @@
 #include "deliver/payload.h"
 #include "deliver/store.h"
 #include "engine_private.h"
+#include "disk.h"
 #include "fault.h"
 #include "log/reader.h"
 #include "replay.h"
@@ -233,6 +234,8 @@ static int call(struct stage *stage, enum stage_call what)
 static void start(struct stage *stage)
 {
 	stage->wanted = true;
+	if (stage->over)
+		return;
 	for (int tries = 0; tries < 2; tries++) {
 		if (call(stage, STAGE_OPEN) == 0)
 			return;
@@ -249,8 +252,16 @@ static void stop(struct stage *stage, bool kept)
 		call(stage, kept ? STAGE_CLOSE : STAGE_ABANDON);
 }
 
+static void cut_power(struct stage *stage);
+
 static int crank(struct stage *stage)
 {
+	if (stage->over)
+		return 0;
+	if (stage->cut_after && fault_struck() > 0 && ++stage->turns_behind >= stage->cut_after) {
+		cut_power(stage);
+		return 0;
+	}
 	fault_pass_ms(TURN_MS);
 	poll_producers(stage);
 	if (!stage->engine && stage->wanted)
@@ -269,10 +280,11 @@ static void emit(struct stage *stage)
 
 	if (slot >= STAGE_EVENTS_MAX)
 		abort();
-	if (!stage->producers[p] || stage->series[p][s] <= 0 || (s >= 2 && interval % 17 >= 14))
+	if (stage->over || !stage->producers[p] || stage->series[p][s] <= 0 ||
+	    (s >= 2 && interval % 17 >= 14))
 		return;
 	uint64_t time_ms = START_MS + slot * (INTERVAL_MS / SLOTS_OF_INTERVAL);
-	for (int tries = 0; error == -EAGAIN && tries < 3; tries++) {
+	for (int tries = 0; error == -EAGAIN && tries < 3 && !stage->over; tries++) {
 		enum fault_side was = fault_enter(SIDE_CLIENT);
 		error = weir_emit_at(stage->producers[p], stage->series[p][s], (double)slot,
 				     time_ms);
@@ -280,7 +292,8 @@ static void emit(struct stage *stage)
 		if (error == -EAGAIN)
 			crank(stage);
 	}
-	stage->emitted[slot] = error == 0 ? (uint8_t)(p + 1) : 0;
+	int number = p + (stage->cut ? STAGE_PRODUCERS : 0);
+	stage->emitted[slot] = error == 0 ? (uint8_t)(number + 1) : 0;
 	stage->events += error == 0;
 }
 
@@ -325,11 +338,13 @@ static void settle(struct stage *stage)
 	}
 }
 
-/* What an operator does: whatever comes of it is an answer, or none; never the engine's end. */
-static void ask(struct stage *stage, const char *line)
+/* What an operator does: whatever comes of it is an answer, or none; never the engine's end. true:
+ * it was yes. */
+static bool ask(struct stage *stage, const char *line)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	char answer[4096];
+	static const char yes[] = "{\"ok\":true";
+	char answer[4096] = "";
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/control.sock", stage->directory);
@@ -343,12 +358,15 @@ static void ask(struct stage *stage, const char *line)
 		}
 	close(fd);
 	crank(stage);
+	return strncmp(answer, yes, sizeof(yes) - 1) == 0;
 }
 
 static void operate(struct stage *stage)
 {
 	ask(stage, "{\"command\":\"status\"}\n");
-	ask(stage, "{\"command\":\"mute\",\"metric\":\"page*\",\"for\":\"1h\"}\n");
+	stage->told.mute = ask(
+		stage,
+		"{\"command\":\"mute\",\"metric\":\"page*\",\"for_ms\":3600000}\n");
 	ask(stage, "{\"command\":\"anomalies\"}\n{\"command\":\"detectors\"}\n{nonsense\n");
 	if (stage->engine)
 		call(stage, STAGE_INPUT);
@@ -393,14 +411,11 @@ void stage_play(struct stage *stage)
 	fault_pass_ms(3000);
 	play(stage, 2);
 	stop(stage, true);
+	if (stage->cut_after && !stage->cut)
+		cut_power(stage);
 }
 
 /* The end. */
-
-struct lines {
-	char **lines;
-	uint32_t count;
-};
 
 static int add_line(void *self, const struct anomaly *anomaly)
 {
@@ -424,6 +439,76 @@ static void lines_free(struct lines *lines)
 	free(lines->lines);
 }
 
+/* What the store has, whoever looks; false: there is none yet. */
+static bool read_store(const struct stage *stage, struct lines *stored)
+{
+	struct store_query query = {.limit = 1u << 30, .revisions = true};
+	struct store_reader *reader;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/data/weir.db", stage->directory);
+	if (store_reader_open(path, &reader) < 0)
+		return false;
+	store_anomalies(reader, &query, add_line, stored);
+	store_reader_close(reader);
+	return true;
+}
+
+/* As it is: everybody is gone, and of the files what the disk has. */
+static void cut_power(struct stage *stage)
+{
+	for (int p = 0; p < STAGE_PRODUCERS; p++) {
+		struct weir_ledger ledger = {0};
+		if (!stage->producers[p])
+			continue;
+		weir_ledger(stage->producers[p], &ledger);
+		stage->told.durable[p] = ledger.durable;
+	}
+	read_store(stage, &stage->told.alerts);
+	disk_off();
+	stop(stage, false);
+	fault_disarm();
+	for (int p = 0; p < STAGE_PRODUCERS; p++) {
+		weir_close(stage->producers[p], 0);
+		stage->producers[p] = NULL;
+	}
+	disk_cut();
+	printf("power cut: %llu pages and names taken back; told: %llu and %llu durable of %llu, "
+	       "%u alerts%s\n",
+	       (unsigned long long)disk_taken_back(),
+	       (unsigned long long)stage->told.durable[0],
+	       (unsigned long long)stage->told.durable[1], (unsigned long long)stage->events,
+	       stage->told.alerts.count, stage->told.mute ? ", a mute" : "");
+	stage->cut = true;
+	stage->over = true;
+	stage->events = 0;
+}
+
+static int is_mute(void *self, const struct operator_input *input, uint64_t ended)
+{
+	(void)ended;
+	*(bool *)self |= input->kind == OPERATOR_MUTE;
+	return 0;
+}
+
+static void check_told(struct stage *stage, const struct lines *stored)
+{
+	const struct lines *told = &stage->told.alerts;
+	struct store_reader *reader;
+	bool same = told->count <= stored->count, mute = false;
+	char path[128];
+
+	for (uint32_t i = 0; same && i < told->count; i++)
+		same = strcmp(told->lines[i], stored->lines[i]) == 0;
+	expect(stage, same, "an alert that was there to be sent is there behind a power cut");
+	snprintf(path, sizeof(path), "%s/data/weir.db", stage->directory);
+	if (store_reader_open(path, &reader) < 0)
+		abort();
+	store_inputs(reader, -1, NULL, 1000, is_mute, &mute);
+	store_reader_close(reader);
+	expect(stage, mute || !stage->told.mute, "a mute that was answered is there");
+}
+
 static struct io *open_log(struct stage *stage, int *ret_fd)
 {
 	char path[128];
@@ -439,10 +524,7 @@ static struct io *open_log(struct stage *stage, int *ret_fd)
 static void check_alerts(struct stage *stage)
 {
 	struct lines stored = {0}, replayed = {0};
-	struct store_query query = {.limit = 1u << 30, .revisions = true};
-	struct store_reader *reader;
 	struct replay replay;
-	char path[128];
 	int fd;
 	struct replay_options options = {
 		.io = open_log(stage, &fd),
@@ -453,11 +535,10 @@ static void check_alerts(struct stage *stage)
 		.self = &replayed,
 	};
 
-	snprintf(path, sizeof(path), "%s/data/weir.db", stage->directory);
-	if (store_reader_open(path, &reader) < 0)
+	if (!read_store(stage, &stored))
 		abort();
-	store_anomalies(reader, &query, add_line, &stored);
-	store_reader_close(reader);
+	if (stage->cut)
+		check_told(stage, &stored);
 	expect(stage, replay_run(&options, &replay) == 0, "the log replays");
 	if (replay.why[0])
 		printf("%s\n", replay.why);
@@ -476,13 +557,34 @@ static void check_alerts(struct stage *stage)
 	close(fd);
 	lines_free(&stored);
 	lines_free(&replayed);
+	lines_free(&stage->told.alerts);
+}
+
+/* Retention takes the beginning of each ring, a power cut the end, behind what was called durable;
+ * and nothing else. Returns how many are missing. */
+static uint64_t count_missing(const struct stage *stage, const uint8_t *seen, bool whole)
+{
+	bool begun[2 * STAGE_PRODUCERS] = {false}, ended[2 * STAGE_PRODUCERS] = {false};
+	uint64_t index[2 * STAGE_PRODUCERS] = {0}, missing = 0;
+
+	for (uint64_t slot = 0; slot < stage->slot; slot++) {
+		int p = stage->emitted[slot] - 1;
+		if (p < 0)
+			continue;
+		bool must = !stage->cut || p >= STAGE_PRODUCERS ||
+			    index[p] < stage->told.durable[p];
+		index[p]++;
+		begun[p] |= seen[slot] || whole;
+		ended[p] |= !seen[slot] && begun[p];
+		missing += begun[p] && (must ? !seen[slot] : seen[slot] && ended[p]);
+	}
+	return missing;
 }
 
 static void check_events(struct stage *stage)
 {
 	static uint8_t seen[STAGE_EVENTS_MAX];
-	uint64_t missing = 0, doubles = 0, strangers = 0;
-	bool begun[STAGE_PRODUCERS] = {false};
+	uint64_t doubles = 0, strangers = 0;
 	struct reader_report report = {0};
 	struct reader_block block;
 	struct reader *reader;
@@ -510,14 +612,7 @@ static void check_events(struct stage *stage)
 	}
 	io->ops->destroy(io);
 	close(fd);
-	/* Retention takes the beginning of each ring, and nothing else. */
-	for (uint64_t slot = 0; slot < stage->slot; slot++) {
-		int p = stage->emitted[slot] - 1;
-		if (p < 0)
-			continue;
-		begun[p] |= seen[slot] || report.first_lsn <= 1;
-		missing += begun[p] && !seen[slot];
-	}
+	uint64_t missing = count_missing(stage, seen, report.first_lsn <= 1);
 	if (missing || doubles || strangers)
 		printf("%llu events: %llu missing, %llu twice, %llu that nobody wrote\n",
 		       (unsigned long long)stage->events, (unsigned long long)missing,
@@ -581,6 +676,12 @@ void stage_check(struct stage *stage)
 	char command[160];
 
 	fault_disarm();
+	if (stage->cut) {
+		stage->over = false;
+		stage->cut_after = 0;
+		for (int p = 0; p < STAGE_PRODUCERS; p++)
+			open_producer(stage, p);
+	}
 	start(stage);
 	settle(stage);
 	play(stage, 2);

@@ -32,7 +32,7 @@ const char *const fault_names[FAULT_CALLS] = {
 	"sync",        "allocate",    "rename",     "mmap",       "thread",
 	"socket",      "message",     "ring-setup", "ring-submit", "ring-write",
 	"ring-short",  "ring-sync",   "sql-step",   "sql-memory", "sql-file",
-	"json-memory", "redis",
+	"sql-sync",    "json-memory", "redis",
 };
 
 const char *const fault_sides[SIDES] = {"engine", "client", "test"};
@@ -322,72 +322,6 @@ void __wrap_free(void *at)
 	__real_free(at);
 }
 
-/* Files. */
-
-static mode_t mode_of(int flags, va_list arguments)
-{
-	return flags & O_CREAT ? (mode_t)va_arg(arguments, int) : 0;
-}
-
-int __wrap_open64(const char *path, int flags, ...)
-{
-	va_list arguments;
-
-	FAULT(FAULT_OPEN, EMFILE, EIO, -1);
-	va_start(arguments, flags);
-	mode_t mode = mode_of(flags, arguments);
-	va_end(arguments);
-	return __real_open64(path, flags, mode);
-}
-
-int __wrap_openat64(int directory, const char *path, int flags, ...)
-{
-	va_list arguments;
-
-	FAULT(FAULT_OPEN, EMFILE, EIO, -1);
-	va_start(arguments, flags);
-	mode_t mode = mode_of(flags, arguments);
-	va_end(arguments);
-	return __real_openat64(directory, path, flags, mode);
-}
-
-ssize_t __wrap_pwrite64(int fd, const void *data, size_t bytes, off_t offset)
-{
-	FAULT(FAULT_WRITE, EIO, ENOSPC, -1);
-	if (fault_strikes(FAULT_SHORT))
-		bytes /= 2;
-	return __real_pwrite64(fd, data, bytes, offset);
-}
-
-ssize_t __wrap_write(int fd, const void *data, size_t bytes)
-{
-	FAULT(FAULT_WRITE, EIO, ENOSPC, -1);
-	if (fault_strikes(FAULT_SHORT))
-		bytes /= 2;
-	return __real_write(fd, data, bytes);
-}
-
-int __wrap_fsync(int fd)
-{
-	(void)fd;
-	FAULT(FAULT_SYNC, EIO, EIO, -1);
-	return 0;
-}
-
-int __wrap_fdatasync(int fd)
-{
-	(void)fd;
-	FAULT(FAULT_SYNC, EIO, ENOSPC, -1);
-	return 0;
-}
-
-int __wrap_posix_fallocate64(int fd, off_t offset, off_t bytes)
-{
-	if (fault_strikes(FAULT_ALLOCATE))
-		return ENOSPC; /* it does not set errno */
-	return __real_posix_fallocate64(fd, offset, bytes);
-}
-
 void *__wrap_mmap64(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
 {
 	FAULT(FAULT_MMAP, ENOMEM, ENOMEM, MAP_FAILED);
@@ -524,26 +458,70 @@ static void nothing(struct io_uring *ring, struct io_uring_sqe *sqe, int result)
 	abort();
 }
 
-static void judge(struct io_uring *ring, struct io_uring_sqe *sqe)
+/* Which file is which, of those that were registered: an entry names it by its place. */
+#define REGISTERED 64
+#define RINGS 64
+
+static struct {
+	struct io_uring *ring;
+	int files[REGISTERED];
+} registered[RINGS];
+
+static int *files_of(struct io_uring *ring)
 {
-	if (sqe->opcode == IORING_OP_FSYNC) {
-		/* As with plain calls: none is made. */
-		nothing(ring, sqe, fault_strikes(FAULT_RING_SYNC) ? -EIO : 0);
-	} else if (sqe->opcode == IORING_OP_WRITE || sqe->opcode == IORING_OP_WRITE_FIXED) {
-		uint32_t half = sqe->len / 2 & ~4095u;
-		if (fault_strikes(FAULT_RING_WRITE))
-			nothing(ring, sqe, fault_error(-EIO, -ENOSPC));
-		else if (half && fault_strikes(FAULT_RING_SHORT))
-			sqe->len = half;
+	int free = RINGS;
+
+	for (int i = RINGS - 1; i >= 0; i--) {
+		if (registered[i].ring == ring)
+			return registered[i].files;
+		free = registered[i].ring ? free : i;
 	}
+	if (free == RINGS)
+		abort();
+	registered[free].ring = ring;
+	return registered[free].files;
+}
+
+static int file_of(struct io_uring *ring, const struct io_uring_sqe *sqe)
+{
+	return sqe->flags & IOSQE_FIXED_FILE ? files_of(ring)[sqe->fd] : sqe->fd;
+}
+
+/* As with plain calls: none is made. It covers what was written before it was asked for. */
+static void judge_sync(struct io_uring *ring, struct io_uring_sqe *sqe)
+{
+	if (sqe->opcode != IORING_OP_FSYNC)
+		return;
+	bool good = !fault_strikes(FAULT_RING_SYNC) && !disk_is_off();
+	if (!disk_is_off())
+		disk_sync(file_of(ring, sqe), good);
+	nothing(ring, sqe, good ? 0 : -EIO);
+}
+
+static void judge_write(struct io_uring *ring, struct io_uring_sqe *sqe)
+{
+	uint32_t half = sqe->len / 2 & ~4095u;
+
+	if (sqe->opcode != IORING_OP_WRITE && sqe->opcode != IORING_OP_WRITE_FIXED)
+		return;
+	if (disk_is_off() || fault_strikes(FAULT_RING_WRITE)) {
+		nothing(ring, sqe, fault_error(-EIO, -ENOSPC));
+		return;
+	}
+	if (half && fault_strikes(FAULT_RING_SHORT))
+		sqe->len = half;
+	disk_write(file_of(ring, sqe), sqe->off, sqe->len);
 }
 
 int __wrap_io_uring_submit(struct io_uring *ring)
 {
 	if (fault_strikes(FAULT_RING_SUBMIT))
 		return fault_error(-EAGAIN, -EBUSY);
+	/* Syncs first: what is handed in together may be done in any order. */
 	for (unsigned i = ring->sq.sqe_head; i != ring->sq.sqe_tail; i++)
-		judge(ring, &ring->sq.sqes[i & *ring->sq.kring_mask]);
+		judge_sync(ring, &ring->sq.sqes[i & *ring->sq.kring_mask]);
+	for (unsigned i = ring->sq.sqe_head; i != ring->sq.sqe_tail; i++)
+		judge_write(ring, &ring->sq.sqes[i & *ring->sq.kring_mask]);
 	/* Made-up time must not run ahead of real writes: they are all over when this returns. */
 	unsigned queued = ring->sq.sqe_tail - ring->sq.sqe_head;
 	return io_uring_submit_and_wait(ring, io_uring_cq_ready(ring) + queued);
@@ -573,6 +551,23 @@ int __wrap_io_uring_wait_cqe_timeout(struct io_uring *ring, struct io_uring_cqe 
 		return __real_io_uring_wait_cqe_timeout(ring, cqe, wait);
 	fault_pass_ms((uint64_t)wait->tv_nsec / 1000000);
 	return -ETIME;
+}
+
+int __wrap_io_uring_register_files(struct io_uring *ring, const int *files, unsigned count)
+{
+	if (fault_strikes(FAULT_RING_SETUP))
+		return fault_error(-ENOMEM, -EPERM);
+	memcpy(files_of(ring), files, count * sizeof(*files));
+	return __real_io_uring_register_files(ring, files, count);
+}
+
+int __wrap_io_uring_register_files_update(struct io_uring *ring, unsigned at, const int *files,
+					  unsigned count)
+{
+	if (fault_strikes(FAULT_RING_SETUP))
+		return fault_error(-ENOMEM, -EPERM);
+	memcpy(files_of(ring) + at, files, count * sizeof(*files));
+	return __real_io_uring_register_files_update(ring, at, files, count);
 }
 
 #define RING_SETUP(name, parameters, arguments)                                                    \

@@ -17,10 +17,26 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "disk.h"
 #include "fault.h"
 
 bool fault_strikes(enum fault_call call);
 int fault_error(int one, int other);
+
+/* What the wrappers of libc's and of SQLite's calls have in common (wrap_files.c). */
+int fault_open(const char *path, int flags, mode_t mode);
+ssize_t fault_pwrite(int fd, const void *data, size_t bytes, off_t offset);
+int fault_truncate(int fd, off_t bytes);
+int fault_unlink(int directory, const char *path, int flags);
+
+/* Behind a power cut nothing is done. */
+#define POWER(bad)                                                                                 \
+	do {                                                                                       \
+		if (disk_is_off()) {                                                               \
+			errno = EIO;                                                               \
+			return bad;                                                                \
+		}                                                                                  \
+	} while (0)
 
 #define FAULT(call, one, other, bad)                                                               \
 	do {                                                                                       \
@@ -39,20 +55,6 @@ int fault_error(int one, int other);
 	  EINTR, -1)                                                                               \
 	X(ssize_t, pread64, (int fd, void *data, size_t bytes, off_t offset),                      \
 	  (fd, data, bytes, offset), FAULT_READ, EIO, EIO, -1)                                     \
-	X(int, fallocate64, (int fd, int mode, off_t offset, off_t bytes),                         \
-	  (fd, mode, offset, bytes), FAULT_ALLOCATE, ENOSPC, EIO, -1)                              \
-	X(int, ftruncate64, (int fd, off_t bytes), (fd, bytes), FAULT_ALLOCATE, ENOSPC, EIO, -1)   \
-	X(int, rename, (const char *from, const char *to), (from, to), FAULT_RENAME, EIO, ENOSPC,  \
-	  -1)                                                                                      \
-	X(int, renameat, (int a, const char *from, int b, const char *to), (a, from, b, to),       \
-	  FAULT_RENAME, EIO, ENOSPC, -1)                                                           \
-	X(int, unlink, (const char *path), (path), FAULT_RENAME, EIO, EROFS, -1)                   \
-	X(int, unlinkat, (int directory, const char *path, int flags), (directory, path, flags),   \
-	  FAULT_RENAME, EIO, EROFS, -1)                                                            \
-	X(int, mkdir, (const char *path, mode_t mode), (path, mode), FAULT_RENAME, EIO, ENOSPC,    \
-	  -1)                                                                                      \
-	X(int, mkdirat, (int directory, const char *path, mode_t mode), (directory, path, mode),   \
-	  FAULT_RENAME, EIO, ENOSPC, -1)                                                           \
 	X(int, memfd_create, (const char *name, unsigned flags), (name, flags), FAULT_OPEN,        \
 	  ENOMEM, EMFILE, -1)                                                                      \
 	X(int, socket, (int domain, int type, int protocol), (domain, type, protocol),             \
@@ -79,11 +81,6 @@ int fault_error(int one, int other);
 	X(io_uring_register_buffers,                                                               \
 	  (struct io_uring *ring, const struct iovec *regions, unsigned count),                    \
 	  (ring, regions, count))                                                                  \
-	X(io_uring_register_files, (struct io_uring *ring, const int *files, unsigned count),      \
-	  (ring, files, count))                                                                    \
-	X(io_uring_register_files_update,                                                          \
-	  (struct io_uring *ring, unsigned at, const int *files, unsigned count),                  \
-	  (ring, at, files, count))                                                                \
 	X(io_uring_register_iowq_max_workers, (struct io_uring *ring, unsigned *values),           \
 	  (ring, values))
 
@@ -122,6 +119,14 @@ BOTH(ssize_t, write, int fd, const void *data, size_t bytes)
 BOTH(ssize_t, pwrite64, int fd, const void *data, size_t bytes, off_t offset)
 BOTH(int, fsync, int fd)
 BOTH(int, fdatasync, int fd)
+BOTH(int, fallocate64, int fd, int mode, off_t offset, off_t bytes)
+BOTH(int, ftruncate64, int fd, off_t bytes)
+BOTH(int, rename, const char *from, const char *to)
+BOTH(int, renameat, int a, const char *from, int b, const char *to)
+BOTH(int, unlink, const char *path)
+BOTH(int, unlinkat, int directory, const char *path, int flags)
+BOTH(int, mkdir, const char *path, mode_t mode)
+BOTH(int, mkdirat, int directory, const char *path, mode_t mode)
 BOTH(int, posix_fallocate64, int fd, off_t offset, off_t bytes)
 BOTH(void *, mmap64, void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
 BOTH(int, pthread_create, pthread_t *thread, const pthread_attr_t *attributes,
@@ -130,6 +135,9 @@ BOTH(int, pthread_join, pthread_t thread, void **result)
 BOTH(int, pthread_cond_signal, pthread_cond_t *condition)
 BOTH(int, pthread_cond_wait, pthread_cond_t *condition, pthread_mutex_t *mutex)
 BOTH(int, pthread_mutex_unlock, pthread_mutex_t *mutex)
+BOTH(int, io_uring_register_files, struct io_uring *ring, const int *files, unsigned count)
+BOTH(int, io_uring_register_files_update, struct io_uring *ring, unsigned at, const int *files,
+     unsigned count)
 BOTH(int, io_uring_submit, struct io_uring *ring)
 BOTH(unsigned, io_uring_peek_batch_cqe, struct io_uring *ring, struct io_uring_cqe **cqes,
      unsigned count)

@@ -76,13 +76,13 @@ static void *sql_realloc(void *at, int bytes)
 static int file_open(const char *path, int flags, int mode)
 {
 	FAULT(FAULT_SQL_FILE, EMFILE, EIO, -1);
-	return __real_open64(path, flags, mode);
+	return fault_open(path, flags, (mode_t)mode);
 }
 
 static ssize_t file_write(int fd, const void *data, size_t bytes, off_t offset)
 {
 	FAULT(FAULT_SQL_FILE, EIO, ENOSPC, -1);
-	return __real_pwrite64(fd, data, bytes, offset);
+	return fault_pwrite(fd, data, bytes, offset);
 }
 
 static ssize_t file_read(int fd, void *data, size_t bytes, off_t offset)
@@ -94,7 +94,12 @@ static ssize_t file_read(int fd, void *data, size_t bytes, off_t offset)
 static int file_truncate(int fd, off_t bytes)
 {
 	FAULT(FAULT_SQL_FILE, EIO, ENOSPC, -1);
-	return __real_ftruncate64(fd, bytes);
+	return fault_truncate(fd, bytes);
+}
+
+static int file_unlink(const char *path)
+{
+	return fault_unlink(AT_FDCWD, path, 0);
 }
 
 static void sql_files(void)
@@ -110,6 +115,7 @@ static void sql_files(void)
 		{"pread", (sqlite3_syscall_ptr)file_read},
 		{"pread64", (sqlite3_syscall_ptr)file_read},
 		{"ftruncate", (sqlite3_syscall_ptr)file_truncate},
+		{"unlink", (sqlite3_syscall_ptr)file_unlink},
 	};
 
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
