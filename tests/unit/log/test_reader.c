@@ -4,9 +4,11 @@
  */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/crc32c.h"
 #include "lane.h"
@@ -22,8 +24,9 @@ static struct io *view;
 static uint8_t *file;
 static uint64_t file_bytes;
 static uint64_t file_id;
-static uint64_t blocks[512]; /* offsets, the SEGMENT block first */
+static uint64_t blocks[2048]; /* offsets, the SEGMENT block first */
 static uint32_t blocks_count;
+static uint64_t segment_bytes = WEIR_SEGMENT_BYTES_MIN;
 static bool hidden; /* a block was made one that the reader passes over */
 
 static void remember(void *self, const char *path)
@@ -55,7 +58,7 @@ static void make_log(uint64_t seed, uint64_t events, enum durability durability,
 {
 	lane = (struct lane){
 		.options = {
-			.segment_bytes = WEIR_SEGMENT_BYTES_MIN,
+			.segment_bytes = segment_bytes,
 			.block_bytes = 8 << 10,
 			.buffers = 12,
 			.durability = durability,
@@ -498,6 +501,75 @@ static void collect(void *self, const char *path)
 	(void)self;
 	if (segment_parse_name(path + strlen("lane-00/"), &id) == SEGMENT_FILE_SEGMENT)
 		names[names_count++] = strdup(path);
+}
+
+static void write_pages(int fd, const uint8_t *bytes, uint64_t count)
+{
+	static const uint8_t zeros[4096];
+
+	cr_assert_eq(ftruncate(fd, (off_t)count), 0);
+	for (uint64_t at = 0; at + 4096 <= count; at += 4096)
+		if (memcmp(bytes + at, zeros, 4096) != 0)
+			cr_assert_eq(pwrite(fd, bytes + at, 4096, (off_t)at), 4096);
+}
+
+/* The log once more in real files, with a hole wherever there are only zeros; what is read there.
+ */
+static struct found read_sparse(const char *directory)
+{
+	char path[128];
+	struct io *was = view;
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	cr_assert(fd >= 0 && io_pwrite_create(fd, 1, &view) == 0);
+	cr_assert_eq(view->ops->make_dir(view, "lane-00"), 0);
+	names_count = 0;
+	simdisk_names(disk, collect, NULL);
+	for (uint32_t i = 0; i < names_count; i++) {
+		uint64_t bytes;
+		const uint8_t *data = simdisk_file(disk, names[i], &bytes);
+		snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+		int copy = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		cr_assert(copy >= 0);
+		write_pages(copy, data, bytes);
+		close(copy);
+	}
+	struct found found = read_any();
+	view->ops->destroy(view);
+	close(fd);
+	view = was;
+	return found;
+}
+
+static void expect_same(const char *directory)
+{
+	struct found there = read_any(), sparse = read_sparse(directory);
+
+	cr_assert_eq(there.result, 0);
+	cr_assert_eq(sparse.result, 0);
+	cr_assert(sparse.events > 0 && sparse.events == there.events);
+	cr_assert_eq(sparse.missing, there.missing);
+	cr_assert_eq(sparse.report.gap_blocks, there.report.gap_blocks);
+	cr_assert_eq(sparse.report.segments, there.report.segments);
+}
+
+Test(reader, holes_are_passed_over_and_what_lies_behind_them_is_found)
+{
+	char directory[] = "/tmp/weir-reader-XXXXXX", command[64];
+
+	segment_bytes = 8u << 20;
+	make_log(12, 400000, DURABILITY_INTERVAL, false);
+	cr_assert(mkdtemp(directory) != NULL);
+	expect_same(directory);
+	/* Three MiB of blocks in the middle; then with the beginning too, so that the file is
+	 * searched for any block of its own. */
+	memset(file + blocks[blocks_count / 4], 0, 3u << 20);
+	expect_same(directory);
+	memset(file, 0, blocks[blocks_count / 4]);
+	expect_same(directory);
+	snprintf(command, sizeof(command), "rm -rf %s", directory);
+	cr_assert_eq(system(command), 0);
+	drop_log();
 }
 
 Test(reader, a_segment_that_somebody_removed_is_one_gap)
