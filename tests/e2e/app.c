@@ -4,7 +4,7 @@
  *   app NAME RING_EVENTS FULL_WAIT_US COMMAND...
  *
  *   emit N          N events; the value of an event is its number in this process
- *   threads T N     T threads at once, N events each, in numbers of their own
+ *   threads T N     T threads at once, N > 0 events each, in numbers of their own
  *   fork K N        K children at once: each emits N events, waits until they are kept, says its
  *                   ledger as NAME.0 ..., closes
  *   wait MS         until everything is kept; ends with 1 if that does not happen in time
@@ -42,6 +42,7 @@ struct app {
 
 struct worker {
 	pthread_t thread;
+	pthread_barrier_t *all; /* each has a ring of its own */
 	struct app *app;
 	uint64_t first, count;
 	double sum;
@@ -91,17 +92,25 @@ static void *work(void *self)
 {
 	struct worker *worker = self;
 
-	worker->sum = emit(worker->app, worker->first, worker->count);
+	/* A thread that ends early would leave its ring to one that begins late. */
+	worker->sum = emit(worker->app, worker->first, 1);
+	pthread_barrier_wait(worker->all);
+	worker->sum += emit(worker->app, worker->first + 1, worker->count - 1);
 	return NULL;
 }
 
 static void emit_threads(struct app *app, uint64_t threads, uint64_t count)
 {
 	struct worker workers[WORKERS_MAX];
+	pthread_barrier_t all;
 
+	if (pthread_barrier_init(&all, NULL, (unsigned)threads))
+		fail(app, "no barrier");
 	for (uint64_t i = 0; i < threads; i++) {
-		workers[i] = (struct worker){
-			.app = app, .first = app->number + i * count, .count = count};
+		workers[i] = (struct worker){.app = app,
+					     .all = &all,
+					     .first = app->number + i * count,
+					     .count = count};
 		if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
 			fail(app, "no thread");
 	}
@@ -109,6 +118,7 @@ static void emit_threads(struct app *app, uint64_t threads, uint64_t count)
 		pthread_join(workers[i].thread, NULL);
 		app->sum += workers[i].sum;
 	}
+	pthread_barrier_destroy(&all);
 	app->number += threads * count;
 }
 
