@@ -53,7 +53,7 @@ static int directory(const char *path, struct datadir *datadir, char *why, size_
 static int lock(const char *path, uint32_t wait_ms, struct datadir *datadir, char *why,
 		size_t why_bytes)
 {
-	struct timespec pause = {.tv_nsec = 20000000};
+	struct timespec pause = {.tv_nsec = 2000000};
 
 	datadir->lock_fd = openat(datadir->fd, "LOCK", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
 				  0640);
@@ -65,7 +65,7 @@ static int lock(const char *path, uint32_t wait_ms, struct datadir *datadir, cha
 			 path, strerror(error));
 		return -error;
 	}
-	for (uint32_t ms = 0;; ms += 20) {
+	for (uint32_t ms = 0;; ms += 2) {
 		if (flock(datadir->lock_fd, LOCK_EX | LOCK_NB) == 0)
 			return 0;
 		if (errno != EWOULDBLOCK || ms >= wait_ms)
