@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "interval/cells.h"
 #include "lane_private.h"
 
@@ -153,6 +154,11 @@ static bool put_mark(struct lane *lane, uint32_t number, int64_t interval)
 	if (mark && !source->cells)
 		fresh = cells_create(options->series_max, options->interval_ms, number,
 				     options->epoch, options->number, interval);
+	if (!mark || (!source->cells && !fresh))
+		log_warning("lane",
+			    "no memory for the cells of %s: its events wait in their rings; give "
+			    "the engine more memory, or set limits.series_max lower",
+			    options->sources->sources[number].name);
 	if (!mark || (!source->cells && !fresh) ||
 	    writer_mark(lane->writer, number, interval, drops) < 0) {
 		close_block(lane);

@@ -156,6 +156,8 @@ static int run(const struct config *config, const char *path)
 	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	/* A file that may not grow is a disk that refuses. */
+	signal(SIGXFSZ, SIG_IGN);
 	raise_descriptors();
 	clock_system(&clock);
 	int error = fdstore_open(&fdstore);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -85,8 +86,12 @@ void libweir_descriptor_drop(struct descriptor *descriptor)
 
 static int allocate(int fd, size_t bytes)
 {
+	struct rlimit largest;
 	int interrupts = 0;
 
+	/* A process that outgrows this limit is sent a signal, which ends most. */
+	if (getrlimit(RLIMIT_FSIZE, &largest) == 0 && largest.rlim_cur < bytes)
+		return -EFBIG;
 	if (ftruncate(fd, (off_t)bytes) < 0)
 		return -errno;
 	for (size_t at = 0; at < bytes;) {

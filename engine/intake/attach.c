@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -36,6 +37,9 @@
 #define ACCEPTS_PER_STEP 64
 #define MESSAGES_PER_TURN 16
 #define SERIES_PER_STEP 8192u
+/* Descriptors that producers never get: the log's next files, the store's, an operator's socket. Of
+ * few, a quarter. */
+#define DESCRIPTORS_KEPT 64u
 /* Refused rings on one connection: who has not understood by then is cut off. */
 #define REFUSALS_MAX 64u
 
@@ -183,9 +187,13 @@ static void take_hello(struct intake *intake, struct connection *connection, int
 	}
 	int r = process_of_peer(connection->fd, &process);
 	if (r < 0) {
-		refuse(&refusal,
-		       "the kernel does not say who you are (%s): same pid namespace, please",
-		       strerror(-r));
+		if (r == -EMFILE || r == -ENFILE)
+			refuse(&refusal, "the engine has no descriptors left: raise LimitNOFILE");
+		else
+			refuse(&refusal,
+			       "the kernel does not say who you are (%s): same pid namespace, "
+			       "please",
+			       strerror(-r));
 		send_refusal(intake, connection, 0, r, &refusal);
 		return;
 	}
@@ -290,10 +298,33 @@ static void add_connection(struct intake *intake, int fd)
 	connection_read(intake, connection);
 }
 
+/* Is this one of the last descriptors? The kernel gives the lowest number that is free. */
+static bool too_many(int fd)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+		return false;
+	rlim_t kept = limit.rlim_cur / 4 < DESCRIPTORS_KEPT ? limit.rlim_cur / 4 : DESCRIPTORS_KEPT;
+	return (rlim_t)fd >= limit.rlim_cur - kept;
+}
+
+static void say_too_many(void)
+{
+	log_warning("intake", "no descriptors left for new producers: raise LimitNOFILE");
+}
+
 static int accept_connections(struct intake *intake)
 {
 	for (int i = 0; i < ACCEPTS_PER_STEP; i++) {
 		int fd = accept4(intake->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0 && too_many(fd)) {
+			/* It comes again in a second; who hears a refusal stays away for longer. */
+			close(fd);
+			count_add(&intake->counters.refused, 1);
+			say_too_many();
+			continue;
+		}
 		if (fd >= 0) {
 			add_connection(intake, fd);
 			continue;
@@ -301,8 +332,7 @@ static int accept_connections(struct intake *intake)
 		if ((errno == EMFILE || errno == ENFILE) && intake->pending_count > 0)
 			close_oldest_pending(intake);
 		if (errno == EMFILE || errno == ENFILE)
-			log_warning("intake",
-				    "no descriptors left for new producers: raise LimitNOFILE");
+			say_too_many();
 		return i;
 	}
 	return ACCEPTS_PER_STEP;

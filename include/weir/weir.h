@@ -86,9 +86,10 @@ struct weir_options {
 	const char *program;     /* shown to operators; default the process's name */
 };
 
-/* Never fails for want of an engine. -ENOMEM, -EINVAL (an option out of its bounds), -EMFILE, or
- * what memfd_create says; then *ret_weir is NULL, which every function here takes and does nothing
- * with. Open after closing inherited descriptors, as daemons do: these are the library's too. */
+/* Never fails for want of an engine. -ENOMEM, -EINVAL (an option out of its bounds), -EMFILE,
+ * -EFBIG (RLIMIT_FSIZE is below what it needs), or what memfd_create says; then *ret_weir is NULL,
+ * which every function here takes and does nothing with. Open after closing inherited descriptors,
+ * as daemons do: these are the library's too. */
 int weir_open(const struct weir_options *options, weir **ret_weir);
 
 /* Define a series, or find it again, whatever the order of its dimensions: > 0 its id, for

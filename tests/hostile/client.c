@@ -4,13 +4,13 @@
  *   client COUNT WEIRD
  *
  *   thread-exits   COUNT threads that emit and end: rings are used again, nothing grows
- *   forks          COUNT / 5 children each of fork, vfork, a raw clone, a fork in a thread, two forks
+ *   forks          COUNT / 4 of: fork, vfork, a raw clone, a fork in a thread, two forks
  *   signal-emits   100 x COUNT emits, into which a timer's handler emits too
  *   time-spaces    children whose boot and monotonic clocks are years away from the engine's
  *   engine-cycles  COUNT / 100 engines, stopped or killed in turn, under one application
  *
- * Each event's value is a number that no other event has: in the log each is there exactly once, and
- * as many as the ledgers and the answers of emit say.
+ * Each event's value is a number that no other event has: in the log each is there exactly once,
+ * and as many as the ledgers and the answers of emit say.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -89,7 +89,7 @@ void honest_stop(struct honest *honest, struct host *host)
 		host_expect(host,
 			    l->published == page->emitted && l->attempted == l->published &&
 				    !l->dropped && !l->rejected && !l->lost &&
-				    (host->unkept || l->persisted == l->published),
+				    l->persisted == l->published,
 			    "honest ledger %u: %llu emitted, %llu attempted, %llu published, "
 			    "%llu dropped, %llu persisted, %llu rejected, %llu lost",
 			    i, (unsigned long long)page->emitted,
@@ -161,8 +161,6 @@ void honest_check(const struct honest *honest, struct host *host)
 	struct tally tally = {.honest = honest};
 	uint64_t missing = 0, all = 0;
 
-	if (host->unkept)
-		return;
 	for (unsigned i = 0; i < honest->count; i++)
 		tally.seen[i] = calloc(honest->page[i].emitted + 1, 1);
 	host_read(host, note_block, &tally);

@@ -145,7 +145,6 @@ static void write_config(struct host *host, const char *more)
 	if (!strstr(more, "log:"))
 		fprintf(file, "log: {durability: interval, sync_interval: 20ms, "
 			      "segment_bytes: 8MiB}\n");
-	host->unkept = strstr(more, "io: none") != NULL;
 	fclose(file);
 }
 
@@ -200,16 +199,11 @@ static void start_weird(struct host *host)
 		int fd = open(host->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 		dup2(fd, STDOUT_FILENO);
 		dup2(fd, STDERR_FILENO);
+		if (host->limit)
+			host->limit();
 		execl(host->weird, host->weird, "--config", host->config_path, (char *)NULL);
 		_exit(127);
 	}
-}
-
-static bool gone(struct host *host)
-{
-	int status;
-
-	return !host->engine && waitpid(host->pid, &status, WNOHANG) == host->pid;
 }
 
 static void show_log(const struct host *host)
@@ -222,23 +216,34 @@ static void show_log(const struct host *host)
 		return;
 }
 
-void host_start(struct host *host)
+bool host_try(struct host *host, int *ret_code)
 {
-	if (!host->weird) {
-		start_inside(host);
-		return;
-	}
+	int status = 0;
+
 	start_weird(host);
 	for (int i = 0; i < HOST_PATIENCE_S * 100; i++) {
 		if (host_answers(host))
-			return;
-		if (gone(host))
+			return true;
+		if (waitpid(host->pid, &status, WNOHANG) == host->pid)
 			break;
 		pause_us(10000);
 	}
-	printf("FAILED: the engine does not start\n");
-	show_log(host);
-	exit(1);
+	*ret_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	host->pid = 0;
+	return false;
+}
+
+void host_start(struct host *host)
+{
+	int code;
+
+	if (!host->weird) {
+		start_inside(host);
+	} else if (!host_try(host, &code)) {
+		printf("FAILED: the engine ends with %d where it should start\n", code);
+		show_log(host);
+		exit(1);
+	}
 }
 
 long host_ask(const struct host *host, const char *request, char *answer, size_t bytes)
@@ -345,8 +350,6 @@ void host_verify(struct host *host)
 	struct verify_report report;
 	char why[512];
 
-	if (host->unkept)
-		return;
 	int error = verify_directory(host->data, NULL, &report, why, sizeof(why));
 	host_expect(host, error == 0, "weirctl verify cannot read it: %s", error < 0 ? why : "");
 	if (error < 0)

@@ -29,13 +29,15 @@ struct host {
 	struct config *config;
 	struct clock clock;
 	uint64_t violations;
-	bool unkept; /* log.io is none: there is nothing to read at the end */
+	void (*limit)(void); /* called in weird's process before it is weird; NULL: nothing */
 };
 
 /* A directory and a configuration: `more` are lines of YAML behind the usual ones, "" for none. */
 void host_open(struct host *host, const char *weird, const char *more);
 /* Start it and wait until it takes producers. */
 void host_start(struct host *host);
+/* The same; false: it has ended instead, with exit code *ret_code. */
+bool host_try(struct host *host, int *ret_code);
 /* Does it run, and answer an operator? */
 bool host_answers(struct host *host);
 /* SIGTERM, or the same in this process. A crash, another exit code than 0, a report of a sanitizer
@@ -67,9 +69,9 @@ uint64_t memory_kib_of(pid_t pid);
 void host_expect(struct host *host, bool condition, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Run one thing, with the count of it that is wanted; it says how many there were. Between two looks
- * at the engine's descriptors, which come back to what they were; then the engine answers, and a
- * PROOF line says what came of it. */
+/* Run one thing, with the count of it that is wanted; it says how many there were. Between two
+ * looks at the engine's descriptors, which come back to what they were; then the engine answers,
+ * and a PROOF line says what came of it. */
 void host_prove(struct host *host, const char *name, uint64_t (*run)(struct host *, uint64_t),
 		uint64_t count);
 
