@@ -395,7 +395,7 @@ static uint64_t cycle(struct host *host, uint64_t count)
 {
 	uint64_t before_kib = 0;
 
-	/* What one such life leaves is there after the first. */
+	/* What one such life leaves is there after the first. (A sanitizer keeps more.) */
 	for (int i = 0; i < 2; i++) {
 		pid_t pid = host_fork();
 		if (pid == 0)
@@ -403,7 +403,7 @@ static uint64_t cycle(struct host *host, uint64_t count)
 		int code = host_wait(pid);
 		host_expect(host, code == 0, "who comes and goes is refused in the end");
 		uint64_t kib = host_memory_kib(host);
-		host_expect(host, i == 0 || kib < before_kib + 4096,
+		host_expect(host, i == 0 || host_sanitized() || kib < before_kib + 4096,
 			    "who comes and goes leaves memory: %llu KiB, then %llu KiB",
 			    (unsigned long long)before_kib, (unsigned long long)kib);
 		before_kib = kib;
@@ -425,6 +425,8 @@ int main(int argc, char **argv)
 
 	if (argc < 3)
 		return 2;
+	if (host_quick())
+		count = (count + 1) / 2;
 	host_open(&host, argv[2], "");
 	host_start(&host);
 	honest_start(&honest, &host, 0, 2, 500);

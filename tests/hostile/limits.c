@@ -482,6 +482,8 @@ int main(int argc, char **argv)
 
 	if (argc < 3)
 		return 2;
+	if (host_quick())
+		count = (count + 1) / 2;
 	violations += serve_all(argv[2], "few-descriptors", limit_descriptors,
 				&(struct range){8, 56}, count);
 	/* A sanitizer's address space has no bound that means anything. */
