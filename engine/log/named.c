@@ -4,7 +4,7 @@
  * Idea:  a segment's snapshot names what the segment before has defined, so the snapshots alone
  *        name everything but what each epoch's last segment has. Of that one the headers are read,
  *        one by one, and the payloads of SERIES blocks; so are they of a file whose snapshot does
- *        not come first.
+ *        not come first, and of one behind which a crash has left a snapshot that is not whole.
  *
  * Runs on: who recovers. Never believes a length before the CRC over it.
  */
@@ -43,12 +43,14 @@ static int take_block(const struct naming *naming, int file, uint64_t offset,
 	return naming->take(naming->self, payload, header->payload_bytes);
 }
 
-/* all: not only what the file begins with. */
-static int walk(const struct naming *naming, const struct segment_entry *entry, int file, bool all)
+/* all: not only what the file begins with. whole: that is whole, for a block that is opened only
+ * behind a snapshot follows it without a hole. */
+static int walk(const struct naming *naming, const struct segment_entry *entry, int file, bool all,
+		bool *ret_whole)
 {
 	_Alignas(8) uint8_t page[WEIR_BLOCK_ALIGN];
 	struct weir_block_header header;
-	uint64_t offset = 0, bad_bytes = 0;
+	uint64_t offset = 0, bad_bytes = 0, next = entry->base_lsn;
 
 	while (bad_bytes < BAD_BYTES_MAX) {
 		int64_t got = naming->io->ops->read(naming->io, file, offset, page, sizeof(page));
@@ -62,14 +64,17 @@ static int walk(const struct naming *naming, const struct segment_entry *entry, 
 			continue;
 		}
 		bad_bytes = 0;
-		if (header.type == WEIR_BLOCK_FOOTER || header.lsn >= entry->void_lsn)
+		if (header.lsn >= entry->void_lsn)
 			return 0;
-		int error = 0;
-		if (header.type == WEIR_BLOCK_SERIES)
-			error = take_block(naming, file, offset, &header);
-		else if (header.type != WEIR_BLOCK_SEGMENT && header.type != WEIR_BLOCK_RINGS &&
-			 !all)
+		bool first = header.type == WEIR_BLOCK_SEGMENT;
+		bool snapshot = header.type == WEIR_BLOCK_RINGS || header.type == WEIR_BLOCK_SERIES;
+		*ret_whole |= !first && !snapshot && header.lsn == next;
+		next += !first && header.lsn == next;
+		if (header.type == WEIR_BLOCK_FOOTER || (!first && !snapshot && !all))
 			return 0;
+		int error = header.type == WEIR_BLOCK_SERIES
+				    ? take_block(naming, file, offset, &header)
+				    : 0;
 		if (error < 0)
 			return error;
 		offset += weir_block_disk_bytes(header.payload_bytes);
@@ -77,17 +82,21 @@ static int walk(const struct naming *naming, const struct segment_entry *entry, 
 	return 0;
 }
 
+/* *whole: in, that of the segment behind it in its epoch, false if there is none; out, its own. */
 static int walk_segment(const struct naming *naming, const char *directory,
-			const struct segment_entry *entry, bool last)
+			const struct segment_entry *entry, bool *whole)
 {
 	char path[SEGMENT_PATH_BYTES];
+	bool mended = entry->continues || entry->again || entry->headless;
+	bool all = !*whole || mended;
 
 	segment_path(path, directory, SEGMENT_FILE_SEGMENT, entry->id);
 	int file = naming->io->ops->open_read(naming->io, path);
 	if (file < 0)
 		return file;
-	bool all = last || entry->continues || entry->again || entry->headless;
-	int error = walk(naming, entry, file, all);
+	*whole = false;
+	int error = walk(naming, entry, file, all, whole);
+	*whole &= !mended;
 	naming->io->ops->close(naming->io, file);
 	return error;
 }
@@ -105,10 +114,11 @@ int segments_series(struct io *io, const char *directory, uint16_t lane,
 	naming.buffer = malloc(WEIR_BLOCK_BYTES_MAX);
 	if (!naming.buffer)
 		error = -ENOMEM;
-	for (uint32_t i = 0; i < list.count && !error; i++) {
-		bool last = i + 1 == list.count ||
-			    list.entries[i + 1].epoch != list.entries[i].epoch;
-		error = walk_segment(&naming, directory, &list.entries[i], last);
+	bool whole = false;
+	for (uint32_t i = list.count; i-- > 0 && !error;) {
+		if (i + 1 < list.count && list.entries[i + 1].epoch != list.entries[i].epoch)
+			whole = false;
+		error = walk_segment(&naming, directory, &list.entries[i], &whole);
 	}
 	free(naming.buffer);
 	segments_free(&list);

@@ -52,10 +52,10 @@ int segments_entry(struct io *io, const char *directory, uint64_t id, uint16_t l
 		   struct segment_entry *ret_entry, char *why, size_t why_bytes);
 int segments_compare(const void *a, const void *b);
 
-/* The SERIES blocks that a lane's segments begin with, and of each epoch's last segment all of
- * them: the payload of each, in no particular order, checked as far as its CRC goes. Together they
- * name every id that the log has. Void blocks are passed over. 0, or a negative errno, also that of
- * `take`. -ENOENT: no such directory. */
+/* The SERIES blocks that a lane's segments begin with, and of each epoch's last segment, and of one
+ * before an unfinished snapshot, all of them: the payload of each, in no particular order, checked
+ * as far as its CRC goes. Together they name every id that the log has. Void blocks are passed
+ * over. 0, or a negative errno, also that of `take`. -ENOENT: no such directory. */
 int segments_series(struct io *io, const char *directory, uint16_t lane,
 		    int (*take)(void *self, const void *payload, uint32_t bytes), void *self);
 
