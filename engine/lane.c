@@ -596,11 +596,14 @@ static uint32_t drain_rest(struct lane *lane, uint32_t timeout_ms)
 
 	for (uint32_t i = 0; i < lane->rings_count; i++)
 		lane->rings[i]->rest = weir_ring_snapshot(lane->rings[i]->intake->drain.header);
-	/* What stands still for so long (a full disk, a source that is held) will not move. */
+	/* What stands still for so long with no write under way will not move: the disk is full, or
+	 * a recorded source waits for producers that have not come back. */
 	for (uint32_t idle = 0; ms < timeout_ms && idle < REST_IDLE_MS && !rest_taken(lane); ms++) {
-		idle = lane_step(lane, lane->now_ns) > 0 ? 0 : idle + 1;
-		if (!idle)
+		if (lane_step(lane, lane->now_ns) > 0) {
+			idle = 0;
 			continue;
+		}
+		idle = lane_waits(lane) ? 0 : idle + 1;
 		nanosleep(&pause, NULL);
 		lane->now_ns += UINT64_C(1000000);
 	}

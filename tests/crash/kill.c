@@ -23,6 +23,7 @@
 /* Kills between two judgements: what they write has to be read and replayed in one go. */
 #define ROUND_KILLS 500u
 #define PAUSE_US_MAX 30000u
+#define WRITE_PAUSE_US 1000u
 /* Looks for a block on its way; each is a question to the engine. */
 #define LOOKS_MAX 500
 
@@ -72,7 +73,7 @@ static bool play(char **argv, unsigned kills, struct tally *tally)
 	site_begin(&site, argv[1], argv[2], "/var/tmp");
 	site_start_redis(&site);
 	site_write_config(&site, argv[3], LOAD_PRODUCERS, "");
-	struct load *load = load_start(&site);
+	struct load *load = load_start(&site, WRITE_PAUSE_US);
 	bool running = site_start_engine(&site);
 	for (unsigned k = 0; running && k < kills; k++)
 		running = kill_one(&site, tally);
@@ -87,7 +88,7 @@ static bool play(char **argv, unsigned kills, struct tally *tally)
 		site_verify(&site, true);
 	}
 	const unsigned failed = site.failed;
-	load_free(load);
+	load_kill(load);
 	site_end(&site);
 	tally->violations += verdict.lost + verdict.doubled + verdict.torn + failed;
 	return failed == 0;

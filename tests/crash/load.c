@@ -4,6 +4,7 @@
 #include "load.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -18,9 +19,7 @@
 /* Of so many intervals the last ones are without events. */
 #define CYCLE_INTERVALS 97u
 #define CYCLE_FULL 90u
-/* Events at a time; a pause is between them. */
 #define BURST_EVENTS 512u
-#define BURST_PAUSE_US 1000u
 
 uint64_t load_time_ms(uint64_t n)
 {
@@ -98,7 +97,7 @@ static void produce(const struct site *site, struct load *load, int number)
 		}
 		__atomic_store_n(&row->emitted, n, __ATOMIC_RELAXED);
 		look(w, row);
-		site_sleep_us(BURST_PAUSE_US);
+		site_sleep_us(load->pause_us);
 	}
 	settle(w, &row->ledger);
 	weir_close(w, 20000);
@@ -106,13 +105,14 @@ static void produce(const struct site *site, struct load *load, int number)
 	_exit(0);
 }
 
-struct load *load_start(const struct site *site)
+struct load *load_start(const struct site *site, uint32_t pause_us)
 {
 	struct load *load = mmap(NULL, sizeof(*load), PROT_READ | PROT_WRITE,
 				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (load == MAP_FAILED)
 		exit(1);
+	load->pause_us = pause_us;
 	for (int i = 0; i < LOAD_PRODUCERS; i++) {
 		pid_t pid = site_fork();
 		if (pid == 0)
@@ -126,11 +126,18 @@ void load_stop(struct load *load)
 {
 	/* Relaxed: nothing comes with it. */
 	__atomic_store_n(&load->stop, 1, __ATOMIC_RELAXED);
-	for (int i = 0; i < LOAD_PRODUCERS; i++)
+	for (int i = 0; i < LOAD_PRODUCERS; i++) {
 		waitpid(load->pids[i], NULL, 0);
+		load->pids[i] = 0;
+	}
 }
 
-void load_free(struct load *load)
+void load_kill(struct load *load)
 {
+	for (int i = 0; i < LOAD_PRODUCERS; i++)
+		if (load->pids[i] > 0) {
+			kill(load->pids[i], SIGKILL);
+			waitpid(load->pids[i], NULL, 0);
+		}
 	munmap(load, sizeof(*load));
 }

@@ -17,7 +17,7 @@
 #define LOAD_PRODUCERS 3
 
 struct load {
-	uint32_t stop;
+	uint32_t stop, pause_us;
 	struct load_row {
 		uint64_t emitted; /* events whose emit has returned 0; moves all the time */
 		/* What the engine has said, looked at after each burst; `looks` counts these. */
@@ -28,10 +28,12 @@ struct load {
 	pid_t pids[LOAD_PRODUCERS];
 };
 
-struct load *load_start(const struct site *site);
+/* A burst of 512 events each, then a pause of so long: 1 ms makes a million events a second. */
+struct load *load_start(const struct site *site, uint32_t pause_us);
 /* Each waits until its events are kept, says its ledger and ends. */
 void load_stop(struct load *load);
-void load_free(struct load *load);
+/* Ends those that have not ended; frees. */
+void load_kill(struct load *load);
 
 /* The time of event n, unix milliseconds. */
 uint64_t load_time_ms(uint64_t n);

@@ -400,9 +400,15 @@ static void start(struct driver *driver)
 		if (driver->survivor_pids[s] == 0)
 			survive(site, &driver->survivors[s], s);
 	}
+	const uint64_t end_us = site_now_us() + SITE_PATIENCE_S * 1000000;
 	for (unsigned s = 0; s < SURVIVORS; s++)
-		while (!__atomic_load_n(&driver->survivors[s].persisted, __ATOMIC_RELAXED))
+		while (!__atomic_load_n(&driver->survivors[s].persisted, __ATOMIC_RELAXED)) {
+			if (site_now_us() > end_us) {
+				site_expect(site, false, "survivors attach");
+				return;
+			}
 			site_sleep_us(1000);
+		}
 }
 
 static void end(struct driver *driver)
@@ -455,7 +461,7 @@ int main(int argc, char **argv)
 	driver.survivors = share(SURVIVORS * sizeof(*driver.survivors));
 	start(&driver);
 	uint64_t published = 0;
-	if (driver.site.engine > 0) {
+	if (driver.site.engine > 0 && !driver.site.failed) {
 		const unsigned before = descriptors(&driver);
 		if (kill_all(&driver))
 			expect_forgotten(&driver, before);

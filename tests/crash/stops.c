@@ -21,6 +21,7 @@
 /* Stops between two judgements. */
 #define ROUND_STOPS 250u
 #define PAUSE_US_MAX 30000u
+#define WRITE_PAUSE_US 1000u
 
 struct tally {
 	unsigned stops;
@@ -43,6 +44,35 @@ static bool wait_for_looks(struct site *site, struct load *load)
 			site_sleep_us(500);
 		}
 	return true;
+}
+
+/* Until every producer has got so far. */
+static bool wait_for(struct site *site, struct load *load, const uint64_t wanted[LOAD_PRODUCERS])
+{
+	const uint64_t end_us = site_now_us() + SITE_PATIENCE_S * 1000000;
+
+	for (int i = 0; i < LOAD_PRODUCERS; i++)
+		while (__atomic_load_n(&load->rows[i].persisted, __ATOMIC_RELAXED) < wanted[i]) {
+			if (site_now_us() > end_us)
+				return site_expect(site, false, "this engine takes all events");
+			site_sleep_us(500);
+		}
+	return true;
+}
+
+/* All producers have come to this engine, which has taken what they had written by then: with one
+ * of them away it may hold the others back, and with it what they have in their rings. */
+static bool wait_for_all(struct site *site, struct load *load)
+{
+	uint64_t wanted[LOAD_PRODUCERS];
+
+	for (int i = 0; i < LOAD_PRODUCERS; i++)
+		wanted[i] = __atomic_load_n(&load->rows[i].persisted, __ATOMIC_RELAXED) + 1;
+	if (!wait_for(site, load, wanted))
+		return false;
+	for (int i = 0; i < LOAD_PRODUCERS; i++)
+		wanted[i] = __atomic_load_n(&load->rows[i].emitted, __ATOMIC_RELAXED);
+	return wait_for(site, load, wanted);
 }
 
 static void stop_one(struct site *site, struct load *load, struct tally *tally)
@@ -79,10 +109,10 @@ static bool play(char **argv, unsigned stops, struct tally *tally)
 	site_begin(&site, argv[2], argv[3], "/var/tmp");
 	site_start_redis(&site);
 	site_write_config(&site, "auto", LOAD_PRODUCERS, "");
-	struct load *load = load_start(&site);
+	struct load *load = load_start(&site, WRITE_PAUSE_US);
 	bool running = site_start_engine(&site);
 	for (unsigned k = 0; running && k < stops; k++) {
-		running = site_wait_for_events(&site);
+		running = wait_for_all(&site, load);
 		stop_one(&site, load, tally);
 		running = running && site_start_engine(&site);
 	}
@@ -95,7 +125,7 @@ static bool play(char **argv, unsigned stops, struct tally *tally)
 		site_verify(&site, true);
 	}
 	const unsigned failed = site.failed;
-	load_free(load);
+	load_kill(load);
 	site_end(&site);
 	tally->violations += verdict.lost + verdict.doubled + verdict.torn + failed;
 	return failed == 0;
