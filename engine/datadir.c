@@ -17,6 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "exposed.h"
+#include "weir/limits.h"
+
 /* Bytes that SQLite needs to open the store and the history: 32 KiB of index each, a few pages of 4
  * and of 16 KiB, and their journals. */
 #define ROOM_BYTES (256u << 10)
@@ -40,11 +43,12 @@ static int directory(const char *path, struct datadir *datadir, char *why, size_
 			 strerror(error));
 		return -error;
 	}
-	if (st.st_uid != geteuid() || (st.st_mode & S_IWOTH)) {
+	const char *wrong = exposed_place(AT_FDCWD, path);
+	if (wrong) {
 		snprintf(why, why_bytes,
-			 "the data directory %s belongs to another user or is writable by all; "
-			 "give it to the engine's user alone (chown, chmod 0750)",
-			 path);
+			 "the data directory %s %s; give it to the engine's user alone (chown, "
+			 "chmod 0750)",
+			 path, wrong);
 		return -EPERM;
 	}
 	return 0;
@@ -188,6 +192,34 @@ static bool of_a_store(const char *name)
 	       strcmp(name, "history.db") == 0;
 }
 
+/* What others left in the directory before it was the engine's alone is not trusted either. */
+static int check_entries(const char *path, const struct datadir *datadir, char *why,
+			 size_t why_bytes)
+{
+	static const char *const names[] = {"LOCK",       "store.id",       "store.id.new",
+					    "weir.db",    "weir.db-wal",    "weir.db-shm",
+					    "history.db", "history.db-wal", "history.db-shm",
+					    "control",    "checkpoint",     NOT_KEPT};
+	const char *wrong = NULL;
+	char name[32];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) + WEIR_LANES_MAX && !wrong; i++) {
+		size_t lane = i - sizeof(names) / sizeof(names[0]);
+		if (i < sizeof(names) / sizeof(names[0]))
+			snprintf(name, sizeof(name), "%s", names[i]);
+		else
+			snprintf(name, sizeof(name), "lane-%02zu", lane);
+		wrong = exposed_place(datadir->fd, name);
+	}
+	if (!wrong)
+		return 0;
+	snprintf(why, why_bytes,
+		 "%s/%s %s; make sure that it is what the engine left there, and give it to the "
+		 "engine's user alone (chown, chmod go-w)",
+		 path, name, wrong);
+	return -EPERM;
+}
+
 /* What lies there of a log, or, with `whole`, of a log and its store: one name, "" if nothing does.
  * A copy or a restore may hold any part without the others. */
 static int look_for(const struct datadir *datadir, bool whole, char name[NAME_MAX + 1])
@@ -265,6 +297,8 @@ int datadir_open(const char *path, uint32_t wait_ms, bool keep, struct datadir *
 {
 	*datadir = (struct datadir){.fd = -1, .lock_fd = -1};
 	int error = directory(path, datadir, why, why_bytes);
+	if (!error)
+		error = check_entries(path, datadir, why, why_bytes);
 	if (!error)
 		error = lock(path, wait_ms, datadir, why, why_bytes);
 	if (!error)

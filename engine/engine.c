@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "engine_private.h"
+#include "exposed.h"
 #include "named.h"
 
 /* A lane looks away after work, so that it does not chase the producers' tails; a few events are
@@ -262,6 +263,24 @@ static void release(struct engine *engine)
 	free(engine);
 }
 
+/* Whoever may write where a socket lies can put one of his own in its place. */
+static int check_sockets(const struct config *config, char *why, size_t why_bytes)
+{
+	const char *const paths[] = {config->socket, config->control_socket};
+
+	for (int i = 0; i < 2; i++) {
+		const char *wrong = exposed_socket(paths[i]);
+		if (!wrong)
+			continue;
+		snprintf(why, why_bytes,
+			 "the directory of %s %s: others could take the socket's place; use one "
+			 "that only the engine's user may write (chown, chmod go-w), or set %s",
+			 paths[i], wrong, i ? "control_socket" : "socket");
+		return -EPERM;
+	}
+	return 0;
+}
+
 int engine_open(const struct engine_options *options, struct engine **ret_engine, char *why,
 		size_t why_bytes)
 {
@@ -279,6 +298,8 @@ int engine_open(const struct engine_options *options, struct engine **ret_engine
 	engine->unkept = strcmp(engine->config->io, "none") == 0;
 	int error = datadir_open(engine->config->data_directory, options->lock_wait_ms,
 				 !engine->unkept, &engine->datadir, why, why_bytes);
+	if (!error)
+		error = check_sockets(engine->config, why, why_bytes);
 	if (!error)
 		error = engine_make_file_io(engine, &engine->read_io, why, why_bytes);
 	if (!error)

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "config.h"
 #include "engine.h"
+#include "exposed.h"
 #include "fdstore.h"
 #include "supervise.h"
 
@@ -201,6 +202,10 @@ int main(int argc, char **argv)
 		config_free(config);
 		return EXIT_SUCCESS;
 	}
+	const char *exposed = exposed_config(arguments.config);
+	if (exposed)
+		log_warning("config", "%s %s: others can change what this engine does",
+			    arguments.config, exposed);
 	int status = arguments.supervise ? supervise(argv) : run(config, arguments.config);
 	config_free(config);
 	return status;

@@ -7,7 +7,7 @@ packages_build=(gcc libc6-dev pkg-config meson ninja-build libck-dev liburing-de
 	libsqlite3-dev libjansson-dev libcyaml-dev libyaml-dev libmicrohttpd-dev)
 packages_demo=(redis-server redis-tools jq tzdata)
 packages_check=(clang libclang-rt-14-dev libcriterion-dev valgrind strace python3 git patch
-	universal-ctags shellcheck g++ gawk mandoc zsh prometheus curl systemd e2fsprogs)
+	universal-ctags shellcheck g++ gawk mandoc zsh prometheus curl systemd e2fsprogs faketime)
 # What weir-bench compare puts beside weir; without them it says that they are absent. Redis is among
 # those of the demo; liblttng-ust-dev must be there when weir is built; babeltrace2 reads a trace a
 # second time.
