@@ -22,6 +22,7 @@
 #include "disk.h"
 #include "fault.h"
 #include "stage.h"
+#include "stream.h"
 
 #define CPU_SECONDS 20
 #define WALL_SECONDS 120
@@ -41,6 +42,7 @@ struct loop {
 	uint64_t seed;      /* of what the disk has by then */
 	struct result *result; /* shared with the child */
 	uint64_t points, stops, violations;
+	uint64_t struck[SIDES][FAULT_CALLS]; /* points of each kind */
 };
 
 static unsigned descriptors(void)
@@ -61,6 +63,8 @@ static int live(struct loop *loop, enum fault_call call, enum fault_side side, u
 	stage = (struct stage){
 		.io = loop->backend, .redis = loop->redis, .retain = nth % RETAIN_EVERY == 3};
 	stage_begin(&stage, loop->directory);
+	if (loop->redis)
+		stream_forget(loop->redis);
 	if (loop->cut_after) {
 		stage.cut_after = loop->cut_after;
 		disk_begin(stage.directory, loop->seed);
@@ -107,6 +111,7 @@ static bool try(struct loop *loop, enum fault_call call, enum fault_side side, u
 	}
 	waitpid(pid, &status, 0);
 	loop->points += nth > 0;
+	loop->struck[side][call] += nth > 0 && loop->result->struck > 0;
 	loop->stops += loop->result->stops;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == STAGE_STOPPED_AT_START) {
 		/* What it was told to refuse it did: the walk goes on. */
@@ -189,7 +194,13 @@ static void walk_all(struct loop *loop, uint64_t wanted)
 			walk(loop, c, s, n, most, false);
 			walk(loop, c, s, n, most, true);
 		}
-	printf("calls:%s\n", line);
+	printf("calls:%s\npoints:", line);
+	for (int s = 0; s < SIDE_TEST; s++)
+		for (int c = 0; c < FAULT_CALLS; c++)
+			if (loop->struck[s][c])
+				printf(" %s %s %llu", fault_sides[s], fault_names[c],
+				       (unsigned long long)loop->struck[s][c]);
+	printf("\n");
 	printf("%llu times an engine without memory stopped itself\n",
 	       (unsigned long long)loop->stops);
 }
@@ -236,6 +247,7 @@ int main(int argc, char **argv)
 	const char *parent = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/var/tmp";
 	struct loop loop = {.backend = "pwrite"};
 	char command[128];
+	pid_t redis = 0;
 
 	fault_enter(SIDE_TEST);
 	fault_begin();
@@ -245,6 +257,9 @@ int main(int argc, char **argv)
 	snprintf(loop.directory, sizeof(loop.directory), "%s/weir-fault-XXXXXX", parent);
 	if (argc < 2 || loop.result == MAP_FAILED || !mkdtemp(loop.directory))
 		return 2;
+	/* Cuts are about disks; what Redis has is counted without. */
+	if (strcmp(argv[1], "syncs") != 0 && argc <= 6)
+		loop.redis = stream_start(loop.directory, &redis);
 	if (argc > 4) {
 		loop.backend = argc > 5 ? argv[5] : "pwrite";
 		loop.cut_after = argc > 6 ? (unsigned)atoi(argv[6]) : 0;
@@ -256,6 +271,8 @@ int main(int argc, char **argv)
 		       loop.directory);
 		return code;
 	}
+	if (!loop.redis && strcmp(argv[1], "syncs") != 0)
+		printf("redis-server is not installed: none of its calls is refused\n");
 	bool syncs = strcmp(argv[1], "syncs") == 0;
 	const char *backend = argv[1 + syncs] ? argv[2 + syncs] : NULL;
 	loop.backend = backend ? backend : "pwrite";
@@ -266,6 +283,10 @@ int main(int argc, char **argv)
 		walk_all(&loop, wanted && getenv("WEIR_TEST_QUICK") ? wanted / 8 + 1 : wanted);
 	printf("PROOF %s-%s %llu %llu\n", syncs ? "failed-syncs" : "fault-points", loop.backend,
 	       (unsigned long long)loop.points, (unsigned long long)loop.violations);
+	if (redis > 0) {
+		kill(redis, SIGKILL);
+		waitpid(redis, NULL, 0);
+	}
 	if (!loop.violations) {
 		snprintf(command, sizeof(command), "rm -rf %s", loop.directory);
 		return system(command) ? 1 : 0;

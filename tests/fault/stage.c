@@ -26,6 +26,7 @@
 #include "fault.h"
 #include "log/reader.h"
 #include "replay.h"
+#include "stream.h"
 #include "verify.h"
 
 #define START_MS UINT64_C(1767225600000)
@@ -64,7 +65,7 @@ static int write_config(const struct stage *stage, const char *last, char *text,
 {
 	return snprintf(text, bytes,
 			"data_directory: %s/data\nsocket: %s/weir.sock\n"
-			"control_socket: %s/control.sock\nlanes: 1\nshards: 1\ninterval: 1m\n"
+			"control_socket: %s/control.sock\nenvironment: test\nlanes: 1\nshards: 1\ninterval: 1m\n"
 			"lateness: {event: 1m}\ncheckpoint_intervals: 20\n"
 			"limits: {series_max: %u}\n"
 			"log: {io: %s, durability: interval, sync_interval: 20ms, "
@@ -417,13 +418,23 @@ void stage_play(struct stage *stage)
 
 /* The end. */
 
+void lines_add(struct lines *lines, char *line)
+{
+	lines->lines = realloc(lines->lines, (lines->count + 1) * sizeof(char *));
+	if (!lines->lines || !line)
+		abort();
+	lines->lines[lines->count++] = line;
+}
+
 static int add_line(void *self, const struct anomaly *anomaly)
 {
-	struct lines *lines = self;
-
-	lines->lines = realloc(lines->lines, (lines->count + 1) * sizeof(char *));
-	lines->lines[lines->count++] = payload_json(anomaly, "test");
+	lines_add(self, payload_json(anomaly, "test"));
 	return 0;
+}
+
+static int add_published(void *self, const struct anomaly *anomaly)
+{
+	return store_publishes(anomaly) ? add_line(self, anomaly) : 0;
 }
 
 static void add_revision(void *self, uint64_t sequence, const struct anomaly *anomaly)
@@ -432,7 +443,7 @@ static void add_revision(void *self, uint64_t sequence, const struct anomaly *an
 	add_line(self, anomaly);
 }
 
-static void lines_free(struct lines *lines)
+void lines_free(struct lines *lines)
 {
 	for (uint32_t i = 0; i < lines->count; i++)
 		free(lines->lines[i]);
@@ -440,7 +451,7 @@ static void lines_free(struct lines *lines)
 }
 
 /* What the store has, whoever looks; false: there is none yet. */
-static bool read_store(const struct stage *stage, struct lines *stored)
+static bool read_store(const struct stage *stage, store_each *each, struct lines *stored)
 {
 	struct store_query query = {.limit = 1u << 30, .revisions = true};
 	struct store_reader *reader;
@@ -449,7 +460,7 @@ static bool read_store(const struct stage *stage, struct lines *stored)
 	snprintf(path, sizeof(path), "%s/data/weir.db", stage->directory);
 	if (store_reader_open(path, &reader) < 0)
 		return false;
-	store_anomalies(reader, &query, add_line, stored);
+	store_anomalies(reader, &query, each, stored);
 	store_reader_close(reader);
 	return true;
 }
@@ -464,7 +475,7 @@ static void cut_power(struct stage *stage)
 		weir_ledger(stage->producers[p], &ledger);
 		stage->told.durable[p] = ledger.durable;
 	}
-	read_store(stage, &stage->told.alerts);
+	read_store(stage, add_line, &stage->told.alerts);
 	disk_off();
 	stop(stage, false);
 	fault_disarm();
@@ -482,6 +493,19 @@ static void cut_power(struct stage *stage)
 	stage->cut = true;
 	stage->over = true;
 	stage->events = 0;
+}
+
+static void check_stream(struct stage *stage, const struct lines *stored)
+{
+	struct lines came = {0}, published = {0};
+
+	if (!read_store(stage, add_published, &published))
+		abort();
+	expect(stage, stream_read(stage->redis, &came), "Redis answers");
+	expect(stage, stream_good(&came, &published, stored),
+	       "Redis has every alert, in order, and no other");
+	lines_free(&came);
+	lines_free(&published);
 }
 
 static int is_mute(void *self, const struct operator_input *input, uint64_t ended)
@@ -535,10 +559,12 @@ static void check_alerts(struct stage *stage)
 		.self = &replayed,
 	};
 
-	if (!read_store(stage, &stored))
+	if (!read_store(stage, add_line, &stored))
 		abort();
 	if (stage->cut)
 		check_told(stage, &stored);
+	if (stage->redis)
+		check_stream(stage, &stored);
 	expect(stage, replay_run(&options, &replay) == 0, "the log replays");
 	if (replay.why[0])
 		printf("%s\n", replay.why);
@@ -671,6 +697,21 @@ static void check_ledgers(struct stage *stage)
 	expect(stage, published == stage->events, "published = what emit said yes to");
 }
 
+/* What the last closes brought is the next engine's to say. */
+static void say_rest(struct stage *stage)
+{
+	if (!stage->redis)
+		return;
+	start(stage);
+	for (int turns = 0; turns < 20000; turns++) {
+		fault_pass_ms(25);
+		if (crank(stage) <= 2 && store_outbox_rows(stage->engine->store) == 0)
+			break;
+	}
+	expect(stage, store_outbox_rows(stage->engine->store) == 0, "the outbox becomes empty");
+	stop(stage, false);
+}
+
 void stage_check(struct stage *stage)
 {
 	char command[160];
@@ -689,6 +730,7 @@ void stage_check(struct stage *stage)
 	check_ledgers(stage);
 	settle(stage);
 	stop(stage, true);
+	say_rest(stage);
 	config_free(stage->config);
 	check_events(stage);
 	check_verify(stage);

@@ -27,6 +27,9 @@ struct lines {
 	uint32_t count;
 };
 
+void lines_add(struct lines *lines, char *line); /* takes it; NULL: no memory */
+void lines_free(struct lines *lines);
+
 struct stage {
 	char directory[80]; /* with the name of a socket in it: 107 bytes */
 	const char *io;    /* of the log: "pwrite", "uring" */

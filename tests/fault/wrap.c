@@ -7,7 +7,6 @@
 #include <liburing.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -332,25 +331,31 @@ void *__wrap_mmap64(void *at, size_t bytes, int protection, int flags, int fd, o
  * a run is the same every time. A helper's condition lies in what it was started with. */
 
 #define HELPERS 32
-#define SELF_BYTES 1024
+#define SELF_BYTES 4096
 
 static struct helper {
 	void *(*start)(void *);
 	char *self; /* NULL: free */
 	pthread_cond_t *woken;
+	pthread_t thread;
 } helpers[HELPERS];
 static pthread_mutex_t helpers_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t helpers_rest = PTHREAD_COND_INITIALIZER;
 static __thread struct helper *waking;
 
+/* It may lie close behind another's: the nearest before it is the one. */
 static struct helper *helper_of(const pthread_cond_t *condition)
 {
+	struct helper *nearest = NULL;
+
 	for (int i = 0; i < HELPERS; i++) {
 		const char *self = helpers[i].self;
 		if (self && (const char *)condition >= self &&
-		    (const char *)condition < self + SELF_BYTES)
-			return &helpers[i];
+		    (const char *)condition < self + SELF_BYTES &&
+		    (!nearest || self > nearest->self))
+			nearest = &helpers[i];
 	}
-	return NULL;
+	return nearest;
 }
 
 static void set_woken(struct helper *helper, pthread_cond_t *condition)
@@ -358,6 +363,8 @@ static void set_woken(struct helper *helper, pthread_cond_t *condition)
 	pthread_mutex_lock(&helpers_lock);
 	if (helper)
 		helper->woken = condition;
+	if (!condition)
+		pthread_cond_broadcast(&helpers_rest);
 	__real_pthread_mutex_unlock(&helpers_lock);
 }
 
@@ -382,6 +389,7 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 			abort();
 	*helper = (struct helper){.start = start, .self = self};
 	int error = __real_pthread_create(thread, attributes, help, helper);
+	helper->thread = *thread;
 	if (error)
 		helper->self = NULL;
 	return error;
@@ -392,8 +400,9 @@ int __wrap_pthread_join(pthread_t thread, void **result)
 	int error = __real_pthread_join(thread, result);
 
 	/* The memory it was started with is freed next, and may be another helper's then. */
-	if (waking)
-		waking->self = NULL;
+	for (int i = 0; i < HELPERS; i++)
+		if (helpers[i].self && pthread_equal(helpers[i].thread, thread))
+			helpers[i].self = NULL;
 	waking = NULL;
 	return error;
 }
@@ -415,12 +424,12 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
 	int error = __real_pthread_mutex_unlock(mutex);
 
-	for (bool busy = waking != NULL; busy;) {
+	/* Asleep, not yielding: on a busy machine that would take all of our time. */
+	if (waking) {
 		pthread_mutex_lock(&helpers_lock);
-		busy = waking->woken != NULL;
+		while (waking->woken)
+			__real_pthread_cond_wait(&helpers_rest, &helpers_lock);
 		__real_pthread_mutex_unlock(&helpers_lock);
-		if (busy)
-			sched_yield();
 	}
 	return error;
 }
