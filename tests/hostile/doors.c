@@ -53,28 +53,34 @@ static int refused(const struct rogue *good, const struct host *host, int fd, bo
 	return error ? -1 : type == WEIR_MESSAGE_REFUSED;
 }
 
+/* Beside a region that is attached: what is offered bears another's name, so that the one reason to
+ * refuse it is what is wrong with it. A ring is the attached region's. */
 static void offer_one(struct host *host, const struct bad_descriptor *bad, bool ring,
 		      uint64_t *count)
 {
 	struct rogue_options options = {.rings = 1};
-	struct rogue rogue;
+	struct rogue attached, fresh;
 
-	rogue_open(&rogue, &options);
-	uint32_t rings = rogue.rings;
+	rogue_open(&attached, &options);
+	rogue_open(&fresh, &options);
 	/* The region is offered without its ring; that is what comes bad. */
-	rogue.rings = 0;
-	if (!rogue_attach(&rogue, host->socket))
-		host_expect(host, false, "a good region is refused: %s", rogue.answer.text);
-	rogue.rings = rings;
-	int fd = bad->make(&rogue, ring);
+	attached.rings = 0;
+	if (!rogue_attach(&attached, host->socket))
+		host_expect(host, false, "a good region is refused: %s", attached.answer.text);
+	attached.rings = 1;
+	struct rogue model = ring ? attached : fresh;
+	model.socket = attached.socket;
+	model.control_fd = attached.control_fd;
+	int fd = bad->make(&model, ring);
 	if (fd >= 0) {
-		int answer = refused(&rogue, host, fd, ring);
+		int answer = refused(&attached, host, fd, ring);
 		*count += answer >= 0;
 		host_expect(host, answer, "%s was taken for a %s", bad->name,
 			    ring ? "ring" : "region");
 		close(fd);
 	}
-	rogue_close(&rogue, true);
+	rogue_close(&attached, true);
+	rogue_close(&fresh, false);
 }
 
 static uint64_t show_descriptors(struct host *host)
@@ -163,9 +169,10 @@ static uint64_t punch_holes(struct host *host, uint64_t wanted)
 	host_expect(host, host_reaches(host, "\"intake\"", "quarantined", 1),
 		    "an operator does not see the quarantine");
 	char answer[1 << 16];
-	host_ask(host, "{\"command\":\"producers\"}\n", answer, sizeof(answer));
+	long bytes = host_ask(host, "{\"command\":\"producers\"}\n", answer, sizeof(answer));
 	host_expect(host, strstr(answer, "\"quarantined\":true") != NULL,
-		    "the list of producers does not show who lied: %.300s", answer);
+		    "the list of producers does not show who lied: %ld bytes: %.300s", bytes,
+		    answer);
 	rogue_close(rogue, true);
 	return punched.done;
 }

@@ -259,6 +259,9 @@ long host_ask(const struct host *host, const char *request, char *answer, size_t
 	    send(fd, request, strlen(request), MSG_NOSIGNAL) > 0)
 		while (got < bytes - 1) {
 			ssize_t n = recv(fd, answer + got, bytes - 1 - got, 0);
+			/* A stop and its end interrupt a wait that has a bound. */
+			if (n < 0 && errno == EINTR)
+				continue;
 			if (n <= 0)
 				break;
 			got += (size_t)n;

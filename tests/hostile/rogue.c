@@ -204,6 +204,9 @@ int rogue_hear(int socket, struct weir_message *ret_message, int *ret_fd)
 	int fd = -1;
 
 	ssize_t bytes = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
+	/* A stop and its end interrupt a wait that has a bound. */
+	while (bytes < 0 && errno == EINTR)
+		bytes = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
 	/* Who closed before it read all that we sent is told of first; its words follow. */
 	if (bytes < 0 && errno == ECONNRESET)
 		bytes = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
