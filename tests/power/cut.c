@@ -11,7 +11,7 @@
  *   - every event that its application had been told is durable, by the ledger or by weir_wait, is
  *     there, once; of each ring a prefix, with its definition; nothing that nobody wrote;
  *   - every command that was answered is there, once;
- *   - weirctl verify, a reader of its own, finds nothing wrong.
+ *   - weirctl verify, a reader of its own, finds nothing wrong (every other time).
  *
  * The next engine recovers that; what was there stays there. After some cuts the machine ends
  * in peace: the ledgers are exact, the stored alerts are those of a replay, and Redis, which is
@@ -182,7 +182,8 @@ static void live_and_cut(struct world *world, struct tally *tally, bool retentio
 	tally->in_flight += sum_told(world, false) > sum_told(world, true) || state == PLUG_WRITE;
 }
 
-static void look(struct world *world, struct tally *tally)
+/* all: also by the second reader, which takes as long as everything else. */
+static void look(struct world *world, struct tally *tally, bool all)
 {
 	uint64_t bad = judge_log(&world->lives) + judge_remarks(&world->board->remarks);
 	uint64_t told = 0;
@@ -190,7 +191,7 @@ static void look(struct world *world, struct tally *tally)
 	for (uint32_t l = 1; l <= world->lives.count; l++)
 		told += world->lives.life[l].promised;
 	/* Before the first engine has come as far as that, it is no data directory yet. */
-	if (told)
+	if (told && all)
 		bad += judge_verify();
 	if (bad) {
 		printf("after cut %llu: %s\n", (unsigned long long)tally->cuts, tally->last);
@@ -243,7 +244,7 @@ static void end_in_peace(struct world *world, struct tally *tally, bool retentio
 	status = world_end_engine(world, false);
 	if (!stopped_well(status))
 		tally->bad += (uint64_t)printf("FAILED: a clean stop: %#x\n", status) > 0;
-	look(world, tally);
+	look(world, tally, true);
 	tally->bad += retention ? judge_sent(world->redis, world->environment, &tally->alerts)
 				: judge_alerts(world->redis, world->environment, &tally->alerts);
 }
@@ -263,7 +264,7 @@ static void run_machine(struct world *world, uint32_t number, uint64_t cuts, str
 		live_and_cut(world, tally, retention);
 		ground_unmount(&world->ground);
 		ground_mount(&world->ground, options);
-		look(world, tally);
+		look(world, tally, c % 2);
 	}
 	if (!tally->bad)
 		end_in_peace(world, tally, retention);
