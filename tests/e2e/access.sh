@@ -73,7 +73,7 @@ kept() {
 
 weird_start
 WEIR_SOCKET=$E2E/weir.sock "$ACCESS" <"$E2E/log" || fail "the application ended with $?"
-wait_for 20 "the last hour" kept
+wait_for 60 "the last hour" kept
 
 for metric in pages time mean fastest slowest median slow very-slow visitors time-per-page; do
 	ctl history "$metric" --since "${HOURS}h" --step 1h --csv >"$E2E/csv" || fail "history of $metric"

@@ -65,9 +65,9 @@ if [ "$(nproc)" -ge 2 ]; then
 		awk -v group="$ring" '/\(weir-bench\)/ && $3 != "Z" && $5 == group' | wc -l; }
 	two() { [ "$(alive)" -eq 2 ]; }
 	gone() { [ "$(alive)" -eq 0 ]; }
-	wait_for 10 'producer and consumer' two
+	wait_for 60 'producer and consumer' two
 	kill -INT -- "-$ring"
-	wait_for 10 'an interrupted ring to end' gone
+	wait_for 60 'an interrupted ring to end' gone
 	wait "$ring"
 	expect 'exit status of an interrupted ring' $? 3
 	grep -q interrupted "$E2E/said" || fail "it says: $(cat "$E2E/said")"

@@ -50,10 +50,10 @@ expect "series over the bound, at first" "$(overflowed)" 0
 for span in 20001 20002 20003; do
 	views 1 1 150000 "$span" >"$E2E/one.csv"
 	send "$E2E/one.csv"
-	wait_for 30 "span $span" closed import $((span * 60000))
+	wait_for 60 "span $span" closed import $((span * 60000))
 done
 forgotten() { ! grep -q p150 <("$WEIRCTL" dump "$E2E/data" --sum page --json 2>/dev/null); }
-wait_for 30 "retention" forgotten
+wait_for 60 "retention" forgotten
 weird_stop
 weird_start
 
@@ -67,10 +67,10 @@ views 401 550 60000 20005 >"$E2E/more.csv"
 send "$E2E/more.csv"
 views 201 201 24 20006 >"$E2E/end.csv"
 send "$E2E/end.csv"
-wait_for 30 "the last span but one" closed import $((20006 * 60000))
+wait_for 60 "the last span but one" closed import $((20006 * 60000))
 over=$(overflowed)
 if [ "$over" -le 90 ] || [ "$over" -ge 150 ]; then fail "series over the bound: $over"; fi
 kept() { [ "$(views_of "")" = $((60000 + 3 * 150000 + 2 * 60000)) ]; }
-wait_for 30 "all views in the history" kept
+wait_for 60 "all views in the history" kept
 expect "views over the bound" "$(views_of page=__overflow__)" $((over * 400))
 pass

@@ -32,7 +32,7 @@ refused 'interval: 1 fortnight' \
 said=$("$WEIRD" --check-config --config "$E2E/none.yaml" 2>&1)
 expect "exit code without a file" $? 78
 [[ $said == *"No such file"* ]] || fail "without a file it said: $said"
-timeout 10 "$WEIRD" --config "$E2E/bad.yaml" >/dev/null 2>&1
+timeout 90 "$WEIRD" --config "$E2E/bad.yaml" >/dev/null 2>&1
 expect "exit code of an engine on a bad file" $? 78
 "$WEIRD" --no-such-option >/dev/null 2>&1
 expect "exit code of a wrong option" $? 2

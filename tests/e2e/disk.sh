@@ -38,18 +38,18 @@ for _ in $(seq 45); do
 	app_tell emit 10
 	sleep 0.2
 done
-app_tell wait 10000
+app_tell wait 60000
 expect "alerts before" "$(redis xlen weir:test:anomalies)" 0
 rm "$E2E/data/ballast"
 cat /dev/zero >"$E2E/data/ballast" 2>/dev/null
-for _ in $(seq 100); do
+for _ in $(seq 1000); do
 	app_tell emit 40000
 	! lane '!= 0' >/dev/null || break
 	sleep 0.05
 done
 lane '== 28' >/dev/null || fail "the disk did not fill up: $(ctl status --json)"
 in_ring() { [ "$(status .events_in_ring)" -gt 10000 ]; }
-for _ in $(seq 100); do # the room that is left in the segments
+for _ in $(seq 1000); do # the room that is left in the segments
 	app_tell emit 60000
 	sleep 0.02
 	! in_ring || break
@@ -58,9 +58,9 @@ in_ring || fail "events are still taken: $(ctl status --json)"
 app_tell emit 100000 # more than the ring holds
 full=$(date +%s%3N)
 closed() { [ "$(status '.sources[0].closed_through_ms')" -gt "$full" ]; }
-wait_for 15 "intervals to close on a full disk" closed
+wait_for 60 "intervals to close on a full disk" closed
 alerted() { [ "$(redis xlen weir:test:anomalies)" -gt 0 ]; }
-wait_for 15 "the alert of the rush" alerted
+wait_for 60 "the alert of the rush" alerted
 redis xrange weir:test:anomalies - + >"$E2E/alerts"
 grep -q '"direction":"up"' "$E2E/alerts" || fail "not the rush: $(cat "$E2E/alerts")"
 lane '== 28' >/dev/null || fail "the disk was not full any more when the alert came"
@@ -72,10 +72,10 @@ grep -q 'No space left on device.*free some' "$WEIRD_LOG" || fail "the log does 
 
 # Room again: it goes on by itself.
 rm "$E2E/data/ballast"
-wait_for 10 "writing again" lane '== 0'
-app_tell wait 20000
+wait_for 60 "writing again" lane '== 0'
+app_tell wait 60000
 app_tell emit 1000
-app_tell wait 10000
+app_tell wait 60000
 app_tell ledger >"$E2E/ledgers"
 [ "$(sum dropped_full)" -gt 0 ] || fail "nothing was dropped: the disk was never full for long"
 [ "$(sum lost)" -eq 0 ] || fail "something was lost"
@@ -90,7 +90,7 @@ app_tell emit 3000
 cat /dev/zero >"$E2E/data/ballast" 2>/dev/null
 refused() {
 	local said
-	said=$(timeout 30 "$WEIRD" --config "$E2E/weir.yaml" 2>&1)
+	said=$(timeout 90 "$WEIRD" --config "$E2E/weir.yaml" 2>&1)
 	expect "exit code, $1" $? 1
 	expect "lines, $1" "$(wc -l <<<"$said")" 1
 	[[ $said == *$2* ]] || fail "$1: it said: $said"
@@ -98,9 +98,9 @@ refused() {
 refused "full disk" "is full: free some space on it and start again"
 truncate -s -2M "$E2E/data/ballast"
 weird_start
-lane '== 28' >/dev/null || wait_for 5 "the full disk to show" lane '== 28'
+lane '== 28' >/dev/null || wait_for 60 "the full disk to show" lane '== 28'
 rm "$E2E/data/ballast"
-app_tell wait 20000
+app_tell wait 60000
 app_tell ledger >>"$E2E/ledgers"
 app_end
 weird_stop

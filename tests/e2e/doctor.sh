@@ -47,7 +47,7 @@ grep -q '^ok     engine    answers: weird' "$E2E/people" || fail "it says $(cat 
 # Redis goes, and comes back.
 redis_stop
 apart() { ! ctl status --json | jq -e .redis.connected >/dev/null; }
-wait_for 20 "an engine that misses Redis" apart
+wait_for 60 "an engine that misses Redis" apart
 doctor
 expect "exit code without Redis" $? 1
 "$WEIRCTL" doctor --config "$E2E/weir.yaml" >"$E2E/people"
@@ -59,9 +59,9 @@ redis_private "$E2E/redis.sock" --requirepass secret
 # shellcheck disable=SC2034 # e2e.sh stops it
 REDIS_PID=$!
 asks() { [[ $(redis ping 2>&1) == *NOAUTH* ]]; }
-wait_for 10 "a Redis with a password" asks
+wait_for 60 "a Redis with a password" asks
 together() { doctor; [ -n "$(jq 'select(.check == "redis" and .level == "wrong" and (.text | test("password|NOAUTH")))' "$E2E/out")" ]; }
-wait_for 10 "a finding of the password" together
+wait_for 60 "a finding of the password" together
 
 # What the configuration says and the machine does not have.
 found_with() {

@@ -48,7 +48,7 @@ kept() {
 	ctl stat --json | jq -es '[.[] | select(.labels == {}) | {(.name): .value}] | add |
 		.history_closes_total == .closes_total' >/dev/null
 }
-wait_for 20 'the history to have every close' kept
+wait_for 60 'the history to have every close' kept
 
 # points JQ METRIC [OPTION...]: of the answer.
 points() {
@@ -156,7 +156,7 @@ corrected() {
 	[ "$(points '.points[0].value' biggest --step 1h --since 2021-03-02T05:00 \
 		--until 2021-03-02T06:00)" = 1000 ]
 }
-wait_for 20 'the correction of an hour' corrected
+wait_for 60 'the correction of an hour' corrected
 expect "the day that was corrected" \
 	"$(points '.points[0].value' orders --step 1d --since 2021-03-02 --until 2021-03-03)" \
 	$(($(wanted 1440 'len(e)' | sed -n 2p) + 1))
@@ -166,7 +166,7 @@ expect "its slice" "$(points '.points[0].value' revenue --step 1d --slice countr
 
 # Also the last row's own interval, which the end of the import closes.
 ended() { [ "$(points '.points[-1].time_ms' orders --since 4d --step 1h)" = 1614945600000 ]; }
-wait_for 20 'the end of the import' ended
+wait_for 60 'the end of the import' ended
 before=$(ctl history orders --since 4d --step 1h --json)
 
 # The same after a crash, and without an engine.
@@ -174,7 +174,7 @@ weird_kill
 expect "the directory alone" \
 	"$("$WEIRCTL" history orders --since 4d --step 1h --json --directory "$E2E/data")" "$before"
 weird_start
-wait_for 20 'the history to have every close' kept
+wait_for 60 'the history to have every close' kept
 expect "after a crash" "$(ctl history orders --since 4d --step 1h --json)" "$before"
 weird_stop
 
@@ -183,12 +183,12 @@ printf 'no database at all' >"$E2E/data/history.db"
 weird_start
 grep -q 'history.db.damaged-1' "$WEIRD_LOG" || fail "nothing said of the damage"
 [ -e "$E2E/data/history.db.damaged-1" ] || fail "it has not been kept"
-wait_for 20 'the history to have every close' kept
+wait_for 60 'the history to have every close' kept
 expect "rebuilt from the log" "$(ctl history orders --since 4d --step 1h --json)" "$before"
 weird_stop
 rm "$E2E/data/history.db"
 weird_start
-wait_for 20 'the history to have every close' kept
+wait_for 60 'the history to have every close' kept
 expect "rebuilt again" "$(ctl history orders --since 4d --step 1h --json)" "$before"
 weird_stop
 pass

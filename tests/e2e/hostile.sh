@@ -34,7 +34,7 @@ refused unsealed seal
 refused size 'its header says'
 
 app_tell emit 500
-app_tell wait 10000
+app_tell wait 60000
 app_tell ledger >"$E2E/ledgers"
 app_end
 # Of each of the five, all that is good: numbers 0 to 9 and 15 to 24; of the good one all 25.

@@ -44,7 +44,7 @@ mkfifo "$E2E/never"
 WEIR_SOCKET=$E2E/weir.sock "$E2E/quiet" <>"$E2E/never" >"$E2E/said" &
 quiet=$!
 started $quiet
-wait_for 10 "the producer's event to be kept" grep -q kept "$E2E/said"
+wait_for 60 "the producer's event to be kept" grep -q kept "$E2E/said"
 
 seconds=5
 sleep 1

@@ -119,7 +119,7 @@ day() {
 		tail -n 1 | cut -d , -f 2
 }
 counted() { [ "$(day sessions)" = 1500 ]; }
-wait_for 20 'the sums of the first day in the history' counted
+wait_for 60 'the sums of the first day in the history' counted
 expect 'sessions of a channel' "$(day sessions --slice channel=email)" 300
 expect 'orders' "$(day orders)" 31
 expect 'revenue' "$(day revenue)" 1812.5

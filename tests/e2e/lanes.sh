@@ -52,7 +52,7 @@ sound "one lane of three"
 
 config 1 2s
 weird_start
-wait_for 20 "the old lanes' segments to go" none
+wait_for 60 "the old lanes' segments to go" none
 emit
 weird_stop
 sound "one lane"

@@ -19,16 +19,16 @@ story() {
 
 story "the engine comes first"
 weird_start
-"$APP" first 65536 0 emit 20000 threads 3 5000 wait 10000 ledger >>"$E2E/ledgers" || fail "app $?"
+"$APP" first 65536 0 emit 20000 threads 3 5000 wait 60000 ledger >>"$E2E/ledgers" || fail "app $?"
 ledger_exact
 
 story "the application comes first, and fills its ring"
 app_start early 4096 0
 app_tell emit 5000
 weird_start
-app_tell wait 20000
+app_tell wait 60000
 app_tell emit 1000
-app_tell wait 10000
+app_tell wait 60000
 app_tell ledger >>"$E2E/ledgers"
 expect "events before the engine beyond the ring" "$(sum dropped_full)" $((5000 - 4096))
 app_end
@@ -39,14 +39,14 @@ for end in weird_stop weird_kill; do
 	weird_start
 	app_start away 1024 0
 	app_tell emit 1000
-	app_tell wait 10000
+	app_tell wait 60000
 	$end
 	app_tell emit 5000
 	app_tell emit 700
 	weird_start
-	app_tell wait 20000
+	app_tell wait 60000
 	app_tell emit 500
-	app_tell wait 10000
+	app_tell wait 60000
 	app_tell ledger >>"$E2E/ledgers"
 	expect "events while it was away beyond the ring" "$(sum dropped_full)" $((5700 - 1024))
 	ledger_exact
@@ -60,7 +60,7 @@ for _ in 1 2 3; do
 	kill -STOP "$WEIRD_PID"
 	app_tell emit 1000
 	kill -CONT "$WEIRD_PID"
-	app_tell wait 20000
+	app_tell wait 60000
 done
 app_tell ledger >"$E2E/ledgers"
 expect "events beyond the ring" "$(sum dropped_full)" $((3 * (1000 - 64)))
@@ -69,7 +69,7 @@ app_end
 
 story "an application forks 8 children"
 weird_start
-"$APP" parent 4096 2000000 emit 1000 fork 8 20000 emit 1000 wait 10000 ledger \
+"$APP" parent 4096 2000000 emit 1000 fork 8 20000 emit 1000 wait 60000 ledger \
 	>>"$E2E/ledgers" || fail "app $?"
 expect "processes" "$(wc -l <"$E2E/ledgers")" 9
 expect "events" "$(sum attempted)" $((8 * 20000 + 2000))
@@ -97,20 +97,20 @@ for fate in sleeps dies; do
 	weird_start --supervise
 	app_start idle 8192 0
 	app_tell emit 3000
-	app_tell wait 10000
+	app_tell wait 60000
 	engine=$(worker)
 	kill -STOP "$engine" # so that what follows stays in the ring
 	app_tell emit 4000
 	app_tell ledger >"$E2E/before"
 	[ $fate = sleeps ] || app_crash
 	kill -KILL "$engine"
-	wait_for 20 "the next engine" supervised "$engine"
+	wait_for 60 "the next engine" supervised "$engine"
 	# Nobody has said a word to it: it has the ring from its parent.
 	jq -c '.persisted = .published' "$E2E/before" >"$E2E/ledgers"
 	ledger_status
 	if [ $fate = sleeps ]; then
 		app_tell emit 10
-		app_tell wait 20000
+		app_tell wait 60000
 		app_tell ledger >"$E2E/ledgers"
 		app_end
 	fi

@@ -64,7 +64,7 @@ for week in "$E2E"/week*.csv; do
 	"$WEIRCTL" import "$week" --socket "$E2E/weir.sock" --event line --value price \
 		--dimension country --time time --source orders --quiet >"$E2E/out" || fail "import: $(cat "$E2E/out")"
 	last=$(tail -n 1 "$week" | cut -d, -f1)
-	wait_for 20 'the week to be scored' scored $(((last / 600 + 1) * 600000))
+	wait_for 60 'the week to be scored' scored $(((last / 600 + 1) * 600000))
 	for name in lines price asked export; do echo "$name $(last_of "$name")" >>"$E2E/seen"; done
 done
 weird_stop

@@ -30,12 +30,12 @@ END
 weird_start
 app_start application "$ring_events" 1000000
 app_tell many 1
-app_tell wait 10000
+app_tell wait 60000
 base=$(own)
 most=0
 for _ in $(seq 12); do
 	app_tell many "$series"
-	app_tell wait 20000
+	app_tell wait 60000
 	now=$(own)
 	[ "$now" -le "$most" ] || most=$now
 	sleep 0.4
@@ -43,7 +43,7 @@ done
 [ "$(ctl status --json | jq .series)" -gt "$series" ] || fail "the series were not all taken"
 shared=$(kib RssShmem)
 app_tell threads 8 $((2 * ring_events)) # each fills a ring of its own
-app_tell wait 20000
+app_tell wait 60000
 rings=$(ctl status --json | jq .intake.rings)
 expect "rings" "$rings" 9
 more=$(($(kib RssShmem) - shared))

@@ -80,7 +80,7 @@ done
 import end.csv --event-column event --value value --distinct visitor
 corrected() { [ "$(ctl history visits --source shop --since 1700006400 --step 1d --json |
 	jq '[.points[].closed] | add')" -ge 75 ]; }
-wait_for 20 'the last hour in the history' corrected
+wait_for 60 'the last hour in the history' corrected
 
 "$WEIRCTL" dump "$E2E/data" --json --source shop >"$E2E/dump" || fail "dump"
 metrics='visits orders revenue basket least most typical slow slowish visitors buyers paid_orders

@@ -30,8 +30,8 @@ play() {
 	local until
 	until=$(date -u -d "$(tail -n 1 "$E2E/orders.csv" | cut -c1-16)Z" +%s000)
 	rm "$E2E/orders.csv"
-	wait_for 20 "minute $until to be closed" closed shop $((until + 1))
-	wait_for 20 "what was found to be told" at_rest
+	wait_for 60 "minute $until to be closed" closed shop $((until + 1))
+	wait_for 60 "what was found to be told" at_rest
 }
 status() { ctl status --json | jq -er "(.status // .) | $1"; }
 at_rest() { [ "$(status '.events_in_ring + .store.outbox + .store.closes - .store.stored_through')" = 0 ]; }
@@ -144,7 +144,7 @@ operate 1 unmute 100
 operate 2 unmute everything
 operate 0 unmute "$number"
 told() { [ -n "$(states "$third")" ]; }
-wait_for 5 "what the mute withheld" told
+wait_for 60 "what the mute withheld" told
 operate 1 unmute "$number"
 says 'it is over'
 expect "what is still muted" "$(ctl mute --list --json | jq -r .slice)" "country=DE"
@@ -191,11 +191,11 @@ DETECTORS=''
 config
 kill -HUP "$WEIRD_PID"
 in_force() { ctl config show >"$E2E/out" && cmp -s "$E2E/out" "$E2E/weir.yaml"; }
-wait_for 5 "SIGHUP" in_force
+wait_for 60 "SIGHUP" in_force
 echo 'nonsense' >>"$E2E/weir.yaml"
 kill -HUP "$WEIRD_PID"
 refused() { grep -q 'the configuration stays as it was' "$WEIRD_LOG"; }
-wait_for 5 "a word on the wrong configuration" refused
+wait_for 60 "a word on the wrong configuration" refused
 config
 
 # Everything again, from the logs.

@@ -45,7 +45,7 @@ type_it() {
 	*'&')
 		eval "$command" >"$WEIRD_LOG" 2>&1
 		WEIRD_PID=$!
-		wait_for 20 "the engine" grep -q 'ready: producers' "$WEIRD_LOG"
+		wait_for 60 "the engine" grep -q 'ready: producers' "$WEIRD_LOG"
 		return
 		;;
 	weirctl\ anomalies | weirctl\ history* | id=*) wait_for 60 "the engine to be done" settled ;;

@@ -72,7 +72,7 @@ jq -s -e --argjson n "$events" '[.. | .events? // empty] | add == $n' "$E2E/out"
 	fail "the history does not have $events events: $(head -c 600 "$E2E/out")"
 
 # The detectors have just begun, and know what is usual all the same: nothing at all is an anomaly.
-wait_for 15 'an anomaly' firing
+wait_for 60 'an anomaly' firing
 ctl anomalies --json >"$E2E/anomalies"
 jq -s -e 'any(.data.metric == "orders" and .data.expected > 15 and .data.expected < 25)' \
 	"$E2E/anomalies" >/dev/null || fail "not what was expected: $(head -n 3 "$E2E/anomalies")"
@@ -86,18 +86,18 @@ ctl stat --json 'rebase*' | jq -es 'map({(.name): .value}) | add | .rebases_tota
 	.rebases_failed_total == 0 and .rebase_intervals_total > 7000 and .rebase_stretches_total > 9000' \
 	>/dev/null || fail "its numbers: $(ctl stat 'rebase*')"
 resolved() { ctl anomalies --json | jq -s -e 'any(.data.state == "resolved")' >/dev/null; }
-wait_for 10 'what fired to be resolved' resolved
+wait_for 60 'what fired to be resolved' resolved
 
 # The history goes on behind it: what comes now, and what comes late.
 total() { ctl history orders --since 60d --step 1d --json | jq -es '[.. | .events? // empty] | add'; }
 has() { [ "$(total)" = "$1" ]; }
 before=$(total) || fail "history"
 "$WEIRCTL" emit purchase value=10 country=IT --socket "$E2E/weir.sock" >/dev/null || fail "emit"
-wait_for 10 'the history to have an event behind the rebase' has $((before + 1))
+wait_for 60 'the history to have an event behind the rebase' has $((before + 1))
 printf 'time,country,value\n%d,DE,10\n' $(($(date +%s) - 86400)) >"$E2E/late.csv"
 "$WEIRCTL" import "$E2E/late.csv" --socket "$E2E/weir.sock" --event purchase --value value \
 	--dimension country --source live --clock wall >/dev/null || fail "import of a late event"
-wait_for 10 'the history to have a late event behind the rebase' has $((before + 2))
+wait_for 60 'the history to have a late event behind the rebase' has $((before + 2))
 
 # Bit for bit, also after a crash, and from a checkpoint.
 weird_kill

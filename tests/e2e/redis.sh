@@ -34,25 +34,25 @@ detectors:
 END
 weird_start
 shop 1
-wait_for 20 "the first alerts in Redis" at_rest
+wait_for 60 "the first alerts in Redis" at_rest
 [ "$(redis xlen weir:test:anomalies)" -gt 10 ] || fail "too few alerts for a test"
 
 redis_stop
 shop 2
-wait_for 20 "alerts in the outbox" outbox_fills 10
+wait_for 60 "alerts in the outbox" outbox_fills 10
 expect "connected to nothing" "$(status .redis.connected)" false
 weird_stop
 weird_start
 outbox_fills 10 || fail "the outbox did not outlive the engine"
 redis_on
-wait_for 20 "the outbox to be empty" at_rest
+wait_for 60 "the outbox to be empty" at_rest
 
 redis_stop
 shop 3
 weird_kill
 redis_on
 weird_start
-wait_for 20 "the outbox to be empty after a crash" at_rest
+wait_for 60 "the outbox to be empty after a crash" at_rest
 
 weird_stop
 # A data directory does not know the environment, which is a part of `source`; what an anomaly was

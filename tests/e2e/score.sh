@@ -104,9 +104,9 @@ scoring=$!
 exec 3>"$E2E/in"
 head -n 201 "$E2E/counts.csv" >&3
 streamed() { [ "$(wc -l <"$E2E/streamed")" -eq "$1" ]; }
-wait_for 20 'the rows that went in' streamed 201
+wait_for 60 'the rows that went in' streamed 201
 sed -n 202p "$E2E/counts.csv" >&3
-wait_for 20 'one row more' streamed 202
+wait_for 60 'one row more' streamed 202
 exec 3>&-
 wait "$scoring" || fail "score of a pipe"
 

@@ -68,11 +68,11 @@ if command -v strace systemd-analyze >/dev/null && strace -o /dev/null true 2>/d
 	END
 	strace -f -qq -o "$E2E/calls" "$WEIRD" --config "$E2E/weir.yaml" >"$WEIRD_LOG" 2>&1 &
 	WEIRD_PID=$!
-	wait_for 30 "an engine under strace" grep -q 'ready: producers' "$WEIRD_LOG"
+	wait_for 60 "an engine under strace" grep -q 'ready: producers' "$WEIRD_LOG"
 	"$WEIRCTL" emit --wait --timeout 30s --socket "$E2E/weir.sock" purchase || fail "no event was taken"
 	ctl stat >"$E2E/out" || fail "no numbers"
 	closed() { [ "$(ctl status --json | jq '.store.stored_through')" -gt 1 ]; }
-	wait_for 20 "a close" closed
+	wait_for 60 "a close" closed
 	engine=$(ctl status --json | jq .pid)
 	kill -TERM "$engine"
 	wait "$WEIRD_PID" || fail "weird under strace ended with $?"

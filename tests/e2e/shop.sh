@@ -45,7 +45,7 @@ timeout 60 "$WEIR_SHOP" --socket "$E2E/weir.sock" --source early "${small[@]}" -
 	--truth "$E2E/truth" >"$E2E/early" 2>"$E2E/shop.log" &
 early=$!
 started "$early"
-wait_for 10 "the truth" test -s "$E2E/truth"
+wait_for 60 "the truth" test -s "$E2E/truth"
 weird_start
 wait "$early" || fail "the early shop ended with $?: $(cat "$E2E/shop.log")"
 said=$(cat "$E2E/early")
@@ -78,7 +78,7 @@ is '.seconds >= (.last_ms - .live_ms) / 14400000 and .seconds < (.last_ms - .liv
 stopped=$!
 started "$stopped"
 lived() { [ "$("$WEIRCTL" dump "$E2E/data" --source stopped --sum source --csv | wc -l)" -gt 1 ]; }
-wait_for 20 "the shop that is to be stopped" lived
+wait_for 60 "the shop that is to be stopped" lived
 kill -TERM "$stopped"
 wait "$stopped"
 expect "exit code after SIGTERM" $? 0

@@ -11,7 +11,7 @@ refused() {
 		echo "control_socket: $name.control"
 		printf '%s\n' "$@"
 	} >"$E2E/$name.yaml"
-	said=$(timeout 20 "$WEIRD" --config "$E2E/$name.yaml" 2>&1)
+	said=$(timeout 90 "$WEIRD" --config "$E2E/$name.yaml" 2>&1)
 	code=$?
 	expect "exit code, $name" "$code" 1
 	expect "lines, $name" "$(wc -l <<<"$said")" 1
@@ -48,7 +48,7 @@ unprivileged() {
 mkdir "$E2E/sealed" && chmod 0555 "$E2E/sealed"
 for directory in sealed sealed/data; do
 	printf '%s\n' "data_directory: $directory" 'socket: x.sock' 'control_socket: y.sock' >"$E2E/sealed.yaml"
-	said=$(unprivileged timeout 20 "$WEIRD" --config "$E2E/sealed.yaml" 2>&1)
+	said=$(unprivileged timeout 90 "$WEIRD" --config "$E2E/sealed.yaml" 2>&1)
 	expect "exit code in a read-only directory" $? 1
 	expect "lines in a read-only directory" "$(wc -l <<<"$said")" 1
 	[[ $said == *"data directory"*"Permission denied"* ]] || fail "it said: $said"
@@ -59,7 +59,7 @@ without=$WEIR_BUILD/tests/e2e/e2e_without
 "$without" true || skip "no seccomp here"
 printf '%s\n' 'log: {io: uring}' 'data_directory: other' 'socket: x.sock' 'control_socket: y.sock' \
 	>"$E2E/uring.yaml"
-said=$(timeout 20 "$without" "$WEIRD" --config "$E2E/uring.yaml" 2>&1)
+said=$(timeout 90 "$without" "$WEIRD" --config "$E2E/uring.yaml" 2>&1)
 expect "exit code without the wanted io_uring" $? 1
 [[ $said == *"log.io is uring, but this machine says"*"set it to auto or pwrite"* ]] ||
 	fail "without io_uring it said: $said"

@@ -24,7 +24,7 @@ done
 # value FILTER: of the numbers as JSON, the sum of the values that the filter takes.
 value() { ctl stat --json | jq -s "map(select($1).value) | add"; }
 all_counted() { [ "$(value '.name == "events_persisted_total"')" = 3 ]; }
-wait_for 5 "three events persisted" all_counted
+wait_for 60 "three events persisted" all_counted
 expect "lanes" "$(value '.name == "rings" and (.labels.lane | length > 0)' | grep -c .)" 1
 ctl stat --json | jq -e 'has("name") and has("labels") and has("value") and has("type") and
 	(.unit | length > 0) and (.description | endswith("."))' >"$E2E/whole"
@@ -104,8 +104,8 @@ print('listening', flush=True)
 time.sleep(60)" >"$E2E/listening" &
 taker=$!
 started "$taker"
-wait_for 5 "a listener" grep -q listening "$E2E/listening"
-timeout 20 "$WEIRD" --config "$E2E/weir.yaml" >"$E2E/out" 2>&1
+wait_for 60 "a listener" grep -q listening "$E2E/listening"
+timeout 90 "$WEIRD" --config "$E2E/weir.yaml" >"$E2E/out" 2>&1
 expect "exit code on a taken port" $? 1
 grep -q "prometheus.listen" "$E2E/out" || fail "it said: $(cat "$E2E/out")"
 pass

@@ -37,7 +37,7 @@ emit() {
 }
 emit 5 || fail "an event was not taken"
 scored() { [ "$(ctl detectors list --json | jq -s 'map(.learned // 0) | min')" -ge 3 ]; }
-wait_for 15 "intervals to be scored" scored
+wait_for 60 "intervals to be scored" scored
 
 ctl detectors list >"$E2E/out" || fail "detectors list"
 expect "lines of the list" "$(wc -l <"$E2E/out")" 4
@@ -63,7 +63,7 @@ grep -q 'no such detector' "$E2E/err" || fail "it says $(cat "$E2E/err")"
 	>"$E2E/shop.log" 2>&1 &
 started $!
 attached() { ctl top --json -n 1 --interval 100ms | jq -e '.producers | any(.program == "weir-shop" and .emitted > 0)' >/dev/null; }
-wait_for 15 "a producer" attached
+wait_for 60 "a producer" attached
 
 # top: once, as JSON, and on a terminal until q.
 ctl top --once --interval 200ms >"$E2E/out" || fail "top --once"

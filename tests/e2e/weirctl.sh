@@ -62,7 +62,7 @@ says 'none configured'
 tail=$!
 started "$tail"
 # Its first line is there when it has found the end of the log.
-wait_for 20 "tail to follow the log" test -s "$E2E/tail"
+wait_for 60 "tail to follow the log" test -s "$E2E/tail"
 code 0 "$WEIRCTL" emit --socket "$E2E/weir.sock" refund value=-1 country=IT
 code 0 "$WEIRCTL" emit --socket "$E2E/weir.sock" purchase value=49.99 'country=Côte d'"'"'Ivoire, "CI"'
 code 0 "$WEIRCTL" emit --socket "$E2E/weir.sock" --wait --json purchase value=5 country=IT device=mobile
@@ -90,10 +90,10 @@ for second in range(60):
 END
 code 0 "$WEIR_SHOP" --socket "$E2E/weir.sock" --replay "$E2E/lines.csv"
 found() { [ -n "$("$WEIRCTL" anomalies --socket "$E2E/control.sock" --json)" ]; }
-wait_for 10 "an anomaly" found
+wait_for 60 "an anomaly" found
 settled() { [ "$("$WEIRCTL" status --socket "$E2E/control.sock" --json |
 	jq '.sources[] | select(.name == "orders").closed_through_ms >= 1767614460000')" = true ]; }
-wait_for 10 "the end of the orders" settled
+wait_for 60 "the end of the orders" settled
 code 0 "$WEIRCTL" anomalies --socket "$E2E/control.sock" --revisions --json
 cp "$E2E/out" "$E2E/live"
 jq -e -s 'map(select(.data.state == "firing" and .data.metric == "orders" and .data.observed == 400)) | length == 1' \

@@ -6,7 +6,7 @@
 #   redis_start
 #   weird_start                        # with $E2E/weir.yaml, made by config_write
 #   "$WEIR_SHOP" --socket "$E2E/weir.sock" ...
-#   wait_for 10 'one alert' has_alert
+#   wait_for 60 'one alert' has_alert
 #   weird_stop
 #   pass
 #
@@ -93,7 +93,7 @@ expect() {
 code() {
 	local wanted=$1
 	shift
-	timeout 30 "$@" >"$E2E/out" 2>"$E2E/err"
+	timeout 120 "$@" >"$E2E/out" 2>"$E2E/err"
 	expect "exit code of ${*##*/}" $? "$wanted"
 }
 
@@ -115,7 +115,7 @@ redis_start() {
 	need redis-server redis-cli
 	redis_private "$E2E/redis.sock" "$@"
 	REDIS_PID=$!
-	wait_for 10 redis-server redis ping
+	wait_for 60 redis-server redis ping
 }
 
 redis_stop() {
@@ -140,7 +140,7 @@ config_write() {
 
 # weird_start [OPTION...]: an engine on $E2E/weir.yaml; returns when it takes producers.
 weird_start() {
-	local left=$((${E2E_READY_S:-30} * 20))
+	local left=$((${E2E_READY_S:-90} * 20))
 	[ -e "$E2E/weir.yaml" ] || config_write </dev/null
 	: >"$WEIRD_LOG"
 	"$WEIRD" --config "$E2E/weir.yaml" "$@" >>"$WEIRD_LOG" 2>&1 &

@@ -23,7 +23,7 @@ app_start() {
 app_tell() {
 	local said
 	echo "$*" >&"$APP_IN"
-	read -r -t 60 said <&"$APP_OUT" || fail "the application does not answer to $*"
+	read -r -t 90 said <&"$APP_OUT" || fail "the application does not answer to $*"
 	[ "$said" = "done" ] || echo "$said"
 }
 
