@@ -39,6 +39,16 @@ static _Noreturn void die(const char *what)
 	exit(1);
 }
 
+/* What could be mounted once and cannot now is a finding. */
+static bool mounted_once;
+
+static _Noreturn void no_mount(const char *what)
+{
+	if (mounted_once)
+		die(what);
+	skip(what);
+}
+
 static void pause_us(long us)
 {
 	struct timespec pause = {.tv_nsec = us * 1000};
@@ -207,15 +217,16 @@ void ground_mount(struct ground *ground, const char *options)
 	int loop = attach(ground->image, path);
 
 	if (loop < 0)
-		skip("no loop device");
+		no_mount("no loop device");
 	if (ground->pieces)
 		write_in_pages(path);
 	if (mount(path, GROUND_DISK, "ext4", MS_NOATIME, options) < 0)
-		skip("ext4 cannot be mounted on a loop device");
+		no_mount("ext4 cannot be mounted on a loop device");
 	close(loop);
 	ground->root = open(GROUND_DISK, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (ground->root < 0)
 		die("no root directory");
+	mounted_once = true;
 }
 
 int ground_cut(const struct ground *ground, enum ground_cut how)
