@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -104,6 +105,9 @@ static bool try(struct loop *loop, enum fault_call call, enum fault_side side, u
 		dup2(fd, 2);
 		close(fd);
 		setrlimit(RLIMIT_CPU, &cpu);
+		signal(SIGTERM, SIG_DFL);
+		signal(SIGINT, SIG_DFL);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		alarm(WALL_SECONDS);
 		int code = live(loop, call, side, nth, persistent);
 		fflush(stdout);
@@ -242,10 +246,18 @@ static int find(const char *const names[], int count, const char *name)
 	exit(2);
 }
 
+static struct loop loop = {.backend = "pwrite"};
+
+/* Who is told to end leaves nothing behind: children and Redis die with it. */
+static void end(int signal_number)
+{
+	(void)signal_number;
+	execl("/bin/rm", "rm", "-rf", loop.directory, (char *)NULL);
+}
+
 int main(int argc, char **argv)
 {
 	const char *parent = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/var/tmp";
-	struct loop loop = {.backend = "pwrite"};
 	char command[128];
 	pid_t redis = 0;
 
@@ -257,6 +269,9 @@ int main(int argc, char **argv)
 	snprintf(loop.directory, sizeof(loop.directory), "%s/weir-fault-XXXXXX", parent);
 	if (argc < 2 || loop.result == MAP_FAILED || !mkdtemp(loop.directory))
 		return 2;
+	signal(SIGTERM, end);
+	signal(SIGINT, end);
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	/* Cuts are about disks; what Redis has is counted without. */
 	if (strcmp(argv[1], "syncs") != 0 && argc <= 6)
 		loop.redis = stream_start(loop.directory, &redis);
