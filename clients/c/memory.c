@@ -143,12 +143,13 @@ int libweir_memory_create(const char *name, size_t bytes, struct memory *ret_mem
 }
 
 /* What /proc adds to the times of processes where this one looks at it, in clock ticks: the offset
- * of its time namespace. 0 where there is none. */
-static uint64_t boot_offset_ticks(void)
+ * of its time namespace; 0 where there is none. 0, or what keeps it from being read now. */
+static int boot_offset_ticks(uint64_t *ret_ticks)
 {
 	char ours[64] = "", childrens[64] = "", text[256];
 	long long seconds = 0, nanoseconds = 0;
 
+	*ret_ticks = 0;
 	/* The file tells of children's namespace; only where that is ours too is it our offset. */
 	if (readlink("/proc/self/ns/time", ours, sizeof(ours) - 1) < 0 ||
 	    readlink("/proc/self/ns/time_for_children", childrens, sizeof(childrens) - 1) < 0 ||
@@ -156,15 +157,19 @@ static uint64_t boot_offset_ticks(void)
 		return 0;
 	int fd = open("/proc/self/timens_offsets", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return 0;
+		return errno == ENOENT || errno == EACCES ? 0 : -errno;
 	ssize_t count = read(fd, text, sizeof(text) - 1);
+	int error = count < 0 ? -errno : 0;
 	close(fd);
-	text[count < 0 ? 0 : count] = '\0';
+	if (error)
+		return error;
+	text[count] = '\0';
 	const char *at = strstr(text, "boottime");
 	if (!at || sscanf(at, "boottime %lld %lld", &seconds, &nanoseconds) != 2)
 		return 0;
 	const long long per_s = sysconf(_SC_CLK_TCK);
-	return (uint64_t)(seconds * per_s + nanoseconds / (1000000000 / per_s));
+	*ret_ticks = (uint64_t)(seconds * per_s + nanoseconds / (1000000000 / per_s));
+	return 0;
 }
 
 /* When this process started, in clock ticks since boot: field 22 of /proc/self/stat, as it is seen
@@ -191,8 +196,10 @@ static int start_time_ticks(uint64_t *ret_ticks)
 		at = strchr(at + 1, ' ');
 	for (at = at ? at + 1 : ""; *at >= '0' && *at <= '9'; at++)
 		ticks = ticks * 10 + (uint64_t)(*at - '0');
-	*ret_ticks = ticks - boot_offset_ticks();
-	return 0;
+	uint64_t offset_ticks;
+	error = boot_offset_ticks(&offset_ticks);
+	*ret_ticks = ticks - offset_ticks;
+	return error;
 }
 
 int libweir_region_create(const struct weir *w, struct memory *ret_memory)

@@ -47,22 +47,26 @@ static bool same_link(const char *one, const char *other)
 }
 
 /* What /proc adds to start times for a reader in our time namespace, in clock ticks. Producers may
- * be in others, so that times are compared as they are outside of all. */
-static uint64_t boot_offset_ticks(void)
+ * be in others, so that times are compared as they are outside of all. false: it cannot be read
+ * now. */
+static bool boot_offset_ticks(uint64_t *ret_ticks)
 {
 	long long seconds = 0, nanoseconds = 0, per_s = sysconf(_SC_CLK_TCK);
 	char line[128];
 
+	*ret_ticks = 0;
 	/* The file tells of children's namespace; only where that is ours too is it our offset. */
 	if (!same_link("/proc/self/ns/time", "/proc/self/ns/time_for_children"))
-		return 0;
+		return true;
 	FILE *file = fopen("/proc/self/timens_offsets", "re");
-	while (file && fgets(line, sizeof(line), file))
+	if (!file)
+		return errno == ENOENT || errno == EACCES;
+	while (fgets(line, sizeof(line), file))
 		if (sscanf(line, "boottime %lld %lld", &seconds, &nanoseconds) == 2)
 			break;
-	if (file)
-		fclose(file);
-	return (uint64_t)(seconds * per_s + nanoseconds / (1000000000 / per_s));
+	fclose(file);
+	*ret_ticks = (uint64_t)(seconds * per_s + nanoseconds / (1000000000 / per_s));
+	return true;
 }
 
 uint64_t process_start_time(pid_t pid)
@@ -83,9 +87,7 @@ uint64_t process_start_time(pid_t pid)
 	if (bytes <= 0)
 		return 0;
 	stat[bytes] = 0;
-	if (!known)
-		offset_ticks = boot_offset_ticks();
-	known = true;
+	known = known || boot_offset_ticks(&offset_ticks);
 	uint64_t ticks = parse_start_time(stat);
 	return ticks ? ticks - offset_ticks : 0;
 }

@@ -143,6 +143,13 @@ static int keep_tail(struct writer *writer, const struct segment_list *list, boo
 		int result = look_through(writer, file, list->entries[i].id, *durable, &stretch);
 		if (result >= 0 && again)
 			result = write_again(writer, path, file, &stretch);
+		if (result == -ENOSPC || result == -EDQUOT) {
+			/* Only where a block in place takes new room (copy-on-write). */
+			log_warning("log",
+				    "%s: no room to write its tail again (%s); it is synced as it is",
+				    path, strerror(-result));
+			result = 0;
+		}
 		if (result >= 0 && again)
 			result = sync_and_wait(writer, file);
 		io->ops->close(io, file);
