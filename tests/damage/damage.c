@@ -46,7 +46,7 @@ struct world {
 	struct lane_image lane, control;
 	char directory[64]; /* for verify */
 	uint64_t said; /* blocks that the last look at a lane said are lost */
-	uint64_t wrong, beyond, violations;
+	uint64_t wrong, beyond, violations, proved;
 };
 
 /* The nth file of a lane that is a segment, not one written ahead. */
@@ -487,7 +487,10 @@ static void make_world(struct world *world)
 
 static void prove(struct world *world, const char *name, uint64_t count)
 {
-	proof_say(name, count, world->wrong + world->beyond + world->violations);
+	const uint64_t all = world->wrong + world->beyond + world->violations;
+
+	proof_say(name, count, all - world->proved);
+	world->proved = all;
 }
 
 int main(int argc, char **argv)

@@ -181,8 +181,6 @@ static uint64_t share(const struct loop *loop, const struct result *counts, uint
 static void walk_all(struct loop *loop, uint64_t wanted)
 {
 	struct result counts;
-	char line[512] = "";
-	size_t used = 0;
 
 	try(loop, FAULT_MALLOC, SIDE_ENGINE, 0, false);
 	counts = *loop->result;
@@ -190,21 +188,16 @@ static void walk_all(struct loop *loop, uint64_t wanted)
 	for (int s = 0; s < SIDE_TEST; s++)
 		for (int c = 0; c < FAULT_CALLS; c++) {
 			uint64_t n = calls_of(loop, &counts, s, c);
-			if (!n)
-				continue;
-			used += (size_t)snprintf(line + used, sizeof(line) - used, " %s %s %llu",
-						 fault_sides[s], fault_names[c],
-						 (unsigned long long)n);
 			walk(loop, c, s, n, most, false);
 			walk(loop, c, s, n, most, true);
 		}
-	printf("calls:%s\npoints:", line);
 	for (int s = 0; s < SIDE_TEST; s++)
 		for (int c = 0; c < FAULT_CALLS; c++)
 			if (loop->struck[s][c])
-				printf(" %s %s %llu", fault_sides[s], fault_names[c],
+				printf("%s %s: %llu calls, %llu points\n", fault_sides[s],
+				       fault_names[c],
+				       (unsigned long long)calls_of(loop, &counts, s, c),
 				       (unsigned long long)loop->struck[s][c]);
-	printf("\n");
 	printf("%llu times an engine without memory stopped itself\n",
 	       (unsigned long long)loop->stops);
 }
