@@ -33,7 +33,9 @@ keeps() {
 	printf '%s\n' "data_directory: $data" 'socket: weir.sock' 'control_socket: control.sock' \
 		"log: {io: ${io:-auto}}" >"$E2E/weir.yaml"
 	[ -z "$as" ] || chown "$as" "$E2E" "$E2E/weir.yaml"
-	"$@" "$WEIRD" --config "$E2E/weir.yaml" >"$WEIRD_LOG" 2>&1 &
+	# Before it starts: what the last one said is no word of this one.
+	: >"$WEIRD_LOG"
+	"$@" "$WEIRD" --config "$E2E/weir.yaml" >>"$WEIRD_LOG" 2>&1 &
 	WEIRD_PID=$!
 	until grep -q 'ready: producers' "$WEIRD_LOG"; do
 		left=$((left - 1))

@@ -32,7 +32,9 @@ row() {
 	mkdir "$E2E/run"
 	(cd "$E2E" && "$@") || fail "$name: $*"
 	if [ "$wanted" = starts ]; then
-		"$WEIRD" --config "$E2E/weir.yaml" >"$WEIRD_LOG" 2>&1 &
+		# Before it starts: what the last one said is no word of this one.
+		: >"$WEIRD_LOG"
+		"$WEIRD" --config "$E2E/weir.yaml" >>"$WEIRD_LOG" 2>&1 &
 		WEIRD_PID=$!
 		until grep -q 'ready: producers' "$WEIRD_LOG" || ! runs "$WEIRD_PID" || [ $left = 0 ]; do
 			left=$((left - 1))
