@@ -4,6 +4,7 @@
 #include "judge.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "deliver/store.h"
 #include "log/reader.h"
 #include "replay.h"
+#include "support/history_dump.h"
 
 #define LANES_MAX 4
 
@@ -240,6 +242,26 @@ void judge_alerts(struct site *site)
 	check_redis(site, &stored);
 	lines_free(&stored);
 	lines_free(&replayed);
+}
+
+void judge_history(struct site *site)
+{
+	char *live = history_dump(site->data, "live");
+
+	site_expect(site, strlen(live) > 1000, "the history holds something");
+	history_remove(site->data);
+	if (site_expect(site, site_start_engine(site), "an engine starts without its history")) {
+		judge_wait(site);
+		site_end_engine(site, SIGTERM);
+		char *rebuilt = history_dump(site->data, "live");
+		if (!site_expect(site, strcmp(live, rebuilt) == 0,
+				 "the history that was kept is that of the log"))
+			history_show_difference(live, rebuilt);
+		printf("%zu bytes of history kept, %zu recomputed\n", strlen(live),
+		       strlen(rebuilt));
+		free(rebuilt);
+	}
+	free(live);
 }
 
 void judge_wait(struct site *site)

@@ -15,6 +15,9 @@ struct verdict {
 struct verdict judge_events(struct site *site, const struct load *load);
 /* The stored revisions are those of a replay of the log, and Redis has received all in order. */
 void judge_alerts(struct site *site);
+/* The history: an engine that finds none makes it anew from the log, the same to
+ * the byte. Starts and ends one. */
+void judge_history(struct site *site);
 /* Wait until the engine, without producers, has nothing more to close or to deliver. */
 void judge_wait(struct site *site);
 

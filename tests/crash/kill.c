@@ -86,6 +86,7 @@ static bool play(char **argv, unsigned kills, struct tally *tally)
 		verdict = judge_events(&site, load);
 		judge_alerts(&site);
 		site_verify(&site, true);
+		judge_history(&site);
 	}
 	const unsigned failed = site.failed;
 	load_kill(load);

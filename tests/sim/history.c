@@ -7,13 +7,13 @@
  */
 #include <inttypes.h>
 #include <math.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "interval/history.h"
+#include "support/history_dump.h"
 #include "support/proof.h"
 #include "support/story.h"
 
@@ -44,45 +44,6 @@ static void expect(bool condition, const char *what, const char *scenario)
 static void path_of(const struct story *story, const char *ending, char path[128])
 {
 	snprintf(path, 128, "%s/%s%s", story->data, HISTORY_FILE, ending);
-}
-
-/* Every chunk of the story's source, by its names. */
-static char *dump(const struct story *story)
-{
-	static const char *const tiers[] = {"base", "hour", "day"};
-	char path[128], sql[512];
-	char *text = NULL;
-	size_t bytes = 0;
-	sqlite3 *db;
-	sqlite3_stmt *statement;
-	FILE *out = open_memstream(&text, &bytes);
-
-	path_of(story, "", path);
-	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
-		abort();
-	int64_t source = 0;
-	sqlite3_prepare_v2(db, "SELECT id FROM source WHERE name = 'story'", -1, &statement, NULL);
-	if (sqlite3_step(statement) == SQLITE_ROW)
-		source = sqlite3_column_int64(statement, 0);
-	sqlite3_finalize(statement);
-	for (int t = 0; t < 3; t++) {
-		snprintf(sql, sizeof(sql),
-			 "SELECT metric, slice, spec, key >> 28, hex(data) FROM chunk_%" PRId64
-			 "_%s JOIN series ON id = key & 268435455 ORDER BY 1, 2, 3, 4",
-			 source, tiers[t]);
-		if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK)
-			abort();
-		while (sqlite3_step(statement) == SQLITE_ROW) {
-			fputs(tiers[t], out);
-			for (int c = 0; c < 5; c++)
-				fprintf(out, " %s", sqlite3_column_text(statement, c));
-			fputc('\n', out);
-		}
-		sqlite3_finalize(statement);
-	}
-	sqlite3_close(db);
-	fclose(out);
-	return text;
 }
 
 /* Events of a metric over all time. */
@@ -136,41 +97,20 @@ static void emit_late(struct story *story, int count)
 	}
 }
 
-static void remove_history(const struct story *story)
-{
-	static const char *const endings[] = {"", "-wal", "-shm"};
-	char path[128];
-
-	for (int i = 0; i < 3; i++) {
-		path_of(story, endings[i], path);
-		unlink(path);
-	}
-}
-
-/* The first line that differs, for people. */
-static void show_difference(const char *live, const char *rebuilt)
-{
-	while (*live && *live == *rebuilt) {
-		live++;
-		rebuilt++;
-	}
-	printf("live    ...%.200s\nrebuilt ...%.200s\n", live, rebuilt);
-}
-
 static void rebuilt_is_same(struct story *story, const char *name)
 {
-	char *live = dump(story);
+	char *live = history_dump(story->data, NULL);
 
 	expect(strlen(live) > 10000, "there are chunks", name);
-	remove_history(story);
+	history_remove(story->data);
 	story_start(story);
 	story_stop(story);
-	char *rebuilt = dump(story);
+	char *rebuilt = history_dump(story->data, NULL);
 	rebuilds++;
 	bool same = strcmp(live, rebuilt) == 0;
 	expect(same, "what is rebuilt is what was kept", name);
 	if (!same)
-		show_difference(live, rebuilt);
+		history_show_difference(live, rebuilt);
 	free(live);
 	free(rebuilt);
 }
@@ -257,7 +197,7 @@ static void lost_behind_many_rebases(void)
 	story_end_producers(&story);
 	story_stop(&story);
 	double all = events_of_all(&story, 60000);
-	remove_history(&story);
+	history_remove(story.data);
 	story_start(&story);
 	story_stop(&story);
 	double rebuilt = events_of_all(&story, 60000);
