@@ -45,17 +45,27 @@ static bool connect_own(struct server *server)
 bool server_do(struct server *server, const char *format, ...)
 {
 	redisReply *reply = NULL;
+	bool loading = true;
 	va_list arguments;
 
-	/* Reading its users anew it hangs up on all: then once more. */
-	for (int tries = 0; !reply && tries < 2; tries++) {
-		if (tries || !server->redis)
-			connect_own(server);
-		if (!server->redis)
-			return false;
-		va_start(arguments, format);
-		reply = redisvCommand(server->redis, format, arguments);
-		va_end(arguments);
+	/* One that was started again may not have read its keys yet. */
+	for (int looks = 0; loading && looks < START_TRIES; looks++) {
+		if (looks)
+			usleep(START_PAUSE_US);
+		freeReplyObject(reply);
+		reply = NULL;
+		/* Reading its users anew it hangs up on all: then once more. */
+		for (int tries = 0; !reply && tries < 2; tries++) {
+			if (tries || !server->redis)
+				connect_own(server);
+			if (!server->redis)
+				return false;
+			va_start(arguments, format);
+			reply = redisvCommand(server->redis, format, arguments);
+			va_end(arguments);
+		}
+		loading = reply && reply->type == REDIS_REPLY_ERROR &&
+			  strncmp(reply->str, "LOADING", 7) == 0;
 	}
 	bool done = reply && reply->type != REDIS_REPLY_ERROR;
 	if (reply && !done)
