@@ -142,8 +142,24 @@ int libweir_memory_create(const char *name, size_t bytes, struct memory *ret_mem
 	return 0;
 }
 
+/* A small file of /proc, as a text; "" where there is none for us. 0, or what keeps it from being
+ * read now: a region that says something wrong would be refused for all its life. */
+static int read_proc(const char *path, char *text, size_t bytes)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	text[0] = '\0';
+	if (fd < 0)
+		return errno == ENOENT || errno == EACCES ? 0 : -errno;
+	ssize_t count = read(fd, text, bytes - 1);
+	int error = count < 0 ? -errno : 0;
+	close(fd);
+	text[count < 0 ? 0 : count] = '\0';
+	return error;
+}
+
 /* What /proc adds to the times of processes where this one looks at it, in clock ticks: the offset
- * of its time namespace; 0 where there is none. 0, or what keeps it from being read now. */
+ * of its time namespace; 0 where there is none. */
 static int boot_offset_ticks(uint64_t *ret_ticks)
 {
 	char ours[64] = "", childrens[64] = "", text[256];
@@ -155,18 +171,10 @@ static int boot_offset_ticks(uint64_t *ret_ticks)
 	    readlink("/proc/self/ns/time_for_children", childrens, sizeof(childrens) - 1) < 0 ||
 	    strcmp(ours, childrens))
 		return 0;
-	int fd = open("/proc/self/timens_offsets", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT || errno == EACCES ? 0 : -errno;
-	ssize_t count = read(fd, text, sizeof(text) - 1);
-	int error = count < 0 ? -errno : 0;
-	close(fd);
-	if (error)
-		return error;
-	text[count] = '\0';
+	int error = read_proc("/proc/self/timens_offsets", text, sizeof(text));
 	const char *at = strstr(text, "boottime");
-	if (!at || sscanf(at, "boottime %lld %lld", &seconds, &nanoseconds) != 2)
-		return 0;
+	if (error || !at || sscanf(at, "boottime %lld %lld", &seconds, &nanoseconds) != 2)
+		return error;
 	const long long per_s = sysconf(_SC_CLK_TCK);
 	*ret_ticks = (uint64_t)(seconds * per_s + nanoseconds / (1000000000 / per_s));
 	return 0;
@@ -174,32 +182,26 @@ static int boot_offset_ticks(uint64_t *ret_ticks)
 
 /* When this process started, in clock ticks since boot: field 22 of /proc/self/stat, as it is seen
  * outside of time namespaces, so that an engine in another one sees the same. 0 where there
- * is no such file: unknown, which an engine that compares it refuses with a text. A machine that
- * only now cannot read it is an error: the region would be refused for all its life. */
+ * is no such file: unknown, which an engine that compares it refuses with a text. */
 static int start_time_ticks(uint64_t *ret_ticks)
 {
 	char text[1024];
-	uint64_t ticks = 0;
-	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	uint64_t ticks = 0, offset_ticks = 0;
+
 	*ret_ticks = 0;
-	if (fd < 0)
-		return errno == ENOENT || errno == EACCES ? 0 : -errno;
-	ssize_t count = read(fd, text, sizeof(text) - 1);
-	int error = count < 0 ? -errno : 0;
-	close(fd);
-	if (count <= 0)
+	int error = read_proc("/proc/self/stat", text, sizeof(text));
+	if (!error && text[0])
+		error = boot_offset_ticks(&offset_ticks);
+	if (error || !text[0])
 		return error;
-	text[count] = '\0';
 	/* The second field is the program's name in brackets, which may contain anything. */
 	const char *at = strrchr(text, ')');
 	for (int field = 2; at && field < 22; field++)
 		at = strchr(at + 1, ' ');
 	for (at = at ? at + 1 : ""; *at >= '0' && *at <= '9'; at++)
 		ticks = ticks * 10 + (uint64_t)(*at - '0');
-	uint64_t offset_ticks;
-	error = boot_offset_ticks(&offset_ticks);
 	*ret_ticks = ticks - offset_ticks;
-	return error;
+	return 0;
 }
 
 int libweir_region_create(const struct weir *w, struct memory *ret_memory)
