@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "support/control_ask.h"
 
 /* What a signal takes along. */
 static char doomed[64];
@@ -139,28 +139,7 @@ pid_t site_spawn(char *const argv[], const char *output)
 
 bool site_ask(const struct site *site, char *answer, size_t bytes)
 {
-	static const char request[] = "{\"command\":\"status\"}\n";
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct timeval patience = {.tv_sec = 10};
-	size_t got = 0;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", site->control);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-	    send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) > 0) {
-		while (got < bytes - 1) {
-			ssize_t n = recv(fd, answer + got, bytes - 1 - got, 0);
-			if (n <= 0)
-				break;
-			got += (size_t)n;
-			if (answer[got - 1] == '\n')
-				break;
-		}
-	}
-	answer[got] = '\0';
-	close(fd);
-	return got > 0;
+	return control_ask(site->control, "{\"command\":\"status\"}\n", answer, bytes, 10) > 0;
 }
 
 uint64_t site_shown(const char *answer, const char *name)

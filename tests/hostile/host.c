@@ -12,13 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "support/control_ask.h"
 #include "support/proof.h"
 #include "verify.h"
 
@@ -248,28 +247,8 @@ void host_start(struct host *host)
 
 long host_ask(const struct host *host, const char *request, char *answer, size_t bytes)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct timeval patience = {.tv_sec = HOST_PATIENCE_S};
-	size_t got = 0;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	size_t got = control_ask(host->control, request, answer, bytes, HOST_PATIENCE_S);
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", host->control);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-	    send(fd, request, strlen(request), MSG_NOSIGNAL) > 0)
-		while (got < bytes - 1) {
-			ssize_t n = recv(fd, answer + got, bytes - 1 - got, 0);
-			/* A stop and its end interrupt a wait that has a bound. */
-			if (n < 0 && errno == EINTR)
-				continue;
-			if (n <= 0)
-				break;
-			got += (size_t)n;
-			if (answer[got - 1] == '\n')
-				break;
-		}
-	answer[got] = '\0';
-	close(fd);
 	return got ? (long)got : -1;
 }
 

@@ -11,13 +11,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "engine.h"
+#include "support/control_ask.h"
 #include "weir/order.h"
 #include "weir/weir.h"
 
@@ -280,22 +279,8 @@ static void produce(struct world *world, uint32_t p)
 
 bool world_ask(const char *line, char *answer, size_t bytes)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = CONTROL};
-	struct timeval patience = {.tv_sec = 5};
-	size_t got = 0;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	size_t got = control_ask(CONTROL, line, answer, bytes, 5);
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-	    send(fd, line, strlen(line), MSG_NOSIGNAL) > 0)
-		for (ssize_t n;
-		     got < bytes - 1 && (n = recv(fd, answer + got, bytes - 1 - got, 0)) > 0;) {
-			got += (size_t)n;
-			if (answer[got - 1] == '\n')
-				break;
-		}
-	answer[got] = '\0';
-	close(fd);
 	return got && answer[got - 1] == '\n';
 }
 
