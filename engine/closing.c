@@ -45,7 +45,7 @@ struct closing {
 	uint64_t sequence;
 	uint64_t intervals;               /* since the last checkpoint */
 	bool checkpoint;                  /* asked for with the last job of `block` */
-	int64_t closed[WEIR_SOURCES_MAX]; /* for people: stored relaxed */
+	int64_t closed[WEIR_SOURCES_MAX]; /* for people: kept, and handed to the shards */
 	uint64_t sequence_shown;
 	int32_t failing;
 	char *config_text; /* in force behind the last record; NULL: options.config_text */
@@ -550,7 +550,6 @@ static bool close_source(struct closing *closing, uint32_t number)
 	closing->checkpoint = closing->intervals >= options->checkpoint_intervals;
 	if (closing->checkpoint)
 		closing->intervals = 0;
-	weir_store_relaxed_64((uint64_t *)&closing->closed[number], (uint64_t)through);
 	return true;
 }
 
@@ -576,11 +575,21 @@ static int hand_over(struct closing *closing, uint64_t now_ns)
 				  strerror(-error));
 			return work;
 		}
+		/* A shard may be done with the job before the next line. */
 		uint64_t sequence = entry->job->sequence;
+		enum weir_control_kind kind = entry->job->kind;
+		uint32_t source = entry->job->source;
+		int64_t through = entry->job->through;
 		tell_kept(closing, entry);
 		for (uint32_t i = 0; i < options->shards; i++)
 			check(queue_push(options->jobs[i], entry->job));
 		weir_store_relaxed_64(&closing->sequence_shown, sequence);
+		if (kind == WEIR_CONTROL_CLOSE)
+			/* Orders: the count of closes before the interval; partner:
+			 * closing_closed(). Who sees an interval closed and all closes stored
+			 * would otherwise take it for stored before it was. */
+			weir_store_release_64((uint64_t *)&closing->closed[source],
+					      (uint64_t)through);
 		closing->first = entry->next;
 		if (!entry->next)
 			closing->last = &closing->first;
@@ -651,7 +660,8 @@ uint64_t closing_sequence(const struct closing *closing)
 
 int64_t closing_closed(const struct closing *closing, uint32_t source)
 {
-	return (int64_t)weir_load_relaxed_64((const uint64_t *)&closing->closed[source]);
+	/* Orders: see hand_over(). */
+	return (int64_t)weir_load_acquire_64((const uint64_t *)&closing->closed[source]);
 }
 
 int32_t closing_failing(const struct closing *closing)

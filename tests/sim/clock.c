@@ -104,7 +104,8 @@ static uint64_t play(weir *producer, int series, int minutes)
 {
 	struct engine *engine = stepping.story.engine;
 	int64_t closed = closing_closed(engine->closing, 0);
-	bool steady = true;
+	uint64_t closes = closing_sequence(engine->closing);
+	bool steady = true, counted = true;
 
 	for (int tick = 0; tick < minutes * MINUTE_MS / TICK_MS; tick++) {
 		expect(weir_emit_at(producer, series, 1, wall_ms(&stepping)) == 0, "an emit");
@@ -113,8 +114,11 @@ static uint64_t play(weir *producer, int series, int minutes)
 		story_crank(&stepping.story);
 		int64_t now = closing_closed(engine->closing, 0);
 		steady &= closed == INT64_MIN || (now >= closed && now <= closed + 1);
+		counted &= (now != closed) == (closing_sequence(engine->closing) != closes);
+		closes = closing_sequence(engine->closing);
 		closed = now;
 	}
+	expect(counted, "an interval is shown as closed when its close is counted, not before");
 	expect(steady, "intervals close one after the other, and none twice");
 	return (uint64_t)(minutes * MINUTE_MS / TICK_MS);
 }
