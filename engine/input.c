@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/match.h"
 #include "deliver/payload.h"
 
 struct ack {
@@ -221,49 +222,6 @@ int input_parse(const char *text, size_t bytes, struct operator_input *ret_input
 	return result;
 }
 
-/* `*` stands for any text. By hand: what a library makes of it depends on the locale. */
-static bool glob(const char *pattern, const char *text)
-{
-	const char *star = NULL, *behind = NULL;
-
-	while (*text) {
-		if (*pattern == '*') {
-			star = pattern++;
-			behind = text;
-		} else if (*pattern == *text) {
-			pattern++;
-			text++;
-		} else if (star) {
-			pattern = star + 1;
-			text = ++behind;
-		} else {
-			return false;
-		}
-	}
-	while (*pattern == '*')
-		pattern++;
-	return *pattern == '\0';
-}
-
-/* Does the label have every piece of the pattern? Both are "country=DE,device=mobile". */
-static bool slice_has(const char *pattern, const char *label)
-{
-	while (*pattern) {
-		size_t bytes = strcspn(pattern, ",");
-		const char *at = label;
-		bool found = false;
-		while (*at && !found) {
-			size_t piece = strcspn(at, ",");
-			found = piece == bytes && memcmp(at, pattern, bytes) == 0;
-			at += piece + (at[piece] == ',');
-		}
-		if (!found)
-			return false;
-		pattern += bytes + (pattern[bytes] == ',');
-	}
-	return true;
-}
-
 static bool mute_holds(const struct operator_input *mute, const struct withheld *of,
 		       int64_t time_ms)
 {
@@ -273,10 +231,10 @@ static bool mute_holds(const struct operator_input *mute, const struct withheld 
 		return false;
 	if (mute->has_id)
 		return memcmp(mute->id, of->id, sizeof(of->id)) == 0;
-	return (!mute->source[0] || glob(mute->source, of->source_name)) &&
-	       (!mute->metric[0] || glob(mute->metric, of->metric)) &&
-	       (!mute->detector[0] || glob(mute->detector, of->detector)) &&
-	       slice_has(mute->slice, of->slice);
+	return (!mute->source[0] || match_glob(mute->source, of->source_name)) &&
+	       (!mute->metric[0] || match_glob(mute->metric, of->metric)) &&
+	       (!mute->detector[0] || match_glob(mute->detector, of->detector)) &&
+	       match_slice(mute->slice, of->slice);
 }
 
 static bool any_holds(const struct inputs *inputs, const struct withheld *of, int64_t time_ms)

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/civil.h"
+
 #define DAY_S INT64_C(86400)
 #define HOUR_S 3600
 /* RFC 8536: hours of a change from -167 to 167; of an offset POSIX says up to 24. */
@@ -21,56 +23,21 @@
 
 static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-/* Days since 1970-01-01 of a date (proleptic Gregorian), after H. Hinnant, "chrono-compatible
- * low-level date algorithms": years from March on, in eras of 400. */
-static int64_t days_of(int64_t year, int month, int day)
-{
-	int64_t shifted = year - (month <= 2);
-	int64_t era = (shifted >= 0 ? shifted : shifted - 399) / 400;
-	int64_t of_era = shifted - era * 400;
-	int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-
-	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
-static int64_t floor_div(int64_t value, int64_t by)
-{
-	return value / by - (value % by < 0);
-}
-
-/* The year that holds a day, the same source. */
-static int64_t year_of(int64_t days)
-{
-	int64_t shifted = days + 719468;
-	int64_t era = floor_div(shifted, 146097);
-	int64_t of_era = shifted - era * 146097;
-	int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-	int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
-
-	return year + era * 400 + (of_year >= 306); /* January and February end the shifted year */
-}
-
-static bool is_leap(int64_t year)
-{
-	return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-}
-
 /* Seconds since 1970 of that moment of a year, as if the wall's clock were UTC. */
 static int64_t moment(const struct zone_day *day, int64_t year)
 {
-	int64_t days = days_of(year, 1, 1);
+	int64_t days = civil_day(year, 1, 1);
 
 	if (day->kind == 'J') {
-		days += day->day - 1 + (is_leap(year) && day->day >= 60);
+		days += day->day - 1 + (civil_is_leap(year) && day->day >= 60);
 	} else if (day->kind == 'D') {
 		days += day->day;
 	} else {
-		int64_t next = day->month == 12 ? days_of(year + 1, 1, 1)
-						: days_of(year, day->month + 1, 1);
+		int64_t next = day->month == 12 ? civil_day(year + 1, 1, 1)
+						: civil_day(year, day->month + 1, 1);
 
-		days = days_of(year, day->month, 1);
-		/* 1970-01-01 was a Thursday. */
-		int64_t weekday = ((days + 4) % 7 + 7) % 7;
+		days = civil_day(year, day->month, 1);
+		int64_t weekday = civil_weekday(days);
 
 		days += (day->day - weekday + 7) % 7 + (int64_t)(day->week - 1) * 7;
 		if (days >= next) /* there is no fifth one: the last */
@@ -82,7 +49,7 @@ static int64_t moment(const struct zone_day *day, int64_t year)
 int32_t zone_rule_offset_s(const struct zone_rule *rule, int64_t unix_s, int64_t *ret_since_s,
 			   int64_t *ret_until_s)
 {
-	int64_t year = year_of(floor_div(unix_s + rule->standard_s, DAY_S));
+	int64_t year = civil_year(civil_floor_div(unix_s + rule->standard_s, DAY_S));
 	int64_t since = INT64_MIN, until = INT64_MAX;
 	bool summer = false;
 
