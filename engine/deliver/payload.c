@@ -148,6 +148,11 @@ static void put_member(struct bytes *out, const char *name, const char *text)
 	put_text(out, text, WHOLE);
 }
 
+static void put_direction(struct bytes *out, int direction)
+{
+	put_member(out, "direction", direction < 0 ? "down" : direction > 0 ? "up" : "none");
+}
+
 /* JSON knows no NaN and no infinity: null. A severity has one decimal. */
 static void put_double(struct bytes *out, const char *name, double value, bool is_severity)
 {
@@ -255,11 +260,10 @@ static unsigned split_label(const char *label, size_t size, struct label_pair *p
 	return count;
 }
 
-static void put_dimensions(struct bytes *out, const struct anomaly *anomaly)
+static void put_dimensions(struct bytes *out, const char label[ANOMALY_LABEL_BYTES])
 {
 	struct label_pair pairs[WEIR_DIMENSIONS_MAX];
-	unsigned count = split_label(anomaly->slice, sizeof(anomaly->slice), pairs,
-				     WEIR_DIMENSIONS_MAX);
+	unsigned count = split_label(label, ANOMALY_LABEL_BYTES, pairs, WEIR_DIMENSIONS_MAX);
 	put_name(out, "dimensions");
 	put(out, "{");
 	for (unsigned i = 0; i < count; i++) {
@@ -302,6 +306,52 @@ static void put_contributions(struct bytes *out, const struct anomaly *anomaly)
 	put(out, "\"");
 }
 
+static void put_explanations(struct bytes *out, const struct anomaly *anomaly)
+{
+	check(anomaly->explanations <= ANOMALY_EXPLANATIONS_MAX);
+	put_name(out, "explanation");
+	put(out, "[");
+	for (uint32_t i = 0; i < anomaly->explanations; i++) {
+		const struct explanation *from = &anomaly->explanation[i];
+		put(out, i ? ",{" : "{");
+		put_name(out, "slice");
+		put_text(out, from->slice, sizeof(from->slice));
+		put_dimensions(out, from->slice);
+		put_double(out, "share", from->share, false);
+		put_double(out, "observed", from->observed, false);
+		put_double(out, "expected", from->expected, false);
+		put_double(out, "evidence", from->evidence, false);
+		put_time(out, "since", anomaly_time_ms(anomaly, from->since, false));
+		put(out, "}");
+	}
+	put(out, "]");
+}
+
+static void put_related(struct bytes *out, const struct anomaly *anomaly)
+{
+	check(anomaly->relateds <= ANOMALY_RELATED_MAX);
+	put_name(out, "related");
+	put(out, "[");
+	for (uint32_t i = 0; i < anomaly->relateds; i++) {
+		const struct related *from = &anomaly->related[i];
+		put(out, i ? ",{" : "{");
+		put_name(out, "metric");
+		put_text(out, from->metric, sizeof(from->metric));
+		put_direction(out, from->direction);
+		put_time(out, "start", from->start_ms);
+		put_integer(out, "lead_ms", from->lead_ms);
+		put(out, "}");
+	}
+	put(out, "]");
+	put_name(out, "first_mover");
+	if (anomaly->relateds == 0)
+		put(out, "null");
+	else if (anomaly->related[0].lead_ms > 0)
+		put_text(out, anomaly->related[0].metric, sizeof(anomaly->related[0].metric));
+	else
+		put_text(out, anomaly->metric, sizeof(anomaly->metric));
+}
+
 static void put_data(struct bytes *out, const struct anomaly *anomaly, const char *id)
 {
 	char group[33];
@@ -319,15 +369,12 @@ static void put_data(struct bytes *out, const struct anomaly *anomaly, const cha
 	put_text(out, anomaly->metric, sizeof(anomaly->metric));
 	put_name(out, "slice");
 	put_text(out, anomaly->slice, sizeof(anomaly->slice));
-	put_dimensions(out, anomaly);
+	put_dimensions(out, anomaly->slice);
 	put_name(out, "detector");
 	put_text(out, anomaly->detector, sizeof(anomaly->detector));
 	put_name(out, "kind");
 	put_text(out, anomaly->kind, sizeof(anomaly->kind));
-	put_member(out, "direction",
-		   anomaly->direction < 0   ? "down"
-		   : anomaly->direction > 0 ? "up"
-					    : "none");
+	put_direction(out, anomaly->direction);
 	put_integer(out, "interval_ms", anomaly->interval_ms);
 	put_integer(out, "frequency_ms", anomaly->frequency_ms);
 	put_time(out, "start", anomaly_time_ms(anomaly, anomaly->start, false));
@@ -343,6 +390,8 @@ static void put_data(struct bytes *out, const struct anomaly *anomaly, const cha
 	put_bool(out, "muted", anomaly->muted);
 	put_bool(out, "acknowledged", anomaly->acknowledged);
 	put_contributions(out, anomaly);
+	put_explanations(out, anomaly);
+	put_related(out, anomaly);
 	put(out, "}");
 }
 

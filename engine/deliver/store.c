@@ -24,6 +24,8 @@ enum statement {
 	STATEMENT_COMMIT,
 	STATEMENT_REVISION,
 	STATEMENT_CONTRIBUTION,
+	STATEMENT_EXPLANATION,
+	STATEMENT_RELATED,
 	STATEMENT_OUTBOX,
 	STATEMENT_SCORED,
 	STATEMENT_ACKNOWLEDGE,
@@ -45,6 +47,8 @@ static const char *const statements[STATEMENTS] = {
 		"?) "
 		"ON CONFLICT (id, revision) DO NOTHING",
 	[STATEMENT_CONTRIBUTION] = "INSERT INTO contribution VALUES (?, ?, ?, ?, ?, ?, ?)",
+	[STATEMENT_EXPLANATION] = "INSERT INTO explanation VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+	[STATEMENT_RELATED] = "INSERT INTO related VALUES (?, ?, ?, ?, ?, ?)",
 	[STATEMENT_OUTBOX] = "INSERT INTO outbox (of_row) VALUES (?)",
 	[STATEMENT_SCORED] = "UPDATE meta SET value = ? WHERE key = 'scored_through'",
 	[STATEMENT_ACKNOWLEDGE] = "DELETE FROM outbox WHERE row <= ?",
@@ -203,9 +207,41 @@ static int add_contribution(struct store *store, sqlite3_int64 row, int position
 	return run(store, STATEMENT_CONTRIBUTION);
 }
 
+static int add_explanation(struct store *store, sqlite3_int64 row, int position,
+			   const struct explanation *from)
+{
+	sqlite3_stmt *statement = store->statement[STATEMENT_EXPLANATION];
+	sqlite3_bind_int64(statement, 1, row);
+	sqlite3_bind_int(statement, 2, position);
+	sqlite3_bind_text(statement, 3, from->slice, (int)strnlen(from->slice, sizeof(from->slice)),
+			  SQLITE_STATIC);
+	store_bind_double(statement, 4, from->share);
+	store_bind_double(statement, 5, from->observed);
+	store_bind_double(statement, 6, from->expected);
+	store_bind_double(statement, 7, from->evidence);
+	sqlite3_bind_int64(statement, 8, from->since);
+	return run(store, STATEMENT_EXPLANATION);
+}
+
+static int add_related(struct store *store, sqlite3_int64 row, int position,
+		       const struct related *from)
+{
+	sqlite3_stmt *statement = store->statement[STATEMENT_RELATED];
+	sqlite3_bind_int64(statement, 1, row);
+	sqlite3_bind_int(statement, 2, position);
+	sqlite3_bind_text(statement, 3, from->metric,
+			  (int)strnlen(from->metric, sizeof(from->metric)), SQLITE_STATIC);
+	sqlite3_bind_int(statement, 4, from->direction);
+	sqlite3_bind_int64(statement, 5, from->start_ms);
+	sqlite3_bind_int64(statement, 6, from->lead_ms);
+	return run(store, STATEMENT_RELATED);
+}
+
 int store_add(struct store *store, uint64_t sequence, const struct anomaly *anomaly)
 {
-	check(store->open && anomaly->contributions <= ANOMALY_CONTRIBUTIONS_MAX);
+	check(store->open && anomaly->contributions <= ANOMALY_CONTRIBUTIONS_MAX &&
+	      anomaly->explanations <= ANOMALY_EXPLANATIONS_MAX &&
+	      anomaly->relateds <= ANOMALY_RELATED_MAX);
 	if (store->failed)
 		return store->failed;
 	if (sequence <= store->scored_through)
@@ -219,6 +255,10 @@ int store_add(struct store *store, uint64_t sequence, const struct anomaly *anom
 	sqlite3_int64 row = sqlite3_last_insert_rowid(store->db);
 	for (uint32_t i = 0; i < anomaly->contributions && !error; i++)
 		error = add_contribution(store, row, (int)i, &anomaly->contribution[i]);
+	for (uint32_t i = 0; i < anomaly->explanations && !error; i++)
+		error = add_explanation(store, row, (int)i, &anomaly->explanation[i]);
+	for (uint32_t i = 0; i < anomaly->relateds && !error; i++)
+		error = add_related(store, row, (int)i, &anomaly->related[i]);
 	if (!error && store_publishes(anomaly)) {
 		sqlite3_bind_int64(store->statement[STATEMENT_OUTBOX], 1, row);
 		error = run(store, STATEMENT_OUTBOX);

@@ -16,6 +16,8 @@
 
 enum statement {
 	STATEMENT_CONTRIBUTIONS,
+	STATEMENT_EXPLANATIONS,
+	STATEMENT_RELATEDS,
 	STATEMENT_OUTBOX,
 	STATEMENT_REVISIONS,
 	STATEMENT_LATEST,
@@ -36,6 +38,10 @@ enum statement {
 static const char *const statements[STATEMENTS] = {
 	[STATEMENT_CONTRIBUTIONS] = "SELECT position, dimension, value, share, observed, expected "
 				    "FROM contribution WHERE row = ? ORDER BY position",
+	[STATEMENT_EXPLANATIONS] = "SELECT slice, share, observed, expected, evidence, since "
+				   "FROM explanation WHERE row = ? ORDER BY position",
+	[STATEMENT_RELATEDS] = "SELECT metric, direction, start_ms, lead_ms FROM related "
+			       "WHERE row = ? ORDER BY position",
 	[STATEMENT_OUTBOX] = "SELECT r.row, " STORE_COLUMNS ", o.row FROM outbox o "
 			     "JOIN revision r ON r.row = o.of_row WHERE o.row > ? "
 			     "ORDER BY o.row LIMIT 1",
@@ -121,13 +127,65 @@ static int read_contributions(struct store_reader *reader, sqlite3_int64 row,
 	return error;
 }
 
+static int read_explanations(struct store_reader *reader, sqlite3_int64 row,
+			     struct anomaly *anomaly)
+{
+	sqlite3_stmt *statement = reader->statement[STATEMENT_EXPLANATIONS];
+	int result, error = 0;
+	sqlite3_bind_int64(statement, 1, row);
+	while (!error && (result = sqlite3_step(statement)) == SQLITE_ROW) {
+		if (anomaly->explanations == ANOMALY_EXPLANATIONS_MAX) {
+			error = -EBADMSG;
+			break;
+		}
+		struct explanation *to = &anomaly->explanation[anomaly->explanations++];
+		error |= store_column_text(statement, 0, to->slice, sizeof(to->slice));
+		to->share = store_column_double(statement, 1);
+		to->observed = store_column_double(statement, 2);
+		to->expected = store_column_double(statement, 3);
+		to->evidence = store_column_double(statement, 4);
+		to->since = sqlite3_column_int64(statement, 5);
+	}
+	if (!error)
+		error = store_sql_errno(reader->db, result);
+	sqlite3_reset(statement);
+	return error;
+}
+
+static int read_relateds(struct store_reader *reader, sqlite3_int64 row, struct anomaly *anomaly)
+{
+	sqlite3_stmt *statement = reader->statement[STATEMENT_RELATEDS];
+	int result, error = 0;
+	sqlite3_bind_int64(statement, 1, row);
+	while (!error && (result = sqlite3_step(statement)) == SQLITE_ROW) {
+		if (anomaly->relateds == ANOMALY_RELATED_MAX) {
+			error = -EBADMSG;
+			break;
+		}
+		struct related *to = &anomaly->related[anomaly->relateds++];
+		error |= store_column_text(statement, 0, to->metric, sizeof(to->metric));
+		to->direction = sqlite3_column_int(statement, 1);
+		to->start_ms = sqlite3_column_int64(statement, 2);
+		to->lead_ms = sqlite3_column_int64(statement, 3);
+	}
+	if (!error)
+		error = store_sql_errno(reader->db, result);
+	sqlite3_reset(statement);
+	return error;
+}
+
 /* The row that the statement stands on, whole. */
 static int read_anomaly(struct store_reader *reader, sqlite3_stmt *statement,
 			struct anomaly *ret_anomaly)
 {
+	sqlite3_int64 row = sqlite3_column_int64(statement, 0);
 	int error = store_read_revision(statement, 1, ret_anomaly);
 	if (!error)
-		error = read_contributions(reader, sqlite3_column_int64(statement, 0), ret_anomaly);
+		error = read_contributions(reader, row, ret_anomaly);
+	if (!error)
+		error = read_explanations(reader, row, ret_anomaly);
+	if (!error)
+		error = read_relateds(reader, row, ret_anomaly);
 	return error;
 }
 

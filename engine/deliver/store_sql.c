@@ -78,7 +78,21 @@ static const char schema_2[] =
 	"INSERT INTO meta VALUES ('inputs_through', 0);"
 	"PRAGMA user_version = 2;";
 
-_Static_assert(STORE_SCHEMA_VERSION == 2, "the last change sets user_version");
+/* Version 3: what explains an anomaly, and what moved with it. */
+static const char schema_3[] =
+	"CREATE TABLE explanation ("
+	"  row INTEGER NOT NULL, position INTEGER NOT NULL,"
+	"  slice TEXT NOT NULL, share REAL NOT NULL, observed REAL NOT NULL,"
+	"  expected REAL NOT NULL, evidence REAL NOT NULL, since INTEGER NOT NULL,"
+	"  PRIMARY KEY (row, position)) WITHOUT ROWID;"
+	"CREATE TABLE related ("
+	"  row INTEGER NOT NULL, position INTEGER NOT NULL,"
+	"  metric TEXT NOT NULL, direction INTEGER NOT NULL, start_ms INTEGER NOT NULL,"
+	"  lead_ms INTEGER NOT NULL,"
+	"  PRIMARY KEY (row, position)) WITHOUT ROWID;"
+	"PRAGMA user_version = 3;";
+
+_Static_assert(STORE_SCHEMA_VERSION == 3, "the last change sets user_version");
 _Static_assert(OPERATOR_MUTE == 0 && OPERATOR_ACK == 2 && OPERATOR_ANNOTATE == 3, "views say so");
 
 int store_sql_errno(sqlite3 *db, int result)
@@ -224,6 +238,8 @@ int store_sql_migrate(sqlite3 *db, const char *path, char *why, size_t why_bytes
 		result = sqlite3_exec(db, schema, NULL, NULL, NULL);
 	if (result == SQLITE_OK && (version == 0 || version == 1))
 		result = sqlite3_exec(db, schema_2, NULL, NULL, NULL);
+	if (result == SQLITE_OK && version >= 0 && version <= 2)
+		result = sqlite3_exec(db, schema_3, NULL, NULL, NULL);
 	if (result == SQLITE_OK)
 		result = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
 	if (result != SQLITE_OK) {

@@ -3,7 +3,7 @@
  * becomes a row and comes back bit for bit.
  *
  *   revision      one row per (id, revision), in order of arrival, never changed
- *   contribution  its contributions, by position
+ *   contribution  its contributions, by position; explanation, related: the same of these
  *   outbox        which rows of `revision` Redis has not acknowledged yet, in the order in which
  *                 they are to be told; mostly theirs, but see store_release()
  *   input         what operators said; views of it: mute, ack, annotation
@@ -21,7 +21,7 @@
 #include "detect/anomaly.h"
 
 /* PRAGMA user_version: raised with every change of the schema. */
-#define STORE_SCHEMA_VERSION 2
+#define STORE_SCHEMA_VERSION 3
 
 /* Milliseconds to wait for a lock that another connection holds, before -EBUSY. */
 #define STORE_BUSY_MS 2000

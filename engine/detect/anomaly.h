@@ -24,6 +24,8 @@ enum severity_band {
 
 #define ANOMALY_CONTRIBUTIONS_MAX 32
 #define ANOMALY_LABEL_BYTES 384
+#define ANOMALY_EXPLANATIONS_MAX 2
+#define ANOMALY_RELATED_MAX 8
 
 /* What one dimension value explains: shares of one dimension add up to 1. */
 struct contribution {
@@ -33,6 +35,25 @@ struct contribution {
 			    0..1 */
 	double observed; /* of this value's slice in the interval */
 	double expected;
+};
+
+/* A slice that has a deviation of its own: of all slices, or of all two of them, the one (the two)
+ * that best explains how the metric's values differ from what was expected. */
+struct explanation {
+	char slice[ANOMALY_LABEL_BYTES]; /* "country=IT", "country=IT,device=mobile" */
+	double share;                    /* of the total's deviation, 0..1 */
+	double observed, expected;       /* of this slice, sums (means) from `since` on */
+	double evidence; /* nats: how much likelier than one factor for the whole metric; of the
+			    second one, than the first alone */
+	int64_t since;   /* interval */
+};
+
+/* Another metric of the same source that is anomalous too. */
+struct related {
+	char metric[65];
+	int direction;    /* of what began first there */
+	int64_t start_ms; /* unix: since when something of it is anomalous */
+	int64_t lead_ms;  /* by which that is before this metric's own start; negative: after it */
 };
 
 struct anomaly {
@@ -64,6 +85,11 @@ struct anomaly {
 	/* The likeliest cause first: values with evidence of their own, then by share (diagnose.h).
 	 */
 	struct contribution contribution[ANOMALY_CONTRIBUTIONS_MAX];
+	/* None: no slice stands out, all of the metric has moved. Two: two slices at once. */
+	uint32_t explanations;
+	struct explanation explanation[ANOMALY_EXPLANATIONS_MAX];
+	uint32_t relateds; /* the one that moved first in front */
+	struct related related[ANOMALY_RELATED_MAX];
 };
 
 #endif

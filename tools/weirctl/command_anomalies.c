@@ -108,6 +108,54 @@ static void print_remarks(const json_t *said)
 	json_array_foreach(json_object_get(said, "notes"), i, note) print_remark("note by", note);
 }
 
+/* "country=IT and device=mobile" of "country=IT,device=mobile". */
+static void print_slice(const json_t *dimensions)
+{
+	const char *name, *before = "";
+	json_t *value;
+	json_object_foreach((json_t *)dimensions, name, value)
+	{
+		printf("%s%s=%s", before, name, json_string_value(value));
+		before = " and ";
+	}
+}
+
+/* What explains it: "mostly country=IT and device=mobile (62 %)", or two slices at once; else the
+ * first contribution. */
+static void print_cause(const json_t *data)
+{
+	const json_t *explanation = json_object_get(data, "explanation"), *one;
+	size_t i;
+	if (json_array_size(explanation) == 0 && text_of(data, "top_contribution")[0])
+		printf("  (%s)", text_of(data, "top_contribution"));
+	json_array_foreach((json_t *)explanation, i, one)
+	{
+		fputs(i ? "; and " : "  (mostly ", stdout);
+		print_slice(json_object_get(one, "dimensions"));
+		if (isfinite(number_of(one, "share")))
+			printf(", %.0f %%", 100 * number_of(one, "share"));
+	}
+	if (json_array_size(explanation) > 0)
+		putchar(')');
+}
+
+/* What moved with it, in the order in which it did: "visits 20 s before; refunds 10 s after". */
+static void print_related(const json_t *data)
+{
+	const json_t *one;
+	size_t i;
+	json_array_foreach(json_object_get(data, "related"), i, one)
+	{
+		double lead_s = number_of(one, "lead_ms") / 1000;
+		printf("%s%s %s", i ? "; " : "  [", text_of(one, "metric"),
+		       text_of(one, "direction"));
+		if (lead_s != 0)
+			printf(" %g s %s", fabs(lead_s), lead_s > 0 ? "before" : "after");
+	}
+	if (i > 0)
+		putchar(']');
+}
+
 /* One CloudEvent as a line. */
 static void print_people(const json_t *event)
 {
@@ -120,8 +168,8 @@ static void print_people(const json_t *event)
 	printf("%.8s  %-20s  %-8s %5.1f %-8s  %-34s %s instead of %s", text_of(data, "id"),
 	       text_of(data, "interval_start"), text_of(data, "state"), number_of(data, "peak"),
 	       text_of(data, "direction"), text_of(event, "subject"), observed, expected);
-	if (text_of(data, "top_contribution")[0])
-		printf("  (%s)", text_of(data, "top_contribution"));
+	print_cause(data);
+	print_related(data);
 	if (json_is_true(json_object_get(data, "muted")))
 		printf("  [muted]");
 	putchar('\n');

@@ -55,6 +55,22 @@ static uint64_t fingerprint(const struct anomaly *anomaly)
 		hash = MIX(hash, one->observed);
 		hash = MIX(hash, one->expected);
 	}
+	for (uint32_t i = 0; i < anomaly->explanations && i < ANOMALY_EXPLANATIONS_MAX; i++) {
+		const struct explanation *one = &anomaly->explanation[i];
+		hash = MIX_TEXT(hash, one->slice);
+		hash = MIX(hash, one->share);
+		hash = MIX(hash, one->observed);
+		hash = MIX(hash, one->expected);
+		hash = MIX(hash, one->evidence);
+		hash = MIX(hash, one->since);
+	}
+	for (uint32_t i = 0; i < anomaly->relateds && i < ANOMALY_RELATED_MAX; i++) {
+		const struct related *one = &anomaly->related[i];
+		hash = MIX_TEXT(hash, one->metric);
+		hash = MIX(hash, one->direction);
+		hash = MIX(hash, one->start_ms);
+		hash = MIX(hash, one->lead_ms);
+	}
 	return hash;
 }
 

@@ -103,6 +103,22 @@ static inline void sample_anomaly(struct anomaly *anomaly)
 	anomaly->contribution[1].share = 0.125;
 	anomaly->contribution[1].observed = 38;
 	anomaly->contribution[1].expected = 45.3375;
+	anomaly->explanations = 1;
+	strcpy(anomaly->explanation[0].slice, "channel=paid search,device=mobile");
+	anomaly->explanation[0].share = 0.8125;
+	anomaly->explanation[0].observed = 2;
+	anomaly->explanation[0].expected = 49.6953125;
+	anomaly->explanation[0].evidence = 12.25;
+	anomaly->explanation[0].since = 178530047;
+	anomaly->relateds = 2;
+	strcpy(anomaly->related[0].metric, "page views");
+	anomaly->related[0].direction = -1;
+	anomaly->related[0].start_ms = 1785300460000;
+	anomaly->related[0].lead_ms = 10000;
+	strcpy(anomaly->related[1].metric, "refunds");
+	anomaly->related[1].direction = 1;
+	anomaly->related[1].start_ms = 1785300480000;
+	anomaly->related[1].lead_ms = -10000;
 }
 
 static inline void sample_text(uint64_t *state, char *text, size_t size)
@@ -153,6 +169,24 @@ static inline void sample_any(struct anomaly *anomaly, uint64_t *state)
 		contribution->share = sample_double(state);
 		contribution->observed = sample_double(state);
 		contribution->expected = sample_double(state);
+	}
+	anomaly->explanations = (uint32_t)(sample_random(state) % (ANOMALY_EXPLANATIONS_MAX + 1));
+	for (uint32_t i = 0; i < anomaly->explanations; i++) {
+		struct explanation *explanation = &anomaly->explanation[i];
+		sample_text(state, explanation->slice, sizeof(explanation->slice));
+		explanation->share = sample_double(state);
+		explanation->observed = sample_double(state);
+		explanation->expected = sample_double(state);
+		explanation->evidence = sample_double(state);
+		explanation->since = (int64_t)sample_random(state);
+	}
+	anomaly->relateds = (uint32_t)(sample_random(state) % (ANOMALY_RELATED_MAX + 1));
+	for (uint32_t i = 0; i < anomaly->relateds; i++) {
+		struct related *related = &anomaly->related[i];
+		sample_text(state, related->metric, sizeof(related->metric));
+		related->direction = (int)(sample_random(state) % 3) - 1;
+		related->start_ms = (int64_t)sample_random(state);
+		related->lead_ms = (int64_t)sample_random(state);
 	}
 }
 

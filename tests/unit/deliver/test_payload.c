@@ -174,6 +174,7 @@ static void make_resolved_total(struct anomaly *anomaly)
 	anomaly->log10_p = 0;
 	anomaly->incomplete = true;
 	anomaly->contributions = 0;
+	anomaly->explanations = anomaly->relateds = 0;
 }
 
 static void make_pending(struct anomaly *anomaly)
@@ -192,6 +193,13 @@ static void make_muted(struct anomaly *anomaly)
 	anomaly->revision = 2;
 	anomaly->muted = true;
 	anomaly->acknowledged = true;
+	/* Two slices at once, and nothing moved before this metric. */
+	anomaly->explanations = 2;
+	anomaly->explanation[1] = anomaly->explanation[0];
+	strcpy(anomaly->explanation[1].slice, "channel=email");
+	anomaly->explanation[1].share = 0.125;
+	anomaly->related[0] = anomaly->related[1];
+	anomaly->relateds = 1;
 }
 
 static void make_strange(struct anomaly *anomaly)
@@ -206,6 +214,7 @@ static void make_strange(struct anomaly *anomaly)
 	strcpy(anomaly->slice, "campaign=a,b=,c,city=K\xc3\xb6ln,city=x,\xff\xc0\x80");
 	anomaly->interval = INT64_MAX;
 	anomaly->start = INT64_MIN;
+	anomaly->explanations = anomaly->relateds = 0;
 	anomaly->contributions = 1;
 	strcpy(anomaly->contribution[0].dimension, "emoji");
 	strcpy(anomaly->contribution[0].value,

@@ -738,6 +738,11 @@ Test(store_reader, refuses_what_is_no_store)
 #define MANY_CONTRIBUTIONS                                                                         \
 	"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 40) "            \
 	"INSERT INTO contribution SELECT 1, i, 'd', 'v', 0, 0, 0 FROM n"
+#define MANY_EXPLANATIONS                                                                          \
+	"INSERT INTO explanation VALUES (1, 1, 's', 0, 0, 0, 0, 0), (1, 2, 's', 0, 0, 0, 0, 0)"
+#define MANY_RELATED                                                                               \
+	"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 8) "             \
+	"INSERT INTO related SELECT 1, i, 'm', 0, 0, 0 FROM n"
 
 Test(store_reader, refuses_rows_that_somebody_has_changed)
 {
@@ -749,6 +754,10 @@ Test(store_reader, refuses_rows_that_somebody_has_changed)
 		"UPDATE contribution SET value = printf('%.*c', 257, 'v')",
 		"UPDATE revision SET group_id = ''",
 		MANY_CONTRIBUTIONS,
+		"UPDATE explanation SET slice = printf('%.*c', 384, 's')",
+		MANY_EXPLANATIONS,
+		"UPDATE related SET metric = printf('%.*c', 65, 'm')",
+		MANY_RELATED,
 	};
 	const char *directory = sample_directory();
 	char path[128];

@@ -13,7 +13,11 @@ static struct anomaly sample(uint64_t id, uint32_t revision)
 		.metric = "orders",
 		.slice = "country=DE",
 		.contributions = 1,
-		.contribution = {{.dimension = "country", .value = "DE", .share = 1}}};
+		.contribution = {{.dimension = "country", .value = "DE", .share = 1}},
+		.explanations = 1,
+		.explanation = {{.slice = "country=DE", .share = 1}},
+		.relateds = 1,
+		.related = {{.metric = "visits", .direction = -1}}};
 	return anomaly;
 }
 
@@ -102,6 +106,18 @@ Test(ctl_revisions, the_last_bit_of_any_field_counts)
 	CHANGED(other.contribution[0].expected = 0.5);
 	CHANGED(strcpy(other.contribution[0].value, "DF"));
 	CHANGED(strcpy(other.contribution[0].dimension, "countr"));
+	CHANGED(other.explanations = 0);
+	CHANGED(strcpy(other.explanation[0].slice, "country=DF"));
+	CHANGED(other.explanation[0].share = 0.5);
+	CHANGED(other.explanation[0].observed = 0.5);
+	CHANGED(other.explanation[0].expected = 0.5);
+	CHANGED(other.explanation[0].evidence = 0.5);
+	CHANGED(other.explanation[0].since = 1);
+	CHANGED(other.relateds = 0);
+	CHANGED(strcpy(other.related[0].metric, "visit"));
+	CHANGED(other.related[0].direction = 1);
+	CHANGED(other.related[0].start_ms = 1);
+	CHANGED(other.related[0].lead_ms = 1);
 }
 
 Test(ctl_revisions, what_lies_behind_the_end_of_a_text_says_nothing)
