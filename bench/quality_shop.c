@@ -29,7 +29,7 @@ struct settings {
 	const char *rates;
 	uint32_t series, threads;
 	uint64_t seed;
-	unsigned tier;  /* of the choices: 0, 1, all */
+	unsigned tier;  /* of the choices: 0 .. 3, all */
 	unsigned table; /* of the choices; TABLES: all */
 	bool quick, json, no_rivals, other;
 };
@@ -56,9 +56,11 @@ static const struct option_row rows[] = {
 	 .max = 1000,
 	 .at = offsetof(struct settings, series)},
 	{.name = "tier",
-	 .argument = "0|1|all",
+	 .argument = "0|1|2|3|all",
 	 .help = "0: Poisson counts around a season; 1: with slow noise, days that differ, a "
-		 "trend, more scatter and missing minutes; default all",
+		 "trend, more scatter and missing minutes; 2: with holidays and campaigns that "
+		 "nobody announced; 3: with a calendar of them; default all (of lasting changes "
+		 "and clean data 0 and 1, there are no others)",
 	 .kind = OPTION_CHOICE,
 	 .at = offsetof(struct settings, tier)},
 	{.name = "table",
@@ -176,7 +178,8 @@ static int run_table(const struct settings *settings, uint32_t table)
 				     "--rates: at most %d numbers between 0.01 and 100000, as "
 				     "1,20,500",
 				     SHOP_RATES_MAX);
-	for (; ret == 0 && request.tier < COUNTS_TIERS; request.tier++) {
+	uint32_t tiers = table < SHOP_KINDS ? COUNTS_TIERS : COUNTS_TIERS_CALM;
+	for (; ret == 0 && request.tier < tiers; request.tier++) {
 		if (settings->tier < COUNTS_TIERS && settings->tier != request.tier)
 			continue;
 		ret = table == TABLE_CALM      ? calm_run(&request)
@@ -207,7 +210,7 @@ static const struct settings defaults = {
 	.series = 40, .threads = 2, .seed = 1, .tier = COUNTS_TIERS, .table = TABLES};
 
 static const struct option_example examples[] = {
-	{"weir-bench quality shop", "All figures, in about a minute"},
+	{"weir-bench quality shop", "All figures, in about two minutes"},
 	{"weir-bench quality shop --table count --tier 0 --rates 100", "One of its columns"},
 };
 
@@ -218,7 +221,8 @@ const struct command quality_shop = {
 		    .description =
 			    "Four weeks of training and four of test in minutes, for each rate and "
 			    "tier of noise, with a deviation of 5 to 100 % for 5 to 60 minutes "
-			    "planted every two days. How many are found when each series may give "
+			    "planted every two days. Of holidays and campaigns (tiers 2 and 3) no "
+			    "alarm is counted, of what they leave behind every one is. How many are found when each series may give "
 			    "false alarms in one hour a week, how soon, beside an oracle that "
 			    "knows the mean of every minute and the size of what is planted, and "
 			    "beside the rules that people run.",

@@ -101,6 +101,12 @@ struct shop_part {
 	double *score_ns; /* [series], processor time of a series-minute */
 };
 
+/* Minutes that are not like the others. */
+enum twins_aside {
+	TWINS_UNCOUNTED = 1, /* what is said there counts for nothing: it may be true */
+	TWINS_EXCLUDED = 2,  /* a calendar takes them out: who watches is not shown them */
+};
+
 /* The twins of some series, as long as they are scored. */
 struct shop_twins {
 	enum shop_kind kind;
@@ -109,6 +115,9 @@ struct shop_twins {
 	/* [count][SHOP_MINUTES]: the mean of the events, given the visits where there are any; the
 	 * events, or what they are worth; all visits; of revenue the orders. */
 	float *lambda, *clean, *injected, *visits, *orders;
+	/* [count][SHOP_MINUTES]: of enum twins_aside, where something happens or has just
+	 * happened. */
+	uint8_t *aside;
 	struct market_prices *prices; /* of revenue */
 	double worth; /* of an event, in the mean */
 	double unit;  /* a sum scatters as a count of events that are worth so much each */
@@ -118,6 +127,11 @@ struct shop_twins {
 static inline float *shop_row(float *array, uint32_t index)
 {
 	return array + (size_t)index * SHOP_MINUTES;
+}
+
+static inline uint8_t shop_aside(const struct shop_twins *twins, uint32_t index, uint32_t minute)
+{
+	return twins->aside[(size_t)index * SHOP_MINUTES + minute];
 }
 
 /* 0; -ENOMEM. */
@@ -132,7 +146,8 @@ int shop_twins_make(struct shop_twins *twins, enum shop_kind kind, const struct 
 void shop_twins_free(struct shop_twins *twins);
 /* Plant it in the injected twin of series `index` of these. */
 void shop_plant(struct shop_twins *twins, uint32_t index, const struct injection *injection);
-/* What detectors are shown in a minute in which events, or their worth, are `value`. */
+/* What detectors are shown in a minute in which events, or their worth, are `value`: NaN where a
+ * calendar excludes it. */
 double shop_value(const struct shop_twins *twins, uint32_t index, uint32_t minute, double value);
 /* The oracle's side of it. */
 void shop_oracle(struct shop_part *part, const struct shop_twins *twins);

@@ -14,7 +14,7 @@
  *
  * with k = 1 / extra_sd^2. Sums are taken for counts of events that are worth the mean square of an
  * order's value by its mean, which have the same mean and variance: of sums it is a good watcher,
- * not the best. For each size a sum of its own runs over the clean twin; where something
+ * not the best. It knows holidays and campaigns too, whether others do or not. For each size a sum of its own runs over the clean twin; where something
  * of this size is planted it goes on from there over the injected one, so that what was planted
  * before costs it nothing.
  */
@@ -101,7 +101,8 @@ static void run_size(struct shop_part *part, const struct shop_twins *twins, uin
 				follow(part, &watch, sum, event, shop_row(twins->injected, index));
 		}
 		sum = watch_step(&watch, sum, t, clean[t]);
-		if (t >= SHOP_TEST && sum > hour_max[(t - SHOP_TEST) / 60])
+		if (t >= SHOP_TEST && !(shop_aside(twins, index, t) & TWINS_UNCOUNTED) &&
+		    sum > hour_max[(t - SHOP_TEST) / 60])
 			hour_max[(t - SHOP_TEST) / 60] = (float)sum;
 	}
 }

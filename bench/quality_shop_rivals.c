@@ -32,7 +32,7 @@ static int run(struct shop_part *part, const struct shop_twins *twins, uint32_t 
 		int64_t interval = (int64_t)(COUNTS_START_MS / MINUTE_MS) + t;
 		double a = rival_step(sober, interval, shop_value(twins, index, t, clean[t]));
 		double b = rival_step(fooled, interval, shop_value(twins, index, t, injected[t]));
-		if (t >= SHOP_TEST)
+		if (t >= SHOP_TEST && !(shop_aside(twins, index, t) & TWINS_UNCOUNTED))
 			shop_note(part, method, twins->from + index, t, a, b, a >= LOUD_DEVIATIONS);
 	}
 	return 0;

@@ -125,6 +125,8 @@ static void note_step(struct shop_part *part, const struct shop_twins *twins, ui
 	for (uint32_t i = 0; i < twins->count; i++) {
 		const struct scored *clean = &scored[2 * i], *injected = &scored[2 * i + 1];
 		double events = shop_row(twins->lambda, i)[minute];
+		if (shop_aside(twins, i, minute) & TWINS_UNCOUNTED)
+			continue;
 		double mean = shop_value(twins, i, minute, events * twins->worth);
 
 		shop_note(part, SHOP_WEIR, twins->from + i, minute, clean->score, injected->score,
@@ -150,6 +152,7 @@ static void note_early(struct shop_part *part, const struct shop_twins *twins, u
 
 	for (uint32_t i = twins->from; i < twins->from + twins->count; i++) {
 		if (scored[2 * (i - twins->from)].severity < LOUD_SEVERITY ||
+		    shop_aside(twins, i - twins->from, minute) & TWINS_UNCOUNTED ||
 		    last[i] == minute / 60 + 1)
 			continue;
 		hours[i]++;

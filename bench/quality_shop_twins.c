@@ -28,6 +28,26 @@ static void make_series(struct shop_twins *twins, uint32_t index)
 	memcpy(shop_row(twins->injected, index), clean, SERIES_BYTES);
 }
 
+/* An unknown happening is an anomaly, and what comes soon after it may be told as one still. Who
+ * has it in a calendar has no such excuse. */
+static void set_aside(struct shop_twins *twins, uint32_t index)
+{
+	struct happening happenings[COUNTS_HAPPENINGS_MAX];
+	struct counts_spec spec = twins->spec;
+	const bool known = spec.tier->known;
+	uint8_t *aside = twins->aside + (size_t)index * SHOP_MINUTES;
+
+	spec.series = twins->from + index;
+	uint32_t count = counts_happenings(&spec, happenings);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct happening *happening = &happenings[i];
+		uint32_t end = happening->start + happening->length;
+		uint32_t until = known ? end : end + happening->after;
+		for (uint32_t t = happening->start; t < until && t < SHOP_MINUTES; t++)
+			aside[t] = known ? TWINS_UNCOUNTED | TWINS_EXCLUDED : TWINS_UNCOUNTED;
+	}
+}
+
 int shop_twins_make(struct shop_twins *twins, enum shop_kind kind, const struct counts_spec *spec,
 		    uint32_t from, uint32_t count)
 {
@@ -37,7 +57,8 @@ int shop_twins_make(struct shop_twins *twins, enum shop_kind kind, const struct 
 		.kind = kind, .spec = *spec, .from = from, .count = count, .worth = 1, .unit = 1};
 	twins->lambda = malloc(ARRAYS * minutes * sizeof(float));
 	twins->prices = malloc(sizeof(*twins->prices));
-	if (!twins->lambda || !twins->prices)
+	twins->aside = calloc(minutes, sizeof(*twins->aside));
+	if (!twins->lambda || !twins->prices || !twins->aside)
 		return -ENOMEM;
 	twins->clean = twins->lambda + minutes;
 	twins->injected = twins->clean + minutes;
@@ -51,8 +72,10 @@ int shop_twins_make(struct shop_twins *twins, enum shop_kind kind, const struct 
 		counts_price_moments(twins->prices, &twins->worth, &square);
 		twins->unit = square / twins->worth;
 	}
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < count; i++) {
 		make_series(twins, i);
+		set_aside(twins, i);
+	}
 	return 0;
 }
 
@@ -60,6 +83,7 @@ void shop_twins_free(struct shop_twins *twins)
 {
 	free(twins->lambda);
 	free(twins->prices);
+	free(twins->aside);
 	memset(twins, 0, sizeof(*twins));
 }
 
@@ -84,5 +108,7 @@ void shop_plant(struct shop_twins *twins, uint32_t index, const struct injection
 
 double shop_value(const struct shop_twins *twins, uint32_t index, uint32_t minute, double value)
 {
+	if (shop_aside(twins, index, minute) & TWINS_EXCLUDED)
+		return (double)NAN;
 	return twins->visits ? value / shop_row(twins->visits, index)[minute] : value;
 }

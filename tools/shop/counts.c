@@ -22,36 +22,44 @@ enum part {
 	PART_PLAN,
 	PART_SHARE,
 	PART_PRICE,
+	PART_CAMPAIGN,
+	PART_HOLIDAY,
 };
 
 #define SHARE_SWING 0.1 /* of the conversion over a day; of the logarithm */
+#define PLAN_TRIES 1000    /* for a quiet time; a block is longer than what can happen in it */
+#define CAMPAIGN_AFTER 60  /* minutes */
+#define HOLIDAY_AFTER 120
+
+/* Slow noise, odd days, a trend, more scatter, missing minutes. */
+#define NOISE                                                                                      \
+	.slow_sd = 0.03, .slow_minutes = 360, .day_sd = 0.02, .trend_low = -0.01,                  \
+	.trend_high = 0.02, .extra_sd = 0.03, .missing = 0.001, .gaps = 3, .gap_min = 10,          \
+	.gap_max = 60
+#define NOISE_OTHER                                                                                \
+	.slow_sd = 0.025, .slow_minutes = 150, .day_sd = 0.03, .trend_low = -0.03,                 \
+	.trend_high = 0.03, .extra_sd = 0.04, .missing = 0.003, .gaps = 5, .gap_min = 5,           \
+	.gap_max = 180
+/* Campaigns, and a day of many buyers. */
+#define HAPPENINGS                                                                                 \
+	.campaign_weeks = 2, .campaign_min = 120, .campaign_max = 360, .campaign_low = 1.3,        \
+	.campaign_high = 2.0, .holiday_weeks = 4, .holiday = 2.2
+#define HAPPENINGS_OTHER                                                                           \
+	.campaign_weeks = 2, .campaign_min = 60, .campaign_max = 480, .campaign_low = 1.2,         \
+	.campaign_high = 2.5, .holiday_weeks = 4, .holiday = 1.7
 
 const struct counts_tier counts_tiers[COUNTS_TIERS] = {
 	{0},
-	{.slow_sd = 0.03,
-	 .slow_minutes = 360,
-	 .day_sd = 0.02,
-	 .trend_low = -0.01,
-	 .trend_high = 0.02,
-	 .extra_sd = 0.03,
-	 .missing = 0.001,
-	 .gaps = 3,
-	 .gap_min = 10,
-	 .gap_max = 60},
+	{NOISE},
+	{NOISE, HAPPENINGS},
+	{NOISE, HAPPENINGS, .known = true},
 };
 
 const struct counts_tier counts_tiers_other[COUNTS_TIERS] = {
 	{0},
-	{.slow_sd = 0.025,
-	 .slow_minutes = 150,
-	 .day_sd = 0.03,
-	 .trend_low = -0.03,
-	 .trend_high = 0.03,
-	 .extra_sd = 0.04,
-	 .missing = 0.003,
-	 .gaps = 5,
-	 .gap_min = 5,
-	 .gap_max = 180},
+	{NOISE_OTHER},
+	{NOISE_OTHER, HAPPENINGS_OTHER},
+	{NOISE_OTHER, HAPPENINGS_OTHER, .known = true},
 };
 
 const double counts_sizes[COUNTS_SIZES] = {-0.05, -0.1, -0.2, -0.5, -1.0, 0.05, 0.1, 0.2, 0.5, 1.0};
@@ -134,10 +142,52 @@ static double drift_step(struct drift *drift, uint32_t t)
 	return factor;
 }
 
+/* One in each so many weeks of the series' time, as far as they are whole. */
+static uint32_t plan_happenings(const struct counts_spec *spec, uint32_t weeks, bool holiday,
+				struct happening *ret_happenings, uint32_t most)
+{
+	const struct counts_tier *tier = spec->tier;
+	uint32_t blocks = weeks > 0 ? spec->minutes / (weeks * COUNTS_WEEK) : 0;
+
+	blocks = blocks < most ? blocks : most;
+	for (uint32_t i = 0; i < blocks; i++) {
+		struct happening *happening = &ret_happenings[i];
+		struct random random = random_keyed(series_key(spec),
+						    holiday ? PART_HOLIDAY : PART_CAMPAIGN, i);
+		uint32_t from = i * weeks * COUNTS_WEEK;
+		if (holiday) {
+			*happening = (struct happening){.length = COUNTS_DAY,
+							.after = HOLIDAY_AFTER,
+							.factor = tier->holiday};
+			happening->start = from + random_below(&random, 7 * weeks) * COUNTS_DAY;
+			continue;
+		}
+		happening->length = uniform_between(&random, tier->campaign_min,
+						    tier->campaign_max);
+		happening->after = CAMPAIGN_AFTER;
+		happening->factor = uniform(&random, tier->campaign_low, tier->campaign_high);
+		happening->start = from + random_below(&random, weeks * COUNTS_WEEK -
+									happening->length);
+	}
+	return blocks;
+}
+
+uint32_t counts_happenings(const struct counts_spec *spec,
+			   struct happening ret_happenings[COUNTS_HAPPENINGS_MAX])
+{
+	uint32_t count = plan_happenings(spec, spec->tier->campaign_weeks, false, ret_happenings,
+					 COUNTS_HAPPENINGS_MAX / 2);
+
+	return count + plan_happenings(spec, spec->tier->holiday_weeks, true,
+				       ret_happenings + count, COUNTS_HAPPENINGS_MAX / 2);
+}
+
 static void make_lambda(const struct counts_spec *spec, uint64_t key, double rate,
 			float *ret_lambda)
 {
 	struct drift drift = drift_begin(spec->tier, key, 1.0);
+	struct happening happenings[COUNTS_HAPPENINGS_MAX];
+	uint32_t count = counts_happenings(spec, happenings);
 	struct season season;
 
 	uint64_t season_key = random_keyed(key, PART_SEASON, 0).state;
@@ -148,6 +198,11 @@ static void make_lambda(const struct counts_spec *spec, uint64_t key, double rat
 	for (uint32_t t = 0; t < spec->minutes; t++) {
 		double level = season_factor(&season, COUNTS_START_MS + t * UINT64_C(60000));
 		ret_lambda[t] = (float)(rate * level * drift_step(&drift, t));
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t end = happenings[i].start + happenings[i].length;
+		for (uint32_t t = happenings[i].start; t < end; t++)
+			ret_lambda[t] *= (float)happenings[i].factor;
 	}
 }
 
@@ -270,17 +325,39 @@ static void plan_kinds(struct random *random, uint32_t count, struct injection *
 	}
 }
 
+/* May it be found while something happens, or shortly after? */
+static bool disturbed(const struct injection *injection, const struct happening *happenings,
+		      uint32_t count)
+{
+	uint32_t end = injection->onset + injection->length + 2;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct happening *happening = &happenings[i];
+		if (injection->onset < happening->start + happening->length + happening->after &&
+		    end > happening->start)
+			return true;
+	}
+	return false;
+}
+
 void counts_plan(const struct counts_spec *spec, uint32_t series, uint32_t from, uint32_t spacing,
 		 uint32_t blocks, struct injection *ret_injections)
 {
 	struct random random = random_keyed(spec->seed, (uint64_t)llround(spec->rate * 1000),
 					    UINT64_MAX - PART_PLAN);
+	struct happening happenings[COUNTS_HAPPENINGS_MAX];
+	struct counts_spec one = *spec;
 
 	plan_kinds(&random, series * blocks, ret_injections);
 	for (uint32_t i = 0; i < series * blocks; i++) {
 		struct injection *injection = &ret_injections[i];
 		uint32_t room = spacing - injection->length - 2; /* its window ends in its block */
-		injection->series = i / blocks;
-		injection->onset = from + i % blocks * spacing + random_below(&random, room);
+		injection->series = one.series = i / blocks;
+		uint32_t count = counts_happenings(&one, happenings);
+		uint32_t tries = 0;
+		do {
+			injection->onset = from + i % blocks * spacing +
+					   random_below(&random, room);
+		} while (disturbed(injection, happenings, count) && ++tries < PLAN_TRIES);
 	}
 }

@@ -175,3 +175,88 @@ Test(quality_shop, scores_are_kept_from_the_onset_until_two_minutes_after_the_en
 		cr_expect_float_eq(reach[k], (float)(k + 1), 1e-6F);
 	shop_part_free(&part);
 }
+
+/* What is said while an unknown thing happens, and shortly after, is no false alarm; a calendar
+ * takes the time itself away, and no more. */
+static void check_aside(uint32_t tier)
+{
+	struct counts_spec busy = spec;
+	struct happening happenings[COUNTS_HAPPENINGS_MAX];
+	struct shop_twins twins;
+	const bool known = tier == 3;
+	uint32_t aside = 0, expected = 0;
+
+	busy.tier = &counts_tiers[tier];
+	cr_assert_eq(shop_twins_make(&twins, SHOP_COUNT, &busy, 0, SERIES), 0);
+	busy.series = 2;
+	uint32_t count = counts_happenings(&busy, happenings);
+	cr_assert_eq(count, 6);
+	for (uint32_t t = 0; t < SHOP_MINUTES; t++) {
+		bool within = false;
+		for (uint32_t i = 0; i < count; i++) {
+			uint32_t after = known ? 0 : happenings[i].after;
+			within |= t >= happenings[i].start &&
+				  t < happenings[i].start + happenings[i].length + after;
+		}
+		expected += within;
+		aside += (shop_aside(&twins, 2, t) & TWINS_UNCOUNTED) != 0;
+		cr_assert_eq(within, shop_aside(&twins, 2, t) & TWINS_UNCOUNTED);
+		cr_assert_eq(isnan(shop_value(&twins, 2, t, 5)), known && within);
+	}
+	cr_expect(aside == expected && aside > 2 * COUNTS_DAY, "%u", aside);
+	shop_twins_free(&twins);
+}
+
+Test(quality_shop, what_happens_is_set_aside_and_a_calendar_excludes_it)
+{
+	check_aside(2);
+	check_aside(3);
+}
+
+/* In the hours of the test that are wholly set aside nothing was written down. */
+static void check_silence(const struct shop_part *part, uint32_t series)
+{
+	struct happening happenings[COUNTS_HAPPENINGS_MAX];
+	struct counts_spec one = part->spec;
+	uint32_t hours = 0;
+
+	one.series = series;
+	uint32_t count = counts_happenings(&one, happenings);
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t end = happenings[i].start + happenings[i].length;
+		for (uint32_t t = (happenings[i].start + 59) / 60 * 60; t + 60 <= end; t += 60) {
+			if (t < SHOP_TEST)
+				continue;
+			size_t hour = (size_t)series * SHOP_HOURS + (t - SHOP_TEST) / 60;
+			cr_assert_eq(part->methods[SHOP_WEIR].hour_max[hour], 0.0F);
+			hours++;
+		}
+	}
+	cr_assert_geq(hours, 24);
+}
+
+/* A detector that knows nothing fires on a day of 2.2 times the usual: only its aftermath counts. */
+Test(quality_shop, alarms_on_what_happens_are_not_counted_and_none_are_raised_with_a_calendar)
+{
+	double fired[2], worst[2] = {0, 0};
+
+	for (uint32_t known = 0; known < 2; known++) {
+		struct counts_spec busy = spec;
+		struct shop_part part;
+		busy.rate = 500;
+		busy.tier = &counts_tiers[2 + known];
+		cr_assert_eq(shop_part_init(&part, SHOP_COUNT, &busy, SERIES, false), 0);
+		cr_assert_eq(shop_part_score(&part, 0, SERIES), 0);
+		for (uint32_t i = 0; i < SERIES; i++)
+			check_silence(&part, i);
+		fired[known] = 0;
+		for (uint32_t i = 0; i < SERIES; i++)
+			fired[known] += part.fired[i];
+		for (uint32_t i = 0; i < SERIES * SHOP_HOURS; i++)
+			worst[known] = fmax(worst[known], part.methods[SHOP_WEIR].hour_max[i]);
+		shop_part_free(&part);
+	}
+	/* The score of the holiday's first minute has no bound near 40. */
+	cr_expect_lt(worst[1], 12, "%g", worst[1]);
+	cr_expect_leq(fired[1], fired[0]);
+}

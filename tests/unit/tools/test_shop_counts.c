@@ -231,3 +231,78 @@ Test(shop_counts, revenue_is_so_many_orders_of_the_shops_prices)
 	cr_expect_eq(memcmp(&clean[100], &other[100], 100 * sizeof(float)), 0);
 	cr_expect_eq(clean[200], floorf(clean[200]));
 }
+
+/* Tier 2 is tier 1 times what happens. */
+Test(shop_counts, what_happens_multiplies_the_mean_for_as_long_as_it_says)
+{
+	static float calm[MINUTES], times[MINUTES];
+	struct happening happenings[COUNTS_HAPPENINGS_MAX];
+
+	for (uint32_t series = 0; series < 6; series++) {
+		struct counts_spec quiet = spec_of(1, 100, series), busy = spec_of(2, 100, series);
+		struct counts_tier weekly = counts_tiers[2];
+		weekly.holiday_weeks = 1;
+		busy.tier = &weekly;
+		counts_make(&quiet, calm, clean);
+		counts_make(&busy, lambda, clean);
+		cr_assert_eq(counts_happenings(&quiet, happenings), 0);
+		cr_assert_eq(counts_happenings(&busy, happenings), WEEKS / 2 + WEEKS);
+		for (uint32_t t = 0; t < MINUTES; t++)
+			times[t] = 1;
+		for (uint32_t i = 0; i < WEEKS / 2 + WEEKS; i++) {
+			const struct happening *one = &happenings[i];
+			bool holiday = i >= WEEKS / 2;
+			if (holiday)
+				cr_expect(one->start % COUNTS_DAY == 0 && one->factor == 2.2 &&
+					  one->length == COUNTS_DAY && one->after == 120 &&
+					  one->start / COUNTS_WEEK == i - WEEKS / 2);
+			else
+				cr_expect(one->length >= 120 && one->length <= 360 &&
+					  one->factor > 1.3 && one->factor < 2 && one->after == 60);
+			cr_assert_leq(one->start + one->length, MINUTES);
+			for (uint32_t t = one->start; t < one->start + one->length; t++)
+				times[t] *= (float)one->factor;
+		}
+		for (uint32_t t = 0; t < MINUTES; t++)
+			cr_assert_float_eq(lambda[t] / calm[t], times[t], 1e-4F);
+	}
+}
+
+Test(shop_counts, a_calendar_changes_nothing_of_what_happens)
+{
+	struct counts_spec unknown = spec_of(2, 20, 3), known = spec_of(3, 20, 3);
+
+	counts_make(&unknown, lambda, clean);
+	counts_make(&known, lambda, other);
+	for (uint32_t t = 0; t < MINUTES; t++)
+		cr_assert(isnan(clean[t]) ? isnan(other[t]) : clean[t] == other[t]);
+	cr_expect(known.tier->known && !unknown.tier->known);
+}
+
+Test(shop_counts, nothing_is_planted_where_something_happens_and_the_rest_stays_where_it_was)
+{
+	enum { SERIES = 60, BLOCKS = 14, SPACING = 2 * COUNTS_DAY, FROM = 4 * COUNTS_WEEK };
+	static struct injection busy[SERIES * BLOCKS], calm[SERIES * BLOCKS];
+	struct happening happenings[COUNTS_HAPPENINGS_MAX];
+	struct counts_spec spec = spec_of(2, 5, 0);
+	uint32_t moved = 0;
+
+	spec.minutes = 8 * COUNTS_WEEK;
+	counts_plan(&spec, SERIES, FROM, SPACING, BLOCKS, busy);
+	spec.tier = &counts_tiers[1];
+	counts_plan(&spec, SERIES, FROM, SPACING, BLOCKS, calm);
+	spec.tier = &counts_tiers[2];
+	for (uint32_t i = 0; i < SERIES * BLOCKS; i++) {
+		spec.series = i / BLOCKS;
+		uint32_t count = counts_happenings(&spec, happenings);
+		cr_assert_eq(count, 4 + 2);
+		for (uint32_t k = 0; k < count; k++)
+			cr_assert(busy[i].onset + busy[i].length + 2 <= happenings[k].start ||
+				  busy[i].onset >= happenings[k].start + happenings[k].length +
+							   happenings[k].after);
+		cr_assert(busy[i].size == calm[i].size && busy[i].length == calm[i].length);
+		cr_assert_eq(busy[i].onset / SPACING, calm[i].onset / SPACING);
+		moved += busy[i].onset != calm[i].onset;
+	}
+	cr_expect_gt(moved, 0);
+}
