@@ -235,7 +235,7 @@ static void check_silence(const struct shop_part *part, uint32_t series)
 	cr_assert_geq(hours, 24);
 }
 
-/* A detector that knows nothing fires on a day of 2.2 times the usual: only its aftermath counts. */
+/* Who knows nothing fires on a day of 2.2 times the usual: only its aftermath counts. */
 Test(quality_shop, alarms_on_what_happens_are_not_counted_and_none_are_raised_with_a_calendar)
 {
 	double fired[2], worst[2] = {0, 0};
