@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "base/match.h"
 #include "deliver/payload.h"
+#include "input_private.h"
 
 struct ack {
 	uint64_t id[2];
@@ -37,23 +38,19 @@ static const char *const kind_names[] = {
 	[OPERATOR_UNMUTE] = "unmute",
 	[OPERATOR_ACK] = "ack",
 	[OPERATOR_ANNOTATE] = "annotate",
+	[OPERATOR_FEEDBACK] = "feedback",
+	[OPERATOR_FEEDBACK_UNDO] = "feedback_undo",
+	[OPERATOR_CALENDAR_ADD] = "calendar_add",
+	[OPERATOR_CALENDAR_REMOVE] = "calendar_remove",
 };
+_Static_assert(sizeof(kind_names) / sizeof(kind_names[0]) == OPERATOR_KINDS, "each has a name");
 
 const char *input_kind_name(enum operator_kind kind)
 {
 	return kind_names[kind];
 }
 
-struct reading {
-	struct operator_input *input;
-	char *why;
-	size_t why_bytes;
-};
-
-static int refuse(struct reading *reading, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static int refuse(struct reading *reading, const char *format, ...)
+int input_refuse(struct input_reading *reading, const char *format, ...)
 {
 	va_list arguments;
 
@@ -63,20 +60,20 @@ static int refuse(struct reading *reading, const char *format, ...)
 	return -EINVAL;
 }
 
-static int take_text(struct reading *reading, const char *key, const json_t *value, char *to,
-		     size_t size)
+int input_take_text(struct input_reading *reading, const char *key, const json_t *value, char *to,
+		    size_t size)
 {
 	const char *text = json_string_value(value);
 
 	if (!text)
-		return refuse(reading, "\"%s\" is not a text", key);
+		return input_refuse(reading, "\"%s\" is not a text", key);
 	if (strlen(text) >= size)
-		return refuse(reading, "\"%s\" has more than %zu bytes", key, size - 1);
+		return input_refuse(reading, "\"%s\" has more than %zu bytes", key, size - 1);
 	memcpy(to, text, strlen(text) + 1);
 	return 0;
 }
 
-static int take_id(struct reading *reading, const json_t *value)
+static int take_id(struct input_reading *reading, const json_t *value)
 {
 	struct operator_input *input = reading->input;
 	const char *text = json_string_value(value);
@@ -87,52 +84,70 @@ static int take_id(struct reading *reading, const json_t *value)
 	    sscanf(text, "%16" SCNx64 "%16" SCNx64 "%n", &input->id[0], &input->id[1], &end) == 2)
 		anomaly_id_text(input->id, again);
 	if (!text || strcmp(text, again) != 0)
-		return refuse(reading, "\"id\" is not an anomaly's id: 32 hexadecimal digits, as "
-				       "`weirctl anomalies --json` shows them");
+		return input_refuse(reading,
+				    "\"id\" is not an anomaly's id: 32 hexadecimal digits, as "
+				    "`weirctl anomalies --json` shows them");
 	input->has_id = true;
 	return 0;
 }
 
-static int take_kind(struct reading *reading, const json_t *value)
+static int take_kind(struct input_reading *reading, const json_t *value)
 {
 	const char *text = json_string_value(value);
 
-	for (unsigned i = 0; text && i < sizeof(kind_names) / sizeof(kind_names[0]); i++) {
+	for (unsigned i = 0; text && i < OPERATOR_KINDS; i++) {
 		if (strcmp(text, kind_names[i]) != 0)
 			continue;
 		reading->input->kind = (enum operator_kind)i;
 		return 0;
 	}
-	return refuse(reading, "\"kind\" is one of mute, unmute, ack, annotate");
+	return input_refuse(reading, "\"kind\" is one of mute, unmute, ack, annotate, feedback, "
+				     "feedback_undo, calendar_add, calendar_remove");
 }
 
-static int take_number(struct reading *reading, const char *key, const json_t *value)
+/* A member that is one of a kind's own. */
+static int take_own(struct input_reading *reading, const char *key, const json_t *value)
+{
+	switch (reading->input->kind) {
+	case OPERATOR_FEEDBACK:
+	case OPERATOR_FEEDBACK_UNDO:
+		return input_feedback_member(reading, key, value);
+	case OPERATOR_CALENDAR_ADD:
+	case OPERATOR_CALENDAR_REMOVE:
+		return input_calendar_member(reading, key, value);
+	default:
+		return 0;
+	}
+}
+
+static int take_number(struct input_reading *reading, const char *key, const json_t *value)
 {
 	struct operator_input *input = reading->input;
 
 	if (strcmp(key, "severity_below") == 0) {
 		if (!json_is_number(value) || !(json_number_value(value) >= 0) ||
 		    json_number_value(value) > 1000)
-			return refuse(reading, "\"severity_below\" is a number from 0 on");
+			return input_refuse(reading, "\"severity_below\" is a number from 0 on");
 		input->severity_below = json_number_value(value);
 		return 0;
 	}
 	if (!json_is_integer(value))
-		return refuse(reading, "\"%s\" is not a whole number", key);
+		return input_refuse(reading, "\"%s\" is not a whole number", key);
 	if (strcmp(key, "time_ms") == 0)
 		input->time_ms = json_integer_value(value);
 	else if (strcmp(key, "from_ms") == 0)
 		input->from_ms = json_integer_value(value);
 	else if (strcmp(key, "until_ms") == 0)
 		input->until_ms = json_integer_value(value);
-	else if (strcmp(key, "mute") == 0 && json_integer_value(value) > 0)
-		input->mute = (uint64_t)json_integer_value(value);
+	else if (strcmp(key, input->kind == OPERATOR_UNMUTE ? "mute" : "of") == 0 &&
+		 json_integer_value(value) > 0)
+		input->ends = (uint64_t)json_integer_value(value);
 	else
-		return refuse(reading, "\"%s\" is not known here", key);
+		return input_refuse(reading, "\"%s\" is not known here", key);
 	return 0;
 }
 
-static int take_member(struct reading *reading, const char *key, const json_t *value)
+static int take_member(struct input_reading *reading, const char *key, const json_t *value)
 {
 	struct operator_input *input = reading->input;
 	const struct {
@@ -150,74 +165,116 @@ static int take_member(struct reading *reading, const char *key, const json_t *v
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (strcmp(key, texts[i].key) == 0)
-			return take_text(reading, key, value, texts[i].to, texts[i].size);
+			return input_take_text(reading, key, value, texts[i].to, texts[i].size);
 	if (strcmp(key, "kind") == 0)
-		return take_kind(reading, value);
+		return 0; /* taken first */
 	if (strcmp(key, "id") == 0)
 		return take_id(reading, value);
-	return take_number(reading, key, value);
+	int own = take_own(reading, key, value);
+	if (own == 1)
+		json_object_set(reading->own, key, (json_t *)(uintptr_t)value);
+	return own ? (own == 1 ? 0 : own) : take_number(reading, key, value);
 }
 
 /* What the members say together. */
-static int check_whole(struct reading *reading, bool has_kind)
+static int check_whole(struct input_reading *reading)
 {
 	const struct operator_input *input = reading->input;
 	bool pattern = input->source[0] || input->metric[0] || input->detector[0] ||
 		       input->slice[0];
 
-	if (!has_kind)
-		return refuse(reading, "\"kind\" is missing: mute, unmute, ack or annotate");
 	switch (input->kind) {
 	case OPERATOR_MUTE:
 		if (input->until_ms <= 0)
-			return refuse(reading, "until when? a mute has an end");
+			return input_refuse(reading, "until when? a mute has an end");
 		if (input->has_id && pattern)
-			return refuse(reading, "mute one anomaly by its id, or several by source, "
-					       "metric, detector and slice; not both");
+			return input_refuse(reading,
+					    "mute one anomaly by its id, or several by source, "
+					    "metric, detector and slice; not both");
 		if (!input->has_id && !pattern && input->severity_below <= 0)
-			return refuse(reading, "mute what? name an anomaly's id, or a metric, "
-					       "detector, slice, source or severity; \"*\" as "
-					       "metric is all of them");
+			return input_refuse(reading,
+					    "mute what? name an anomaly's id, or a metric, "
+					    "detector, slice, source or severity; \"*\" as "
+					    "metric is all of them");
 		return 0;
 	case OPERATOR_UNMUTE:
-		return input->mute ? 0 : refuse(reading, "unmute which one? name its number");
+		return input->ends ? 0 : input_refuse(reading, "unmute which one? name its number");
 	case OPERATOR_ACK:
-		return input->has_id ? 0 : refuse(reading, "acknowledge which one? name its id");
+		return input->has_id ? 0
+				     : input_refuse(reading, "acknowledge which one? name its id");
 	case OPERATOR_ANNOTATE:
 		if (!input->text[0])
-			return refuse(reading, "the remark is missing");
+			return input_refuse(reading, "the remark is missing");
 		if (input->has_id)
 			return 0;
 		if (input->from_ms <= 0 || input->until_ms < input->from_ms)
-			return refuse(reading, "annotate what? name an anomaly's id, or a span of "
-					       "time: from, and until");
+			return input_refuse(reading,
+					    "annotate what? name an anomaly's id, or a span of "
+					    "time: from, and until");
 		return 0;
+	case OPERATOR_FEEDBACK:
+	case OPERATOR_FEEDBACK_UNDO:
+		return input_feedback_check(reading);
+	case OPERATOR_CALENDAR_ADD:
+	case OPERATOR_CALENDAR_REMOVE:
+		return input_calendar_check(reading);
+	default:
+		return -EINVAL;
 	}
-	return -EINVAL;
+}
+
+static int keep_detail(struct input_reading *reading)
+{
+	char *text = json_dumps(reading->own, JSON_COMPACT | JSON_SORT_KEYS);
+	size_t bytes = text ? strlen(text) : 0;
+	int result = !text ? -ENOMEM : 0;
+
+	if (bytes >= sizeof(reading->input->detail))
+		result = input_refuse(reading, "more is said than the %zu bytes there is room for",
+				      sizeof(reading->input->detail) - 1);
+	else if (json_object_size(reading->own) > 0 && text)
+		memcpy(reading->input->detail, text, bytes + 1);
+	free(text);
+	return result;
+}
+
+static int read_members(struct input_reading *reading, const json_t *object)
+{
+	const json_t *kind = json_object_get(object, "kind");
+	const char *key;
+	json_t *value;
+
+	if (!kind)
+		return input_refuse(reading, "\"kind\" is missing: mute, unmute, ack, annotate, "
+					     "feedback ...");
+	int result = take_kind(reading, kind);
+	json_object_foreach((json_t *)(uintptr_t)object, key, value)
+	{
+		if (!result)
+			result = take_member(reading, key, value);
+	}
+	if (!result)
+		result = check_whole(reading);
+	return result ? result : keep_detail(reading);
 }
 
 int input_parse(const char *text, size_t bytes, struct operator_input *ret_input, char *why,
 		size_t why_bytes)
 {
-	struct reading reading = {.input = ret_input, .why = why, .why_bytes = why_bytes};
+	struct input_reading reading = {.input = ret_input, .why = why, .why_bytes = why_bytes};
 	json_error_t error;
 	json_t *object = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
-	const char *key;
-	json_t *value;
-	int result = 0;
+	int result;
 
 	memset(ret_input, 0, sizeof(*ret_input));
-	if (!json_is_object(object)) {
-		json_decref(object);
-		return refuse(&reading, "an input is a JSON object");
-	}
-	json_object_foreach(object, key, value)
-	{
-		if (!result)
-			result = take_member(&reading, key, value);
-	}
-	if (!result)
-		result = check_whole(&reading, json_object_get(object, "kind") != NULL);
+	reading.own = json_object();
+	if (!reading.own)
+		result = -ENOMEM;
+	else if (!json_is_object(object))
+		result = input_refuse(&reading, "an input is a JSON object");
+	else
+		result = read_members(&reading, object);
+	json_decref(reading.own);
 	json_decref(object);
 	return result;
 }
@@ -339,7 +396,7 @@ void inputs_apply(struct inputs *inputs, const struct operator_input *input)
 	if (input->kind == OPERATOR_MUTE)
 		add_mute(inputs, input);
 	else if (input->kind == OPERATOR_UNMUTE)
-		remove_mute(inputs, input->mute);
+		remove_mute(inputs, input->ends);
 	else if (input->kind == OPERATOR_ACK)
 		add_ack(inputs, input->id);
 }

@@ -114,10 +114,15 @@ json_t *listing_input(const struct operator_input *input, uint64_t ended)
 		json_object_set_new(object, "from_ms", json_integer(input->from_ms));
 	if (input->until_ms)
 		json_object_set_new(object, "until_ms", json_integer(input->until_ms));
-	if (input->mute)
-		json_object_set_new(object, "mute", json_integer((json_int_t)input->mute));
+	if (input->ends)
+		json_object_set_new(object, input->kind == OPERATOR_UNMUTE ? "mute" : "of",
+				    json_integer((json_int_t)input->ends));
 	if (ended)
 		json_object_set_new(object, "ended", json_integer((json_int_t)ended));
+	json_t *detail = input->detail[0] ? json_loads(input->detail, 0, NULL) : NULL;
+	if (detail)
+		json_object_update_missing(object, detail);
+	json_decref(detail);
 	return object;
 }
 
@@ -236,7 +241,7 @@ char *listing_inputs(const char *store_path, const json_t *request)
 	struct store_reader *reader;
 	int number = -1;
 
-	for (int i = OPERATOR_MUTE; kind && i <= OPERATOR_ANNOTATE; i++)
+	for (int i = OPERATOR_MUTE; kind && i < OPERATOR_KINDS; i++)
 		if (strcmp(kind, input_kind_name((enum operator_kind)i)) == 0)
 			number = i;
 	if (kind && number < 0)

@@ -184,6 +184,10 @@ static int apply_input(struct replay *replay, const char *text, size_t bytes)
 	if (error < 0)
 		return fail(replay, error, "an input of the control log");
 	input.number = replay->inputs.count + 1;
+	for (uint32_t i = 0; i < replay->options.shards && !error; i++)
+		error = scorer_input(replay->scorers[i], &input);
+	if (error < 0)
+		return fail(replay, error, "an input of the control log");
 	inputs_apply(&replay->inputs, &input);
 	if (replay->options.each_input)
 		replay->options.each_input(replay->options.self, &input);

@@ -349,7 +349,7 @@ static int check_target(const struct engine *engine, const struct operator_input
 	if (found > 0 && input->has_id)
 		found = find_anomaly(engine, input->id, anomaly);
 	else if (found > 0 && input->kind == OPERATOR_UNMUTE)
-		found = find_mute(engine, input->mute);
+		found = find_mute(engine, input->ends);
 	if (found < 0)
 		what = strerror(-found);
 	else if (found == 0 && input->kind == OPERATOR_UNMUTE)

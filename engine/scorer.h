@@ -15,6 +15,7 @@
 
 #include "base/bytes.h"
 #include "config.h"
+#include "deliver/operator.h"
 #include "detect/anomaly.h"
 #include "detect/bank.h"
 #include "intake/series.h"
@@ -83,6 +84,9 @@ void scorer_record(struct scorer *scorer, struct history_rows *rows);
 /* The state of a source is this one from here on (scorer_save() of any number of shards, under the
  * same configuration); what fires is resolved with the next close. 0, -EPROTO, -ENOMEM. */
 int scorer_rebase(struct scorer *scorer, uint32_t source, const struct bytes *sections);
+/* What an operator said, between two closes. What is no detector's business changes nothing. 0 or
+ * -ENOMEM. */
+int scorer_input(struct scorer *scorer, const struct operator_input *input);
 /* Score a close. */
 int scorer_close(struct scorer *scorer, const struct close_job *job, struct scored_list *out);
 

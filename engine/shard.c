@@ -56,6 +56,8 @@ int shard_step(void *self, uint64_t now_ns)
 		error = scorer_configure(shard->scorer, job->config);
 	else if (job->kind == WEIR_CONTROL_REBASE)
 		error = scorer_rebase(shard->scorer, job->source, job->sections);
+	else if (job->kind == WEIR_CONTROL_INPUT)
+		error = scorer_input(shard->scorer, job->input);
 	else if (job->kind == WEIR_CONTROL_CLOSE)
 		error = scorer_close(shard->scorer, job, &result->revisions);
 	if (error < 0)

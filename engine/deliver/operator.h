@@ -1,6 +1,7 @@
 /*
- * operator: what a person said of anomalies: mute, unmute, acknowledge, annotate. One record of the
- * control log, taken apart (engine/input.c does that); the store keeps a projection of it.
+ * operator: what a person said: mute, unmute, acknowledge, annotate, feedback on an anomaly, a
+ * calendar's entry. One record of the control log, taken apart (engine/input*.c do that); the store
+ * keeps a projection of it.
  */
 #ifndef DELIVER_OPERATOR_H
 #define DELIVER_OPERATOR_H
@@ -9,15 +10,23 @@
 #include <stdint.h>
 
 #include "detect/anomaly.h"
+#include "detect/said.h"
 
 enum operator_kind {
 	OPERATOR_MUTE,     /* what matches is stored, not published, until a time */
 	OPERATOR_UNMUTE,   /* a mute ends now */
 	OPERATOR_ACK,      /* somebody looks after an anomaly */
 	OPERATOR_ANNOTATE, /* a remark on an anomaly, or on a span of time */
+	/* From here on detectors hear of them: scorer_input(). */
+	OPERATOR_FEEDBACK,        /* was an anomaly one? */
+	OPERATOR_FEEDBACK_UNDO,   /* as if one feedback had not been given, from here on */
+	OPERATOR_CALENDAR_ADD,    /* an entry of the calendar */
+	OPERATOR_CALENDAR_REMOVE, /* one holds no longer */
+	OPERATOR_KINDS
 };
 
 #define OPERATOR_TEXT_BYTES 1025
+#define OPERATOR_DETAIL_BYTES 2049
 
 struct operator_input {
 	enum operator_kind kind;
@@ -37,7 +46,10 @@ struct operator_input {
 	double severity_below; /* MUTE: only while the peak is below this; 0: whatever it is */
 	/* MUTE: to a revision's time (the end of its interval, in event time). ANNOTATE: a span. */
 	int64_t from_ms, until_ms;
-	uint64_t mute; /* UNMUTE: number of the mute */
+	uint64_t ends; /* UNMUTE, FEEDBACK_UNDO, CALENDAR_REMOVE: number of what is over with it */
+	struct feedback_said feedback; /* FEEDBACK */
+	/* The members that only its kind has, as they stood in the record: a JSON object; or "". */
+	char detail[OPERATOR_DETAIL_BYTES];
 };
 
 #endif

@@ -30,7 +30,7 @@ enum statement {
 	STATEMENT_SCORED,
 	STATEMENT_ACKNOWLEDGE,
 	STATEMENT_INPUT,
-	STATEMENT_UNMUTE,
+	STATEMENT_END,
 	STATEMENT_INPUTS,
 	STATEMENT_FORGET,
 	STATEMENT_GO_ON,
@@ -53,10 +53,10 @@ static const char *const statements[STATEMENTS] = {
 	[STATEMENT_SCORED] = "UPDATE meta SET value = ? WHERE key = 'scored_through'",
 	[STATEMENT_ACKNOWLEDGE] = "DELETE FROM outbox WHERE row <= ?",
 	[STATEMENT_INPUT] = "INSERT INTO input (" STORE_INPUT_COLUMNS ") VALUES "
-			    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+			    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
 			    "ON CONFLICT (number) DO NOTHING",
-	[STATEMENT_UNMUTE] = "UPDATE input SET ended = ?1 WHERE number = ?2 AND kind = 0 "
-			     "AND ended IS NULL",
+	[STATEMENT_END] = "UPDATE input SET ended = ?1 WHERE number = ?2 AND kind = ?3 "
+			  "AND ended IS NULL",
 	[STATEMENT_INPUTS] = "UPDATE meta SET value = ? WHERE key = 'inputs_through'",
 	[STATEMENT_FORGET] = "DELETE FROM input WHERE number > ?",
 	[STATEMENT_GO_ON] = "UPDATE input SET ended = NULL WHERE ended > ?",
@@ -272,6 +272,21 @@ bool store_publishes(const struct anomaly *anomaly)
 	return anomaly->fired && !anomaly->muted && anomaly->state != ANOMALY_PENDING;
 }
 
+/* The sort of input that is over with one of this kind; OPERATOR_KINDS: none. */
+static enum operator_kind ended_by(enum operator_kind kind)
+{
+	switch (kind) {
+	case OPERATOR_UNMUTE:
+		return OPERATOR_MUTE;
+	case OPERATOR_FEEDBACK_UNDO:
+		return OPERATOR_FEEDBACK;
+	case OPERATOR_CALENDAR_REMOVE:
+		return OPERATOR_CALENDAR_ADD;
+	default:
+		return OPERATOR_KINDS;
+	}
+}
+
 int store_input(struct store *store, const struct operator_input *input)
 {
 	check(store->open);
@@ -281,11 +296,12 @@ int store_input(struct store *store, const struct operator_input *input)
 		return 0;
 	store_bind_input(store->statement[STATEMENT_INPUT], input);
 	int error = run(store, STATEMENT_INPUT);
-	if (!error && input->kind == OPERATOR_UNMUTE) {
-		sqlite3_stmt *statement = store->statement[STATEMENT_UNMUTE];
+	if (!error && ended_by(input->kind) < OPERATOR_KINDS) {
+		sqlite3_stmt *statement = store->statement[STATEMENT_END];
 		sqlite3_bind_int64(statement, 1, (sqlite3_int64)input->number);
-		sqlite3_bind_int64(statement, 2, (sqlite3_int64)input->mute);
-		error = run(store, STATEMENT_UNMUTE);
+		sqlite3_bind_int64(statement, 2, (sqlite3_int64)input->ends);
+		sqlite3_bind_int(statement, 3, (int)ended_by(input->kind));
+		error = run(store, STATEMENT_END);
 	}
 	if (error)
 		return fail(store, error);

@@ -78,7 +78,7 @@ static const char schema_2[] =
 	"INSERT INTO meta VALUES ('inputs_through', 0);"
 	"PRAGMA user_version = 2;";
 
-/* Version 3: what explains an anomaly, and what moved with it. */
+/* Version 3: what explains an anomaly, and what moved with it; what operators say to detectors. */
 static const char schema_3[] =
 	"CREATE TABLE explanation ("
 	"  row INTEGER NOT NULL, position INTEGER NOT NULL,"
@@ -90,10 +90,16 @@ static const char schema_3[] =
 	"  metric TEXT NOT NULL, direction INTEGER NOT NULL, start_ms INTEGER NOT NULL,"
 	"  lead_ms INTEGER NOT NULL,"
 	"  PRIMARY KEY (row, position)) WITHOUT ROWID;"
+	"ALTER TABLE input ADD COLUMN detail TEXT NOT NULL DEFAULT '';"
+	"CREATE VIEW feedback AS SELECT number, author, time_ms, text, id,"
+	"  json_extract(detail, '$.verdict') AS verdict, source, metric, detector, slice, ended"
+	"  FROM input WHERE kind = 4;"
 	"PRAGMA user_version = 3;";
 
 _Static_assert(STORE_SCHEMA_VERSION == 3, "the last change sets user_version");
-_Static_assert(OPERATOR_MUTE == 0 && OPERATOR_ACK == 2 && OPERATOR_ANNOTATE == 3, "views say so");
+_Static_assert(OPERATOR_MUTE == 0 && OPERATOR_ACK == 2 && OPERATOR_ANNOTATE == 3 &&
+		       OPERATOR_FEEDBACK == 4,
+	       "views say so");
 
 int store_sql_errno(sqlite3 *db, int result)
 {
@@ -397,7 +403,8 @@ void store_bind_input(sqlite3_stmt *statement, const struct operator_input *inpu
 	store_bind_double(statement, i++, input->severity_below);
 	sqlite3_bind_int64(statement, i++, input->from_ms);
 	sqlite3_bind_int64(statement, i++, input->until_ms);
-	sqlite3_bind_int64(statement, i++, (sqlite3_int64)input->mute);
+	sqlite3_bind_int64(statement, i++, (sqlite3_int64)input->ends);
+	bind_text(statement, i++, input->detail, sizeof(input->detail));
 }
 
 int store_read_input(sqlite3_stmt *statement, int first, struct operator_input *ret_input)
@@ -407,7 +414,7 @@ int store_read_input(sqlite3_stmt *statement, int first, struct operator_input *
 	memset(to, 0, sizeof(*to));
 	to->number = (uint64_t)sqlite3_column_int64(statement, i++);
 	int kind = sqlite3_column_int(statement, i++);
-	if (kind < OPERATOR_MUTE || kind > OPERATOR_ANNOTATE)
+	if (kind < OPERATOR_MUTE || kind >= OPERATOR_KINDS)
 		return -EBADMSG;
 	to->kind = (enum operator_kind)kind;
 	error |= store_column_text(statement, i++, to->author, sizeof(to->author));
@@ -424,6 +431,7 @@ int store_read_input(sqlite3_stmt *statement, int first, struct operator_input *
 	to->severity_below = store_column_double(statement, i++);
 	to->from_ms = sqlite3_column_int64(statement, i++);
 	to->until_ms = sqlite3_column_int64(statement, i++);
-	to->mute = (uint64_t)sqlite3_column_int64(statement, i++);
+	to->ends = (uint64_t)sqlite3_column_int64(statement, i++);
+	error |= store_column_text(statement, i++, to->detail, sizeof(to->detail));
 	return error ? -EBADMSG : 0;
 }

@@ -6,7 +6,8 @@
  *   contribution  its contributions, by position; explanation, related: the same of these
  *   outbox        which rows of `revision` Redis has not acknowledged yet, in the order in which
  *                 they are to be told; mostly theirs, but see store_release()
- *   input         what operators said; views of it: mute, ack, annotation
+ *   input         what operators said; `mute` is the number of what ends with it, `detail` JSON of
+ *                 what only its kind says; views of it: mute, ack, annotation, feedback
  *   meta          scored_through, inputs_through
  *
  * Only for store.c and store_reader.c.
@@ -38,8 +39,8 @@
 /* The same of an input. */
 #define STORE_INPUT_COLUMNS                                                                        \
 	"number, kind, author, time_ms, text, id, source, metric, detector, slice, "               \
-	"severity_below, from_ms, until_ms, mute"
-#define STORE_INPUT_COLUMNS_COUNT 14
+	"severity_below, from_ms, until_ms, mute, detail"
+#define STORE_INPUT_COLUMNS_COUNT 15
 
 /* Open with `flags` (SQLITE_OPEN_...), set the busy timeout. Negative errno with a text. */
 int store_sql_open(const char *path, int flags, sqlite3 **ret_db, char *why, size_t why_bytes);

@@ -118,6 +118,62 @@ Test(input, refuses_what_it_does_not_understand_and_says_why)
 	expect_refused(text, "more than 1024 bytes");
 }
 
+#define FEEDBACK                                                                                   \
+	"{\"kind\":\"feedback\",\"id\":\"0123456789abcdeffedcba9876543210\",\"source\":\"live\","  \
+	"\"metric\":\"orders\",\"detector\":\"d\",\"start_ms\":60000,\"end_ms\":180000"
+
+Test(input, knows_of_feedback_all_that_a_detector_needs)
+{
+	struct operator_input input = parse(
+		FEEDBACK ",\"verdict\":\"no\",\"direction\":-1,\"severity\":81.5,"
+			 "\"expected\":40,\"sizes\":[30,20.5,3],\"slice\":\"country=DE\"}");
+	cr_assert_eq(input.kind, OPERATOR_FEEDBACK);
+	cr_assert_eq(input.feedback.verdict, FEEDBACK_NO);
+	cr_assert_eq(input.feedback.direction, -1);
+	cr_assert_eq(input.feedback.start_ms, 60000);
+	cr_assert_eq(input.feedback.end_ms, 180000);
+	cr_assert_eq(input.feedback.severity_peak, 81.5);
+	cr_assert_eq(input.feedback.expected, 40);
+	cr_assert_eq(input.feedback.size[1], 20.5);
+	cr_assert_str_eq(input.slice, "country=DE");
+	cr_assert_str_eq(input.detail,
+			 "{\"direction\":-1,\"end_ms\":180000,\"expected\":40,\"severity\":81.5,"
+			 "\"sizes\":[30,20.5,3],\"start_ms\":60000,\"verdict\":\"no\"}");
+	input = parse("{\"kind\":\"feedback_undo\",\"of\":7,"
+		      "\"id\":\"0123456789abcdeffedcba9876543210\"}");
+	cr_assert_eq(input.ends, 7);
+	cr_assert_str_eq(input.detail, "");
+	cr_assert_eq(parse("{\"kind\":\"calendar_remove\",\"of\":3}").ends, 3);
+}
+
+Test(input, refuses_feedback_that_says_too_little)
+{
+	static const struct {
+		const char *text, *wanted;
+	} cases[] = {
+		{FEEDBACK ",\"verdict\":\"no\"}", "of which series"},
+		{FEEDBACK ",\"direction\":1}", "yes, no or unsure"},
+		{FEEDBACK ",\"verdict\":\"maybe\",\"direction\":1}", "one of yes, no, unsure"},
+		{FEEDBACK ",\"verdict\":\"no\",\"direction\":2}", "1 or -1"},
+		{FEEDBACK ",\"verdict\":\"no\",\"sizes\":[1,2]}", "list of 3"},
+		{FEEDBACK ",\"verdict\":\"no\",\"sizes\":[1,2,\"3\"]}", "not a number"},
+		{FEEDBACK ",\"verdict\":\"no\",\"severity\":\"high\"}", "not a number"},
+		{FEEDBACK ",\"verdict\":\"no\",\"mute\":3}", "not known"},
+		{"{\"kind\":\"feedback\",\"verdict\":\"no\"}", "which anomaly"},
+		{"{\"kind\":\"feedback_undo\",\"of\":7}", "which anomaly"},
+		{"{\"kind\":\"feedback_undo\",\"id\":\"0123456789abcdeffedcba9876543210\"}",
+		 "which feedback"},
+		{"{\"kind\":\"mute\",\"metric\":\"x\",\"until_ms\":9,\"verdict\":\"no\"}",
+		 "not a whole number"},
+		{"{\"kind\":\"calendar_remove\"}", "which entry"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		expect_refused(cases[i].text, cases[i].wanted);
+	expect_refused(FEEDBACK ",\"verdict\":\"no\",\"start_ms\":99999999999999}", "JSON object");
+	expect_refused("{\"kind\":\"feedback\",\"verdict\":\"no\",\"end_ms\":99999999999999}",
+		       "no time");
+}
+
 Test(input, mutes_by_patterns_of_which_all_must_hold)
 {
 	static const struct {
