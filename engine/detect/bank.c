@@ -54,12 +54,15 @@ static int adopt(struct bank *bank, const struct observations *observations)
 	check(observations->count >= slices);
 	snprintf(bank->source, sizeof(bank->source), "%s", observations->source);
 	snprintf(bank->metric, sizeof(bank->metric), "%s", observations->metric);
-	if (observations->count == slices)
-		return 0;
-	int result = bank_grow(bank, observations->count);
+	int result = observations->count == slices ? 0 : bank_grow(bank, observations->count);
 	for (uint32_t i = slices; result == 0 && i < observations->count; i++)
 		result = bank_label(bank, i, observations->slices[i].label);
-	return result;
+	return result == 0 ? occasion_prepare(bank) : result;
+}
+
+static bool excluded(const struct observations *observations, uint32_t i)
+{
+	return observations->excluded && observations->excluded[i];
 }
 
 /* Intervals that a firing slice is not learned from. */
@@ -71,13 +74,16 @@ static int64_t freeze_intervals(const struct bank *bank)
 	return day;
 }
 
-static void choose_learners(struct bank *bank, int64_t interval)
+static void choose_learners(struct bank *bank, const struct observations *observations)
 {
+	int64_t interval = observations->interval;
 	int64_t freeze = freeze_intervals(bank);
 	for (uint32_t i = 0; i < bank->slices; i++) {
 		const struct life *life = &bank->lives[i];
 		bank->learn[i] = life->status == LIFE_NORMAL ||
 				 (life->status == LIFE_FIRING && interval - life->fired >= freeze);
+		if (excluded(observations, i) || (observations->paused && observations->paused[i]))
+			bank->learn[i] = 0;
 	}
 }
 
@@ -112,7 +118,8 @@ static void weigh(struct step *step)
 
 	for (uint32_t i = 0; i < bank->slices; i++) {
 		double log10_p = bank->verdicts.log10_p[i];
-		bool said = log10_p < 0 && learned && !too_few(step, i);
+		bool said = log10_p < 0 && learned && !too_few(step, i) &&
+			    !excluded(step->observations, i);
 		bool alive = bank->volume[i] > 0 || step->observations->events[i] > 0;
 		if (!said)
 			bank->raw[i] = -INFINITY;
@@ -372,6 +379,9 @@ static void live(struct step *step, uint32_t i)
 
 	bool quiet = step->observations->interval < life->quiet;
 
+	/* Nobody can tell: what goes on goes on, nothing begins. */
+	if (excluded(step->observations, i))
+		return;
 	if (life->status == LIFE_NORMAL && (judgement != JUDGED_ANOMALOUS || quiet))
 		return;
 	life->observed = isfinite(value) ? value : 0;
@@ -385,37 +395,6 @@ static void live(struct step *step, uint32_t i)
 		live_pending(step, i, judgement);
 	else
 		live_firing(step, i, judgement);
-}
-
-/* An interval, or the period that has ended. */
-static void step_slices(struct bank *bank, const struct observations *observations, bank_each *each,
-			void *self)
-{
-	struct step step = {
-		.bank = bank,
-		.observations = observations,
-		.incomplete = observations->flags & OBSERVATION_INCOMPLETE,
-		.each = each,
-		.self = self,
-	};
-	bank->seen++;
-	bank->diagnosed[0] = bank->diagnosed[1] = false;
-	choose_learners(bank, observations->interval);
-	bank->ops->step(bank->state, &bank->spec, bank->capacity, observations, bank->learn,
-			&bank->verdicts);
-	weigh(&step);
-	if (!bank->spec.apart)
-		diagnose_add(&bank->diagnosis, observations, &bank->verdicts,
-			     bank->running ? KEEP_RUNNING : KEEP_BEFORE, bank->edge);
-	bool busy = false;
-	for (uint32_t i = 0; i < bank->slices; i++) {
-		live(&step, i);
-		busy |= bank->lives[i].status != LIFE_NORMAL;
-	}
-	bank->running = busy;
-	bank->told = bank->slices;
-	if (!step.incomplete)
-		learn_volume(bank, observations);
 }
 
 /* The detector's own view of them: at its place's time of day. */
@@ -433,6 +412,43 @@ static const struct observations *place(struct bank *bank, const struct observat
 	return &bank->placed;
 }
 
+/* An interval, or the period that has ended. */
+static void step_slices(struct bank *bank, const struct observations *observations, bank_each *each,
+			void *self)
+{
+	int64_t start_ms = first_of(bank, observations->interval) * bank->interval_ms;
+	int64_t end_ms = (last_of(bank, observations->interval) + 1) * bank->interval_ms;
+
+	observations = place(bank, observations, start_ms);
+	observations = occasion_mark(bank, observations, start_ms, end_ms);
+	struct step step = {
+		.bank = bank,
+		.observations = observations,
+		.incomplete = observations->flags & OBSERVATION_INCOMPLETE,
+		.each = each,
+		.self = self,
+	};
+	bank->seen++;
+	bank->diagnosed[0] = bank->diagnosed[1] = false;
+	choose_learners(bank, observations);
+	bank->ops->step(bank->state, &bank->spec, bank->capacity, observations, bank->learn,
+			&bank->verdicts);
+	occasion_note(bank, observations, start_ms, end_ms);
+	weigh(&step);
+	if (!bank->spec.apart)
+		diagnose_add(&bank->diagnosis, observations, &bank->verdicts,
+			     bank->running ? KEEP_RUNNING : KEEP_BEFORE, bank->edge);
+	bool busy = false;
+	for (uint32_t i = 0; i < bank->slices; i++) {
+		live(&step, i);
+		busy |= bank->lives[i].status != LIFE_NORMAL;
+	}
+	bank->running = busy;
+	bank->told = bank->slices;
+	if (!step.incomplete)
+		learn_volume(bank, observations);
+}
+
 int bank_step(struct bank *bank, const struct observations *observations, bank_each *each,
 	      void *self)
 {
@@ -446,8 +462,7 @@ int bank_step(struct bank *bank, const struct observations *observations, bank_e
 		observations = period_add(&bank->period, observations);
 	if (!observations)
 		return 0;
-	int64_t start_ms = first_of(bank, observations->interval) * bank->interval_ms;
-	step_slices(bank, place(bank, observations, start_ms), each, self);
+	step_slices(bank, observations, each, self);
 	return 0;
 }
 
@@ -482,8 +497,7 @@ int bank_absorb(struct bank *bank, const struct observations *observations, int6
 	observations = period_add_many(&bank->period, observations, intervals, incomplete);
 	if (!observations)
 		return 0;
-	int64_t start_ms = first_of(bank, observations->interval) * bank->interval_ms;
-	step_slices(bank, place(bank, observations, start_ms), let_pass, NULL);
+	step_slices(bank, observations, let_pass, NULL);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "detect/anomaly.h"
+#include "detect/calendar.h"
 #include "detect/detector.h"
 
 struct bank;
@@ -20,6 +21,9 @@ struct bank *bank_create(const struct detector_spec *spec);
 /* Other rules of the zone that has the same name, from the next step on: 0 or -ENOMEM. */
 int bank_zone(struct bank *bank, const struct zone *zone);
 void bank_destroy(struct bank *bank);
+/* What is known to come, from the next step on. Stays the caller's, who may change it between two
+ * steps; NULL: nothing. */
+void bank_calendar(struct bank *bank, const struct calendar *calendar);
 /* The next interval. `each` is called for every new revision, in slice order; the anomaly is the
  * callee's to copy. Grows its state when new slices came (the only allocation, before step()). */
 typedef void bank_each(void *self, const struct anomaly *anomaly);

@@ -19,7 +19,7 @@
 #include "detect/severity.h"
 
 #define FORTNIGHT_MS (14 * 86400000.0)
-#define BANK_MAGIC UINT32_C(0x334b4e42) /* "BNK3" */
+#define BANK_MAGIC UINT32_C(0x344b4e42) /* "BNK4" */
 
 struct hash {
 	uint64_t low, high;
@@ -167,6 +167,7 @@ static void free_slices(struct bank *bank)
 	free(bank->lives);
 	free(bank->labels);
 	period_fini(&bank->period);
+	occasion_forget(&bank->occasion);
 	bank->state = NULL;
 	bank->verdicts = (struct verdicts){0};
 	bank->learn = NULL;
@@ -202,6 +203,12 @@ int bank_zone(struct bank *bank, const struct zone *zone)
 	bank->spec.zone = bank->period.zone = bank->zone = copy;
 	bank->offset_from_ms = bank->offset_until_ms = 0;
 	return 0;
+}
+
+void bank_calendar(struct bank *bank, const struct calendar *calendar)
+{
+	bank->occasion.calendar = calendar;
+	bank->occasion.prepared = false;
 }
 
 struct bank *bank_create(const struct detector_spec *spec)
@@ -342,6 +349,7 @@ uint64_t bank_bytes(const struct bank *bank)
 	if (!bank->capacity)
 		return sizeof(*bank);
 	return sizeof(*bank) + state_bytes(bank, bank->capacity) + period_bytes(&bank->period) +
+	       occasion_bytes(&bank->occasion) +
 	       bank->capacity *
 		       (DOUBLE_ROWS * sizeof(double) + 2 + sizeof(struct life) + sizeof(char *));
 }
@@ -370,6 +378,8 @@ void bank_save(const struct bank *bank, struct bytes *out)
 		bank->ops->save(bank->state, &bank->spec, bank->capacity, bank->slices, out);
 	if (bank->slices && bank->periodic)
 		period_save(&bank->period, out);
+	if (bank->slices)
+		occasion_save(bank, out);
 }
 
 static int load_slice(struct bank *bank, uint32_t i, struct bytes_reader *in)
@@ -405,6 +415,8 @@ static int load_slices(struct bank *bank, uint32_t slices, struct bytes_reader *
 		result = bank->ops->load(bank->state, &bank->spec, bank->capacity, slices, in);
 	if (result == 0 && slices && bank->periodic)
 		result = period_load(&bank->period, slices, in);
+	if (result == 0 && slices)
+		result = occasion_load(bank, in);
 	return result;
 }
 

@@ -19,6 +19,7 @@
 
 #include "detect/bank.h"
 #include "detect/diagnose.h"
+#include "detect/occasion.h"
 #include "detect/period.h"
 
 enum life_status { LIFE_NORMAL, LIFE_PENDING, LIFE_FIRING };
@@ -74,7 +75,10 @@ struct bank {
 	struct life *lives;
 	char **labels;
 
-	struct observations placed; /* scratch of a step: with the zone's offset */
+	struct occasion occasion; /* what the calendar says of our slices */
+
+	struct observations
+		placed; /* scratch of a step: with the zone's offset, and the calendar */
 	/* The same: contributions by direction, made when first asked for. */
 	uint32_t contributions[2];
 	bool diagnosed[2];

@@ -81,6 +81,7 @@ static int prepare_bank(struct scoring *scoring, const struct scoring_spec *spec
 	scoring->bank = bank_create(&detector);
 	if (!scoring->bank)
 		return -1;
+	bank_calendar(scoring->bank, spec->calendar);
 	bank_interval(scoring->bank, spec->interval_ms);
 	if (bank_grow(scoring->bank, spec->series) < 0)
 		return -1;
@@ -155,7 +156,7 @@ static void look(struct scoring *scoring, const double *value, const double *wei
 		there = isfinite(x);
 		scoring->value[i] = x;
 		scoring->events[i] = there ? math_max(events, 0) : 0;
-		scoring->sum_squares[i] = !there          ? 0
+		scoring->sum_squares[i] = !there           ? 0
 					  : count          ? math_max(x, 0)
 					  : sum && squares ? squares[i]
 							   : (double)NAN;

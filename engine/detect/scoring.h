@@ -22,12 +22,14 @@
 #define SCORING_MIN_VOLUME DEFAULT_MIN_VOLUME
 #define SCORING_LEARN DEFAULT_LEARN
 
+struct calendar;
 struct zone;
 
 struct scoring_spec {
 	enum aggregation aggregation; /* COUNT, SUM, MEAN (gauge), RATIO */
 	int64_t interval_ms;
-	const struct zone *zone; /* NULL: the detector's, or UTC; stays the caller's */
+	const struct zone *zone;         /* NULL: the detector's, or UTC; stays the caller's */
+	const struct calendar *calendar; /* NULL: none; stays the caller's */
 	uint32_t series;
 	const struct detector_spec *detector; /* NULL: the one that scoring_defaults() gives */
 };

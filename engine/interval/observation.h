@@ -52,8 +52,9 @@ struct observations {
 	const double *sum_squares;
 	double quantile; /* AGGREGATE_PERCENTILE: 0..1 */
 	/* What a calendar says of each slice; a bank fills them in, like offset_ms. */
-	const double *expect;	 /* [count] how many times the usual is expected; NULL: once */
+	const double *expect;    /* [count] how many times the usual is expected; NULL: once */
 	const uint8_t *excluded; /* [count] neither judged nor learned from; NULL: none */
+	const uint8_t *paused;   /* [count] judged, but not learned from; NULL: none */
 	/* AGGREGATE_RATIO, else NULL. `events` counts those of the denominator. */
 	const double *numerator;
 	const double *weight; /* the denominator; 0: the value is NaN */
