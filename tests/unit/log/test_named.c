@@ -133,6 +133,76 @@ static void die_in_snapshot(uint32_t snapshots)
 	simdisk_destroy(disk);
 }
 
+/* Reads of an instance are counted. */
+static const struct io_ops *beneath;
+static uint32_t reads;
+
+static int64_t counted_read(struct io *io, int file, uint64_t offset, void *data, size_t bytes)
+{
+	reads++;
+	return beneath->read(io, file, offset, data, bytes);
+}
+
+/* A life: an epoch that defines a series and dies. Returns the LSN that the next begins with. */
+static uint64_t live(struct namer *namer, struct simdisk *disk, uint32_t epoch, uint64_t lsn)
+{
+	int64_t put = 0;
+	struct writer_options options = {
+		.io = simdisk_io(disk, 8),
+		.directory = "lane-00",
+		.epoch = epoch,
+		.next_lsn = lsn,
+		.segment_bytes = 64 << 20,
+		.block_bytes = 32 << 10,
+		.buffers = 16,
+		.durability = DURABILITY_BLOCK,
+		.sync_ms = 1,
+		.sync_bytes = 64 << 10,
+		.random_seed = epoch,
+		.snapshot = snapshot,
+		.self = namer,
+	};
+
+	cr_assert_eq(writer_open(&options, &namer->writer), 0);
+	namer->ids++;
+	for (int i = 0; i < STEPS_MAX && put <= 0; i++) {
+		put = put_series(namer, namer->writer, namer->ids);
+		step(namer);
+	}
+	cr_assert_gt(put, 0);
+	for (int i = 0; i < 100; i++)
+		step(namer);
+	lsn = writer_lsn(namer->writer);
+	writer_abandon(namer->writer);
+	options.io->ops->destroy(options.io);
+	return lsn;
+}
+
+Test(named, the_end_of_an_epoch_that_another_goes_on_from_is_not_searched)
+{
+	struct namer namer = {.most = 1000};
+	struct simdisk *disk = simdisk_create(4);
+	struct io_ops ops;
+	uint64_t lsn = 1;
+
+	simdisk_delay(disk, 0);
+	namer.definition = definition_make(WEIR_NUMBER, "purchase", "value", 0, NULL);
+	for (uint32_t epoch = 1; epoch <= 20; epoch++)
+		lsn = live(&namer, disk, epoch, lsn);
+	check_named(&namer, disk);
+	struct io *io = simdisk_io(disk, 4);
+	beneath = io->ops;
+	ops = *beneath;
+	ops.read = counted_read;
+	io->ops = &ops;
+	cr_assert_eq(segments_series(io, "lane-00", 0, name, &namer), 0);
+	cr_expect_lt(reads, 1000, "%u reads of 20 files of a few blocks", reads);
+	io->ops = beneath;
+	io->ops->destroy(io);
+	free(namer.definition);
+	simdisk_destroy(disk);
+}
+
 Test(named, a_snapshot_that_the_crash_left_unfinished_stands_for_nothing)
 {
 	die_in_snapshot(1);
