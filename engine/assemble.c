@@ -21,6 +21,10 @@
 #define LANE_BUFFERS 96u
 #define CONTROL_BUFFERS 16u
 #define LANE_DEPTH 32u
+/* Of the control log's files at most. A start reads the last one to its end, zeros written ahead
+ * and all; and as the log is never deleted, it opens each: at 4 KiB a close this is a day of
+ * intervals of 10 s. */
+#define CONTROL_SEGMENT_BYTES (UINT64_C(32) << 20)
 /* Of a log that keeps nothing. */
 #define UNKEPT_SEGMENT_BYTES (UINT64_C(1) << 60)
 #define UNKEPT_BLOCK_BYTES (128u << 10)
@@ -126,6 +130,8 @@ static struct writer_options writer_options(struct engine *engine, struct io *io
 	};
 
 	memcpy(options.store_uuid, engine->datadir.uuid, sizeof(options.store_uuid));
+	if (lane == WEIR_LANE_CONTROL && options.segment_bytes > CONTROL_SEGMENT_BYTES)
+		options.segment_bytes = CONTROL_SEGMENT_BYTES;
 	if (engine->unkept) {
 		/* One segment for good, and blocks that stay in the caches. */
 		options.segment_bytes = UNKEPT_SEGMENT_BYTES;

@@ -18,15 +18,11 @@
 
 /* So much without a good header is the end of a file: more than all blocks in flight. */
 #define BAD_BYTES_MAX (16u << 20)
-/* It is looked through in pieces of this size. */
-#define WINDOW_BYTES (1u << 20)
 
 struct naming {
 	struct io *io;
 	uint16_t lane;
 	uint8_t *buffer; /* a block */
-	uint8_t *window; /* of the file that is walked through */
-	uint64_t window_offset, window_bytes;
 	int (*take)(void *self, const void *payload, uint32_t bytes);
 	void *self;
 };
@@ -47,47 +43,25 @@ static int take_block(const struct naming *naming, int file, uint64_t offset,
 	return naming->take(naming->self, payload, header->payload_bytes);
 }
 
-/* The header at an offset. Mostly a block follows, whose events are not wanted; where none was, only
- * many more of its pages tell that there is none. 1; 0: the file has no more. */
-static int look(struct naming *naming, int file, uint64_t offset, bool lost,
-		struct weir_block_header *ret_header)
-{
-	uint64_t end = naming->window_offset + naming->window_bytes;
-
-	if (offset < naming->window_offset || offset + WEIR_BLOCK_ALIGN > end) {
-		int64_t got = naming->io->ops->read(naming->io, file, offset, naming->window,
-						    lost ? WINDOW_BYTES : WEIR_BLOCK_ALIGN);
-		naming->window_bytes = 0;
-		if (got < (int64_t)WEIR_BLOCK_ALIGN)
-			return got < 0 ? (int)got : 0;
-		naming->window_offset = offset;
-		naming->window_bytes = (uint64_t)got;
-	}
-	memcpy(ret_header, naming->window + (offset - naming->window_offset), sizeof(*ret_header));
-	return 1;
-}
-
 /* all: not only what the file begins with. whole: that is whole, for a block that is opened only
  * behind a snapshot follows it without a hole. */
-static int walk(struct naming *naming, const struct segment_entry *entry, int file, bool all,
+static int walk(const struct naming *naming, const struct segment_entry *entry, int file, bool all,
 		bool *ret_whole)
 {
 	struct weir_block_header header;
-	uint64_t offset = 0, bad_bytes = 0, next = entry->base_lsn;
+	uint64_t offset = 0, limit = BAD_BYTES_MAX, next = entry->base_lsn;
 
-	naming->window_bytes = 0;
 	/* With every block up to where a newer epoch goes on, there is nothing to look for. */
-	while (bad_bytes < BAD_BYTES_MAX && next < entry->void_lsn) {
-		int found = look(naming, file, offset, bad_bytes > 0, &header);
-		if (found <= 0)
-			return found;
+	while (offset < limit && next < entry->void_lsn) {
+		int64_t got = naming->io->ops->read(naming->io, file, offset, &header,
+						    sizeof(header));
+		if (got < (int64_t)sizeof(header))
+			return got < 0 ? (int)got : 0;
 		if (!block_header_good(&header, entry->id) || header.lane != naming->lane ||
 		    header.payload_bytes > WEIR_BLOCK_BYTES_MAX - sizeof(header)) {
-			offset += WEIR_BLOCK_ALIGN;
-			bad_bytes += WEIR_BLOCK_ALIGN;
+			offset = segments_page(naming->io, file, offset + WEIR_BLOCK_ALIGN, limit);
 			continue;
 		}
-		bad_bytes = 0;
 		if (header.lsn >= entry->void_lsn)
 			return 0;
 		bool first = header.type == WEIR_BLOCK_SEGMENT;
@@ -102,12 +76,13 @@ static int walk(struct naming *naming, const struct segment_entry *entry, int fi
 		if (error < 0)
 			return error;
 		offset += weir_block_disk_bytes(header.payload_bytes);
+		limit = offset + BAD_BYTES_MAX;
 	}
 	return 0;
 }
 
 /* *whole: in, that of the segment behind it in its epoch, false if there is none; out, its own. */
-static int walk_segment(struct naming *naming, const char *directory,
+static int walk_segment(const struct naming *naming, const char *directory,
 			const struct segment_entry *entry, bool *whole)
 {
 	char path[SEGMENT_PATH_BYTES];
@@ -135,10 +110,9 @@ int segments_series(struct io *io, const char *directory, uint16_t lane,
 
 	if (error < 0)
 		return error;
-	naming.buffer = malloc(WEIR_BLOCK_BYTES_MAX + WINDOW_BYTES);
+	naming.buffer = malloc(WEIR_BLOCK_BYTES_MAX);
 	if (!naming.buffer)
 		error = -ENOMEM;
-	naming.window = naming.buffer + WEIR_BLOCK_BYTES_MAX;
 	bool whole = false;
 	for (uint32_t i = list.count; i-- > 0 && !error;) {
 		if (i + 1 < list.count && list.entries[i + 1].epoch != list.entries[i].epoch)

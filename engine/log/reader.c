@@ -202,15 +202,17 @@ static bool growing(const struct reader *reader, const struct cursor *cursor)
 	       last->segment.epoch == cursor->segment.epoch;
 }
 
-/* The page behind one that holds no block. Where another window would have to be read for it, what
- * was never written is passed over: most of a file that an engine left at its death is. */
-static uint64_t page_behind(struct reader *reader, const struct cursor *cursor, uint64_t offset)
+/* The page behind one that holds no block, before `limit`. Where another window would have to be
+ * read for it, what is none at the first glance is passed over: most of a file that an engine left
+ * at its death is. */
+static uint64_t page_behind(struct reader *reader, const struct cursor *cursor, uint64_t offset,
+			    uint64_t limit)
 {
 	offset += WEIR_BLOCK_ALIGN;
 	if (reader->window_cursor == (uint32_t)(cursor - reader->cursors) &&
 	    offset + WEIR_BLOCK_ALIGN <= reader->window_offset + reader->window_bytes)
 		return offset;
-	return io_skip_hole(reader->io, cursor->file, offset);
+	return offset < limit ? segments_page(reader->io, cursor->file, offset, limit) : offset;
 }
 
 /* Move to the first good block at or above `wanted`. 1: stands on it; 0: there is none (yet). */
@@ -239,7 +241,7 @@ static int seek(struct reader *reader, struct cursor *cursor)
 			break;
 		}
 		if (verdict == BLOCK_BAD || (header.type == WEIR_BLOCK_SEGMENT && offset)) {
-			offset = page_behind(reader, cursor, offset);
+			offset = page_behind(reader, cursor, offset, limit);
 			continue;
 		}
 		if (header.incompat)
@@ -458,11 +460,13 @@ static int refresh(struct reader *reader)
  * much was torn? */
 static int walk_tail(struct reader *reader, struct cursor *cursor, uint64_t *ret_torn)
 {
-	uint64_t offset = cursor->good_end, bad_bytes = 0;
+	uint64_t offset = cursor->good_end;
+	bool grows = growing(reader, cursor);
+	uint64_t limit = grows ? offset + AHEAD_BYTES : UINT64_MAX;
 
 	if (cursor->gone || !cursor_open(reader, cursor))
 		return cursor->gone ? 0 : cursor->file;
-	while (!growing(reader, cursor) || bad_bytes < AHEAD_BYTES) {
+	while (offset < limit) {
 		struct weir_block_header header;
 		int verdict = read_header(reader, cursor, offset, &header);
 		if (verdict < 0)
@@ -472,8 +476,7 @@ static int walk_tail(struct reader *reader, struct cursor *cursor, uint64_t *ret
 		if (verdict == BLOCK_BAD) {
 			if (block_header_claims(&header, cursor->segment.id))
 				*ret_torn += WEIR_BLOCK_ALIGN;
-			offset += WEIR_BLOCK_ALIGN;
-			bad_bytes += WEIR_BLOCK_ALIGN;
+			offset = page_behind(reader, cursor, offset, limit);
 			continue;
 		}
 		if (header.lsn >= cursor->segment.void_lsn)
@@ -482,7 +485,7 @@ static int walk_tail(struct reader *reader, struct cursor *cursor, uint64_t *ret
 		    header.lsn >= reader->wanted)
 			*ret_torn += weir_block_disk_bytes(header.payload_bytes);
 		offset += weir_block_disk_bytes(header.payload_bytes);
-		bad_bytes = 0;
+		limit = grows ? offset + AHEAD_BYTES : UINT64_MAX;
 	}
 	return 0;
 }

@@ -17,8 +17,6 @@
 
 /* Files of one lane at most: 1 Mi of 128 MiB each. A directory with more is not ours. */
 #define SEGMENTS_MAX (1u << 20)
-/* Bytes read at a time while looking for a block in a file without a first one. */
-#define SEARCH_BYTES (1u << 20)
 
 struct ids {
 	uint64_t *ids;
@@ -107,6 +105,19 @@ static int read_first(const uint8_t *page, uint64_t id, uint16_t lane, const cha
 	return 1;
 }
 
+uint64_t segments_page(struct io *io, int file, uint64_t offset, uint64_t limit)
+{
+	struct weir_block_header header;
+
+	offset = io_skip_hole(io, file, offset);
+	for (; offset < limit; offset += WEIR_BLOCK_ALIGN) {
+		int64_t bytes = io->ops->read(io, file, offset, &header, sizeof(header));
+		if (bytes < (int64_t)sizeof(header) || header.magic == WEIR_BLOCK_MAGIC)
+			return offset;
+	}
+	return limit;
+}
+
 /* A start of an engine lists its segments several times, and the next one, which a dead engine had
  * made in advance, is 128 MiB of zeros. Once it is begun it has a first block, and nobody asks. */
 static bool known_blank(const struct io *io, uint64_t id)
@@ -120,40 +131,31 @@ static bool known_blank(const struct io *io, uint64_t id)
 /* The first block is lost: find another. 1: found; 0: there is none. */
 static int search(struct io *io, int file, uint64_t id, uint16_t lane, struct segment_entry *entry)
 {
-	int64_t bytes = 0;
-	int found = 0;
+	struct weir_block_header header;
+	uint64_t offset = 0;
+	int64_t bytes;
 
 	if (known_blank(io, id))
 		return 0;
-	uint8_t *data = malloc(SEARCH_BYTES);
-	if (!data)
-		return -ENOMEM;
-	for (uint64_t offset = WEIR_BLOCK_ALIGN; !found; offset += SEARCH_BYTES) {
-		offset = io_skip_hole(io, file, offset);
-		bytes = io->ops->read(io, file, offset, data, SEARCH_BYTES);
-		if (bytes < WEIR_BLOCK_ALIGN)
-			break;
-		for (int64_t at = 0; at + WEIR_BLOCK_ALIGN <= bytes; at += WEIR_BLOCK_ALIGN) {
-			struct weir_block_header header;
-			memcpy(&header, data + at, sizeof(header));
-			if (!block_header_good(&header, id) || header.lane != lane)
-				continue;
-			*entry = (struct segment_entry){
-				.id = id,
-				.base_lsn = header.lsn,
-				.durable_lsn = header.durable_lsn,
-				.void_lsn = UINT64_MAX,
-				.epoch = header.epoch,
-				.headless = true,
-			};
-			found = 1;
-			break;
+	do {
+		offset = segments_page(io, file, offset + WEIR_BLOCK_ALIGN, UINT64_MAX);
+		bytes = io->ops->read(io, file, offset, &header, sizeof(header));
+		if (bytes < 0)
+			return (int)bytes;
+		if (bytes < (int64_t)sizeof(header)) {
+			io->blanks[io->blanks_count++ % IO_BLANKS_MAX] = id;
+			return 0;
 		}
-	}
-	free(data);
-	if (bytes >= 0 && !found)
-		io->blanks[io->blanks_count++ % IO_BLANKS_MAX] = id;
-	return bytes < 0 ? (int)bytes : found;
+	} while (!block_header_good(&header, id) || header.lane != lane);
+	*entry = (struct segment_entry){
+		.id = id,
+		.base_lsn = header.lsn,
+		.durable_lsn = header.durable_lsn,
+		.void_lsn = UINT64_MAX,
+		.epoch = header.epoch,
+		.headless = true,
+	};
+	return 1;
 }
 
 int segments_entry(struct io *io, const char *directory, uint64_t id, uint16_t lane, bool headless,
