@@ -15,6 +15,7 @@
 #include "quality.h"
 #include "quality_calm.h"
 #include "quality_lasting.h"
+#include "quality_rates.h"
 #include "quality_share.h"
 #include "quality_shop.h"
 #include "question.h"
@@ -100,27 +101,6 @@ static const struct option_row rows[] = {
 	 .at = offsetof(struct settings, json)},
 };
 
-/* "1,5,20" into numbers. 0; -EINVAL. */
-static int parse_rates(const char *text, double *ret_rates, uint32_t *ret_count)
-{
-	uint32_t count = 0;
-
-	for (;;) {
-		char *end;
-		double rate = strtod(text, &end);
-		if (end == text || !(rate >= 0.01 && rate <= 1e5) || count == SHOP_RATES_MAX)
-			return -EINVAL;
-		ret_rates[count++] = rate;
-		if (*end == '\0')
-			break;
-		if (*end != ',')
-			return -EINVAL;
-		text = end + 1;
-	}
-	*ret_count = count;
-	return 0;
-}
-
 static int score_chunk(void *self, uint32_t chunk)
 {
 	struct work *work = self;
@@ -173,7 +153,7 @@ static int run_table(const struct settings *settings, uint32_t table)
 				       .rates = rates};
 	int ret = 0;
 
-	if (parse_rates(text, rates, &request.rates_count) < 0)
+	if (quality_rates(text, SHOP_RATES_MAX, rates, &request.rates_count) < 0)
 		return options_wrong(&quality_shop.options,
 				     "--rates: at most %d numbers between 0.01 and 100000, as "
 				     "1,20,500",

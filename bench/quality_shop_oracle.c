@@ -15,8 +15,8 @@
  * with k = 1 / extra_sd^2. Sums are taken for counts of events that are worth the mean square of an
  * order's value by its mean, which have the same mean and variance: of sums it is a good watcher,
  * not the best. It knows holidays and campaigns too, whether others do or not. For each size a sum
- * of its own runs over the clean twin; where something of this size is planted it goes on from there
- * over the injected one, so that what was planted before costs it nothing.
+ * of its own runs over the clean twin; where something of this size is planted it goes on from
+ * there over the injected one, so that what was planted before costs it nothing.
  */
 #include <math.h>
 #include <string.h>

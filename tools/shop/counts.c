@@ -4,6 +4,7 @@
 #include "counts.h"
 
 #include <math.h>
+#include <stddef.h>
 
 #include "random.h"
 #include "season.h"
@@ -24,6 +25,7 @@ enum part {
 	PART_PRICE,
 	PART_CAMPAIGN,
 	PART_HOLIDAY,
+	PART_PARTS,
 };
 
 #define SHARE_SWING 0.1 /* of the conversion over a day; of the logarithm */
@@ -182,10 +184,11 @@ uint32_t counts_happenings(const struct counts_spec *spec,
 				       ret_happenings + count, COUNTS_HAPPENINGS_MAX / 2);
 }
 
-static void make_lambda(const struct counts_spec *spec, uint64_t key, double rate,
+/* noise: how much of it there is. */
+static void make_lambda(const struct counts_spec *spec, uint64_t key, double rate, double noise,
 			float *ret_lambda)
 {
-	struct drift drift = drift_begin(spec->tier, key, 1.0);
+	struct drift drift = drift_begin(spec->tier, key, noise);
 	struct happening happenings[COUNTS_HAPPENINGS_MAX];
 	uint32_t count = counts_happenings(spec, happenings);
 	struct season season;
@@ -234,7 +237,7 @@ void counts_make(const struct counts_spec *spec, float *ret_lambda, float *ret_c
 	const uint64_t key = series_key(spec);
 	struct random random = random_keyed(key, PART_COUNT, 0);
 
-	make_lambda(spec, key, spec->rate, ret_lambda);
+	make_lambda(spec, key, spec->rate, 1.0, ret_lambda);
 	for (uint32_t t = 0; t < spec->minutes; t++) {
 		double mean = ret_lambda[t] * extra(spec->tier, &random);
 		ret_clean[t] = (float)random_poisson(&random, mean);
@@ -251,7 +254,7 @@ void counts_make_conversion(const struct counts_spec *spec, float *ret_lambda, f
 	struct drift drift = drift_begin(spec->tier, share_stream.state, 0.5);
 	double phase = random_unit(&share_stream) * 2.0 * M_PI;
 
-	make_lambda(spec, key, spec->rate * COUNTS_VISITS, ret_lambda);
+	make_lambda(spec, key, spec->rate * COUNTS_VISITS, 1.0, ret_lambda);
 	for (uint32_t t = 0; t < spec->minutes; t++) {
 		double mean = ret_lambda[t] * extra(spec->tier, &random);
 		double swing = SHARE_SWING * sin(2.0 * M_PI * t / COUNTS_DAY + phase);
@@ -264,6 +267,30 @@ void counts_make_conversion(const struct counts_spec *spec, float *ret_lambda, f
 		ret_lambda[t] = (float)((double)visits * share);
 	}
 	make_missing(spec, key, ret_clean);
+}
+
+void counts_make_parts(const struct counts_spec *spec, const double *shares, uint32_t count,
+		       float *ret_lambda, float *ret_clean)
+{
+	const uint64_t key = series_key(spec);
+
+	/* The last one's place keeps what is common until its turn comes. */
+	float *common = ret_lambda + (size_t)(count - 1) * spec->minutes;
+	make_lambda(spec, key, spec->rate, M_SQRT1_2, common);
+	for (uint32_t part = 0; part < count; part++) {
+		const uint64_t own = random_keyed(key, PART_PARTS, part).state;
+		struct random random = random_keyed(own, PART_COUNT, 0);
+		struct drift drift = drift_begin(spec->tier, own, M_SQRT1_2);
+		float *lambda = ret_lambda + (size_t)part * spec->minutes;
+		float *clean = ret_clean + (size_t)part * spec->minutes;
+		for (uint32_t t = 0; t < spec->minutes; t++) {
+			double mean = shares[part] * (double)common[t] * drift_step(&drift, t);
+			lambda[t] = (float)mean;
+			mean *= extra(spec->tier, &random);
+			clean[t] = (float)random_poisson(&random, mean);
+		}
+		make_missing(spec, key, clean);
+	}
 }
 
 void counts_price(const struct counts_spec *spec, const struct market_prices *prices,

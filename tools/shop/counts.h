@@ -90,6 +90,11 @@ void counts_make(const struct counts_spec *spec, float *ret_lambda, float *ret_c
 /* The same of orders among visits: lambda is that of the orders, given the minute's visits. */
 void counts_make_conversion(const struct counts_spec *spec, float *ret_lambda, float *ret_clean,
 			    float *ret_visits);
+/* The same of parts of a shop, whose rates are shares of spec->rate: half of the slow noise and of
+ * the days' differences is common to all, the other half is each one's own, as is what scatters;
+ * missing minutes are missing for all. ret_lambda, ret_clean: [count][spec->minutes]. */
+void counts_make_parts(const struct counts_spec *spec, const double *shares, uint32_t count,
+		       float *ret_lambda, float *ret_clean);
 /* Counts of orders, of the minutes from .. to - 1, into their revenue. */
 void counts_price(const struct counts_spec *spec, const struct market_prices *prices,
 		  uint32_t from, uint32_t to, float *values);
