@@ -14,7 +14,7 @@
  *        A calendar is a scorer's; its banks borrow it. It changes between two closes only.
  *
  * Runs on: the thread of its scorer. calendar.c: entries and their checkpoint; calendar_rule.c: the
- *          moments that rules give (any thread).
+ *          moments that rules give, calendar_text.c: what people write (any thread).
  */
 #ifndef DETECT_CALENDAR_H
 #define DETECT_CALENDAR_H
@@ -111,5 +111,15 @@ bool calendar_next(const struct calendar_entry *entry, const struct zone *zone, 
 		   int64_t *ret_from_ms, int64_t *ret_until_ms);
 /* The day (since 1970-01-01) that a rule gives for a year; false: none. Not for ONCE. */
 bool calendar_day(const struct calendar_entry *entry, int64_t year, int64_t *ret_day);
+
+/* As people write them. 0 or -EINVAL; -ERANGE: per cents beyond what can be expected. */
+#define CALENDAR_EFFECT_WORDS "exclude, expect:+40% (-95% to +9900%) or last-year"
+#define CALENDAR_EFFECT_BYTES 32
+int calendar_read_effect(const char *text, struct calendar_entry *entry);
+void calendar_put_effect(const struct calendar_entry *entry, char text[CALENDAR_EFFECT_BYTES]);
+int calendar_read_date(const char *text, struct calendar_entry *entry); /* "12-25" */
+int calendar_read_time(const char *text, int64_t *ret_ms);              /* "18:00" */
+int calendar_read_weekday(const char *text);                            /* "thu": 4; 0 is Sunday */
+const char *calendar_weekday_name(int weekday);
 
 #endif

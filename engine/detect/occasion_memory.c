@@ -319,5 +319,7 @@ int occasion_load(struct bank *bank, struct bytes_reader *in)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count && !error; i++)
 		error = get_event(bank, in);
+	if (error)
+		occasion_forget(occasion);
 	return error;
 }

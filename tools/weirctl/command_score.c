@@ -13,8 +13,10 @@
 
 #include "base/zone.h"
 #include "command.h"
+#include "detect/calendar.h"
 #include "detect/scoring.h"
 #include "options.h"
+#include "score_calendar.h"
 #include "score_file.h"
 #include "score_line.h"
 #include "score_svg.h"
@@ -30,7 +32,7 @@ struct score_command {
 	const char *out;
 	uint64_t interval_ms;
 	unsigned kind; /* enum kind */
-	const char *timezone;
+	const char *timezone, *calendar;
 	const char *svg;
 	int64_t since_ms, until_ms;
 	bool json;
@@ -55,6 +57,12 @@ static const struct option_row rows[] = {
 		 "timestamps themselves stay what they are",
 	 .kind = OPTION_TEXT,
 	 .at = offsetof(struct score_command, timezone)},
+	{.name = "calendar",
+	 .argument = "FILE",
+	 .help = "what is known to come: a CSV file of start,end,name[,effect], times as those of "
+		 "the rows, end exclusive; effect: exclude (the default), expect:+40%, last-year",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct score_command, calendar)},
 	{.name = "out",
 	 .argument = "FILE",
 	 .help = "write the rows there, and to standard output what was scored; default the rows "
@@ -88,7 +96,9 @@ struct score_run {
 	struct score_shape shape;
 	struct score_file *file;
 	struct zone *zone;
+	struct calendar *calendar;
 	struct scoring *scoring;
+	bool begun; /* a row has been scored */
 	FILE *to;
 	struct scored last; /* of the last row that had an interval */
 	uint64_t rows, alarms, unscored;
@@ -131,6 +141,11 @@ static void score_row(struct score_run *run, const struct score_row *row)
 {
 	const double *weight = run->shape.weighted ? &row->weight : NULL;
 
+	/* Intervals are as the clock has them; where rows are not, spans are of the rows' times. */
+	if (row->scorable && !run->begun && run->calendar)
+		score_calendar_shift(run->calendar,
+				     row->time_ms - row->interval * run->shape.interval_ms);
+	run->begun |= row->scorable;
 	if (row->scorable && run->shape.squared && run->shape.aggregation == AGGREGATE_SUM) {
 		scoring_step_sums(run->scoring, row->interval, &row->value, &row->squares,
 				  &run->last);
@@ -218,6 +233,7 @@ static int run_opened(struct score_run *run, bool fed)
 		.aggregation = run->shape.aggregation,
 		.interval_ms = run->shape.interval_ms,
 		.zone = run->zone,
+		.calendar = run->calendar,
 		.series = 1,
 	};
 	run->scoring = scoring_create(&spec);
@@ -270,9 +286,14 @@ static int run(void *self, int count, char **operands)
 	(void)count;
 	if (command->timezone && zone_load(command->timezone, &run.zone, why, sizeof(why)) < 0)
 		return options_wrong(&command_score.options, "--timezone: %s", why);
-	int result = score_file_open(operands[0], &run.shape, &run.file, why, sizeof(why));
+	int result = 0;
+	if (command->calendar)
+		result = score_calendar_read(command->calendar, &run.calendar, why, sizeof(why));
+	if (!result)
+		result = score_file_open(operands[0], &run.shape, &run.file, why, sizeof(why));
 	if (result < 0) {
 		zone_free(run.zone);
+		calendar_destroy(run.calendar);
 		return say(why, result);
 	}
 	run.svg = (struct score_svg){
@@ -286,6 +307,7 @@ static int run(void *self, int count, char **operands)
 	scoring_destroy(run.scoring);
 	score_svg_fini(&run.svg);
 	zone_free(run.zone);
+	calendar_destroy(run.calendar);
 	result = score_file_close(run.file, why, sizeof(why));
 	if (result < 0 && code == TOOL_OK)
 		code = say(why, result);
@@ -294,6 +316,8 @@ static int run(void *self, int count, char **operands)
 
 static const struct option_example examples[] = {
 	{"weirctl score requests.csv --out scored.csv", "Score a file, and say what was found"},
+	{"weirctl score orders.csv --calendar holidays.csv",
+	 "What was known to come is no anomaly"},
 	{"weirctl score conversion.csv --kind ratio | grep ',1$'", "The rows that raise an alarm"},
 };
 
@@ -321,7 +345,13 @@ const struct command command_score = {
 			 "from which the interval (the commonest gap) and the kind are inferred: "
 			 "ratio with weights and values between 0 and 1; count where all are whole "
 			 "numbers that scatter at least like counts; else gauge. Sums, as of "
-			 "revenue, want --kind sum.",
+			 "revenue, want --kind sum.\n\n"
+			 "What a calendar excludes is neither learned from nor alarmed on; expect "
+			 "multiplies the forecast, and what is learned is relative to it; last-year "
+			 "expects what the last event of the same name in the file brought over "
+			 "what was usual, hour by hour from its start, and excludes the first one. "
+			 "Spans may overlap: exclude wins, the factors of expect are multiplied, "
+			 "last-year takes the place of expect of the same name.",
 		 COMMAND_ROWS(rows),
 		 COMMAND_EXAMPLES(examples),
 		 .exits = {[TOOL_NO] = "the file is not such a one; the message names the line"}},
