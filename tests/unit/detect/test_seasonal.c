@@ -23,6 +23,20 @@ Test(seasonal, rarely_cries_wolf_at_minutes_whatever_the_rate, .timeout = 60)
 	run_free(run);
 }
 
+/* Two events in a minute are no wonder where there are six in an hour. */
+Test(seasonal, rarely_cries_wolf_where_events_are_rare, .timeout = 60)
+{
+	const double rates[] = {0.03, 0.1, 0.3};
+	struct run *run = run_new(6, 6, MINUTE, AGGREGATE_COUNT, rates, 3);
+	uint32_t fifty, seventyfive;
+
+	run_weeks(run, 4);
+	run_count(run, 2, &fifty, &seventyfive);
+	cr_assert_leq(seventyfive, 1, "%u of 75 in 12 series-weeks", seventyfive);
+	cr_assert_leq(fifty, 40, "%u of 50 in 12 series-weeks", fifty);
+	run_free(run);
+}
+
 Test(seasonal, rarely_cries_wolf_at_hours_and_days, .timeout = 60)
 {
 	const double hourly[] = {4, 60, 900, 20000}, daily[] = {40, 1000, 30000};
