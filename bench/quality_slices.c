@@ -19,9 +19,12 @@
 
 #define QUICK_SHOPS 3
 
+enum { TABLE_FAULTS, TABLE_CLEAN, TABLES };
+
 struct settings {
 	const char *rates;
-	uint32_t shops, threads;
+	uint32_t shops, threads, millions;
+	unsigned table; /* of the choices; TABLES: all */
 	uint64_t seed;
 	bool quick, json, other;
 };
@@ -39,6 +42,18 @@ static const struct option_row rows[] = {
 	 .min = 1,
 	 .max = 2000,
 	 .at = offsetof(struct settings, shops)},
+	{.name = "table",
+	 .argument = "faults|clean|all",
+	 .help = "what fails; alarms of slices that have nothing; default all",
+	 .kind = OPTION_CHOICE,
+	 .at = offsetof(struct settings, table)},
+	{.name = "millions",
+	 .argument = "N",
+	 .help = "of intervals, of each case of clean slices; default 10",
+	 .kind = OPTION_U32,
+	 .min = 1,
+	 .max = 100000,
+	 .at = offsetof(struct settings, millions)},
 	{.name = "seed",
 	 .argument = "N",
 	 .help = "everything follows from it; default 1",
@@ -95,6 +110,7 @@ static int run(void *self, int count, char **operands)
 	struct slices_request request = {.seed = settings->seed,
 					 .shops = settings->quick ? QUICK_SHOPS : settings->shops,
 					 .threads = settings->threads,
+					 .millions = settings->quick ? 0 : settings->millions,
 					 .other = settings->other,
 					 .json = settings->json,
 					 .rates = rates};
@@ -108,14 +124,17 @@ static int run(void *self, int count, char **operands)
 				     SLICES_RATES_MAX);
 	request.rates_count = settings->quick ? 1 : request.rates_count;
 	machine_head(settings->json, NULL);
-	if (watch_all(&request) == 0)
+	int ret = settings->table != TABLE_CLEAN ? watch_all(&request) : 0;
+	if (ret == 0 && settings->table != TABLE_FAULTS)
+		ret = slices_clean_run(&request);
+	if (ret == 0)
 		return STATUS_GOOD;
 	fprintf(stderr, "weir-bench: not enough memory; ask for fewer --shops or --threads\n");
 	return STATUS_UNABLE;
 }
 
 static const struct settings defaults = {
-	.rates = "200,1000", .shops = 90, .threads = 2, .seed = 1};
+	.rates = "200,1000", .shops = 90, .threads = 2, .millions = 10, .seed = 1, .table = TABLES};
 
 static const struct option_example examples[] = {
 	{"weir-bench quality slices", "All figures, in about two minutes"},

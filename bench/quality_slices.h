@@ -10,6 +10,8 @@
  *   quality_slices_run.c    three banks over it -> struct slices_fault
  *   quality_slices_table.c  a row for each kind and size of fault
  *
+ *   quality_slices_clean.c  a table of its own: alarms of slices that have nothing
+ *
  * Each fault is looked at by two detectors: the one that ships, whose threshold is a promise about
  * all slices together, and one whose threshold lets each slice have one false alarm a week, as in
  * the tables of `quality shop`.
@@ -42,6 +44,7 @@
 #define SLICES_WINDOW (SLICES_LENGTH + 2) /* in which it may be found */
 #define SLICES_NAMED_AFTER 5 /* minutes after the alarm at which its explanation is read */
 #define SLICES_RATES_MAX 8
+#define SLICES_BUDGET_WEEKS 39.81 /* between two false alarms of a detector (severity.h, 70) */
 
 enum slices_kind {
 	SLICES_ONE_COUNTRY,
@@ -89,6 +92,7 @@ struct slices_shop {
 struct slices_request {
 	uint64_t seed;
 	uint32_t shops, threads;
+	uint32_t millions; /* of intervals, of each case of clean slices */
 	bool other, json;
 	const double *rates; /* events a minute of all slices together */
 	uint32_t rates_count;
@@ -112,6 +116,8 @@ void slices_shop_make(struct slices_shop *shop, float *lambda, float *clean, flo
 bool slices_named(const struct slices_fault *fault, const struct anomaly *anomaly);
 /* 0; -ENOMEM. */
 int slices_shop_watch(struct slices_shop *shop);
+/* Clean slices: score and print them all. 0; -ENOMEM. */
+int slices_clean_run(const struct slices_request *request);
 /* shops: [rates][shops]. */
 void slices_print(const struct slices_request *request, const struct slices_shop *shops);
 

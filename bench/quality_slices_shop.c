@@ -12,7 +12,6 @@
 
 #define PLAN_PART UINT64_C(0x736c6963) /* of the random streams */
 #define THIN_PART UINT64_C(0x7468696e)
-#define SHIPPED_WEEKS 39.8 /* a false alarm of all slices together (severity.h, 70) */
 
 const double slices_sizes[SLICES_SIZES] = {0.2, 0.4, 0.7};
 
@@ -124,7 +123,7 @@ static void note_possible(struct slices_fault *fault, const double *evidence)
 
 	fault->answers[SLICES_WEEKLY].possible = most >= LASTING_NATS;
 	fault->answers[SLICES_SHIPPED].possible =
-		most >= LASTING_NATS + log(SHIPPED_WEEKS * SLICES_COUNT);
+		most >= LASTING_NATS + log(SLICES_BUDGET_WEEKS * SLICES_COUNT);
 }
 
 static void plant(const struct slices_shop *shop, struct slices_fault *fault, const float *lambda,

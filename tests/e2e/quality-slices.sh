@@ -23,6 +23,11 @@ for group in ("country", "device", "value", "pair", "countries", "pairs", "any")
         assert of(f"{group}_{size}_possible") >= of(f"{group}_{size}_shipped_possible")
 assert of("value_70p_found") == of("value_70p_shipped_found") == 100
 assert of("any_70p_delay") < of("any_20p_delay"), "what is larger is found sooner"
+for minutes in (60, 1440):
+    for mean in ("0.1", "1", "5", "20", "100", "1000"):
+        alarms = [figures[f"slices_clean_{minutes}m_e{mean}_n{10 ** k}_alarms"] for k in range(6)]
+        assert alarms == sorted(alarms, reverse=True), "more slices, higher thresholds"
+        assert figures[f"slices_clean_{minutes}m_e{mean}_n1"] < 10, "once in 40 weeks"
 assert 0 < of("hours_50") < 4 and of("fired_year") < 100
 PYTHON
 
@@ -30,7 +35,7 @@ PYTHON
 expect 'exit status' $? 0
 cmp <(grep -v machine "$E2E/one") <(grep -v machine "$E2E/figures") || fail "threads change a figure"
 
-"$bench" quality slices --shops 1 --rates 20 >"$E2E/out" 2>"$E2E/said"
+"$bench" quality slices --table faults --shops 1 --rates 20 >"$E2E/out" 2>"$E2E/said"
 expect 'exit status' $? 0
 grep -qE '^one country, -70 % +[01] ' "$E2E/out" || fail "table: $(cat "$E2E/out")"
 
