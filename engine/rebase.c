@@ -12,20 +12,14 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "interval/history_scan.h"
 #include "rebase_file.h"
+#include "retrace.h"
 #include "scorer.h"
 
-/* Intervals of which nothing is known that are lived through as unknown; a longer stretch, between
- * what was imported and what was lived, is jumped over. */
-#define UNKNOWN_MAX 60
-#define STEP_POINTS 4 /* lived through in one step: with many slices an interval takes its time */
-#define DAY_MS INT64_C(86400000)
 /* Left for when the source is held: what may still be on its way into the history. */
 #define LEFT_INTERVALS (2 * HISTORY_POINTS)
-#define EARLIEST (-(INT64_C(1) << 31)) /* no interval is before */
-#define WAIT_NS UINT64_C(60000000000)  /* for the history to have it all */
-#define HOLD_NS UINT64_C(30000000000)  /* a source is held at most so long */
+#define WAIT_NS UINT64_C(60000000000) /* for the history to have it all */
+#define HOLD_NS UINT64_C(30000000000) /* a source is held at most so long */
 
 struct rebase {
 	struct rebase_options options;
@@ -39,20 +33,10 @@ struct rebase {
 	uint32_t source;
 	char *config_text;
 	struct config *config;
-	struct scorer *scorer;
-	struct history_scan *scan;
+	struct retrace retrace; /* its scorer is our own */
 	uint64_t wanted; /* close that the history must have */
 	uint64_t since_ns;
-	/* Coarse tiers before the intervals' own, the oldest first: points from..until. */
-	struct stage {
-		enum history_tier tier;
-		int64_t from, until, step_ms;
-	} stages[2];
-	uint32_t stages_count, stage;
-	bool begun;          /* `next` is known */
-	int64_t first, next; /* interval */
-	int64_t target;      /* through this one */
-	uint64_t intervals, hours, days;
+	int64_t target; /* through this one */
 	uint64_t sequence;
 };
 
@@ -70,12 +54,11 @@ int rebase_create(const struct rebase_options *options, struct rebase **ret_reba
 
 static void forget(struct rebase *rebase)
 {
-	history_scan_close(rebase->scan);
-	scorer_destroy(rebase->scorer);
+	retrace_close(&rebase->retrace);
+	scorer_destroy(rebase->retrace.scorer);
 	config_free(rebase->config);
 	free(rebase->config_text);
-	rebase->scan = NULL;
-	rebase->scorer = NULL;
+	rebase->retrace.scorer = NULL;
 	rebase->config = NULL;
 	rebase->config_text = NULL;
 }
@@ -140,20 +123,21 @@ static void enter(struct rebase *rebase, enum rebase_phase phase, uint64_t now_n
 {
 	rebase->phase = phase;
 	rebase->since_ns = now_ns;
-	int64_t all = rebase->target - rebase->first;
+	const struct retrace *retrace = &rebase->retrace;
+	int64_t all = rebase->target - retrace->first;
 	pthread_mutex_lock(&rebase->lock);
 	rebase->look.phase = phase;
-	rebase->counters.intervals += rebase->intervals - rebase->look.intervals;
-	rebase->counters.stretches += rebase->hours - rebase->look.hours;
-	rebase->counters.stretches += rebase->days - rebase->look.days;
+	rebase->counters.intervals += retrace->intervals - rebase->look.intervals;
+	rebase->counters.stretches += retrace->hours - rebase->look.hours;
+	rebase->counters.stretches += retrace->days - rebase->look.days;
 	rebase->counters.done += phase == REBASE_DONE;
 	rebase->counters.failed += phase == REBASE_FAILED;
-	rebase->look.intervals = rebase->intervals;
-	rebase->look.hours = rebase->hours;
-	rebase->look.days = rebase->days;
-	rebase->look.damaged = rebase->scan ? history_scan_damaged(rebase->scan) : 0;
-	if (rebase->begun && all > 0)
-		rebase->look.part = (double)(rebase->next - rebase->first) / (double)(all + 1);
+	rebase->look.intervals = retrace->intervals;
+	rebase->look.hours = retrace->hours;
+	rebase->look.days = retrace->days;
+	rebase->look.damaged = retrace_damaged(retrace);
+	if (retrace->begun && all > 0)
+		rebase->look.part = (double)(retrace->next - retrace->first) / (double)(all + 1);
 	pthread_mutex_unlock(&rebase->lock);
 }
 
@@ -184,17 +168,23 @@ static int begin(struct rebase *rebase, uint64_t now_ns)
 	if (!rebase->config_text)
 		return 0;
 	const char *name = rebase->options.sources->sources[rebase->source].name;
-	rebase->begun = false;
-	rebase->intervals = rebase->hours = rebase->days = 0;
 	rebase->wanted = closing_sequence(rebase->options.closing);
-	rebase->scorer = scorer_create(0, 1, rebase->options.interval_ms, rebase->options.registry);
-	int error = rebase->scorer ? scorer_source(rebase->scorer, rebase->source, name) : -ENOMEM;
+	struct scorer *scorer = scorer_create(0, 1, rebase->options.interval_ms,
+					      rebase->options.registry);
+	rebase->retrace = (struct retrace){
+		.scorer = scorer,
+		.source = rebase->source,
+		.source_name = name,
+		.history_path = rebase->options.history_path,
+		.interval_ms = rebase->options.interval_ms,
+	};
+	int error = scorer ? scorer_source(scorer, rebase->source, name) : -ENOMEM;
 	if (!error)
 		error = config_restore(rebase->config_text, strlen(rebase->config_text),
 				       "the configuration in force", &rebase->config, why,
 				       sizeof(why));
 	if (!error)
-		error = scorer_configure(rebase->scorer, rebase->config);
+		error = scorer_configure(scorer, rebase->config);
 	if (error < 0)
 		fail(rebase, now_ns, why);
 	else if (history_gave_up(rebase->options.keeping->history))
@@ -210,88 +200,10 @@ static bool kept(struct rebase *rebase, uint64_t sequence)
 	return keeping_through(rebase->options.keeping, sequence);
 }
 
-static int open_tier(struct rebase *rebase, enum history_tier tier, int64_t from)
-{
-	const char *name = rebase->options.sources->sources[rebase->source].name;
-
-	history_scan_close(rebase->scan);
-	rebase->scan = NULL;
-	return history_scan_open(rebase->options.history_path, name, tier, from, &rebase->scan);
-}
-
-/* The first day that a tier has from its beginning; INT64_MAX: none. */
-static int first_day(struct rebase *rebase, enum history_tier tier, int64_t *ret_day)
-{
-	int64_t step_ms = history_tier_ms(tier, rebase->options.interval_ms);
-	struct history_scan_point point;
-
-	*ret_day = INT64_MAX;
-	if (tier != HISTORY_BASE && step_ms <= rebase->options.interval_ms)
-		return 0; /* it is not kept beside the intervals */
-	int more = open_tier(rebase, tier, EARLIEST);
-	if (more == 0)
-		more = history_scan_next(rebase->scan, INT64_MAX);
-	while (more > 0 && history_scan_point(rebase->scan, &point)) {
-		if (!point.closed && !point.count)
-			continue;
-		*ret_day = interval_of_ms(point.number * step_ms + DAY_MS - 1, DAY_MS);
-		return 0;
-	}
-	return more < 0 ? more : 0;
-}
-
-static void add_stage(struct rebase *rebase, enum history_tier tier, int64_t from_day,
-		      int64_t until_day)
-{
-	int64_t step_ms = history_tier_ms(tier, rebase->options.interval_ms);
-
-	if (from_day >= until_day || step_ms <= rebase->options.interval_ms)
-		return;
-	rebase->stages[rebase->stages_count++] = (struct stage){
-		.tier = tier,
-		.from = from_day * (DAY_MS / step_ms),
-		.until = until_day * (DAY_MS / step_ms),
-		.step_ms = step_ms,
-	};
-}
-
-/* Detectors with periods can take older hours and days as sums, where these reach back further than
- * the intervals do. Whole days, so that no period has anything of two tiers twice. */
-static int plan_stages(struct rebase *rebase)
-{
-	int64_t base, hours, days;
-	int error = first_day(rebase, HISTORY_BASE, &base);
-
-	rebase->stages_count = rebase->stage = 0;
-	if (error < 0 || base == INT64_MAX || DAY_MS % rebase->options.interval_ms != 0)
-		return error;
-	error = first_day(rebase, HISTORY_HOUR, &hours);
-	if (!error)
-		error = first_day(rebase, HISTORY_DAY, &days);
-	if (error < 0)
-		return error;
-	hours = hours < base ? hours : base;
-	add_stage(rebase, HISTORY_DAY, days, hours);
-	add_stage(rebase, HISTORY_HOUR, hours, base);
-	return 0;
-}
-
-/* The next stage's tier, or the intervals' own. */
-static int open_stage(struct rebase *rebase)
-{
-	const struct stage *stage = &rebase->stages[rebase->stage];
-
-	if (rebase->stage < rebase->stages_count)
-		return open_tier(rebase, stage->tier, stage->from);
-	return open_tier(rebase, HISTORY_BASE, EARLIEST);
-}
-
 static int open_scan(struct rebase *rebase, uint64_t now_ns)
 {
-	int error = plan_stages(rebase);
+	int error = retrace_open(&rebase->retrace);
 
-	if (!error)
-		error = open_stage(rebase);
 	if (error == -ENOENT)
 		fail(rebase, now_ns, "the history knows nothing of it");
 	else if (error < 0)
@@ -299,114 +211,6 @@ static int open_scan(struct rebase *rebase, uint64_t now_ns)
 	else
 		enter(rebase, REBASE_READING, now_ns);
 	return 1;
-}
-
-static int put_row(struct rebase *rebase, const struct history_scan_row *row, int64_t interval)
-{
-	struct history_scanned *series = row->series;
-
-	/* A metric that is configured no more, or means something else now. */
-	if (!series->of)
-		series->of = scorer_metric(rebase->scorer, rebase->source, series->metric,
-					   series->spec);
-	if (!series->of)
-		return 0;
-	int error = scorer_put(series->of, series->kind, series->slice, interval, row->words,
-			       row->sketch, row->sketch_bytes);
-	return error == -ENOENT ? 0 : error;
-}
-
-static int live_through(struct rebase *rebase, int64_t interval, bool unknown)
-{
-	int error = scorer_step(rebase->scorer, rebase->source, interval, unknown);
-
-	rebase->next = interval + 1;
-	rebase->intervals++;
-	return error;
-}
-
-static int live_point(struct rebase *rebase, const struct history_scan_point *point)
-{
-	int error = 0;
-	bool nothing = !point->closed && !point->count;
-
-	if (nothing && !rebase->begun)
-		return 0;
-	if (!rebase->begun) {
-		rebase->begun = true;
-		rebase->first = rebase->next = point->number;
-	}
-	if (point->number - rebase->next > UNKNOWN_MAX)
-		rebase->next = point->number;
-	while (!error && rebase->next < point->number)
-		error = live_through(rebase, rebase->next, true);
-	for (uint32_t i = 0; !error && i < point->count; i++)
-		error = put_row(rebase, &point->rows[i], point->number);
-	if (!error)
-		error = live_through(rebase, point->number, nothing || point->incomplete);
-	return error;
-}
-
-/* Some points of the history, up to `through`. 1; 0: there are no more; negative errno. */
-static int live_some(struct rebase *rebase, int64_t through)
-{
-	struct history_scan_point point;
-
-	for (int i = 0; i < STEP_POINTS; i++) {
-		if (!history_scan_point(rebase->scan, &point))
-			return history_scan_next(rebase->scan, through);
-		if (point.number > through)
-			return 0;
-		int error = live_point(rebase, &point);
-		if (error < 0)
-			return error;
-	}
-	return 1;
-}
-
-/* An hour or a day, as sums. */
-static int absorb_point(struct rebase *rebase, const struct stage *stage,
-			const struct history_scan_point *point)
-{
-	const struct stage *last = &rebase->stages[rebase->stages_count - 1];
-	int64_t intervals = stage->step_ms / rebase->options.interval_ms;
-	int64_t whole = (int64_t)point->closed - (int64_t)point->incomplete;
-	struct scorer_stretch stretch = {
-		.interval = (point->number + 1) * intervals - 1,
-		.intervals = intervals,
-		/* What was imported was never closed: it is all that there was. */
-		.incomplete = point->closed ? intervals - whole : 0,
-		.step_ms = stage->step_ms,
-		.through = last->until * (last->step_ms / rebase->options.interval_ms) - 1,
-	};
-	int error = 0;
-
-	for (uint32_t i = 0; !error && i < point->count; i++)
-		error = put_row(rebase, &point->rows[i], stretch.interval);
-	if (!error)
-		error = scorer_absorb(rebase->scorer, rebase->source, &stretch);
-	rebase->hours += !error && stage->tier == HISTORY_HOUR;
-	rebase->days += !error && stage->tier == HISTORY_DAY;
-	return error;
-}
-
-/* A stretch of a coarse tier; behind the last one the next tier is opened. */
-static int absorb_stretch(struct rebase *rebase)
-{
-	const struct stage *stage = &rebase->stages[rebase->stage];
-	struct history_scan_point point;
-	int more = history_scan_next(rebase->scan, stage->until - 1);
-	int error = 0;
-
-	while (more > 0 && !error && history_scan_point(rebase->scan, &point) &&
-	       point.number < stage->until)
-		if (point.closed || point.count)
-			error = absorb_point(rebase, stage, &point);
-	if (more == 0) {
-		rebase->stage++;
-		error = open_stage(rebase);
-	}
-	return more < 0 ? more : error;
 }
 
 static int64_t closed(const struct rebase *rebase)
@@ -417,8 +221,8 @@ static int64_t closed(const struct rebase *rebase)
 /* Whole stretches only, and none that closes may still be on their way to. */
 static int read_past(struct rebase *rebase, uint64_t now_ns)
 {
-	if (rebase->stage < rebase->stages_count) {
-		int error = absorb_stretch(rebase);
+	if (retrace_coarse(&rebase->retrace)) {
+		int error = retrace_absorb(&rebase->retrace);
 		if (error < 0)
 			fail(rebase, now_ns, strerror(-error));
 		else
@@ -429,7 +233,7 @@ static int read_past(struct rebase *rebase, uint64_t now_ns)
 	int64_t through = interval_of_ms(rebase->target - LEFT_INTERVALS, HISTORY_POINTS) *
 				  HISTORY_POINTS -
 			  1;
-	int more = rebase->target == INT64_MIN ? 0 : live_some(rebase, through);
+	int more = rebase->target == INT64_MIN ? 0 : retrace_some(&rebase->retrace, through);
 
 	if (more < 0) {
 		fail(rebase, now_ns, strerror(-more));
@@ -450,7 +254,7 @@ static int wait_for_hold(struct rebase *rebase, uint64_t now_ns)
 	    !kept(rebase, rebase->sequence))
 		return 0;
 	rebase->target = stands;
-	history_scan_again(rebase->scan, rebase->begun ? rebase->next : EARLIEST);
+	retrace_again(&rebase->retrace);
 	/* The time that a source is held counts from here on. */
 	enter(rebase, REBASE_ENDING, rebase->since_ns);
 	(void)now_ns;
@@ -464,9 +268,9 @@ static void submit(struct rebase *rebase, uint64_t now_ns)
 	struct weir_control_rebase *data = calloc(1, sizeof(*data));
 	int error = record && sections && data ? 0 : -ENOMEM;
 
-	scorer_settle(rebase->scorer);
+	scorer_settle(rebase->retrace.scorer);
 	if (!error) {
-		scorer_save(rebase->scorer, sections);
+		scorer_save(rebase->retrace.scorer, sections);
 		error = rebase_file_write(rebase->options.io, rebase->options.buffer,
 					  rebase->sequence, rebase->source, sections, data);
 	}
@@ -494,13 +298,13 @@ static void submit(struct rebase *rebase, uint64_t now_ns)
 
 static int end_past(struct rebase *rebase, uint64_t now_ns)
 {
-	int more = live_some(rebase, rebase->target);
+	int more = retrace_some(&rebase->retrace, rebase->target);
 
 	if (more < 0)
 		fail(rebase, now_ns, strerror(-more));
 	else if (more > 0)
 		enter(rebase, REBASE_ENDING, rebase->since_ns);
-	else if (!rebase->begun)
+	else if (!rebase->retrace.begun)
 		fail(rebase, now_ns, "the history of its intervals is empty");
 	else
 		submit(rebase, now_ns);
@@ -527,8 +331,8 @@ static int wait_for_record(struct rebase *rebase, uint64_t now_ns)
 	log_info("rebase",
 		 "%s: %" PRIu64 " intervals of history, before them %" PRIu64 " hours and %" PRIu64
 		 " days; in force behind close %" PRIu64,
-		 rebase->options.sources->sources[rebase->source].name, rebase->intervals,
-		 rebase->hours, rebase->days, rebase->sequence);
+		 rebase->options.sources->sources[rebase->source].name, rebase->retrace.intervals,
+		 rebase->retrace.hours, rebase->retrace.days, rebase->sequence);
 	enter(rebase, REBASE_DONE, now_ns);
 	forget(rebase);
 	return 1;

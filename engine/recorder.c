@@ -117,7 +117,7 @@ static void get_sum(struct rollup_stats *stats, const uint64_t *words)
 	stats->sum_squares = weir_bits_value(words[2]);
 }
 
-int recorder_put(struct rollup *rollup, enum history_kind kind, const char *slice, int64_t interval,
+int recorder_put(struct rollup *rollup, enum history_kind kind, uint32_t slice, int64_t interval,
 		 const uint64_t *words, const uint8_t *saved, size_t bytes)
 {
 	struct rollup_stats terms[2] = {{.min = NAN, .max = NAN}, {.min = NAN, .max = NAN}};
@@ -156,7 +156,7 @@ int recorder_put(struct rollup *rollup, enum history_kind kind, const char *slic
 	}
 	int error = saved ? sketch_merge_saved(sketch, &in) : 0;
 	if (!error)
-		error = rollup_put(rollup, slice, interval, terms, sketch);
+		rollup_put(rollup, slice, interval, terms, sketch);
 	sketch_destroy(sketch);
 	return error;
 }

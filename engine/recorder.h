@@ -22,9 +22,9 @@ struct recorder {
 void recorder_close(struct recorder *recorder, struct rollup *rollup,
 		    const struct observations *observations, struct history_rows *rows);
 
-/* The way back: a row of the history into a roll-up, for the interval to be closed next. As
- * rollup_put(); -EPROTO: its sketch is none. */
-int recorder_put(struct rollup *rollup, enum history_kind kind, const char *slice, int64_t interval,
+/* The way back: a row of the history into a slice of a roll-up, for the interval to be closed next.
+ * 0; -ENOENT: there is no such kind; -EPROTO: its sketch is none; -ENOMEM. */
+int recorder_put(struct rollup *rollup, enum history_kind kind, uint32_t slice, int64_t interval,
 		 const uint64_t *words, const uint8_t *sketch, size_t bytes);
 
 #endif

@@ -97,18 +97,22 @@ int scorer_load(struct scorer *scorer, struct bytes_reader *in);
 
 /*
  * A state rebuilt from the history (rebase.h): what slices had in an interval comes row by row, in
- * the place of cells. Revisions are forgotten.
+ * the place of cells.
  */
 struct metric_state;
 /* The metric whose history has this name and meaning; NULL: it is not this scorer's. */
 struct metric_state *scorer_metric(struct scorer *scorer, uint32_t source, const char *name,
 				   uint64_t spec);
-/* A row of the interval to be lived through next. 0; -ENOENT: no such slice, no such kind; -EPROTO,
- * -ENOMEM. */
-int scorer_put(struct metric_state *metric, enum history_kind kind, const char *slice,
+bool scorer_watched(const struct metric_state *metric); /* by any detector */
+/* Its slice of this label, made in this interval if it is new; UINT32_MAX: it has none such. */
+uint32_t scorer_slice(struct metric_state *metric, const char *label, int64_t interval);
+/* A row of the interval to be lived through next. 0; -ENOENT: no such kind; -EPROTO, -ENOMEM. */
+int scorer_put(struct metric_state *metric, enum history_kind kind, uint32_t slice,
 	       int64_t interval, const uint64_t *words, const uint8_t *sketch, size_t bytes);
-/* Live through the interval of all metrics of the source. */
-int scorer_step(struct scorer *scorer, uint32_t source, int64_t interval, bool incomplete);
+/* Live through the interval of all metrics of the source. each: its revisions, in the order of a
+ * close; NULL: they are forgotten. */
+int scorer_step(struct scorer *scorer, uint32_t source, int64_t interval, bool incomplete,
+		bank_each *each, void *self);
 /* The same with what a coarser tier has of `intervals` intervals, step_ms in all, through this one:
  * for detectors whose periods are made of such steps. These leave out the intervals up to
  * `through` that come later one by one. */

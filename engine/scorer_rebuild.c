@@ -1,7 +1,7 @@
 /*
  * scorer_rebuild: a scorer that lives through a history instead of closes; see scorer.h, rebase.h.
  *
- * Runs on: the rebase agent. Deterministic, no I/O, no clock.
+ * Runs on: the rebase agent; whoever looks back (backtest.h). Deterministic, no I/O, no clock.
  */
 #include <string.h>
 
@@ -17,7 +17,17 @@ struct metric_state *scorer_metric(struct scorer *scorer, uint32_t source, const
 	return NULL;
 }
 
-int scorer_put(struct metric_state *metric, enum history_kind kind, const char *slice,
+bool scorer_watched(const struct metric_state *metric)
+{
+	return metric->banks_count > 0;
+}
+
+uint32_t scorer_slice(struct metric_state *metric, const char *label, int64_t interval)
+{
+	return rollup_slice(metric->rollup, label, interval);
+}
+
+int scorer_put(struct metric_state *metric, enum history_kind kind, uint32_t slice,
 	       int64_t interval, const uint64_t *words, const uint8_t *sketch, size_t bytes)
 {
 	return recorder_put(metric->rollup, kind, slice, interval, words, sketch, bytes);
@@ -29,7 +39,8 @@ static void let_pass(void *self, const struct anomaly *anomaly)
 	(void)anomaly;
 }
 
-int scorer_step(struct scorer *scorer, uint32_t source, int64_t interval, bool incomplete)
+int scorer_step(struct scorer *scorer, uint32_t source, int64_t interval, bool incomplete,
+		bank_each *each, void *self)
 {
 	for (struct metric_state *m = scorer->metrics; m; m = m->next) {
 		if (m->source != source)
@@ -40,7 +51,8 @@ int scorer_step(struct scorer *scorer, uint32_t source, int64_t interval, bool i
 			const struct bank_state *state = &m->banks[i];
 			if (state->absorbed && interval <= state->absorbed_through)
 				continue;
-			int error = bank_step(state->bank, observations, let_pass, NULL);
+			int error = bank_step(state->bank, observations, each ? each : let_pass,
+					      self);
 			if (error < 0)
 				return error;
 		}

@@ -31,6 +31,8 @@ struct history_scan {
 	uint32_t at;        /* its next point */
 	uint32_t coverage;  /* 1 + index in loaded of the source's own series; 0: none */
 
+	history_scan_meaning *meaning; /* NULL: all series are wanted */
+	void *meaning_self;
 	struct history_scanned **series; /* by id; NULL: of another source, or none */
 	uint32_t series_count;
 	uint32_t named; /* ids up to this one have been looked at */
@@ -254,12 +256,31 @@ static int keep_chunk(struct history_scan *scan, struct history_scanned *series)
 	return scan->words.failed || scan->sketches.failed ? -ENOMEM : 0;
 }
 
+void history_scan_mean(struct history_scan *scan, history_scan_meaning *meaning, void *self)
+{
+	scan->meaning = meaning;
+	scan->meaning_self = self;
+	for (uint32_t i = 0; i < scan->series_count; i++)
+		if (scan->series[i])
+			scan->series[i]->asked = false;
+}
+
+static bool is_wanted(const struct history_scan *scan, struct history_scanned *series)
+{
+	if (!scan->meaning || series->metric[0] == '\0')
+		return true;
+	if (!series->asked)
+		series->wanted = scan->meaning(scan->meaning_self, series);
+	series->asked = true;
+	return series->wanted;
+}
+
 static int load_row(struct history_scan *scan)
 {
 	uint32_t id = (uint32_t)(sqlite3_column_int64(scan->load, 0) & HISTORY_SERIES_MAX);
 	struct history_scanned *series = id < scan->series_count ? scan->series[id] : NULL;
 
-	if (!series)
+	if (!series || !is_wanted(scan, series))
 		return 0;
 	int error = history_chunk_load(&scan->scratch, series->kind,
 				       sqlite3_column_blob(scan->load, 1),

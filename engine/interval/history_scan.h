@@ -27,7 +27,10 @@ struct history_scanned {
 	enum history_kind kind;
 	char *metric; /* "": the source's own, which points are known */
 	char *slice;
-	void *of; /* whatever the caller wants to know of it */
+	/* What it is to the reader: history_scan_mean(). */
+	void *of;
+	uint32_t number;
+	bool asked, wanted;
 };
 
 struct history_scan_row {
@@ -50,6 +53,10 @@ struct history_scan;
 int history_scan_open(const char *path, const char *source, enum history_tier tier, int64_t from,
 		      struct history_scan **ret_scan);
 void history_scan_close(struct history_scan *scan);
+/* Called for each series that has something, once: what is it, and are its points wanted? Given
+ * anew, it is asked again; then begin again where the reader is. At first all are wanted. */
+typedef bool history_scan_meaning(void *self, struct history_scanned *series);
+void history_scan_mean(struct history_scan *scan, history_scan_meaning *meaning, void *self);
 /* The next stretch that has anything and begins at or before the point `through`, with all series
  * named so far. 1; 0: there is none (now); negative errno. */
 int history_scan_next(struct history_scan *scan, int64_t through);

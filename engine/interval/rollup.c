@@ -436,14 +436,20 @@ void rollup_rows(struct rollup *rollup, rollup_each *each, void *self)
 		give_corrections(rollup, each, self);
 }
 
-int rollup_put(struct rollup *rollup, const char *label, int64_t interval,
-	       const struct rollup_stats terms[2], const struct sketch *sketch)
+uint32_t rollup_slice(struct rollup *rollup, const char *label, int64_t interval)
 {
 	begin_interval(rollup);
 	uint32_t slice = slices_labelled(&rollup->slices, label, interval);
-	if (slice == UINT32_MAX)
-		return -ENOENT;
-	reserve_slices(rollup);
+	if (slice != UINT32_MAX)
+		reserve_slices(rollup);
+	return slice;
+}
+
+void rollup_put(struct rollup *rollup, uint32_t slice, int64_t interval,
+		const struct rollup_stats terms[2], const struct sketch *sketch)
+{
+	begin_interval(rollup);
+	check(slice < rollup->capacity);
 	if (!rollup->total_born) {
 		rollup->total_born = true;
 		rollup->slices.slice[0].born = interval;
@@ -452,12 +458,11 @@ int rollup_put(struct rollup *rollup, const char *label, int64_t interval,
 	for (uint32_t i = 0; i < rollup->terms; i++)
 		sums[i] = (struct sum){.stats = terms[i], .touched = 1};
 	if (!rollup->cell_sketch)
-		return 0;
+		return;
 	sketch_reset(rollup->cell_sketch);
 	if (sketch)
 		check(sketch_merge(rollup->cell_sketch, sketch) == 0);
 	slice_sketch(rollup, slice, sketch ? 0 : terms[0].count);
-	return 0;
 }
 
 uint64_t rollup_overflowed(const struct rollup *rollup)

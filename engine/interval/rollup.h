@@ -90,10 +90,13 @@ typedef void rollup_each(void *self, const struct rollup_row *row);
  * late cells corrected, by interval, then slice. */
 void rollup_rows(struct rollup *rollup, rollup_each *each, void *self);
 
-/* For a state rebuilt from the history: what a slice had in the interval to be closed next, in the
- * place of partials. -ENOENT: the metric has no such slice. A sketch covers all events or none. */
-int rollup_put(struct rollup *rollup, const char *label, int64_t interval,
-	       const struct rollup_stats terms[2], const struct sketch *sketch);
+/* For a state rebuilt from the history: the slice of this label, made in this interval if it is
+ * new. Its index, or UINT32_MAX: the metric has no such slice. */
+uint32_t rollup_slice(struct rollup *rollup, const char *label, int64_t interval);
+/* And what it had in the interval to be closed next, in the place of partials. A sketch covers all
+ * events or none. */
+void rollup_put(struct rollup *rollup, uint32_t slice, int64_t interval,
+		const struct rollup_stats terms[2], const struct sketch *sketch);
 
 /* Events that went to overflow slices, once for each roll-up. */
 uint64_t rollup_overflowed(const struct rollup *rollup);
