@@ -337,6 +337,16 @@ int config_yaml_load(const char *text, size_t bytes, const char *name,
 	return 0;
 }
 
+bool config_yaml_detector_key(const char *key, bool *ret_list)
+{
+	for (const cyaml_schema_field_t *field = detector_fields; field->key; field++) {
+		*ret_list = field->value.type == CYAML_SEQUENCE;
+		if (strcmp(field->key, key) == 0)
+			return true;
+	}
+	return false;
+}
+
 void config_yaml_free(struct yaml_config *yaml)
 {
 	if (yaml)

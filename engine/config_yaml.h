@@ -70,6 +70,8 @@ struct yaml_config {
 int config_yaml_load(const char *text, size_t bytes, const char *name,
 		     struct yaml_config **ret_yaml, bool *ret_detectors, char *why,
 		     size_t why_bytes);
+/* Is it a key of a detector; a list: are its values several? */
+bool config_yaml_detector_key(const char *key, bool *ret_list);
 void config_yaml_free(struct yaml_config *yaml); /* NULL is fine */
 
 #endif

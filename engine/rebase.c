@@ -268,7 +268,7 @@ static void submit(struct rebase *rebase, uint64_t now_ns)
 	struct weir_control_rebase *data = calloc(1, sizeof(*data));
 	int error = record && sections && data ? 0 : -ENOMEM;
 
-	scorer_settle(rebase->retrace.scorer);
+	scorer_settle(rebase->retrace.scorer, NULL, NULL);
 	if (!error) {
 		scorer_save(rebase->retrace.scorer, sections);
 		error = rebase_file_write(rebase->options.io, rebase->options.buffer,

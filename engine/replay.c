@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "checkpoint.h"
+#include "control_records.h"
 #include "definitions.h"
 #include "rebase_file.h"
 #include "rebuild.h"
@@ -287,28 +288,6 @@ static int apply(struct replay *replay, const struct weir_control_record *record
 	}
 }
 
-/* The record at *offset of a block's payload: 1, and *offset behind it; 0: no more; -EPROTO. */
-static int next_record(const struct reader_block *block, uint32_t *offset,
-		       const struct weir_control_record **ret_record, const void **ret_data)
-{
-	const struct weir_control_record *record;
-	uint32_t left = block->header.payload_bytes - *offset;
-
-	if (left == 0)
-		return 0;
-	if (left < sizeof(*record))
-		return -EPROTO;
-	record = (const void *)((const char *)block->payload + *offset);
-	left -= (uint32_t)sizeof(*record);
-	if (record->bytes > left)
-		return -EPROTO;
-	uint32_t padded = (record->bytes + 7) & ~7u;
-	*offset += (uint32_t)sizeof(*record) + (padded < left ? padded : left);
-	*ret_record = record;
-	*ret_data = record + 1;
-	return 1;
-}
-
 static int apply_block(struct replay *replay, const struct reader_block *block)
 {
 	const struct weir_control_record *record;
@@ -319,7 +298,7 @@ static int apply_block(struct replay *replay, const struct reader_block *block)
 
 	if (block->header.type != WEIR_BLOCK_CONTROL)
 		return 0;
-	while ((more = next_record(block, &offset, &record, &data)) > 0) {
+	while ((more = control_record_next(block, &offset, &record, &data)) > 0) {
 		const struct checkpoint *from = &replay->state->checkpoint;
 		bool contained =
 			replay->state->resumed &&
@@ -449,7 +428,7 @@ static bool block_rebases(const struct replay *replay, const struct reader_block
 	bool there = true;
 
 	while (block->header.type == WEIR_BLOCK_CONTROL && there &&
-	       next_record(block, &offset, &record, &data) > 0) {
+	       control_record_next(block, &offset, &record, &data) > 0) {
 		struct bytes sections = {0};
 		if (record->kind != WEIR_CONTROL_REBASE || record->bytes < sizeof(rebase))
 			continue;

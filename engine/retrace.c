@@ -32,13 +32,13 @@ static int open_tier(struct retrace *retrace, enum history_tier tier, int64_t fr
 	return error;
 }
 
-int retrace_first_day(const struct retrace *retrace, enum history_tier tier, int64_t *ret_day)
+int retrace_first_ms(const struct retrace *retrace, enum history_tier tier, int64_t *ret_ms)
 {
 	int64_t step_ms = history_tier_ms(tier, retrace->interval_ms);
 	struct history_scan_point point;
 	struct history_scan *scan;
 
-	*ret_day = INT64_MAX;
+	*ret_ms = INT64_MAX;
 	if (tier != HISTORY_BASE && step_ms <= retrace->interval_ms)
 		return 0; /* it is not kept beside the intervals */
 	int more = history_scan_open(retrace->history_path, retrace->source_name, tier,
@@ -49,11 +49,21 @@ int retrace_first_day(const struct retrace *retrace, enum history_tier tier, int
 	while (more > 0 && history_scan_point(scan, &point)) {
 		if (!point.closed && !point.count)
 			continue;
-		*ret_day = interval_of_ms(point.number * step_ms + DAY_MS - 1, DAY_MS);
+		*ret_ms = point.number * step_ms;
 		break;
 	}
 	history_scan_close(scan);
 	return more < 0 ? more : 0;
+}
+
+/* The first day that a tier has from its beginning; INT64_MAX: none. */
+static int first_day(const struct retrace *retrace, enum history_tier tier, int64_t *ret_day)
+{
+	int error = retrace_first_ms(retrace, tier, ret_day);
+
+	if (!error && *ret_day != INT64_MAX)
+		*ret_day = interval_of_ms(*ret_day + DAY_MS - 1, DAY_MS);
+	return error;
 }
 
 static void add_stage(struct retrace *retrace, enum history_tier tier, int64_t from_day,
@@ -76,14 +86,14 @@ static void add_stage(struct retrace *retrace, enum history_tier tier, int64_t f
 static int plan_stages(struct retrace *retrace)
 {
 	int64_t base, hours, days;
-	int error = retrace_first_day(retrace, HISTORY_BASE, &base);
+	int error = first_day(retrace, HISTORY_BASE, &base);
 
 	retrace->stages_count = retrace->stage = 0;
 	if (error < 0 || base == INT64_MAX || DAY_MS % retrace->interval_ms != 0)
 		return error;
-	error = retrace_first_day(retrace, HISTORY_HOUR, &hours);
+	error = first_day(retrace, HISTORY_HOUR, &hours);
 	if (!error)
-		error = retrace_first_day(retrace, HISTORY_DAY, &days);
+		error = first_day(retrace, HISTORY_DAY, &days);
 	if (error < 0)
 		return error;
 	hours = hours < base ? hours : base;

@@ -40,11 +40,11 @@ struct retrace {
 	void *self;
 
 	/* How far it is. */
-	bool begun;            /* `first` and `next` are known */
-	int64_t first, next;   /* interval */
-	uint64_t intervals;    /* lived through */
-	uint64_t hours, days;  /* taken as sums before */
-	uint64_t rows;         /* of series, put into them */
+	bool begun;           /* `first` and `next` are known */
+	int64_t first, next;  /* interval */
+	uint64_t intervals;   /* lived through */
+	uint64_t hours, days; /* taken as sums before */
+	uint64_t rows;        /* of series, put into them */
 
 	/* Its own. */
 	struct history_scan *scan;
@@ -60,8 +60,9 @@ struct retrace {
 /* Find what there is, and begin. 0; -ENOENT: the history knows nothing of the source. */
 int retrace_open(struct retrace *retrace);
 void retrace_close(struct retrace *retrace);
-/* The first day (number) that a tier has from its beginning; INT64_MAX: it has none. */
-int retrace_first_day(const struct retrace *retrace, enum history_tier tier, int64_t *ret_day);
+/* When the first point of a tier begins that anything is known of, unix; INT64_MAX: there is none,
+ * or it is kept as intervals. */
+int retrace_first_ms(const struct retrace *retrace, enum history_tier tier, int64_t *ret_ms);
 /* Coarse tiers come next, not intervals. */
 bool retrace_coarse(const struct retrace *retrace);
 /* A stretch of them. 0 or negative errno. */

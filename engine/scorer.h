@@ -113,6 +113,8 @@ int scorer_put(struct metric_state *metric, enum history_kind kind, uint32_t sli
  * close; NULL: they are forgotten. */
 int scorer_step(struct scorer *scorer, uint32_t source, int64_t interval, bool incomplete,
 		bank_each *each, void *self);
+/* What a configuration has resolved and no step has told yet. */
+void scorer_carried(struct scorer *scorer, bank_each *each, void *self);
 /* The same with what a coarser tier has of `intervals` intervals, step_ms in all, through this one:
  * for detectors whose periods are made of such steps. These leave out the intervals up to
  * `through` that come later one by one. */
@@ -121,8 +123,8 @@ struct scorer_stretch {
 	int64_t through;
 };
 int scorer_absorb(struct scorer *scorer, uint32_t source, const struct scorer_stretch *stretch);
-/* The end of it: nothing fires and nothing is pending. */
-void scorer_settle(struct scorer *scorer);
+/* The end of it: nothing fires and nothing is pending. each: what that resolves, or NULL. */
+void scorer_settle(struct scorer *scorer, bank_each *each, void *self);
 
 /* For status: detectors that still learn, slices, bytes of state. */
 struct scorer_status {

@@ -39,9 +39,17 @@ static void let_pass(void *self, const struct anomaly *anomaly)
 	(void)anomaly;
 }
 
+void scorer_carried(struct scorer *scorer, bank_each *each, void *self)
+{
+	for (const struct scored *at = scorer->carried.first; at; at = at->next)
+		each(self, &at->anomaly);
+	scored_list_free(&scorer->carried);
+}
+
 int scorer_step(struct scorer *scorer, uint32_t source, int64_t interval, bool incomplete,
 		bank_each *each, void *self)
 {
+	scorer_carried(scorer, each ? each : let_pass, self);
 	for (struct metric_state *m = scorer->metrics; m; m = m->next) {
 		if (m->source != source)
 			continue;
@@ -84,9 +92,9 @@ int scorer_absorb(struct scorer *scorer, uint32_t source, const struct scorer_st
 	return 0;
 }
 
-void scorer_settle(struct scorer *scorer)
+void scorer_settle(struct scorer *scorer, bank_each *each, void *self)
 {
 	for (struct metric_state *m = scorer->metrics; m; m = m->next)
 		for (uint32_t i = 0; i < m->banks_count; i++)
-			bank_end(m->banks[i].bank, m->last, let_pass, NULL);
+			bank_end(m->banks[i].bank, m->last, each ? each : let_pass, self);
 }

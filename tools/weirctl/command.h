@@ -27,6 +27,7 @@
 	ROW(emit)                                                                                  \
 	ROW(import)                                                                                \
 	ROW(score)                                                                                 \
+	ROW(backtest)                                                                              \
 	ROW(rebase)                                                                                \
 	ROW(mute)                                                                                  \
 	ROW(unmute)                                                                                \

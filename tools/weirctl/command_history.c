@@ -12,10 +12,10 @@
 #include "chart.h"
 #include "command.h"
 #include "options.h"
+#include "since.h"
 #include "text.h"
 
 #define WHY_BYTES 640
-#define DAY_MS UINT64_C(86400000)
 
 enum form { FORM_TABLE, FORM_JSON, FORM_CSV };
 
@@ -106,23 +106,6 @@ static void print_json(const json_t *found)
 {
 	json_dumpf(found, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
 	putchar('\n');
-}
-
-/* "7d" counts back from the end; anything else is a time. */
-static int take_since(const struct history_command *command, int64_t *ret_from_ms,
-		      int64_t *ret_back_ms)
-{
-	uint64_t back_ms = DAY_MS;
-	size_t length = command->since ? strlen(command->since) : 0;
-	bool unit = length && strchr("smhd", command->since[length - 1]);
-
-	*ret_from_ms = *ret_back_ms = 0;
-	if (length && !unit)
-		return text_parse_time(command->since, ret_from_ms);
-	if (unit && options_duration_ms(command->since, 1, 36600 * DAY_MS, &back_ms) < 0)
-		return -EINVAL;
-	*ret_back_ms = (int64_t)back_ms;
-	return 0;
 }
 
 /* The engine's answer, or the directory's: the part `name` of it. NULL: said why, with the exit
@@ -251,11 +234,9 @@ static int run(void *self, int count, char **operands)
 
 	if (count == 0 || command->slices)
 		return print_names(command, count ? operands[0] : NULL);
-	if (take_since(command, &from_ms, &back_ms) < 0)
+	if (since_parse(command->since, &from_ms, &back_ms) < 0)
 		return options_wrong(&command_history.options,
-				     "--since cannot be \"%s\": it is a time, as 2011-01-04T10:00, or "
-				     "so long before the end; " OPTIONS_DURATION_WORDS,
-				     command->since);
+				     "--since cannot be \"%s\": " SINCE_WORDS, command->since);
 	if (from_ms && command->until_ms < from_ms)
 		return options_wrong(&command_history.options, "--until is before --since");
 	json_t *request = json_pack("{ss ss sI sI sI sI}", "command", "history", "metric",
@@ -283,7 +264,8 @@ static int run(void *self, int count, char **operands)
 	return TOOL_OK;
 }
 
-static const struct history_command defaults = {.until_ms = INT64_MAX, .points = 100};
+static const struct history_command defaults = {
+	.since = "1d", .until_ms = INT64_MAX, .points = 100};
 
 static const struct option_example examples[] = {
 	{"weirctl history", "which metrics there are"},
