@@ -21,6 +21,8 @@
 #define seasonal_level_fold scalar_seasonal_level_fold
 #define seasonal_level_forecast scalar_seasonal_level_forecast
 #define seasonal_level_learn scalar_seasonal_level_learn
+#define seasonal_recent scalar_seasonal_recent
+#define seasonal_recent_lengths scalar_seasonal_recent_lengths
 #define seasonal_shape_close scalar_seasonal_shape_close
 #define seasonal_shape_open scalar_seasonal_shape_open
 #define seasonal_tail_init scalar_seasonal_tail_init

@@ -42,7 +42,8 @@ struct contribution {
 struct explanation {
 	char slice[ANOMALY_LABEL_BYTES]; /* "country=IT", "country=IT,device=mobile" */
 	double share;                    /* of the total's deviation, 0..1 */
-	double observed, expected;       /* of this slice, sums (means) from `since` on */
+	double observed, expected; /* of this slice: sums from `since` on; of means, shares and
+				      extremes this interval's */
 	double evidence; /* nats: how much likelier than one factor for the whole metric; of the
 			    second one, than the first alone */
 	int64_t since;   /* interval */

@@ -30,6 +30,10 @@
 #define KEEP_RUNNING (1 - 1.0 / 32)
 /* Another top contribution is told when it has stood this many intervals. */
 #define TOP_TURNS 3
+/* An explanation is looked for so far back before an anomaly's first interval, at least so many
+ * intervals. */
+#define EXPLAIN_BEFORE_MS 3600000.0
+#define EXPLAIN_BEFORE 70.0
 /* Intervals over which a slice's volume is averaged. */
 #define VOLUME_INTERVALS 64.0
 
@@ -190,6 +194,42 @@ static uint32_t contributions(const struct step *step, int direction)
 	return bank->contributions[side];
 }
 
+/* What explains an anomaly of the slice, into the bank's anomaly. */
+static void explain_into(const struct step *step, uint32_t i, struct anomaly *anomaly)
+{
+	struct bank *bank = step->bank;
+	const struct life *life = &bank->lives[i];
+	const struct explain known = {
+		.observations = step->observations,
+		.verdicts = &bank->verdicts,
+		.ops = bank->ops,
+		.state = bank->state,
+		.diagnosis = &bank->diagnosis,
+	};
+	/* As far as what was not seen at once may lie back, before the anomaly's first interval. */
+	double before = math_max(EXPLAIN_BEFORE_MS / (double)bank->step_ms, EXPLAIN_BEFORE);
+	int64_t age = step->observations->interval - life->start;
+	uint32_t longest = (uint32_t)math_min(before + (double)age, UINT32_MAX);
+
+	anomaly->explanations = 0;
+	if (!bank->spec.apart)
+		anomaly->explanations = explain(&known, &bank->scan, i, life->direction, longest,
+						anomaly->explanation);
+}
+
+/* Is another explanation to be told? It is looked for ever more seldom. */
+static bool explained_anew(const struct step *step, uint32_t i)
+{
+	struct life *life = &step->bank->lives[i];
+	uint64_t age = (uint64_t)(step->observations->interval - life->fired);
+
+	if (age == 0 || (age & (age - 1)) != 0)
+		return false;
+	explain_into(step, i, &step->bank->anomaly);
+	uint64_t hash = explanation_hash(&step->bank->anomaly);
+	return hash != 0 && hash != life->explained;
+}
+
 static uint64_t top_hash(const struct step *step, int direction)
 {
 	if (contributions(step, direction) == 0)
@@ -257,6 +297,8 @@ static void speak(const struct step *step, uint32_t i, enum anomaly_state state)
 	anomaly->contributions = contributions(step, life->direction);
 	memcpy(anomaly->contribution, bank->contribution[life->direction > 0],
 	       sizeof(anomaly->contribution));
+	explain_into(step, i, anomaly);
+	life->explained = explanation_hash(anomaly);
 	int band = severity_band(anomaly->severity);
 	if (band > life->band)
 		life->band = (uint8_t)band;
@@ -366,7 +408,8 @@ static void live_firing(struct step *step, uint32_t i, enum judgement judgement)
 	life->direction = bank->verdicts.direction[i];
 	note_peak(life, bank->raw[i], interval);
 	bool changed = top_changed(step, life);
-	if (turned || changed || severity_band(severity) > life->band)
+	bool explained = explained_anew(step, i);
+	if (turned || changed || explained || severity_band(severity) > life->band)
 		speak(step, i, ANOMALY_UPDATED);
 }
 
@@ -430,6 +473,7 @@ static void step_slices(struct bank *bank, const struct observations *observatio
 	};
 	bank->seen++;
 	bank->diagnosed[0] = bank->diagnosed[1] = false;
+	explain_forget(&bank->scan);
 	choose_learners(bank, observations);
 	bank->ops->step(bank->state, &bank->spec, bank->capacity, observations, bank->learn,
 			&bank->verdicts);

@@ -92,6 +92,18 @@ uint64_t contribution_hash(const struct contribution *contribution)
 	return id[0];
 }
 
+uint64_t explanation_hash(const struct anomaly *anomaly)
+{
+	struct hash hash = hash_begin();
+	uint64_t id[2];
+	if (anomaly->explanations == 0)
+		return 0;
+	for (uint32_t i = 0; i < anomaly->explanations; i++)
+		hash_text(&hash, anomaly->explanation[i].slice);
+	hash_end(&hash, id);
+	return id[0];
+}
+
 /* Two specifications are equal: by field, since padding has no value. */
 static uint64_t spec_hash(const struct detector_spec *spec)
 {

@@ -89,6 +89,15 @@ struct verdicts {
 			    * kind seasonal, the others leave it 0 */
 };
 
+/* A stretch of the last intervals of one slice, and what was expected of it before it began: sums;
+ * of means and extremes of deviations, weighed with `weight`; of shares of the numerators. */
+struct recent {
+	double observed, expected;
+	double variance; /* of observed, by chance */
+	double weight;
+};
+#define DETECTOR_RECENT 20
+
 struct detector_ops {
 	const char *kind;
 	/* Bytes of state for `slices` slices. */
@@ -108,6 +117,10 @@ struct detector_ops {
 		     uint32_t slices, struct bytes *out);
 	int (*load)(void *state, const struct detector_spec *spec, uint32_t capacity,
 		    uint32_t slices, struct bytes_reader *in);
+	/* May be NULL: it remembers no stretches. After a step, all stretches that end with it:
+	 * their lengths, the shortest first; and what a slice had there. */
+	uint32_t (*recent_lengths)(const void *state, uint32_t lengths[DETECTOR_RECENT]);
+	void (*recent)(const void *state, uint32_t slice, struct recent ret[DETECTOR_RECENT]);
 };
 
 extern const struct detector_ops detector_window, detector_window_year, detector_absence,

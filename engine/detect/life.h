@@ -19,6 +19,7 @@
 
 #include "detect/bank.h"
 #include "detect/diagnose.h"
+#include "detect/explain.h"
 #include "detect/occasion.h"
 #include "detect/period.h"
 
@@ -39,6 +40,7 @@ struct life {
 	int64_t group; /* start of the metric's run when it fired */
 	int64_t peak_interval;
 	double peak;            /* raw severity */
+	uint64_t explained;     /* hash of the explanation told */
 	uint64_t top, next_top; /* hashes of the top contribution told, and of the one since */
 	double observed, expected, lower, upper, log10_p; /* of the last interval, for bank_end() */
 };
@@ -83,6 +85,7 @@ struct bank {
 	uint32_t contributions[2];
 	bool diagnosed[2];
 	struct contribution contribution[2][ANOMALY_CONTRIBUTIONS_MAX];
+	struct explain_scan scan; /* the same of explanations */
 	struct anomaly anomaly;
 };
 
@@ -96,6 +99,8 @@ void bank_interval(struct bank *bank, int64_t interval_ms);
  * all, before it has seen each day of the week twice. */
 uint64_t bank_wanted(const struct detector_spec *spec, int64_t step_ms);
 void group_id(const char *source, const char *metric, int64_t start, uint64_t ret_id[2]);
+/* What slices the anomaly says it is explained by; 0: none. */
+uint64_t explanation_hash(const struct anomaly *anomaly);
 uint64_t contribution_hash(const struct contribution *contribution);
 
 #endif

@@ -411,6 +411,20 @@ static int seasonal_load(void *state, const struct detector_spec *spec, uint32_t
 	return result;
 }
 
+static uint32_t recent_lengths(const void *state, uint32_t lengths[DETECTOR_RECENT])
+{
+	return seasonal_recent_lengths(state, step_of((void *)(uintptr_t)state), lengths);
+}
+
+static void recent(const void *state, uint32_t slice, struct recent ret[DETECTOR_RECENT])
+{
+	void *whole = (void *)(uintptr_t)state;
+	const struct seasonal_header *header = state;
+
+	seasonal_recent(&groups_of(whole)[slice / LANES], step_of(whole), header->pushed,
+			slice % LANES, ret);
+}
+
 const struct detector_ops detector_seasonal = {
 	.kind = "seasonal",
 	.bytes = seasonal_bytes,
@@ -419,4 +433,6 @@ const struct detector_ops detector_seasonal = {
 	.step = seasonal_step,
 	.save = seasonal_save,
 	.load = seasonal_load,
+	.recent_lengths = recent_lengths,
+	.recent = recent,
 };

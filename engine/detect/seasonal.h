@@ -6,6 +6,7 @@
  *   seasonal_level.c     level, scale, and what an interval teaches
  *   seasonal_window.c    sums over the last intervals against the level before them
  *   seasonal_tail.c      from deviations to one calibrated probability
+ *   seasonal_recent.c    what the last intervals had against what was expected, for diagnosis
  *   seasonal_habit.c     what happens often is not rare; onsets
  *
  *        header | step | group 0: series 0..3 | group 1: series 4..7 | ...
@@ -196,6 +197,12 @@ void seasonal_habit_score(struct seasonal_group *group, const struct seasonal_st
 void seasonal_tail_init(struct seasonal_group *group);
 void seasonal_tail_score(struct seasonal_group *group, const struct seasonal_step *step,
 			 struct seasonal_now *now);
+
+/* What detector_ops' recent_lengths() and recent() answer. */
+uint32_t seasonal_recent_lengths(const void *state, const struct seasonal_step *step,
+				 uint32_t lengths[DETECTOR_RECENT]);
+void seasonal_recent(const struct seasonal_group *group, const struct seasonal_step *step,
+		     uint64_t pushed, uint32_t lane, struct recent ret[DETECTOR_RECENT]);
 
 /* Variance of one usual interval's value (counts: over its mean). */
 LANES_INLINE lanes seasonal_unit(const struct seasonal_exact *exact)
