@@ -122,6 +122,7 @@ json_t *listing_input(const struct operator_input *input, uint64_t ended)
 	json_t *detail = input->detail[0] ? json_loads(input->detail, 0, NULL) : NULL;
 	if (detail)
 		json_object_update_missing(object, detail);
+	json_object_del(object, "zone_rules"); /* long, and its name says it */
 	json_decref(detail);
 	return object;
 }

@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "input_calendar.h"
 #include "rebase_file.h"
 #include "retrace.h"
 #include "scorer.h"
@@ -185,6 +186,11 @@ static int begin(struct rebase *rebase, uint64_t now_ns)
 				       sizeof(why));
 	if (!error)
 		error = scorer_configure(scorer, rebase->config);
+	/* As it is now, for the past too: of what is known to have been, nothing is learned. */
+	if (!error && rebase->options.store_path)
+		error = input_calendar_stored(rebase->options.store_path, scorer_calendar(scorer));
+	if (error < 0 && !strcmp(why, "out of memory"))
+		snprintf(why, sizeof(why), "%s", strerror(-error));
 	if (error < 0)
 		fail(rebase, now_ns, why);
 	else if (history_gave_up(rebase->options.keeping->history))

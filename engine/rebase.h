@@ -35,6 +35,7 @@ struct rebase_options {
 	struct closing *closing;
 	struct keeping *keeping;
 	const char *history_path;
+	const char *store_path; /* which has the calendar */
 	struct io *io; /* the agent's own, and CHECKPOINT_BUFFER_BYTES of its buffers */
 	void *buffer;
 	const struct series_registry *registry;

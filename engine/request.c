@@ -23,6 +23,7 @@
 #include "config_diff.h"
 #include "deliver/payload.h"
 #include "engine_private.h"
+#include "input_calendar.h"
 #include "wishes.h"
 
 /* A disk that has not taken a record after this long: the operator is told so. */
@@ -316,7 +317,7 @@ struct sought {
 	bool found;
 };
 
-static int each_mute(void *self, const struct operator_input *input, uint64_t ended)
+static int each_input(void *self, const struct operator_input *input, uint64_t ended)
 {
 	struct sought *sought = self;
 
@@ -324,8 +325,8 @@ static int each_mute(void *self, const struct operator_input *input, uint64_t en
 	return sought->found;
 }
 
-/* 1: nothing has ended it yet; 0: it has, or it is none; or negative. */
-static int find_mute(const struct engine *engine, uint64_t number)
+/* 1: nothing has ended it yet; 0: it has, or it is none of this kind; or negative. */
+static int find_input(const struct engine *engine, enum operator_kind kind, uint64_t number)
 {
 	struct sought sought = {.number = number};
 	struct store_reader *reader;
@@ -333,9 +334,32 @@ static int find_mute(const struct engine *engine, uint64_t number)
 
 	if (error < 0)
 		return error;
-	error = store_inputs(reader, OPERATOR_MUTE, NULL, 0, each_mute, &sought);
+	error = store_inputs(reader, kind, NULL, 0, each_input, &sought);
 	store_reader_close(reader);
 	return error < 0 ? error : sought.found;
+}
+
+static int each_entry(void *self, const struct operator_input *input, uint64_t ended)
+{
+	uint32_t *count = self;
+
+	(void)input;
+	*count += ended == 0;
+	return 0;
+}
+
+/* 1: the calendar takes another entry; 0: it is full; or negative. */
+static int has_room(const struct engine *engine)
+{
+	struct store_reader *reader;
+	uint32_t count = 0;
+	int error = store_reader_open(engine->store_path, &reader);
+
+	if (error < 0)
+		return error;
+	error = store_inputs(reader, OPERATOR_CALENDAR_ADD, NULL, 0, each_entry, &count);
+	store_reader_close(reader);
+	return error < 0 ? error : count < CALENDAR_ENTRIES_MAX;
 }
 
 /* Does what it speaks of exist? 0, or -EINVAL with why. */
@@ -349,11 +373,19 @@ static int check_target(const struct engine *engine, const struct operator_input
 	if (found > 0 && input->has_id)
 		found = find_anomaly(engine, input->id, anomaly);
 	else if (found > 0 && input->kind == OPERATOR_UNMUTE)
-		found = find_mute(engine, input->ends);
+		found = find_input(engine, OPERATOR_MUTE, input->ends);
+	else if (found > 0 && input->kind == OPERATOR_CALENDAR_REMOVE)
+		found = find_input(engine, OPERATOR_CALENDAR_ADD, input->ends);
+	else if (found > 0 && input->kind == OPERATOR_CALENDAR_ADD)
+		found = has_room(engine);
 	if (found < 0)
 		what = strerror(-found);
 	else if (found == 0 && input->kind == OPERATOR_UNMUTE)
 		what = "there is no such mute, or it is over: see weirctl mute --list";
+	else if (found == 0 && input->kind == OPERATOR_CALENDAR_REMOVE)
+		what = "there is no such entry, or it was removed: see weirctl calendar list";
+	else if (found == 0 && input->kind == OPERATOR_CALENDAR_ADD)
+		what = "the calendar is full: remove entries that are over";
 	else if (found == 0)
 		what = "there is no anomaly with this id";
 	else if (input->kind == OPERATOR_ACK && anomaly->state == ANOMALY_RESOLVED)
@@ -450,6 +482,8 @@ static char *answer_input(struct engine *engine, const char *command, const json
 	}
 	json_t *until_ms = json_incref(json_object_get(record, "until_ms"));
 	int error = complete_id(engine, record, why, sizeof(why)) ? 0 : -EINVAL;
+	if (!error && strcmp(command, input_kind_name(OPERATOR_CALENDAR_ADD)) == 0)
+		error = input_calendar_complete(record, why, sizeof(why));
 	char *text = json_dumps(record, JSON_COMPACT | JSON_SORT_KEYS);
 	if (!error)
 		error = text ? engine_input(engine, text, why, sizeof(why)) : -ENOMEM;
@@ -524,7 +558,8 @@ static char *answer_rebase(struct engine *engine, const void *request)
 char *engine_request(struct engine *engine, const char *command, const void *request,
 		     bool *ret_later)
 {
-	static const char *const inputs[] = {"mute", "unmute", "ack", "annotate"};
+	static const char *const inputs[] = {"mute",     "unmute",       "ack",
+					     "annotate", "calendar_add", "calendar_remove"};
 
 	*ret_later = false;
 	if (strcmp(command, "reload") == 0)

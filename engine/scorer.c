@@ -110,6 +110,11 @@ struct scorer *scorer_create(uint32_t shard, uint32_t shards, int64_t interval_m
 	scorer->interval_ms = interval_ms;
 	scorer->registry = registry;
 	scored_list_init(&scorer->carried);
+	scorer->calendar = calendar_create();
+	if (!scorer->calendar) {
+		free(scorer);
+		return NULL;
+	}
 	return scorer;
 }
 
@@ -140,6 +145,7 @@ void scorer_destroy(struct scorer *scorer)
 		return;
 	metrics_destroy(scorer->metrics);
 	scored_list_free(&scorer->carried);
+	calendar_destroy(scorer->calendar);
 	free(scorer);
 }
 
@@ -380,7 +386,8 @@ static struct bank *claim_bank(struct metric_state *old, const struct detector_s
 }
 
 static int fill_banks(struct metric_state *metric, const struct config *config,
-		      const char *metric_name, struct metric_state *old)
+		      const struct calendar *calendar, const char *metric_name,
+		      struct metric_state *old)
 {
 	metric->banks = calloc(config->detectors_count + 1, sizeof(metric->banks[0]));
 	if (!metric->banks)
@@ -395,6 +402,7 @@ static int fill_banks(struct metric_state *metric, const struct config *config,
 		bank->bank = bank->key ? claim_bank(old, &spec, bank->key) : NULL;
 		if (!bank->bank)
 			return -ENOMEM;
+		bank_calendar(bank->bank, calendar);
 	}
 	return 0;
 }
@@ -424,7 +432,8 @@ static struct metric_state *make_metric(struct scorer *scorer, uint32_t index, u
 		recorder_begin(scorer, config, &metric->recorder);
 		metric->rollup = make_rollup(scorer, config, source);
 	}
-	if (!metric->rollup || fill_banks(metric, scorer->config, config->name, old) < 0) {
+	if (!metric->rollup ||
+	    fill_banks(metric, scorer->config, scorer->calendar, config->name, old) < 0) {
 		metric_destroy(metric);
 		return NULL;
 	}
@@ -491,6 +500,8 @@ int scorer_configure(struct scorer *scorer, const struct config *config)
 	return error;
 }
 
+static int load(struct scorer *scorer, struct bytes_reader *in, bool calendar);
+
 int scorer_rebase(struct scorer *scorer, uint32_t source, const struct bytes *sections)
 {
 	struct bytes_reader in = {.data = sections->data, .left = sections->used};
@@ -502,7 +513,8 @@ int scorer_rebase(struct scorer *scorer, uint32_t source, const struct bytes *se
 		/* Slices have other numbers from here on: the history hears of them anew. */
 		recorder_begin(scorer, &scorer->config->metrics[m->index], &m->recorder);
 	}
-	return scorer_load(scorer, &in);
+	/* The calendar of the rebase is the one it lived through, not the one in force. */
+	return load(scorer, &in, false);
 }
 
 int scorer_source(struct scorer *scorer, uint32_t number, const char *name)
@@ -629,6 +641,7 @@ void scorer_save(const struct scorer *scorer, struct bytes *out)
 		out->failed |= body.failed;
 		bytes_fini(&body);
 	}
+	scorer_save_calendar(scorer, out);
 	/* Every shard says this; it is the same. */
 	for (uint32_t s = 0; s < WEIR_SOURCES_MAX; s++) {
 		if (!scorer->sources[s].known)
@@ -664,7 +677,8 @@ static int load_metric(struct metric_state *metric, struct bytes_reader *in)
 	return in->failed || in->left ? -EPROTO : 0;
 }
 
-int scorer_load(struct scorer *scorer, struct bytes_reader *in)
+/* Sources and metrics; with the calendar, where the sections are all of a checkpoint. */
+static int load(struct scorer *scorer, struct bytes_reader *in, bool calendar)
 {
 	while (in->left && !in->failed) {
 		uint32_t source = bytes_get_u32(in);
@@ -677,6 +691,11 @@ int scorer_load(struct scorer *scorer, struct bytes_reader *in)
 		if (source < WEIR_SOURCES_MAX && index == SOURCE_SECTION &&
 		    load_source(&scorer->sources[source], &own) < 0)
 			return -EPROTO;
+		if (calendar && source == CALENDAR_SECTION) {
+			int error = calendar_load(scorer->calendar, &own);
+			if (error < 0 || own.left)
+				return error < 0 ? error : -EPROTO;
+		}
 		for (struct metric_state *m = scorer->metrics; m; m = m->next) {
 			struct bytes_reader body = {.data = data, .left = bytes};
 			if (m->source == source && m->index == index && load_metric(m, &body) < 0)
@@ -684,6 +703,11 @@ int scorer_load(struct scorer *scorer, struct bytes_reader *in)
 		}
 	}
 	return in->failed ? -EPROTO : 0;
+}
+
+int scorer_load(struct scorer *scorer, struct bytes_reader *in)
+{
+	return load(scorer, in, true);
 }
 
 void scorer_status(const struct scorer *scorer, struct scorer_status *ret_status)

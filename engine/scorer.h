@@ -87,6 +87,8 @@ int scorer_rebase(struct scorer *scorer, uint32_t source, const struct bytes *se
 /* What an operator said, between two closes. What is no detector's business changes nothing. 0 or
  * -ENOMEM. */
 int scorer_input(struct scorer *scorer, const struct operator_input *input);
+/* What is in force: to be filled before a rebuild lives through a history, and for who shows it. */
+struct calendar *scorer_calendar(struct scorer *scorer);
 /* Score a close. */
 int scorer_close(struct scorer *scorer, const struct close_job *job, struct scored_list *out);
 

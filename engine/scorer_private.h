@@ -36,6 +36,9 @@ struct source_state {
 	struct gaps gaps; /* what jumps of its clock may still cost */
 };
 
+/* Of a checkpoint's sections, where a source's number stands: this section is the calendar. */
+#define CALENDAR_SECTION (UINT32_MAX - 1)
+
 struct scorer {
 	uint32_t shard;
 	uint32_t shards;
@@ -47,8 +50,12 @@ struct scorer {
 	struct scored_list carried;   /* what a configuration resolved, until the next close */
 	struct history_rows *rows;    /* of the close in hand, for the history; NULL: not wanted */
 	uint32_t recorders;
-	scorer_each *watch; /* NULL: nobody */
+	struct calendar *calendar; /* banks borrow it */
+	scorer_each *watch;        /* NULL: nobody */
 	void *watch_self;
 };
+
+/* Its section of a checkpoint. */
+void scorer_save_calendar(const struct scorer *scorer, struct bytes *out);
 
 #endif

@@ -26,7 +26,7 @@ enum operator_kind {
 };
 
 #define OPERATOR_TEXT_BYTES 1025
-#define OPERATOR_DETAIL_BYTES 2049
+#define OPERATOR_DETAIL_BYTES 4097
 
 struct operator_input {
 	enum operator_kind kind;

@@ -296,6 +296,79 @@ static void operated(uint32_t lanes, uint32_t shards, int crashes, uint64_t reta
 	story_end(&story);
 }
 
+/* An entry of the calendar from `minutes` from now on, for 15 minutes. */
+static void announce(struct story *story, const char *effect, const char *slice, int minutes)
+{
+	char json[512];
+	unsigned long long from_ms = story_time_ms(story) + (unsigned long long)(minutes * 60000);
+
+	snprintf(json, sizeof(json),
+		 "{\"kind\":\"calendar_add\",\"name\":\"fall\",\"effect\":\"%s\",\"slice\":\"%s\","
+		 "\"from_ms\":%llu,\"until_ms\":%llu,\"author\":\"ann\"}",
+		 effect, slice, from_ms, from_ms + 15 * 60000);
+	story_input(story, json);
+}
+
+static uint32_t count_stored(struct story *story)
+{
+	uint32_t count;
+
+	story_settle(story);
+	char **lines = story_stored(story, &count);
+	story_free_lines(lines, count);
+	return count;
+}
+
+/* Entries that come, hold and are removed, with crashes in the middle of the events they speak of:
+ * what is known is no anomaly, what the calendar says is part of what a replay does, and what was
+ * remembered of the first event comes from checkpoints. */
+static void calendared(uint32_t lanes, uint32_t shards, int crashes, uint64_t retain_bytes)
+{
+	struct story story;
+	char name[80];
+	uint32_t more = retain_bytes ? 700 : 0, before;
+
+	snprintf(name, sizeof(name), "%u lanes, %u shards, calendar%s%s", lanes, shards,
+		 crashes ? ", crashes" : "", retain_bytes ? ", retention" : "");
+	story_begin(&story, lanes, shards, lanes * 7000 + shards);
+	story.retain_bytes = retain_bytes;
+	story_start(&story);
+	story_play(&story, 150, 0);
+	announce(&story, "exclude", "", -3); /* input 1; what is not closed yet is too */
+	before = count_stored(&story);
+	story_play(&story, 6, 0.9);
+	may_crash(&story, crashes);
+	story_play(&story, 5, 0.9);
+	expect(count_stored(&story) == before, "what is excluded is no anomaly", name);
+	story_play(&story, 61 + more, 0);
+	announce(&story, "last-year", "country=DE", 0); /* 2 */
+	announce(&story, "expect:+25.5%", "", 6);       /* 3 */
+	story_input(&story, "{\"kind\":\"calendar_add\",\"name\":\"summer\",\"date\":\"07-14\","
+			    "\"zone\":\"Europe/Berlin\","
+			    "\"zone_rules\":\"Europe/Berlin 3600 CET-1CEST,M3.5.0,M10.5.0/3\"}");
+	before = count_stored(&story);
+	story_play(&story, 12, 0.9);
+	may_crash(&story, crashes);
+	story_play(&story, 60 + more, 0);
+	expect(count_stored(&story) > before, "what is not excluded is found", name);
+	announce(&story, "last-year", "country=DE", 0); /* 5 */
+	announce(&story, "exclude", "country=IT", 3);   /* 6 */
+	story_play(&story, 6, 0.9);
+	may_crash(&story, crashes);
+	story_input(&story, "{\"kind\":\"calendar_remove\",\"of\":6}");
+	story_play(&story, 6, 0.9);
+	may_crash(&story, crashes);
+	story_play(&story, 60 + more, 0);
+	story_play(&story, 12, 0.9);
+	story_play(&story, 30, 0);
+	story_end_producers(&story);
+	story_stop(&story);
+	if (!retain_bytes)
+		check_log(&story, name);
+	compare(&story, name, retain_bytes > 0);
+	story_end(&story);
+}
+
 /* A metric of which nothing was ever found would prove nothing. */
 static void expect_anomalies_of(struct story *story, const char *const *metrics, const char *name)
 {
@@ -518,6 +591,11 @@ int main(int argc, char **argv)
 		operated(2, 2, 1, 8u << 20);
 		return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 	}
+	if (argc == 2 && strcmp(argv[1], "calendar") == 0) {
+		calendared(1, 1, 0, 0);
+		calendared(3, 2, 1, 0);
+		return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	}
 	if (argc == 2 && strcmp(argv[1], "aggregations") == 0) {
 		every_aggregation(1, 1, 0);
 		every_aggregation(3, 2, 1);
@@ -550,6 +628,9 @@ int main(int argc, char **argv)
 	every_aggregation(1, 1, 0);
 	every_aggregation(3, 2, 1);
 	every_aggregation(2, 5, 1);
+	calendared(1, 1, 0, 0);
+	calendared(2, 5, 1, 0);
+	calendared(2, 2, 1, 8u << 20);
 	operated(2, 2, 1, 8u << 20);
 	rebased_to_the_same();
 	rebased(1, 1, 0, 0);
