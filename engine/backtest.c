@@ -14,6 +14,7 @@
 #include "config_text.h"
 #include "deliver/store.h"
 #include "input.h"
+#include "input_calendar.h"
 #include "lived.h"
 #include "retrace.h"
 #include "scorer.h"
@@ -246,6 +247,10 @@ static int begin(struct living *living)
 	living->retrace.scorer = living->scorer;
 	if (!living->backtest->as_lived)
 		error = draft_config(living, &config);
+	/* A draft lives with the calendar as it is now; what was lived hears of entries in turn. */
+	if (!living->backtest->as_lived && !error)
+		error = input_calendar_stored(living->options->store_path,
+					      scorer_calendar(living->scorer));
 	return error || !config ? error : configure(living, config);
 }
 

@@ -573,40 +573,40 @@ static void rare_checkpoints(void)
 	story_end(&story);
 }
 
-int main(int argc, char **argv)
+/* One part of the whole, by its name. false: there is none of that name. */
+static bool play_part(const char *part)
 {
-	if (argc == 2 && strcmp(argv[1], "retention") == 0) {
+	if (strcmp(part, "retention") == 0) {
 		rare_checkpoints();
-		return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-	}
-	if (argc == 2 && strcmp(argv[1], "small") == 0) {
+	} else if (strcmp(part, "small") == 0) {
 		small_blocks();
 		lost_store();
-		return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-	}
-	if (argc == 2 && strcmp(argv[1], "operated") == 0) {
+	} else if (strcmp(part, "operated") == 0) {
 		operated(1, 1, 0, 0);
 		operated(3, 2, 1, 0);
 		operated(2, 5, 1, 0);
 		operated(2, 2, 1, 8u << 20);
-		return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-	}
-	if (argc == 2 && strcmp(argv[1], "calendar") == 0) {
+	} else if (strcmp(part, "calendar") == 0) {
 		calendared(1, 1, 0, 0);
-		calendared(3, 2, 1, 0);
-		return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-	}
-	if (argc == 2 && strcmp(argv[1], "aggregations") == 0) {
+		calendared(2, 5, 1, 0);
+		calendared(2, 2, 1, 8u << 20);
+	} else if (strcmp(part, "aggregations") == 0) {
 		every_aggregation(1, 1, 0);
 		every_aggregation(3, 2, 1);
-		return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-	}
-	if (argc == 2 && strcmp(argv[1], "rebased") == 0) {
+	} else if (strcmp(part, "rebased") == 0) {
 		rebased_to_the_same();
 		rebased(1, 1, 0, 0);
 		rebased(3, 2, 1, 0);
-		return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	} else {
+		return false;
 	}
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && play_part(argv[1]))
+		return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 	if (argc == 5) { /* one scenario: lanes shards interrupt retain_bytes */
 		scenario((uint32_t)atoi(argv[1]), (uint32_t)atoi(argv[2]), atoi(argv[3]),
 			 strtoull(argv[4], NULL, 10));
@@ -628,9 +628,7 @@ int main(int argc, char **argv)
 	every_aggregation(1, 1, 0);
 	every_aggregation(3, 2, 1);
 	every_aggregation(2, 5, 1);
-	calendared(1, 1, 0, 0);
-	calendared(2, 5, 1, 0);
-	calendared(2, 2, 1, 8u << 20);
+	play_part("calendar");
 	operated(2, 2, 1, 8u << 20);
 	rebased_to_the_same();
 	rebased(1, 1, 0, 0);
