@@ -421,36 +421,49 @@ static int live_sources(const struct backtest_options *options, struct backtest 
 	return error;
 }
 
-int backtest_run(const struct backtest_options *options, struct backtest *backtest, char *why,
-		 size_t why_bytes)
+static int run(const struct backtest_options *options, struct backtest *backtest,
+	       const struct lived *lived, char *why, size_t why_bytes)
 {
-	struct lived lived;
-	bool whole = !options->draft || anything_said(options->store_path);
+	int error = 0;
 
-	*backtest = (struct backtest){.as_lived = !options->draft, .last_ms = INT64_MIN};
-	snprintf(why, why_bytes, "%s", "");
-	int error = lived_read(options->io, whole, &lived, why, why_bytes);
-	if (!error && !lived_config(&lived)) {
+	if (!lived_config(lived)) {
 		snprintf(why, why_bytes, "no configuration has been in force here yet");
-		error = -ENOENT;
+		return -ENOENT;
 	}
-	if (!error && options->source && lived_source(&lived, options->source) == UINT32_MAX) {
+	if (options->source && lived_source(lived, options->source) == UINT32_MAX) {
 		snprintf(why, why_bytes, "there is no source \"%s\": see weirctl status",
 			 options->source);
-		error = -ENOENT;
+		return -ENOENT;
 	}
+	error = choose_against(options, backtest, lived, why, why_bytes);
 	if (!error)
-		error = choose_against(options, backtest, &lived, why, why_bytes);
-	if (!error)
-		error = live_sources(options, backtest, &lived, why, why_bytes);
+		error = live_sources(options, backtest, lived, why, why_bytes);
 	if (!error && backtest->sources_count == 0) {
 		snprintf(why, why_bytes, "the history has nothing of what is asked for");
 		error = -ENOENT;
 	}
-	lived_fini(&lived);
-	if (!error) {
-		backtest_sort(&backtest->found);
+	backtest_sort(&backtest->found);
+	if (!error && options->store_path)
 		error = backtest_read_store(options->store_path, backtest);
+	return error;
+}
+
+int backtest_run(const struct backtest_options *options, struct backtest *backtest, char *why,
+		 size_t why_bytes)
+{
+	struct lived lived;
+	int error;
+
+	*backtest = (struct backtest){.as_lived = !options->draft, .last_ms = INT64_MIN};
+	snprintf(why, why_bytes, "%s", "");
+	if (options->lived) {
+		error = run(options, backtest, options->lived, why, why_bytes);
+	} else {
+		bool whole = !options->draft || anything_said(options->store_path);
+		error = lived_read(options->io, whole, &lived, why, why_bytes);
+		if (!error)
+			error = run(options, backtest, &lived, why, why_bytes);
+		lived_fini(&lived);
 	}
 	if (error < 0 && !why[0])
 		snprintf(why, why_bytes, "%s", strerror(-error));

@@ -30,9 +30,12 @@
 #include "log/io.h"
 #include "weir/limits.h"
 
+struct lived;
+
 struct backtest_options {
 	struct io *io; /* of the data directory: its control log and its checkpoints */
-	const char *history_path, *store_path;
+	const struct lived *lived; /* known already; NULL: read through the io */
+	const char *history_path, *store_path; /* store NULL: nothing was found live */
 	/* YAML: one detector or several; NULL: those that were in force. */
 	const char *draft;
 	size_t draft_bytes;

@@ -188,24 +188,31 @@ static uint32_t terms_of(const struct config *config, const struct config_metric
 	return 2;
 }
 
-/* FNV-1a over what the metric's values follow from; not by what they are rolled up. */
-static void recorder_begin(struct scorer *scorer, const struct config_metric *metric,
-			   struct recorder *recorder)
+uint64_t scorer_spec(const struct config *config, unsigned metric)
 {
 	const struct config_metric *terms[2];
-	uint32_t count = terms_of(scorer->config, metric, terms);
+	uint32_t count = terms_of(config, &config->metrics[metric], terms);
 	struct bytes text = {0};
+
+	for (uint32_t i = 0; i < count; i++)
+		put_term(&text, terms[i]);
+	check(!text.failed);
+	uint64_t spec = fnv(FNV_BEGIN, text.data, text.used);
+	bytes_fini(&text);
+	return spec;
+}
+
+static void recorder_begin(struct scorer *scorer, uint32_t index, struct recorder *recorder)
+{
+	const struct config_metric *terms[2];
+	uint32_t count = terms_of(scorer->config, &scorer->config->metrics[index], terms);
 
 	/* Under a new number nothing has been named yet: rows without a name are left out. */
 	*recorder = (struct recorder){0};
-	for (uint32_t i = 0; i < count; i++) {
-		put_term(&text, terms[i]);
+	for (uint32_t i = 0; i < count; i++)
 		if (count == 2 && strcmp(terms[i]->agg, "sum") == 0)
 			recorder->sums |= 1u << i;
-	}
-	check(!text.failed);
-	recorder->spec = fnv(FNV_BEGIN, text.data, text.used);
-	bytes_fini(&text);
+	recorder->spec = scorer_spec(scorer->config, index);
 	recorder->number = scorer->recorders++ * scorer->shards + scorer->shard;
 }
 
@@ -429,7 +436,7 @@ static struct metric_state *make_metric(struct scorer *scorer, uint32_t index, u
 		metric->scored = old->scored;
 		old->rollup = NULL;
 	} else if (metric->key) {
-		recorder_begin(scorer, config, &metric->recorder);
+		recorder_begin(scorer, index, &metric->recorder);
 		metric->rollup = make_rollup(scorer, config, source);
 	}
 	if (!metric->rollup ||
@@ -511,7 +518,7 @@ int scorer_rebase(struct scorer *scorer, uint32_t source, const struct bytes *se
 			continue;
 		end_metric(m, &scorer->carried);
 		/* Slices have other numbers from here on: the history hears of them anew. */
-		recorder_begin(scorer, &scorer->config->metrics[m->index], &m->recorder);
+		recorder_begin(scorer, m->index, &m->recorder);
 	}
 	/* The calendar of the rebase is the one it lived through, not the one in force. */
 	return load(scorer, &in, false);

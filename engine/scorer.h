@@ -102,6 +102,9 @@ int scorer_load(struct scorer *scorer, struct bytes_reader *in);
  * the place of cells.
  */
 struct metric_state;
+/* What a metric means to the history: a hash of what its values follow from, not of what they are
+ * rolled up by. */
+uint64_t scorer_spec(const struct config *config, unsigned metric);
 /* The metric whose history has this name and meaning; NULL: it is not this scorer's. */
 struct metric_state *scorer_metric(struct scorer *scorer, uint32_t source, const char *name,
 				   uint64_t spec);
