@@ -34,10 +34,10 @@ struct engine {
 	char store_path[4096];
 	char history_path[4096];
 	uint32_t epoch;
-	uint64_t started_ms;  /* unix */
-	uint64_t opened_ns;   /* monotonic */
-	const char *backend;  /* of the log's io */
-	bool unkept;          /* log.io is none */
+	uint64_t started_ms; /* unix */
+	uint64_t opened_ns;  /* monotonic */
+	const char *backend; /* of the log's io */
+	bool unkept;         /* log.io is none */
 
 	struct io *read_io, *control_io, *checkpoint_io;
 	struct io *lane_io[WEIR_LANES_MAX];
@@ -52,7 +52,7 @@ struct engine {
 	struct queue *mark_queues[WEIR_LANES_MAX];
 	struct queue *job_queues[WEIR_SHARDS_MAX];
 	struct queue *result_queues[WEIR_SHARDS_MAX];
-	struct queue *record_queue; /* from the control agent to the closing agent */
+	struct queue *record_queue;          /* from the control agent to the closing agent */
 	uint32_t lane_rings[WEIR_LANES_MAX]; /* offered so far; the intake agent's */
 
 	struct intake *intake;
@@ -64,7 +64,7 @@ struct engine {
 	struct keeping keeping;
 	struct history *history;
 	struct store *store;
-	int store_error; /* the first of the recovery's transaction */
+	int store_error;             /* the first of the recovery's transaction */
 	struct publisher *publisher; /* NULL: no Redis configured */
 	struct control *control;
 	struct io *rebase_io;
@@ -94,6 +94,10 @@ int engine_intake_step(void *engine, uint64_t now_ns);
 void *producers_json(struct engine *engine);
 /* detectors.c: the answer to "detectors", a json_t; name: NULL for all. Control agent. */
 void *detectors_json(struct engine *engine, const char *name);
+/* said.c: what a record of feedback must say, into it; false: why. And the answer to
+ * "feedback_list", a json_t. Control agent. */
+bool said_complete(const struct engine *engine, void *record, char *why, size_t why_bytes);
+void *said_json(struct engine *engine);
 char *engine_answer(void *engine, const char *command, const void *request);
 /* request.c: what changes something. */
 int engine_control_step(void *engine, uint64_t now_ns);

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "detect/feedback.h"
 #include "input_private.h"
 
 /* Times have 42 bits, in milliseconds. */
@@ -73,6 +74,8 @@ int input_feedback_member(struct input_reading *reading, const char *key, const 
 		return take_time(reading, key, value, &said->start_ms);
 	if (strcmp(key, "end_ms") == 0)
 		return take_time(reading, key, value, &said->end_ms);
+	if (strcmp(key, "period_ms") == 0)
+		return take_time(reading, key, value, &said->period_ms);
 	if (strcmp(key, "severity") == 0)
 		return take_size(reading, key, value, &said->severity_peak);
 	if (strcmp(key, "expected") == 0)
@@ -97,9 +100,12 @@ int input_feedback_check(struct input_reading *reading)
 		return input->ends ? 0 : input_refuse(reading, "which feedback? name its number");
 	if (!input->feedback.verdict)
 		return input_refuse(reading, "was it one? \"verdict\" is yes, no or unsure");
-	if (!input->source[0] || !input->metric[0] || !input->detector[0] ||
-	    !input->feedback.direction || input->feedback.end_ms <= input->feedback.start_ms)
-		return input_refuse(reading, "feedback says of which series, and when: source, "
-					     "metric, detector, direction, start_ms, end_ms");
+	if (!input->source[0] || !input->metric[0] || !input->detector[0])
+		return input_refuse(reading, "feedback says of which series: source, metric, "
+					     "detector");
+	if (!feedback_possible(&input->feedback))
+		return input_refuse(reading, "feedback says when, and how large: direction, "
+					     "start_ms, end_ms behind it, period_ms, sizes from 0 "
+					     "on");
 	return 0;
 }

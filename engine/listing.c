@@ -23,17 +23,38 @@ static json_t *remark(const struct operator_input *input)
 }
 
 struct remarks {
-	json_t *ack, *notes;
+	json_t *ack, *feedback, *notes;
 };
+
+/* The members that only a kind has. */
+static void add_detail(json_t *object, const struct operator_input *input)
+{
+	json_t *detail = input->detail[0] ? json_loads(input->detail, 0, NULL) : NULL;
+
+	if (detail)
+		json_object_update_missing(object, detail);
+	json_decref(detail);
+}
+
+static json_t *judgement(const struct operator_input *input)
+{
+	json_t *object = remark(input), *all = json_object();
+
+	add_detail(all, input);
+	json_object_set(object, "verdict", json_object_get(all, "verdict"));
+	json_decref(all);
+	return object;
+}
 
 /* Newest first. */
 static int each_remark(void *self, const struct operator_input *input, uint64_t ended)
 {
 	struct remarks *remarks = self;
 
-	(void)ended;
 	if (input->kind == OPERATOR_ACK && !remarks->ack)
 		remarks->ack = remark(input);
+	else if (input->kind == OPERATOR_FEEDBACK && !ended && !remarks->feedback)
+		remarks->feedback = judgement(input);
 	else if (input->kind == OPERATOR_ANNOTATE)
 		json_array_insert_new(remarks->notes, 0, remark(input));
 	return 0;
@@ -75,15 +96,18 @@ json_t *listing_event(struct store_reader *reader, const struct anomaly *anomaly
 		add_strongest(reader, anomaly, event);
 	/* Without remarks an anomaly is still worth showing. */
 	(void)store_inputs(reader, -1, anomaly->id, NOTES_MAX, each_remark, &remarks);
-	if (event && (remarks.ack || json_array_size(remarks.notes) > 0)) {
+	if (event && (remarks.ack || remarks.feedback || json_array_size(remarks.notes) > 0)) {
 		json_t *said = json_object();
 		if (remarks.ack)
 			json_object_set(said, "ack", remarks.ack);
+		if (remarks.feedback)
+			json_object_set(said, "feedback", remarks.feedback);
 		if (json_array_size(remarks.notes) > 0)
 			json_object_set(said, "notes", remarks.notes);
 		json_object_set_new(event, "operator", said);
 	}
 	json_decref(remarks.ack);
+	json_decref(remarks.feedback);
 	json_decref(remarks.notes);
 	return event;
 }
@@ -119,12 +143,35 @@ json_t *listing_input(const struct operator_input *input, uint64_t ended)
 				    json_integer((json_int_t)input->ends));
 	if (ended)
 		json_object_set_new(object, "ended", json_integer((json_int_t)ended));
-	json_t *detail = input->detail[0] ? json_loads(input->detail, 0, NULL) : NULL;
-	if (detail)
-		json_object_update_missing(object, detail);
+	add_detail(object, input);
 	json_object_del(object, "zone_rules"); /* long, and its name says it */
-	json_decref(detail);
 	return object;
+}
+
+static int each_verdict(void *self, const struct operator_input *input, uint64_t ended)
+{
+	enum feedback_verdict *verdict = self;
+	json_t *all = json_object();
+
+	if (ended) {
+		json_decref(all);
+		return 0;
+	}
+	add_detail(all, input);
+	const char *text = json_string_value(json_object_get(all, "verdict"));
+	for (int i = FEEDBACK_NO; text && i < FEEDBACK_VERDICTS; i++)
+		if (strcmp(text, feedback_verdict_name((enum feedback_verdict)i)) == 0)
+			*verdict = (enum feedback_verdict)i;
+	json_decref(all);
+	return 1;
+}
+
+int listing_verdict(struct store_reader *reader, const uint64_t id[2])
+{
+	enum feedback_verdict verdict = 0;
+	int error = store_inputs(reader, OPERATOR_FEEDBACK, id, 0, each_verdict, &verdict);
+
+	return error < 0 ? error : (int)verdict;
 }
 
 uint32_t listing_states(const char *names)

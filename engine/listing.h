@@ -12,14 +12,17 @@
 #include "deliver/store.h"
 
 /* A revision as subscribers get it, and beside that, where there is something to say, the member
- * `operator`: {"ack": {number, author, time_ms, text}, "notes": [the same, ...]}; of a resolved one
- * `strongest`: {interval_start, severity, observed, expected} of its most severe revision. NULL: no
- * memory. */
+ * `operator`: {"ack": {number, author, time_ms, text}, "feedback": {the same, verdict}, "notes":
+ * [the same, ...]}; of a resolved one `strongest`: {interval_start, severity, observed, expected}
+ * of its most severe revision. NULL: no memory. */
 json_t *listing_event(struct store_reader *reader, const struct anomaly *anomaly,
 		      const char *environment);
 /* {"number", "kind", "author", "time_ms", "text", and what it is about}; a mute that was ended by
  * hand has "ended". */
 json_t *listing_input(const struct operator_input *input, uint64_t ended);
+/* What was last said of an anomaly and not taken back: enum feedback_verdict; 0: nothing; negative
+ * errno. */
+int listing_verdict(struct store_reader *reader, const uint64_t id[2]);
 /* enum anomaly_state bits of a list such as "firing,pending"; 0: not such a list. */
 uint32_t listing_states(const char *names);
 

@@ -484,6 +484,9 @@ static char *answer_input(struct engine *engine, const char *command, const json
 	int error = complete_id(engine, record, why, sizeof(why)) ? 0 : -EINVAL;
 	if (!error && strcmp(command, input_kind_name(OPERATOR_CALENDAR_ADD)) == 0)
 		error = input_calendar_complete(record, why, sizeof(why));
+	bool said = strcmp(command, "feedback") == 0 || strcmp(command, "feedback_undo") == 0;
+	if (!error && said && !said_complete(engine, record, why, sizeof(why)))
+		error = -EINVAL;
 	char *text = json_dumps(record, JSON_COMPACT | JSON_SORT_KEYS);
 	if (!error)
 		error = text ? engine_input(engine, text, why, sizeof(why)) : -ENOMEM;
@@ -558,8 +561,9 @@ static char *answer_rebase(struct engine *engine, const void *request)
 char *engine_request(struct engine *engine, const char *command, const void *request,
 		     bool *ret_later)
 {
-	static const char *const inputs[] = {"mute",     "unmute",       "ack",
-					     "annotate", "calendar_add", "calendar_remove"};
+	static const char *const inputs[] = {"mute",         "unmute",         "ack",
+					     "annotate",     "feedback",       "feedback_undo",
+					     "calendar_add", "calendar_remove"};
 
 	*ret_later = false;
 	if (strcmp(command, "reload") == 0)

@@ -146,6 +146,7 @@ void scorer_destroy(struct scorer *scorer)
 	metrics_destroy(scorer->metrics);
 	scored_list_free(&scorer->carried);
 	calendar_destroy(scorer->calendar);
+	scorer_forget_feedback(scorer);
 	free(scorer);
 }
 
@@ -463,13 +464,13 @@ static void end_metric(struct metric_state *old, struct scored_list *out)
 
 /* By its name, so that its state stays in its shard whatever a configuration puts before it: a
  * replay with another number of shards must keep the same states. */
-static uint32_t shard_of(const struct config_metric *metric, uint32_t shards)
+bool scorer_owns(const struct scorer *scorer, const char *metric)
 {
 	uint32_t hash = UINT32_C(2166136261);
 
-	for (const char *at = metric->name; *at; at++)
+	for (const char *at = metric; *at; at++)
 		hash = (hash ^ (uint8_t)*at) * UINT32_C(16777619);
-	return (hash ^ hash >> 16) % shards;
+	return (hash ^ hash >> 16) % scorer->shards == scorer->shard;
 }
 
 static int make_metrics(struct scorer *scorer, uint32_t source, struct metric_state *olds)
@@ -479,7 +480,7 @@ static int make_metrics(struct scorer *scorer, uint32_t source, struct metric_st
 	while (*at && (*at)->source < source)
 		at = &(*at)->next;
 	for (uint32_t i = 0; i < scorer->config->metrics_count; i++) {
-		if (shard_of(&scorer->config->metrics[i], scorer->shards) != scorer->shard)
+		if (!scorer_owns(scorer, scorer->config->metrics[i].name))
 			continue;
 		struct metric_state *metric = make_metric(scorer, i, source, olds);
 		if (!metric)
@@ -504,10 +505,12 @@ int scorer_configure(struct scorer *scorer, const struct config *config)
 	for (struct metric_state *old = olds; old && !error; old = old->next)
 		end_metric(old, &scorer->carried);
 	metrics_destroy(olds);
+	if (!error)
+		scorer_hand_out(scorer);
 	return error;
 }
 
-static int load(struct scorer *scorer, struct bytes_reader *in, bool calendar);
+static int load(struct scorer *scorer, struct bytes_reader *in, bool inputs);
 
 int scorer_rebase(struct scorer *scorer, uint32_t source, const struct bytes *sections)
 {
@@ -520,7 +523,7 @@ int scorer_rebase(struct scorer *scorer, uint32_t source, const struct bytes *se
 		/* Slices have other numbers from here on: the history hears of them anew. */
 		recorder_begin(scorer, m->index, &m->recorder);
 	}
-	/* The calendar of the rebase is the one it lived through, not the one in force. */
+	/* What operators said in the rebase is what it lived through, not what is in force. */
 	return load(scorer, &in, false);
 }
 
@@ -532,7 +535,10 @@ int scorer_source(struct scorer *scorer, uint32_t number, const char *name)
 	scorer->sources[number].known = true;
 	scorer->sources[number].gaps.left = GAPS_MAX;
 	strncpy(scorer->sources[number].name, name, WEIR_SOURCE_NAME_BYTES - 1);
-	return scorer->config ? make_metrics(scorer, number, NULL) : 0;
+	int error = scorer->config ? make_metrics(scorer, number, NULL) : 0;
+	if (!error)
+		scorer_hand_out(scorer);
+	return error;
 }
 
 /* What the detectors of a metric are and have said. */
@@ -658,6 +664,7 @@ void scorer_save(const struct scorer *scorer, struct bytes *out)
 		bytes_put_u64(out, sizeof(uint64_t));
 		bytes_put_u64(out, scorer->sources[s].gaps.left);
 	}
+	scorer_save_feedback(scorer, out);
 }
 
 static int load_source(struct source_state *source, struct bytes_reader *in)
@@ -685,7 +692,7 @@ static int load_metric(struct metric_state *metric, struct bytes_reader *in)
 }
 
 /* Sources and metrics; with the calendar, where the sections are all of a checkpoint. */
-static int load(struct scorer *scorer, struct bytes_reader *in, bool calendar)
+static int load(struct scorer *scorer, struct bytes_reader *in, bool inputs)
 {
 	while (in->left && !in->failed) {
 		uint32_t source = bytes_get_u32(in);
@@ -698,18 +705,26 @@ static int load(struct scorer *scorer, struct bytes_reader *in, bool calendar)
 		if (source < WEIR_SOURCES_MAX && index == SOURCE_SECTION &&
 		    load_source(&scorer->sources[source], &own) < 0)
 			return -EPROTO;
-		if (calendar && source == CALENDAR_SECTION) {
+		if (inputs && source == CALENDAR_SECTION) {
 			int error = calendar_load(scorer->calendar, &own);
 			if (error < 0 || own.left)
 				return error < 0 ? error : -EPROTO;
 		}
+		int error = inputs && index == FEEDBACK_SECTION
+				    ? scorer_load_feedback(scorer, source, &own)
+				    : 0;
+		if (error < 0)
+			return error;
 		for (struct metric_state *m = scorer->metrics; m; m = m->next) {
 			struct bytes_reader body = {.data = data, .left = bytes};
 			if (m->source == source && m->index == index && load_metric(m, &body) < 0)
 				return -EPROTO;
 		}
 	}
-	return in->failed ? -EPROTO : 0;
+	if (in->failed)
+		return -EPROTO;
+	scorer_hand_out(scorer);
+	return 0;
 }
 
 int scorer_load(struct scorer *scorer, struct bytes_reader *in)

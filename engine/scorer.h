@@ -89,6 +89,15 @@ int scorer_rebase(struct scorer *scorer, uint32_t source, const struct bytes *se
 int scorer_input(struct scorer *scorer, const struct operator_input *input);
 /* What is in force: to be filled before a rebuild lives through a history, and for who shows it. */
 struct calendar *scorer_calendar(struct scorer *scorer);
+/* What was said of the anomalies of each detector, and what it has suppressed since. */
+struct feedback_list;
+struct scorer_said {
+	const char *source, *metric, *detector;
+	int64_t through_ms; /* as of scorer_detail */
+	const struct feedback_list *list;
+};
+typedef void scorer_each_said(void *self, const struct scorer_said *said);
+void scorer_said(const struct scorer *scorer, scorer_each_said *each, void *self);
 /* Score a close. */
 int scorer_close(struct scorer *scorer, const struct close_job *job, struct scored_list *out);
 

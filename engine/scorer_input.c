@@ -47,7 +47,9 @@ int scorer_input(struct scorer *scorer, const struct operator_input *input)
 {
 	switch (input->kind) {
 	case OPERATOR_FEEDBACK:
+		return scorer_hear(scorer, input);
 	case OPERATOR_FEEDBACK_UNDO:
+		scorer_take_back(scorer, input->ends);
 		return 0;
 	case OPERATOR_CALENDAR_ADD:
 		return add_entry(scorer, input);

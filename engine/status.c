@@ -232,6 +232,8 @@ char *engine_answer(void *self, const char *command, const void *request)
 	if (strcmp(command, "detectors") == 0)
 		return answer_text(detectors_json(
 			engine, json_string_value(json_object_get(request, "name"))));
+	if (strcmp(command, "feedback_list") == 0)
+		return answer_text(said_json(engine));
 	if (strcmp(command, "producers") == 0)
 		return answer_text(producers_json(engine));
 	if (strcmp(command, "prometheus") == 0)

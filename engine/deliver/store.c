@@ -44,7 +44,7 @@ static const char *const statements[STATEMENTS] = {
 	[STATEMENT_REVISION] =
 		"INSERT INTO revision (" STORE_COLUMNS ") VALUES "
 		"(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-		"?) "
+		"?, ?, ?, ?) "
 		"ON CONFLICT (id, revision) DO NOTHING",
 	[STATEMENT_CONTRIBUTION] = "INSERT INTO contribution VALUES (?, ?, ?, ?, ?, ?, ?)",
 	[STATEMENT_EXPLANATION] = "INSERT INTO explanation VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

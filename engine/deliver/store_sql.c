@@ -90,6 +90,9 @@ static const char schema_3[] =
 	"  metric TEXT NOT NULL, direction INTEGER NOT NULL, start_ms INTEGER NOT NULL,"
 	"  lead_ms INTEGER NOT NULL,"
 	"  PRIMARY KEY (row, position)) WITHOUT ROWID;"
+	"ALTER TABLE revision ADD COLUMN size_1 REAL NOT NULL DEFAULT 0;"
+	"ALTER TABLE revision ADD COLUMN size_8 REAL NOT NULL DEFAULT 0;"
+	"ALTER TABLE revision ADD COLUMN size_64 REAL NOT NULL DEFAULT 0;"
 	"ALTER TABLE input ADD COLUMN detail TEXT NOT NULL DEFAULT '';"
 	"CREATE VIEW feedback AS SELECT number, author, time_ms, text, id,"
 	"  json_extract(detail, '$.verdict') AS verdict, source, metric, detector, slice, ended"
@@ -332,6 +335,8 @@ void store_bind_revision(sqlite3_stmt *statement, uint64_t sequence, const struc
 	sqlite3_bind_int(statement, i++, anomaly->muted);
 	sqlite3_bind_int(statement, i++, anomaly->acknowledged);
 	sqlite3_bind_int64(statement, i++, anomaly->frequency_ms);
+	for (unsigned s = 0; s < FEEDBACK_SCALES; s++)
+		store_bind_double(statement, i++, anomaly->size[s]);
 }
 
 int store_column_id(sqlite3_stmt *statement, int column, uint64_t ret_id[2])
@@ -380,6 +385,8 @@ int store_read_revision(sqlite3_stmt *statement, int first, struct anomaly *ret_
 	to->muted = sqlite3_column_int(statement, i++) != 0;
 	to->acknowledged = sqlite3_column_int(statement, i++) != 0;
 	to->frequency_ms = sqlite3_column_int64(statement, i++);
+	for (unsigned s = 0; s < FEEDBACK_SCALES; s++)
+		to->size[s] = store_column_double(statement, i++);
 	return error ? -EBADMSG : 0;
 }
 

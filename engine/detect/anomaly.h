@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "detect/said.h"
+
 enum anomaly_state {
 	ANOMALY_FIRING,   /* the first revision, or the one behind `pending` */
 	ANOMALY_UPDATED,  /* severity band, direction or top contribution has changed */
@@ -77,6 +79,7 @@ struct anomaly {
 	int64_t interval;     /* this revision speaks of */
 	int64_t peak_interval;
 	double observed, expected, lower, upper; /* of `interval`; observed 0: no data */
+	double size[FEEDBACK_SCALES]; /* so far; said.h */
 	double log10_p; /* of the tail probability, negative; 0: not said */
 	bool incomplete;
 	bool fired;        /* has been `firing`: what was only pending and went is not published */

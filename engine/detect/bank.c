@@ -84,8 +84,9 @@ static void choose_learners(struct bank *bank, const struct observations *observ
 	int64_t freeze = freeze_intervals(bank);
 	for (uint32_t i = 0; i < bank->slices; i++) {
 		const struct life *life = &bank->lives[i];
-		bank->learn[i] = life->status == LIFE_NORMAL ||
-				 (life->status == LIFE_FIRING && interval - life->fired >= freeze);
+		bank->learn[i] = life->status == LIFE_NORMAL || life->status == LIFE_HUSHED ||
+				 (life->status == LIFE_FIRING && !life->confirmed &&
+				  interval - life->fired >= freeze);
 		if (excluded(observations, i) || (observations->paused && observations->paused[i]))
 			bank->learn[i] = 0;
 	}
@@ -154,16 +155,18 @@ static bool too_small(const struct step *step, uint32_t i)
 	return fabs(gap) < step->bank->spec.min_delta;
 }
 
-static enum judgement judge(const struct step *step, uint32_t i)
+/* With a threshold that is `raise` higher; as one that is `status` already. */
+static enum judgement judge(const struct step *step, uint32_t i, double raise,
+			    enum life_status status)
 {
 	const struct bank *bank = step->bank;
 	const struct life *life = &bank->lives[i];
 	enum detector_direction wanted = bank->spec.direction;
 	int direction = bank->verdicts.direction[i];
-	bool goes_on = life->status == LIFE_FIRING && life->direction == direction;
+	bool goes_on = status == LIFE_FIRING && life->direction == direction;
 	/* A static threshold is where it is. */
 	double less = bank->spec.kind == DETECTOR_RULE ? 0 : HYSTERESIS;
-	double threshold = goes_on ? bank->spec.severity - less : step->threshold;
+	double threshold = raise + (goes_on ? bank->spec.severity - less : step->threshold);
 	bool unwanted = (wanted == DIRECTION_UP && direction < 0) ||
 			(wanted == DIRECTION_DOWN && direction > 0);
 
@@ -238,14 +241,14 @@ static uint64_t top_hash(const struct step *step, int direction)
 }
 
 /* Intervals at the ends of a step of the detector. */
-static int64_t first_of(const struct bank *bank, int64_t step)
+int64_t bank_first_of(const struct bank *bank, int64_t step)
 {
 	return bank->periodic
 		       ? period_first(step, bank->interval_ms, bank->spec.frequency_ms, bank->zone)
 		       : step;
 }
 
-static int64_t last_of(const struct bank *bank, int64_t step)
+int64_t bank_last_of(const struct bank *bank, int64_t step)
 {
 	return bank->periodic
 		       ? period_last(step, bank->interval_ms, bank->spec.frequency_ms, bank->zone)
@@ -266,12 +269,13 @@ static void describe(struct bank *bank, uint32_t i, int64_t interval, enum anoma
 	snprintf(anomaly->slice, sizeof(anomaly->slice), "%s", bank->labels[i]);
 	anomaly->interval_ms = bank->interval_ms;
 	anomaly->frequency_ms = bank->periodic ? bank->spec.frequency_ms : 0;
-	anomaly->start = first_of(bank, life->start);
-	anomaly->interval = last_of(bank, interval);
-	anomaly->peak_interval = last_of(bank, life->peak_interval);
+	anomaly->start = bank_first_of(bank, life->start);
+	anomaly->interval = bank_last_of(bank, interval);
+	anomaly->peak_interval = bank_last_of(bank, life->peak_interval);
 	anomaly_id(anomaly->detector, anomaly->source, anomaly->metric, anomaly->slice,
 		   anomaly->start, anomaly->id);
-	group_id(anomaly->source, anomaly->metric, first_of(bank, life->group), anomaly->group);
+	group_id(anomaly->source, anomaly->metric, bank_first_of(bank, life->group),
+		 anomaly->group);
 	anomaly->fired = life->status == LIFE_FIRING;
 	anomaly->revision = life->revision;
 	anomaly->state = state;
@@ -279,6 +283,7 @@ static void describe(struct bank *bank, uint32_t i, int64_t interval, enum anoma
 	anomaly->severity_peak = severity_clamp(life->peak);
 	anomaly->observed = life->observed;
 	anomaly->expected = life->expected;
+	memcpy(anomaly->size, life->run.most, sizeof(anomaly->size));
 	anomaly->lower = life->lower;
 	anomaly->upper = life->upper;
 	anomaly->log10_p = bank->spec.kind == DETECTOR_RULE ? 0 : life->log10_p;
@@ -338,6 +343,7 @@ static void begin(struct step *step, uint32_t i)
 		.lower = life->lower,
 		.upper = life->upper,
 		.log10_p = life->log10_p,
+		.run = life->run,
 	};
 }
 
@@ -413,31 +419,103 @@ static void live_firing(struct step *step, uint32_t i, enum judgement judgement)
 		speak(step, i, ANOMALY_UPDATED);
 }
 
+/* Anomalous, had nobody said that its like is none. Over when nothing would be told any more. */
+static void live_hushed(struct step *step, uint32_t i, enum judgement judgement)
+{
+	struct bank *bank = step->bank;
+	struct life *life = &bank->lives[i];
+	int64_t interval = step->observations->interval;
+	struct feedback_case of;
+
+	if (life->status == LIFE_NORMAL ||
+	    (judgement == JUDGED_ANOMALOUS && life->direction != bank->verdicts.direction[i]))
+		*life = (struct life){
+			.status = LIFE_HUSHED,
+			.direction = bank->verdicts.direction[i],
+			.start = interval,
+			.quiet = life->quiet,
+			.run = life->run,
+		};
+	if (judgement == JUDGED_NORMAL && ++life->count >= bank->spec.recover_intervals)
+		life->status = LIFE_NORMAL;
+	if (judgement != JUDGED_ANOMALOUS)
+		return;
+	life->count = 0;
+	if (++life->hushed != bank->spec.for_intervals)
+		return;
+	bank_case(bank, step->observations, i, &of);
+	feedback_suppressed(bank->feedback, &of);
+}
+
+/* What the slice is judged to be by what people have said of its like. */
+static enum judgement heed(const struct step *step, uint32_t i, enum judgement judgement)
+{
+	const struct bank *bank = step->bank;
+	const struct life *life = &bank->lives[i];
+	struct feedback_case of;
+
+	if (!bank->feedback || bank->feedback->count == 0)
+		return life->status == LIFE_HUSHED ? judge(step, i, 0, LIFE_NORMAL) : judgement;
+	/* Nothing that was said lowers a threshold by more than this. */
+	if (life->status == LIFE_NORMAL && judgement != JUDGED_ANOMALOUS &&
+	    bank->raw[i] < step->threshold - FEEDBACK_LOWER_MAX)
+		return judgement;
+	bank_case(bank, step->observations, i, &of);
+	judgement = judge(step, i, feedback_raise(bank->feedback, &of, 0),
+			  life->status == LIFE_HUSHED ? LIFE_NORMAL : life->status);
+	return judgement;
+}
+
+static bool alike(const struct step *step, uint32_t i)
+{
+	const struct bank *bank = step->bank;
+	struct feedback_case of;
+
+	if (!bank->feedback || bank->feedback->count == 0)
+		return false;
+	bank_case(bank, step->observations, i, &of);
+	return feedback_alike(bank->feedback, &of, &bank->lives[i].run);
+}
+
 static void live(struct step *step, uint32_t i)
 {
 	struct bank *bank = step->bank;
 	struct life *life = &bank->lives[i];
-	enum judgement judgement = judge(step, i);
+	/* What it would be, had nobody said anything. */
+	enum judgement judgement = judge(step, i, 0,
+					 life->status == LIFE_HUSHED ? LIFE_FIRING : life->status);
+	enum judgement heeded = heed(step, i, judgement);
 	double value = step->observations->value[i];
-
 	bool quiet = step->observations->interval < life->quiet;
 
 	/* Nobody can tell: what goes on goes on, nothing begins. */
 	if (excluded(step->observations, i))
 		return;
-	if (life->status == LIFE_NORMAL && (judgement != JUDGED_ANOMALOUS || quiet))
+	if (life->status == LIFE_NORMAL &&
+	    ((judgement != JUDGED_ANOMALOUS && heeded != JUDGED_ANOMALOUS) || quiet))
 		return;
 	life->observed = isfinite(value) ? value : 0;
 	life->expected = bank->verdicts.expected[i];
 	life->lower = bank->verdicts.lower[i];
 	life->upper = bank->verdicts.upper[i];
 	life->log10_p = bank->verdicts.log10_p[i];
-	if (life->status == LIFE_NORMAL)
+	bank_measure(bank, step->observations, i,
+		     judgement == JUDGED_ANOMALOUS || life->status == LIFE_NORMAL
+			     ? bank->verdicts.direction[i]
+			     : life->direction);
+	if (heeded == JUDGED_ANOMALOUS && alike(step, i))
+		heeded = JUDGED_NORMAL;
+	bool silent = life->status == LIFE_NORMAL || life->status == LIFE_HUSHED;
+	if (silent && heeded != JUDGED_ANOMALOUS) {
+		live_hushed(step, i, judgement);
+		return;
+	}
+	if (silent)
 		begin(step, i);
 	if (life->status == LIFE_PENDING)
-		live_pending(step, i, judgement);
+		live_pending(step, i, heeded);
 	else
-		live_firing(step, i, judgement);
+		live_firing(step, i, heeded);
 }
 
 /* The detector's own view of them: at its place's time of day. */
@@ -459,11 +537,12 @@ static const struct observations *place(struct bank *bank, const struct observat
 static void step_slices(struct bank *bank, const struct observations *observations, bank_each *each,
 			void *self)
 {
-	int64_t start_ms = first_of(bank, observations->interval) * bank->interval_ms;
-	int64_t end_ms = (last_of(bank, observations->interval) + 1) * bank->interval_ms;
+	int64_t start_ms = bank_first_of(bank, observations->interval) * bank->interval_ms;
+	int64_t end_ms = (bank_last_of(bank, observations->interval) + 1) * bank->interval_ms;
 
 	observations = place(bank, observations, start_ms);
 	observations = occasion_mark(bank, observations, start_ms, end_ms);
+	observations = bank_hold(bank, observations);
 	struct step step = {
 		.bank = bank,
 		.observations = observations,
@@ -485,7 +564,8 @@ static void step_slices(struct bank *bank, const struct observations *observatio
 	bool busy = false;
 	for (uint32_t i = 0; i < bank->slices; i++) {
 		live(&step, i);
-		busy |= bank->lives[i].status != LIFE_NORMAL;
+		busy |= bank->lives[i].status == LIFE_PENDING ||
+			bank->lives[i].status == LIFE_FIRING;
 	}
 	bank->running = busy;
 	bank->told = bank->slices;

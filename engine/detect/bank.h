@@ -24,6 +24,11 @@ void bank_destroy(struct bank *bank);
 /* What is known to come, from the next step on. Stays the caller's, who may change it between two
  * steps; NULL: nothing. */
 void bank_calendar(struct bank *bank, const struct calendar *calendar);
+/* What people said of this detector's anomalies: the caller's, who may change it between two steps
+ * and then calls this again; steps count in it what it suppressed. NULL: nothing. */
+struct feedback_list;
+void bank_feedback(struct bank *bank, struct feedback_list *list);
+const char *bank_detector(const struct bank *bank); /* its name */
 /* The next interval. `each` is called for every new revision, in slice order; the anomaly is the
  * callee's to copy. Grows its state when new slices came (the only allocation, before step()). */
 typedef void bank_each(void *self, const struct anomaly *anomaly);

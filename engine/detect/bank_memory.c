@@ -182,7 +182,8 @@ static void free_slices(struct bank *bank)
 	occasion_forget(&bank->occasion);
 	bank->state = NULL;
 	bank->verdicts = (struct verdicts){0};
-	bank->learn = NULL;
+	bank->learn = bank->paused = NULL;
+	bank->confirmed = 0;
 	bank->lives = NULL;
 	bank->labels = NULL;
 	bank->slices = bank->capacity = bank->told = 0;
@@ -316,7 +317,7 @@ int bank_grow(struct bank *bank, uint32_t slices)
 		void *state = aligned_alloc(64, state_bytes(bank, capacity));
 		double *doubles = calloc((size_t)DOUBLE_ROWS * capacity, sizeof(double));
 		int8_t *direction = calloc(capacity, 1);
-		uint8_t *learn = calloc(capacity, 1);
+		uint8_t *learn = calloc(2, capacity); /* and `paused` behind it */
 		struct life *lives = enlarged(bank->lives, old * sizeof(*lives),
 					      capacity * sizeof(*lives));
 		char **labels = enlarged(bank->labels, old * sizeof(*labels),
@@ -335,6 +336,7 @@ int bank_grow(struct bank *bank, uint32_t slices)
 		bank->state = state;
 		bank->verdicts.direction = direction;
 		bank->learn = learn;
+		bank->paused = learn + capacity;
 		bank->lives = lives;
 		bank->labels = labels;
 		bank->capacity = capacity;
@@ -363,7 +365,7 @@ uint64_t bank_bytes(const struct bank *bank)
 	return sizeof(*bank) + state_bytes(bank, bank->capacity) + period_bytes(&bank->period) +
 	       occasion_bytes(&bank->occasion) +
 	       bank->capacity *
-		       (DOUBLE_ROWS * sizeof(double) + 2 + sizeof(struct life) + sizeof(char *));
+		       (DOUBLE_ROWS * sizeof(double) + 3 + sizeof(struct life) + sizeof(char *));
 }
 
 void bank_save(const struct bank *bank, struct bytes *out)
@@ -409,9 +411,11 @@ static int load_slice(struct bank *bank, uint32_t i, struct bytes_reader *in)
 	bank->diagnosis.expected[i] = bytes_get_f64(in);
 	bank->diagnosis.variance[i] = bytes_get_f64(in);
 	bank->diagnosis.weight[i] = bytes_get_f64(in);
-	if (in->failed || life->status > LIFE_FIRING || life->direction < -1 ||
-	    life->direction > 1 || !isfinite(life->peak))
+	if (in->failed || life->status > LIFE_HUSHED || life->confirmed > 1 ||
+	    life->direction < -1 || life->direction > 1 || !isfinite(life->peak) ||
+	    !feedback_run_possible(&life->run))
 		return -EPROTO;
+	bank->confirmed += (uint32_t)life->confirmed;
 	return bank_label(bank, i, label);
 }
 

@@ -1,8 +1,9 @@
 /*
- * life: what a bank holds; shared by its two files.
+ * life: what a bank holds; shared by its files.
  *
- *   bank.c          a step: score, decide, diagnose, speak
- *   bank_memory.c   create, grow, save, load, ids
+ *   bank.c            a step: score, decide, diagnose, speak
+ *   bank_memory.c     create, grow, save, load, ids
+ *   bank_feedback.c   what people said of its anomalies
  *
  *              anomalous                 `for` of them
  *     normal ------------> pending ------------------------> firing --+ band up, direction,
@@ -20,10 +21,12 @@
 #include "detect/bank.h"
 #include "detect/diagnose.h"
 #include "detect/explain.h"
+#include "detect/feedback.h"
 #include "detect/occasion.h"
 #include "detect/period.h"
 
-enum life_status { LIFE_NORMAL, LIFE_PENDING, LIFE_FIRING };
+/* Hushed: anomalous, but for what was said of its like (feedback.h). Nobody is told. */
+enum life_status { LIFE_NORMAL, LIFE_PENDING, LIFE_FIRING, LIFE_HUSHED };
 
 /* The life of one slice's anomaly. Intervals are the detector's: numbers of its periods. */
 struct life {
@@ -33,8 +36,8 @@ struct life {
 	uint8_t top_turns; /* intervals that another top contribution has stood */
 	uint32_t count;    /* anomalous intervals while pending, normal ones while firing */
 	uint32_t revision;
-	uint32_t spare;
-	int64_t start; /* first interval of the run */
+	uint32_t hushed; /* anomalous intervals while hushed */
+	int64_t start;   /* first interval of the run */
 	int64_t fired;
 	int64_t quiet; /* nothing begins before this one: the last anomaly's cooldown */
 	int64_t group; /* start of the metric's run when it fired */
@@ -43,6 +46,8 @@ struct life {
 	uint64_t explained;     /* hash of the explanation told */
 	uint64_t top, next_top; /* hashes of the top contribution told, and of the one since */
 	double observed, expected, lower, upper, log10_p; /* of the last interval, for bank_end() */
+	uint64_t confirmed;                               /* 1: by somebody, an incident */
+	struct feedback_run run;                          /* how large it has been */
 };
 
 struct bank {
@@ -74,10 +79,14 @@ struct bank {
 	double *volume; /* events per interval, lately */
 	double *raw;    /* severity, not clamped */
 	uint8_t *learn;
+	uint8_t *paused; /* for observations of a step, where an incident is confirmed */
 	struct life *lives;
 	char **labels;
 
 	struct occasion occasion; /* what the calendar says of our slices */
+
+	struct feedback_list *feedback; /* the scorer's; NULL: nothing was said */
+	uint32_t confirmed;             /* lives that are */
 
 	struct observations
 		placed; /* scratch of a step: with the zone's offset, and the calendar */
@@ -89,6 +98,17 @@ struct bank {
 	struct anomaly anomaly;
 };
 
+/* Intervals at the ends of a step of the detector. */
+int64_t bank_first_of(const struct bank *bank, int64_t step);
+int64_t bank_last_of(const struct bank *bank, int64_t step);
+/* Of the slice in this interval, for what was said of it (bank_feedback.c). */
+void bank_case(const struct bank *bank, const struct observations *observations, uint32_t i,
+	       struct feedback_case *ret_case);
+/* A slice that is not normal has another interval: how far it is off. */
+void bank_measure(struct bank *bank, const struct observations *observations, uint32_t i,
+		  int direction);
+/* What is confirmed is not learned from: observations that say so. */
+const struct observations *bank_hold(struct bank *bank, const struct observations *observations);
 /* Room for `slices` slices; 0 or -ENOMEM. New ones have no label yet. */
 int bank_grow(struct bank *bank, uint32_t slices);
 /* 0 or -ENOMEM. */

@@ -15,8 +15,8 @@ enum feedback_verdict {
 };
 const char *feedback_verdict_name(enum feedback_verdict verdict);
 
-/* The anomaly's size over so many scales: its largest deviations, averaged over 1, 8 and 64
- * intervals. */
+/* An anomaly's size on so many scales: its largest deviations from what was expected, averaged over
+ * 1, 8 and 64 intervals. 0: it did not last so long. */
 #define FEEDBACK_SCALES 3
 
 /* What a detector cannot know from an anomaly's id: the record of the feedback says it. */
@@ -24,8 +24,9 @@ struct feedback_said {
 	enum feedback_verdict verdict;
 	int direction;
 	int64_t start_ms, end_ms; /* of the anomaly; of an open one up to its last revision */
+	int64_t period_ms;        /* between its values: an interval, or what `frequency` says */
 	double severity_peak;
-	double expected;              /* per interval, as of its strongest revision */
+	double expected;              /* of a period, as of its strongest revision */
 	double size[FEEDBACK_SCALES]; /* in its direction, so positive */
 };
 

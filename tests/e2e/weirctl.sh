@@ -17,7 +17,7 @@ END
 
 # Usage, and nobody there.
 code 0 "$WEIRCTL" --help
-for command in status anomalies tail dump verify replay emit mute unmute ack annotate config reload \
+for command in status anomalies tail dump verify replay emit mute unmute ack annotate feedback config reload \
 	stat top detectors doctor import completion; do
 	grep -q "^  $command " "$E2E/out" || fail "--help does not know $command"
 done

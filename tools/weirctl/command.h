@@ -32,6 +32,7 @@
 	ROW(mute)                                                                                  \
 	ROW(unmute)                                                                                \
 	ROW(ack)                                                                                   \
+	ROW(feedback)                                                                              \
 	ROW(annotate)                                                                              \
 	ROW(config)                                                                                \
 	ROW(reload)                                                                                \

@@ -105,6 +105,13 @@ static void print_remarks(const json_t *said)
 	size_t i;
 	if (json_object_get(said, "ack"))
 		print_remark("acknowledged by", json_object_get(said, "ack"));
+	const json_t *feedback = json_object_get(said, "feedback");
+	const char *verdict = text_of(feedback, "verdict");
+	if (feedback)
+		print_remark(strcmp(verdict, "yes") == 0  ? "an incident, says"
+			     : strcmp(verdict, "no") == 0 ? "a false alarm, says"
+							  : "perhaps one, says",
+			     feedback);
 	json_array_foreach(json_object_get(said, "notes"), i, note) print_remark("note by", note);
 }
 
@@ -272,10 +279,11 @@ const struct command command_anomalies = {
 	.options = {.program = "weirctl anomalies",
 		    .operands = "[DIR]",
 		    .summary = "what it found, newest first",
-		    .description = "What was found, newest first: by the running engine, or, with "
-				   "DIR, in a data directory; with what operators said of it. What "
-				   "was pending and went before it fired is left out. The figures of "
-				   "a resolved one are those of its most severe revision.",
+		    .description =
+			    "What was found, newest first: by the running engine, or, with "
+			    "DIR, in a data directory; with what operators said of it. What "
+			    "was pending and went before it fired is left out. The figures of "
+			    "a resolved one are those of its most severe revision.",
 		    COMMAND_ROWS(rows),
 		    COMMAND_EXAMPLES(examples),
 		    .environment = "WEIR_CONTROL"},

@@ -1,5 +1,6 @@
 /*
- * operate: what the commands share that change something: mute, unmute, ack, annotate, reload.
+ * operate: what the commands share that change something: mute, unmute, ack, annotate, feedback,
+ * reload.
  */
 #ifndef WEIRCTL_OPERATE_H
 #define WEIRCTL_OPERATE_H

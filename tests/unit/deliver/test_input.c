@@ -120,7 +120,7 @@ Test(input, refuses_what_it_does_not_understand_and_says_why)
 
 #define FEEDBACK                                                                                   \
 	"{\"kind\":\"feedback\",\"id\":\"0123456789abcdeffedcba9876543210\",\"source\":\"live\","  \
-	"\"metric\":\"orders\",\"detector\":\"d\",\"start_ms\":60000,\"end_ms\":180000"
+	"\"metric\":\"orders\",\"detector\":\"d\",\"start_ms\":60000,\"end_ms\":180000,\"period_ms\":60000"
 
 Test(input, knows_of_feedback_all_that_a_detector_needs)
 {
@@ -136,9 +136,10 @@ Test(input, knows_of_feedback_all_that_a_detector_needs)
 	cr_assert_eq(input.feedback.expected, 40);
 	cr_assert_eq(input.feedback.size[1], 20.5);
 	cr_assert_str_eq(input.slice, "country=DE");
-	cr_assert_str_eq(input.detail,
-			 "{\"direction\":-1,\"end_ms\":180000,\"expected\":40,\"severity\":81.5,"
-			 "\"sizes\":[30,20.5,3],\"start_ms\":60000,\"verdict\":\"no\"}");
+	cr_assert_str_eq(
+		input.detail,
+		"{\"direction\":-1,\"end_ms\":180000,\"expected\":40,\"period_ms\":60000,\"severity\":81.5,"
+		"\"sizes\":[30,20.5,3],\"start_ms\":60000,\"verdict\":\"no\"}");
 	input = parse("{\"kind\":\"feedback_undo\",\"of\":7,"
 		      "\"id\":\"0123456789abcdeffedcba9876543210\"}");
 	cr_assert_eq(input.ends, 7);
@@ -151,7 +152,11 @@ Test(input, refuses_feedback_that_says_too_little)
 	static const struct {
 		const char *text, *wanted;
 	} cases[] = {
-		{FEEDBACK ",\"verdict\":\"no\"}", "of which series"},
+		{FEEDBACK ",\"verdict\":\"no\"}", "how large"},
+		{FEEDBACK ",\"verdict\":\"no\",\"direction\":1,\"sizes\":[1,-2,3]}", "from 0 on"},
+		{"{\"kind\":\"feedback\",\"verdict\":\"no\","
+		 "\"id\":\"0123456789abcdeffedcba9876543210\"}",
+		 "which series"},
 		{FEEDBACK ",\"direction\":1}", "yes, no or unsure"},
 		{FEEDBACK ",\"verdict\":\"maybe\",\"direction\":1}", "one of yes, no, unsure"},
 		{FEEDBACK ",\"verdict\":\"no\",\"direction\":2}", "1 or -1"},

@@ -1,0 +1,101 @@
+/*
+ * bank_feedback: what a bank does with what people said of its anomalies; see feedback.h.
+ *
+ * Runs on: the shard that owns the metric.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "detect/life.h"
+#include "detect/math.h"
+#include "detect/values.h"
+
+const char *bank_detector(const struct bank *bank)
+{
+	return bank->spec.name;
+}
+
+static int64_t start_ms(const struct bank *bank, int64_t step)
+{
+	return bank_first_of(bank, step) * bank->interval_ms;
+}
+
+/* Standard deviations lie between the expectation and the edges of a band that knows of chance. */
+static double deviation(const struct bank *bank, uint32_t i)
+{
+	double wide = bank->verdicts.upper[i] - bank->verdicts.lower[i];
+
+	return bank->edge > 0 && wide >= 0 && wide <= VALUE_MAX ? wide / (2 * bank->edge) : 0;
+}
+
+void bank_case(const struct bank *bank, const struct observations *observations, uint32_t i,
+	       struct feedback_case *ret_case)
+{
+	const struct life *life = &bank->lives[i];
+	int64_t interval = observations->interval;
+	bool on = life->status != LIFE_NORMAL;
+
+	*ret_case = (struct feedback_case){
+		.slice = bank->labels[i],
+		.direction = on ? life->direction : bank->verdicts.direction[i],
+		.from_ms = start_ms(bank, interval),
+		.until_ms = (bank_last_of(bank, interval) + 1) * bank->interval_ms,
+		.since_ms = start_ms(bank, on ? life->start : interval),
+		.expected = bank->verdicts.expected[i],
+		.deviation = deviation(bank, i),
+		.adds = value_adds(observations->aggregation),
+	};
+}
+
+void bank_measure(struct bank *bank, const struct observations *observations, uint32_t i,
+		  int direction)
+{
+	struct life *life = &bank->lives[i];
+	double value = value_of(observations, i);
+	/* Nothing where something was expected: of what is added up that is a value. */
+	double off = (isnan(value) && value_adds(observations->aggregation) ? 0 : value) -
+		     bank->verdicts.expected[i];
+
+	if (life->status == LIFE_NORMAL || direction != life->direction)
+		memset(&life->run, 0, sizeof(life->run));
+	if (fabs(off) <= VALUE_MAX)
+		feedback_measure(&life->run, direction < 0 ? -off : off);
+}
+
+const struct observations *bank_hold(struct bank *bank, const struct observations *observations)
+{
+	if (bank->confirmed == 0)
+		return observations;
+	bank->confirmed = 0;
+	for (uint32_t i = 0; i < bank->slices; i++) {
+		struct life *life = &bank->lives[i];
+		bool on = life->status == LIFE_PENDING || life->status == LIFE_FIRING;
+		life->confirmed = on && life->confirmed;
+		bank->confirmed += (uint32_t)life->confirmed;
+		bank->paused[i] = life->confirmed ||
+				  (observations->paused && observations->paused[i]);
+	}
+	if (observations != &bank->placed)
+		bank->placed = *observations;
+	bank->placed.paused = bank->paused;
+	return &bank->placed;
+}
+
+void bank_feedback(struct bank *bank, struct feedback_list *list)
+{
+	bank->feedback = list;
+	bank->confirmed = 0;
+	for (uint32_t i = 0; i < bank->slices; i++) {
+		struct life *life = &bank->lives[i];
+		uint64_t id[2];
+
+		life->confirmed = 0;
+		if (!list || (life->status != LIFE_PENDING && life->status != LIFE_FIRING))
+			continue;
+		anomaly_id(bank->spec.name, bank->source, bank->metric, bank->labels[i],
+			   bank_first_of(bank, life->start), id);
+		const struct feedback_entry *entry = feedback_of(list, id);
+		life->confirmed = entry && entry->said.verdict == FEEDBACK_YES;
+		bank->confirmed += (uint32_t)life->confirmed;
+	}
+}
