@@ -212,6 +212,8 @@ static int make_delivery(struct engine *engine, char *why, size_t why_bytes)
 	storing->inputs = engine->recovered.inputs;
 	engine->inputs_submitted = storing->inputs_stored = storing->inputs.count;
 	memset(&engine->recovered.inputs, 0, sizeof(engine->recovered.inputs));
+	storing->moved = engine->recovered.moved;
+	engine->recovered.moved = (struct moved){0};
 	storing_init(storing);
 	return 0;
 }

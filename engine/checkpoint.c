@@ -196,6 +196,32 @@ int checkpoint_write(struct io *io, void *buffer, uint64_t sequence, const struc
 	return error;
 }
 
+void checkpoint_put_section(struct bytes *out, uint32_t source, struct bytes *body)
+{
+	bytes_put_u32(out, source);
+	bytes_put_u32(out, 0);
+	bytes_put_u64(out, body->used);
+	bytes_put(out, body->data, body->used);
+	out->failed |= body->failed;
+	bytes_fini(body);
+}
+
+int checkpoint_get_section(struct bytes_reader sections, uint32_t source,
+			   struct bytes_reader *ret_body)
+{
+	while (sections.left && !sections.failed) {
+		uint32_t number = bytes_get_u32(&sections);
+		bytes_get_u32(&sections);
+		uint64_t bytes = bytes_get_u64(&sections);
+		const void *data = bytes_get(&sections, bytes);
+		if (!data || number != source)
+			continue;
+		*ret_body = (struct bytes_reader){.data = data, .left = bytes};
+		return 0;
+	}
+	return -EPROTO; /* every checkpoint has one */
+}
+
 struct listing {
 	uint64_t *sequences;
 	uint32_t max;

@@ -57,6 +57,11 @@ int checkpoint_write(struct io *io, void *buffer, uint64_t sequence,
 int checkpoint_put_file(struct io *io, void *buffer, const char *temporary, const char *path,
 			const struct bytes *whole);
 int64_t checkpoint_get_file(struct io *io, const char *path, uint8_t **ret_data);
+/* A section that is no metric's, told by what stands where others have their source's number: adds
+ * it, header and all, and frees its body; finds it: 0, or -EPROTO. */
+void checkpoint_put_section(struct bytes *out, uint32_t source, struct bytes *body);
+int checkpoint_get_section(struct bytes_reader sections, uint32_t source,
+			   struct bytes_reader *ret_body);
 /* Sequences of the files there, newest first; at most `max`. Count, or negative errno. */
 int checkpoint_list(struct io *io, uint64_t *sequences, uint32_t max);
 /* Negative errno: not there, or not whole (-EPROTO). */

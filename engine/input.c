@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "checkpoint.h"
 #include "base/match.h"
 #include "deliver/payload.h"
 #include "input_private.h"
@@ -565,12 +566,7 @@ void inputs_save(const struct inputs *inputs, struct bytes *out)
 	bytes_put_u32(&body, inputs->withheld_count);
 	for (uint32_t i = 0; i < inputs->withheld_count; i++)
 		put_withheld(&body, &inputs->withheld[i]);
-	bytes_put_u32(out, INPUT_SECTION);
-	bytes_put_u32(out, 0);
-	bytes_put_u64(out, body.used);
-	bytes_put(out, body.data, body.used);
-	out->failed |= body.failed;
-	bytes_fini(&body);
+	checkpoint_put_section(out, INPUT_SECTION, &body);
 }
 
 static int load(struct inputs *inputs, struct bytes_reader *in)
@@ -600,14 +596,8 @@ static int load(struct inputs *inputs, struct bytes_reader *in)
 
 int inputs_load(struct inputs *inputs, struct bytes_reader sections)
 {
-	while (sections.left && !sections.failed) {
-		uint32_t source = bytes_get_u32(&sections);
-		bytes_get_u32(&sections);
-		uint64_t bytes = bytes_get_u64(&sections);
-		const void *data = bytes_get(&sections, bytes);
-		struct bytes_reader body = {.data = data, .left = bytes};
-		if (data && source == INPUT_SECTION)
-			return load(inputs, &body);
-	}
-	return -EPROTO; /* every checkpoint has one */
+	struct bytes_reader body;
+	int error = checkpoint_get_section(sections, INPUT_SECTION, &body);
+
+	return error < 0 ? error : load(inputs, &body);
 }

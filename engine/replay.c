@@ -162,6 +162,7 @@ static int score(struct replay *replay, struct close_job *job)
 			return fail(replay, error, "scoring a close");
 		scored_list_merge(&all, &one);
 	}
+	moved_relate(&replay->moved, &all);
 	for (struct scored *scored = all.first; scored; scored = scored->next) {
 		inputs_mark(&replay->inputs, job->source, &scored->anomaly);
 		if (replay->options.each)
@@ -358,6 +359,8 @@ static int load_checkpoint(struct replay *replay, struct checkpoint *checkpoint)
 	}
 	if (!error)
 		error = inputs_load(&replay->inputs, sections);
+	if (!error)
+		error = moved_load(&replay->moved, sections);
 	/* The closer moves over; lanes take their resume points from a copy of its marks. */
 	replay->closer = checkpoint->closer;
 	for (uint32_t s = 0; s < WEIR_SOURCES_MAX; s++)
@@ -368,6 +371,7 @@ static int load_checkpoint(struct replay *replay, struct checkpoint *checkpoint)
 static void forget_state(struct replay *replay)
 {
 	inputs_reset(&replay->inputs);
+	moved_reset(&replay->moved);
 	for (uint32_t i = 0; i < replay->options.shards; i++) {
 		scorer_destroy(replay->scorers[i]);
 		replay->scorers[i] = NULL;
@@ -529,7 +533,7 @@ int replay_run(const struct replay_options *options, struct replay *replay)
 	replay->registry = series_create(options->series_max);
 	replay->lanes = calloc(WEIR_LANES_MAX, sizeof(replay->lanes[0]));
 	if (!replay->state || !replay->registry || !replay->lanes ||
-	    inputs_init(&replay->inputs) < 0)
+	    inputs_init(&replay->inputs) < 0 || moved_init(&replay->moved) < 0)
 		return fail(replay, -ENOMEM, "replay");
 	int error = choose_start(replay);
 	if (!error)
@@ -566,6 +570,7 @@ void replay_fini(struct replay *replay)
 		scorer_destroy(replay->scorers[i]);
 	config_free(replay->config);
 	inputs_fini(&replay->inputs);
+	moved_fini(&replay->moved);
 	closer_fini(&replay->closer);
 	series_destroy(replay->registry);
 	free(replay->rings);

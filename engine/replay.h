@@ -25,6 +25,7 @@
 #include "interval/close.h"
 #include "log/io.h"
 #include "log/reader.h"
+#include "moved.h"
 #include "scorer.h"
 #include "weir/segment.h"
 
@@ -69,6 +70,7 @@ struct replay {
 	struct closer closer;
 	struct scorer *scorers[WEIR_SHARDS_MAX];
 	struct inputs inputs;
+	struct moved moved;
 	struct config *config;   /* in force at the end; NULL in a new store */
 	int64_t interval_ms;     /* 0 in a new store */
 	uint32_t epoch;          /* last one, 0 in a new store */

@@ -81,6 +81,7 @@ static struct stored_item *add_item(struct storing *storing, uint64_t sequence)
 static void keep_revisions(struct storing *storing, const struct close_job *job,
 			   struct scored_list *list)
 {
+	moved_relate(&storing->moved, list);
 	for (struct scored *scored = list->first; scored; scored = scored->next) {
 		struct stored_item *item = add_item(storing, job->sequence);
 		item->anomaly = malloc(sizeof(*item->anomaly));
@@ -187,6 +188,7 @@ static bool join(struct storing *storing, uint64_t now_ns)
 	take_job(storing, job, &all);
 	if (job->checkpoint) {
 		inputs_save(&storing->inputs, &storing->sections);
+		moved_save(&storing->moved, &storing->sections);
 		storing->checkpoint = job->checkpoint;
 		storing->checkpoint_sequence = job->sequence;
 		job->checkpoint = NULL;
@@ -351,5 +353,6 @@ void storing_fini(struct storing *storing)
 	free_request(storing->checkpoint);
 	bytes_fini(&storing->sections);
 	inputs_fini(&storing->inputs);
+	moved_fini(&storing->moved);
 	config_free(storing->config);
 }

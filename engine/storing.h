@@ -16,6 +16,7 @@
 #include "input.h"
 #include "keeping.h"
 #include "log/io.h"
+#include "moved.h"
 #include "shard.h"
 #include "weir/limits.h"
 
@@ -35,6 +36,7 @@ struct storing {
 	uint64_t batch_sequence;           /* last one joined */
 	struct stored_item *first, **last; /* of those jobs, in order */
 	struct inputs inputs;              /* what operators said, as of the last job joined */
+	struct moved moved;                          /* what fires, as of it */
 	struct config *config;             /* in force since a reload; NULL: that of the start */
 	struct checkpoint_request *checkpoint; /* to write once its close is stored and kept */
 	uint64_t checkpoint_sequence;
