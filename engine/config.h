@@ -19,6 +19,7 @@ struct config_rollup {
 };
 
 #define CONFIG_WHERE_MAX 16 /* conditions of one metric */
+#define CONFIG_RESOLUTIONS_MAX 4 /* longer periods of one detector */
 
 /* "channel=cpc|email" or "channel!=cpc": all conditions of a metric must hold. */
 struct config_where {
@@ -54,6 +55,7 @@ struct config_detector {
 	int64_t frequency_ms; /* 0: the interval; DETECTOR_MONTH (-1): a calendar month */
 	char *baseline;       /* window: recent, last_year; rule: previous, last_week, last_year */
 	double up_percent, down_percent, above, below, growth_drop; /* rule; NaN: not set */
+	int64_t resolutions_ms[CONFIG_RESOLUTIONS_MAX]; /* seasonal; 0: no more */
 	char *timezone;          /* whose hours and days it goes by; NULL: by none */
 	const struct zone *zone; /* the same; NULL: UTC, or none */
 };

@@ -119,6 +119,7 @@ static int check_kind(struct config_job *job, const char *prefix, const char *ki
 		     {"baseline", yaml->baseline, "window", NULL},
 		     {"learn", yaml->learn, "seasonal", NULL},
 		     {"absent", yaml->absent, "absence", NULL},
+		     {"resolutions", yaml->resolutions_given ? "" : NULL, "seasonal", NULL},
 		     {"up", yaml->up, "rule", NULL},
 		     {"down", yaml->down, "rule", NULL},
 		     {"above", yaml->above, "rule", NULL},
@@ -293,6 +294,85 @@ static int parse_rule(struct config_job *job, const char *prefix, struct config_
 	return 0;
 }
 
+/* Those of a detector that does not say: what its interval is a part of. */
+static void default_resolutions(const struct config_job *job, struct config_detector *detector)
+{
+	static const int64_t usual_ms[] = {300000, 3600000, 86400000};
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < sizeof(usual_ms) / sizeof(usual_ms[0]); i++)
+		if (usual_ms[i] > job->config->interval_ms &&
+		    usual_ms[i] % job->config->interval_ms == 0)
+			detector->resolutions_ms[count++] = usual_ms[i];
+}
+
+/* One more, in order. */
+static int add_resolution(struct config_job *job, const char *path, int64_t period_ms,
+			  struct config_detector *detector)
+{
+	int64_t interval_ms = job->config->interval_ms;
+	int64_t *all = detector->resolutions_ms;
+	unsigned at = 0;
+	char text[32];
+
+	if (period_ms <= interval_ms || period_ms % interval_ms != 0)
+		return config_refuse(job,
+				     "%s: no multiple of the interval, %s, which is watched "
+				     "anyway; make it one or leave it out",
+				     path, duration((double)interval_ms, text));
+	if (86400000 % period_ms != 0)
+		return config_refuse(job,
+				     "%s: %s does not divide a day; write a part of it as 5m, 1h "
+				     "or 6h, or 1d",
+				     path, duration((double)period_ms, text));
+	if (all[CONFIG_RESOLUTIONS_MAX - 1])
+		return config_refuse(job, "%s: a detector has %d at most; leave some out", path,
+				     CONFIG_RESOLUTIONS_MAX);
+	while (all[at] && all[at] < period_ms)
+		at++;
+	if (all[at] == period_ms)
+		return config_refuse(job, "%s: stands there twice; remove one", path);
+	memmove(&all[at + 1], &all[at], (CONFIG_RESOLUTIONS_MAX - 1 - at) * sizeof(all[0]));
+	all[at] = period_ms;
+	return 0;
+}
+
+/* The longer periods that kind seasonal watches too. */
+static int parse_resolutions(struct config_job *job, const char *prefix,
+			     struct config_detector *detector, const struct yaml_detector *yaml,
+			     const struct config_metric *metric)
+{
+	bool adds_up = strcmp(metric->agg, "distinct") != 0 && metric->agg[0] != 'p';
+	int r = 0;
+
+	if (!yaml->resolutions_given) {
+		if (adds_up)
+			default_resolutions(job, detector);
+		return 0;
+	}
+	if (yaml->resolutions_count > 0 && !adds_up)
+		return config_refuse(job,
+				     "%sresolutions: %s of %s cannot be added up from intervals; "
+				     "remove it",
+				     prefix,
+				     metric->agg[0] == 'p' ? "percentiles" : "distinct values",
+				     metric->name);
+	for (unsigned i = 0; r == 0 && i < yaml->resolutions_count; i++) {
+		char key[96];
+		int64_t period_ms = 0;
+
+		snprintf(key, sizeof(key), "%sresolutions[%u]", prefix, i);
+		const struct setting one[] = {
+			{key, MS, .bytes = sizeof(period_ms), .min = 1000, .max = DAY_MS},
+			END,
+		};
+		r = config_interpret(job, one, "", &yaml->resolutions[i], &period_ms);
+		if (r == 0)
+			r = add_resolution(job, key, period_ms, detector);
+	}
+	return r;
+}
+
 /* Keys that depend on the kind, and what they come to. */
 static int parse_kind(struct config_job *job, const char *prefix, struct config_detector *detector,
 		      const struct yaml_detector *yaml, const struct config_metric *metric)
@@ -311,6 +391,8 @@ static int parse_kind(struct config_job *job, const char *prefix, struct config_
 		r = parse_rule(job, prefix, detector, yaml);
 	else if (r == 0 && strcmp(detector->kind, "window") == 0)
 		r = config_interpret(job, window_settings, prefix, yaml, detector);
+	else if (r == 0 && strcmp(detector->kind, "seasonal") == 0)
+		r = parse_resolutions(job, prefix, detector, yaml, metric);
 	if (r == 0 && detector->baseline)
 		r = check_past(job, prefix, detector, yaml);
 	return r;

@@ -17,7 +17,7 @@
 #include "base/crc32c.h"
 #include "base/zone.h"
 
-enum kind { TEXT, U32, U64, I64, F64, BY, WHERE, RATIO };
+enum kind { TEXT, U32, U64, I64, F64, BY, WHERE, RATIO, PERIODS };
 
 struct field {
 	const char *key;
@@ -106,6 +106,7 @@ static const struct field detector_fields[] = {
 	DETECTOR("below", F64, below),
 	DETECTOR("growth_drop", F64, growth_drop),
 	DETECTOR("timezone", TEXT, timezone),
+	DETECTOR("resolutions", PERIODS, resolutions_ms),
 };
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -142,6 +143,17 @@ static void where_text(const struct config_metric *metric, char *to)
 	}
 }
 
+/* In milliseconds, as other durations are shown. */
+static void periods_text(const int64_t *periods_ms, char *to)
+{
+	char text[32];
+
+	for (unsigned i = 0; i < CONFIG_RESOLUTIONS_MAX && periods_ms[i]; i++) {
+		snprintf(text, sizeof(text), "%" PRId64, periods_ms[i]);
+		add_text(to, i ? ", " : "", text);
+	}
+}
+
 /* The value as a text; NULL: not set. */
 static const char *value_text(const struct config *config, const struct field *field,
 			      const void *structure, char text[VALUE_BYTES])
@@ -173,6 +185,9 @@ static const char *value_text(const struct config *config, const struct field *f
 	case WHERE:
 		where_text(metric, text);
 		return metric->where_count ? text : NULL;
+	case PERIODS:
+		periods_text((const int64_t *)(const void *)at, text);
+		return text[0] ? text : NULL;
 	case RATIO:
 		if (metric->event)
 			return NULL;

@@ -23,6 +23,7 @@
 /* Of entries in each list; bounds a mistake, not a user. */
 #define LIST_MAX 1024
 #define BY_MAX 16
+#define RESOLUTIONS_MAX 16
 
 #define TEXT(key, structure, member)                                                               \
 	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, structure, member,   \
@@ -128,6 +129,7 @@ static const cyaml_schema_field_t detector_fields[] = {
 	TEXT("min_delta", struct yaml_detector, min_delta),
 	TEXT("cooldown", struct yaml_detector, cooldown),
 	TEXT("timezone", struct yaml_detector, timezone),
+	LIST("resolutions", struct yaml_detector, resolutions, &text_value, RESOLUTIONS_MAX),
 	CYAML_FIELD_END,
 };
 
@@ -259,6 +261,80 @@ static bool find_key(const char *text, size_t bytes, const char *key, unsigned *
 	return found;
 }
 
+/* Where in the nesting a walk through the events is: is the next node of each level a key? */
+struct walk {
+	unsigned depth;
+	bool mapping[8], key[8];
+	bool in_detectors; /* the last key of level 1 */
+	unsigned detector; /* number of the one that we are in, from 1 */
+};
+
+/* libcyaml gives an empty list and no list the same face. */
+static void walk_scalar(struct walk *walk, const char *text, struct yaml_config *yaml)
+{
+	bool key = walk->depth > 0 && walk->depth < 8 && walk->key[walk->depth];
+
+	if (key && walk->depth == 1)
+		walk->in_detectors = strcmp(text, "detectors") == 0;
+	if (key && walk->depth == 3 && walk->in_detectors && strcmp(text, "resolutions") == 0 &&
+	    walk->detector > 0 && walk->detector <= yaml->detectors_count)
+		yaml->detectors[walk->detector - 1].resolutions_given = true;
+}
+
+/* In a mapping key and value take turns. */
+static void walk_node_ends(struct walk *walk)
+{
+	if (walk->depth < 8 && walk->mapping[walk->depth])
+		walk->key[walk->depth] = !walk->key[walk->depth];
+}
+
+static void walk_event(struct walk *walk, const yaml_event_t *event, struct yaml_config *yaml)
+{
+	switch (event->type) {
+	case YAML_MAPPING_START_EVENT:
+	case YAML_SEQUENCE_START_EVENT:
+		walk->depth++;
+		walk->detector += walk->depth == 3 && walk->in_detectors;
+		if (walk->depth < 8)
+			walk->mapping[walk->depth] = walk->key[walk->depth] =
+				event->type == YAML_MAPPING_START_EVENT;
+		break;
+	case YAML_MAPPING_END_EVENT:
+	case YAML_SEQUENCE_END_EVENT:
+		walk->depth--;
+		walk_node_ends(walk);
+		break;
+	case YAML_SCALAR_EVENT:
+		walk_scalar(walk, (const char *)event->data.scalar.value, yaml);
+		walk_node_ends(walk);
+		break;
+	case YAML_ALIAS_EVENT:
+		walk_node_ends(walk);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Which detectors say what their resolutions are, be it that they have none. */
+static void mark_given(const char *text, size_t bytes, struct yaml_config *yaml)
+{
+	struct walk walk = {0};
+	yaml_parser_t parser;
+	yaml_event_t event;
+	bool end = false;
+
+	if (!yaml || !yaml_parser_initialize(&parser))
+		return;
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, bytes);
+	while (!end && yaml_parser_parse(&parser, &event)) {
+		walk_event(&walk, &event, yaml);
+		end = event.type == YAML_STREAM_END_EVENT;
+		yaml_event_delete(&event);
+	}
+	yaml_parser_delete(&parser);
+}
+
 static const char *shape(const char *said)
 {
 	if (strncmp(said, "STRING", 6) == 0 || strncmp(said, "SCALAR", 6) == 0)
@@ -332,7 +408,7 @@ int config_yaml_load(const char *text, size_t bytes, const char *name,
 		return -EINVAL;
 	}
 	*ret_yaml = yaml;
-	/* libcyaml gives an empty list and no list the same face. */
+	mark_given(text, bytes, yaml);
 	*ret_detectors = find_key(text, bytes, "detectors", &line, &column);
 	return 0;
 }

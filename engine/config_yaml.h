@@ -47,6 +47,9 @@ struct yaml_detector {
 	char *name, *metric, *kind, *direction, *severity, *min_volume, *k, *consecutive, *recover,
 		*window, *learn, *absent, *frequency, *baseline, *versus, *up, *down, *above,
 		*below, *growth_drop, *min_delta, *cooldown, *timezone;
+	char **resolutions;
+	unsigned resolutions_count;
+	bool resolutions_given; /* be its list empty */
 };
 
 /* The groups are NULL where absent or empty. */

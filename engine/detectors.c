@@ -43,6 +43,16 @@ static void add_period(json_t *to, int64_t frequency_ms)
 		json_object_set_new(to, "frequency_ms", json_integer(frequency_ms));
 }
 
+/* Longer periods that it watches beside the interval. */
+static void add_resolutions(json_t *to, const struct config_detector *detector)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < CONFIG_RESOLUTIONS_MAX && detector->resolutions_ms[i]; i++)
+		json_array_append_new(list, json_integer(detector->resolutions_ms[i]));
+	json_object_set_new(to, "resolutions_ms", list);
+}
+
 /* The configuration of a detector: what its kind knows. */
 static json_t *spec_json(const struct config_detector *d)
 {
@@ -65,6 +75,7 @@ static json_t *spec_json(const struct config_detector *d)
 		json_object_set_new(spec, "absent", json_integer(d->absent_intervals));
 	} else {
 		json_object_set_new(spec, "learn", json_integer(d->learn_intervals));
+		add_resolutions(spec, d);
 	}
 	if (d->baseline && d->baseline[0])
 		json_object_set_new(spec, "baseline", json_string(d->baseline));

@@ -8,7 +8,8 @@
 /* Intervals of which nothing is known that are lived through as unknown. */
 #define UNKNOWN_MAX 60
 #define STEP_POINTS 4 /* lived through in one step: with many slices an interval takes its time */
-#define DAY_MS INT64_C(86400000)
+#define HOUR_MS INT64_C(3600000)
+#define DAY_MS (24 * HOUR_MS)
 
 /* What a series of the history is to the scorer. A metric that is configured no more, or means
  * something else now, is nothing to it. */
@@ -56,14 +57,29 @@ int retrace_first_ms(const struct retrace *retrace, enum history_tier tier, int6
 	return more < 0 ? more : 0;
 }
 
-/* The first day that a tier has from its beginning; INT64_MAX: none. */
-static int first_day(const struct retrace *retrace, enum history_tier tier, int64_t *ret_day)
+/* The first day that is all behind a time. */
+static int64_t day_behind(int64_t ms)
 {
-	int error = retrace_first_ms(retrace, tier, ret_day);
+	return interval_of_ms(ms + DAY_MS - 1, DAY_MS);
+}
 
-	if (!error && *ret_day != INT64_MAX)
-		*ret_day = interval_of_ms(*ret_day + DAY_MS - 1, DAY_MS);
-	return error;
+/* Does the history have an interval of this day or a later one? */
+static int goes_on(const struct retrace *retrace, int64_t day)
+{
+	int64_t from = day * (DAY_MS / retrace->interval_ms);
+	struct history_scan_point point;
+	struct history_scan *scan;
+	int more = history_scan_open(retrace->history_path, retrace->source_name, HISTORY_BASE,
+				     from, &scan);
+
+	if (more < 0)
+		return more;
+	bool found = false;
+	while (!found && (more = history_scan_next(scan, INT64_MAX)) > 0)
+		while (!found && history_scan_point(scan, &point))
+			found = point.number >= from && (point.closed || point.count);
+	history_scan_close(scan);
+	return more < 0 ? more : found;
 }
 
 static void add_stage(struct retrace *retrace, enum history_tier tier, int64_t from_day,
@@ -85,19 +101,33 @@ static void add_stage(struct retrace *retrace, enum history_tier tier, int64_t f
  * the intervals do. Whole days, so that no period has anything of two tiers twice. */
 static int plan_stages(struct retrace *retrace)
 {
-	int64_t base, hours, days;
-	int error = first_day(retrace, HISTORY_BASE, &base);
+	int64_t base_ms, hours_ms, days_ms;
+	int error = retrace_first_ms(retrace, HISTORY_BASE, &base_ms);
 
 	retrace->stages_count = retrace->stage = 0;
-	if (error < 0 || base == INT64_MAX || DAY_MS % retrace->interval_ms != 0)
+	if (error < 0 || base_ms == INT64_MAX || DAY_MS % retrace->interval_ms != 0)
 		return error;
-	error = first_day(retrace, HISTORY_HOUR, &hours);
+	error = retrace_first_ms(retrace, HISTORY_HOUR, &hours_ms);
 	if (!error)
-		error = first_day(retrace, HISTORY_DAY, &days);
+		error = retrace_first_ms(retrace, HISTORY_DAY, &days_ms);
 	if (error < 0)
 		return error;
-	hours = hours < base ? hours : base;
-	add_stage(retrace, HISTORY_DAY, days, hours);
+	/* A tier whose first point begins before the first interval and holds it knows no more. */
+	if (hours_ms == INT64_MAX || hours_ms > base_ms - HOUR_MS)
+		hours_ms = base_ms;
+	if (days_ms == INT64_MAX || days_ms > base_ms - DAY_MS)
+		days_ms = hours_ms;
+	int64_t base = day_behind(base_ms);
+	if (hours_ms == base_ms && days_ms == base_ms)
+		return 0;
+	/* The day that the intervals begin in may go on still: then it is not to be had as a whole.
+	 */
+	int later = goes_on(retrace, base);
+	if (later < 0)
+		return later;
+	base -= base * DAY_MS > base_ms && !later;
+	int64_t hours = day_behind(hours_ms) < base ? day_behind(hours_ms) : base;
+	add_stage(retrace, HISTORY_DAY, day_behind(days_ms), hours);
 	add_stage(retrace, HISTORY_HOUR, hours, base);
 	return 0;
 }

@@ -331,6 +331,9 @@ static void detector_spec_of(const struct config_detector *detector, struct dete
 	spec->below = detector->below;
 	spec->growth_drop = detector->growth_drop;
 	spec->zone = detector->zone;
+	_Static_assert(sizeof(spec->resolutions_ms) == sizeof(detector->resolutions_ms),
+		       "what is configured has room");
+	memcpy(spec->resolutions_ms, detector->resolutions_ms, sizeof(spec->resolutions_ms));
 }
 
 /* The key of a bank: all of its specification, zero-padded, so equal bytes mean equal detectors;

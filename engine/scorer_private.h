@@ -22,9 +22,6 @@ struct metric_state {
 	struct bank_state {
 		struct bank *bank;
 		char *key;
-		/* Of a rebuild: it has had sums of what is up to here. */
-		bool absorbed;
-		int64_t absorbed_through;
 	} * banks;
 	uint32_t banks_count;
 	int64_t last; /* interval last scored */

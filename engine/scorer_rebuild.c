@@ -56,11 +56,8 @@ int scorer_step(struct scorer *scorer, uint32_t source, int64_t interval, bool i
 		const struct observations *observations =
 			rollup_close(m->rollup, interval, incomplete ? OBSERVATION_INCOMPLETE : 0);
 		for (uint32_t i = 0; i < m->banks_count; i++) {
-			const struct bank_state *state = &m->banks[i];
-			if (state->absorbed && interval <= state->absorbed_through)
-				continue;
-			int error = bank_step(state->bank, observations, each ? each : let_pass,
-					      self);
+			struct bank *bank = m->banks[i].bank;
+			int error = bank_step(bank, observations, each ? each : let_pass, self);
 			if (error < 0)
 				return error;
 		}
@@ -78,13 +75,12 @@ int scorer_absorb(struct scorer *scorer, uint32_t source, const struct scorer_st
 		const struct observations *observations = rollup_close(m->rollup, stretch->interval,
 								       0);
 		for (uint32_t i = 0; i < m->banks_count; i++) {
-			struct bank_state *state = &m->banks[i];
-			if (!bank_absorbs(state->bank, scorer->interval_ms, stretch->step_ms))
+			struct bank *bank = m->banks[i].bank;
+			if (!bank_absorbs(bank, scorer->interval_ms, stretch->step_ms))
 				continue;
-			state->absorbed = true;
-			state->absorbed_through = stretch->through;
-			int error = bank_absorb(state->bank, observations, stretch->intervals,
-						stretch->incomplete);
+			int error = bank_absorb(bank, observations, stretch->intervals,
+						stretch->step_ms, stretch->incomplete,
+						stretch->through);
 			if (error < 0)
 				return error;
 		}

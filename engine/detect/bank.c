@@ -21,6 +21,7 @@
 #include "base/zone.h"
 #include "detect/life.h"
 #include "detect/math.h"
+#include "detect/resolutions.h"
 #include "detect/severity.h"
 
 /* Severity by which an anomaly that fires may fall below the threshold and still go on. */
@@ -61,6 +62,10 @@ static int adopt(struct bank *bank, const struct observations *observations)
 	int result = observations->count == slices ? 0 : bank_grow(bank, observations->count);
 	for (uint32_t i = slices; result == 0 && i < observations->count; i++)
 		result = bank_label(bank, i, observations->slices[i].label);
+	if (result == 0)
+		result = resolutions_make(bank, observations->aggregation);
+	if (result == 0 && bank->resolutions)
+		result = resolutions_grow(bank->resolutions, observations->count);
 	return result == 0 ? occasion_prepare(bank) : result;
 }
 
@@ -133,8 +138,8 @@ static void weigh(struct step *step)
 		watched += said && alive;
 	}
 	step->threshold = rated ? bank->spec.severity
-				: severity_budget(bank->spec.severity,
-						  bank->spec.apart ? 1 : watched);
+				: bank->handicap + severity_budget(bank->spec.severity,
+								   bank->spec.apart ? 1 : watched);
 }
 
 static bool outside_band(const struct step *step, uint32_t i)
@@ -261,6 +266,7 @@ static void describe(struct bank *bank, uint32_t i, int64_t interval, enum anoma
 	const struct life *life = &bank->lives[i];
 	struct anomaly *anomaly = &bank->anomaly;
 
+	bank->speaking = i;
 	memset(anomaly, 0, sizeof(*anomaly));
 	snprintf(anomaly->source, sizeof(anomaly->source), "%s", bank->source);
 	snprintf(anomaly->metric, sizeof(anomaly->metric), "%s", bank->metric);
@@ -415,7 +421,8 @@ static void live_firing(struct step *step, uint32_t i, enum judgement judgement)
 	note_peak(life, bank->raw[i], interval);
 	bool changed = top_changed(step, life);
 	bool explained = explained_anew(step, i);
-	if (turned || changed || explained || severity_band(severity) > life->band)
+	bool louder = life->tell_at > 0 && bank->raw[i] >= life->tell_at;
+	if (turned || changed || explained || louder || severity_band(severity) > life->band)
 		speak(step, i, ANOMALY_UPDATED);
 }
 
@@ -522,7 +529,8 @@ static void live(struct step *step, uint32_t i)
 static const struct observations *place(struct bank *bank, const struct observations *observations,
 					int64_t start_ms)
 {
-	if (!bank->zone)
+	/* Numbers of days are its own already. */
+	if (!bank->zone || (bank->periodic && bank->step_ms >= 86400000))
 		return observations;
 	if (start_ms < bank->offset_from_ms || start_ms >= bank->offset_until_ms) {
 		bank->offset_ms = zone_offset_until(bank->zone, start_ms, &bank->offset_until_ms);
@@ -573,8 +581,8 @@ static void step_slices(struct bank *bank, const struct observations *observatio
 		learn_volume(bank, observations);
 }
 
-int bank_step(struct bank *bank, const struct observations *observations, bank_each *each,
-	      void *self)
+int bank_step_sums(struct bank *bank, const struct observations *observations, int64_t intervals,
+		   int64_t incomplete, bank_each *each, void *self)
 {
 	int result = adopt(bank, observations);
 
@@ -583,14 +591,31 @@ int bank_step(struct bank *bank, const struct observations *observations, bank_e
 	if (observations->count == 0)
 		return 0;
 	if (bank->periodic)
-		observations = period_add(&bank->period, observations);
+		observations = period_add_many(&bank->period, observations, intervals, incomplete);
 	if (!observations)
 		return 0;
 	step_slices(bank, observations, each, self);
 	return 0;
 }
 
-bool bank_absorbs(const struct bank *bank, int64_t interval_ms, int64_t step_ms)
+int bank_step(struct bank *bank, const struct observations *observations, bank_each *each,
+	      void *self)
+{
+	/* Whether it has resolutions is known once it has adopted the interval. */
+	int result = adopt(bank, observations);
+
+	if (result < 0)
+		return result;
+	if (bank->resolutions)
+		return resolutions_step(bank->resolutions, observations, each, self);
+	if (bank->absorbed && observations->interval <= bank->absorbed_through)
+		return 0;
+	return bank_step_sums(bank, observations, 1,
+			      observations->flags & OBSERVATION_INCOMPLETE ? 1 : 0, each, self);
+}
+
+/* Is a period of its own made of such stretches? */
+static bool absorbs_own(const struct bank *bank, int64_t interval_ms, int64_t step_ms)
 {
 	int64_t frequency_ms = bank->spec.frequency_ms;
 
@@ -604,6 +629,12 @@ bool bank_absorbs(const struct bank *bank, int64_t interval_ms, int64_t step_ms)
 	return frequency_ms == DETECTOR_MONTH || frequency_ms % step_ms == 0;
 }
 
+bool bank_absorbs(const struct bank *bank, int64_t interval_ms, int64_t step_ms)
+{
+	return absorbs_own(bank, interval_ms, step_ms) ||
+	       resolutions_absorb_any(bank, interval_ms, step_ms);
+}
+
 static void let_pass(void *self, const struct anomaly *anomaly)
 {
 	(void)self;
@@ -611,18 +642,21 @@ static void let_pass(void *self, const struct anomaly *anomaly)
 }
 
 int bank_absorb(struct bank *bank, const struct observations *observations, int64_t intervals,
-		int64_t incomplete)
+		int64_t step_ms, int64_t incomplete, int64_t through)
 {
 	int result = adopt(bank, observations);
 
 	if (result < 0)
 		return result;
-	check(bank->periodic);
-	observations = period_add_many(&bank->period, observations, intervals, incomplete);
-	if (!observations)
+	if (bank->resolutions)
+		return resolutions_absorb(bank->resolutions, observations, intervals, step_ms,
+					  incomplete, through);
+	/* Its values do not add up, so there are no resolutions of them. */
+	if (!bank->periodic)
 		return 0;
-	step_slices(bank, observations, let_pass, NULL);
-	return 0;
+	bank->absorbed = true;
+	bank->absorbed_through = through;
+	return bank_step_sums(bank, observations, intervals, incomplete, let_pass, NULL);
 }
 
 void bank_learning(const struct bank *bank, uint64_t *ret_seen, uint64_t *ret_wanted)
@@ -651,11 +685,12 @@ void bank_slice(const struct bank *bank, uint32_t slice, struct bank_slice *ret_
 		.onset = verdicts->onset[slice],
 		.severity = severity_clamp(math_max(bank->raw[slice], 0)),
 		.pending = life->status == LIFE_PENDING,
-		.firing = life->status == LIFE_FIRING,
+		.firing = life->status == LIFE_FIRING ||
+			  (bank->resolutions && incident_fires(bank->resolutions, slice)),
 	};
 }
 
-void bank_end(struct bank *bank, int64_t interval, bank_each *each, void *self)
+void bank_end_own(struct bank *bank, int64_t interval, bank_each *each, void *self)
 {
 	for (uint32_t i = 0; i < bank->slices; i++) {
 		struct life *life = &bank->lives[i];
@@ -669,4 +704,12 @@ void bank_end(struct bank *bank, int64_t interval, bank_each *each, void *self)
 		life->status = LIFE_NORMAL;
 	}
 	bank->running = false;
+}
+
+void bank_end(struct bank *bank, int64_t interval, bank_each *each, void *self)
+{
+	if (bank->resolutions)
+		resolutions_end(bank->resolutions, interval, each, self);
+	else
+		bank_end_own(bank, interval, each, self);
 }

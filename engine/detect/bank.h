@@ -35,11 +35,13 @@ typedef void bank_each(void *self, const struct anomaly *anomaly);
 int bank_step(struct bank *bank, const struct observations *observations, bank_each *each,
 	      void *self);
 /* Sums of several intervals at once, for a state rebuilt from a coarse history: `observations` is
- * as of the last of `intervals` that lie in a stretch of step_ms. Only a detector whose periods are
+ * as of the last of `intervals` that lie in a stretch of step_ms. Only a detector that has periods
  * made of such stretches can take them. */
 bool bank_absorbs(const struct bank *bank, int64_t interval_ms, int64_t step_ms);
+/* `intervals` of `step_ms` in all, of which so many incomplete. What has had them leaves out the
+ * intervals up to `through` when they come one by one. */
 int bank_absorb(struct bank *bank, const struct observations *observations, int64_t intervals,
-		int64_t incomplete);
+		int64_t step_ms, int64_t incomplete, int64_t through);
 /* Intervals seen, and how many the detector wants ("learning, n of m"): to say anything; of kind
  * seasonal, which speaks long before, to have seen day and week. */
 void bank_learning(const struct bank *bank, uint64_t *ret_seen, uint64_t *ret_wanted);

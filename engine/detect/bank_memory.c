@@ -16,6 +16,7 @@
 #include "base/zone.h"
 #include "detect/life.h"
 #include "detect/math.h"
+#include "detect/resolutions.h"
 #include "detect/severity.h"
 
 #define FORTNIGHT_MS (14 * 86400000.0)
@@ -126,6 +127,7 @@ static uint64_t spec_hash(const struct detector_spec *spec)
 	hash_add(&hash, words, sizeof(words));
 	hash_add(&hash, numbers, sizeof(numbers));
 	hash_add(&hash, &spec->frequency_ms, sizeof(spec->frequency_ms));
+	hash_add(&hash, spec->resolutions_ms, sizeof(spec->resolutions_ms));
 	/* By its name: newer rules are no other detector. */
 	if (spec->zone)
 		hash_text(&hash, zone_name(spec->zone));
@@ -195,10 +197,12 @@ void bank_interval(struct bank *bank, int64_t interval_ms)
 	int64_t frequency_ms = spec->frequency_ms;
 
 	/* How much past there is depends on the interval: with another one it begins anew. */
+	resolutions_free(bank);
 	free_slices(bank);
 	bank->interval_ms = interval_ms;
 	bank->periodic = frequency_ms != 0 && frequency_ms != interval_ms;
 	period_init(&bank->period, frequency_ms, bank->zone);
+	bank->period.even = spec->kind == DETECTOR_SEASONAL;
 	bank->step_ms = period_ms(interval_ms, frequency_ms);
 	spec->back_periods = (uint32_t)period_back(interval_ms, frequency_ms, spec->baseline);
 	spec->year_periods = (uint32_t)period_back(interval_ms, frequency_ms, BASELINE_LAST_YEAR);
@@ -215,13 +219,14 @@ int bank_zone(struct bank *bank, const struct zone *zone)
 	zone_free(bank->zone);
 	bank->spec.zone = bank->period.zone = bank->zone = copy;
 	bank->offset_from_ms = bank->offset_until_ms = 0;
-	return 0;
+	return resolutions_zone(bank);
 }
 
 void bank_calendar(struct bank *bank, const struct calendar *calendar)
 {
 	bank->occasion.calendar = calendar;
 	bank->occasion.prepared = false;
+	resolutions_calendar(bank);
 }
 
 struct bank *bank_create(const struct detector_spec *spec)
@@ -251,6 +256,7 @@ void bank_destroy(struct bank *bank)
 {
 	if (!bank)
 		return;
+	resolutions_free(bank);
 	free_slices(bank);
 	zone_free(bank->zone);
 	free(bank);
@@ -362,8 +368,8 @@ uint64_t bank_bytes(const struct bank *bank)
 {
 	if (!bank->capacity)
 		return sizeof(*bank);
-	return sizeof(*bank) + state_bytes(bank, bank->capacity) + period_bytes(&bank->period) +
-	       occasion_bytes(&bank->occasion) +
+	return sizeof(*bank) + resolutions_bytes(bank) + state_bytes(bank, bank->capacity) +
+	       period_bytes(&bank->period) + occasion_bytes(&bank->occasion) +
 	       bank->capacity *
 		       (DOUBLE_ROWS * sizeof(double) + 3 + sizeof(struct life) + sizeof(char *));
 }
@@ -394,6 +400,24 @@ void bank_save(const struct bank *bank, struct bytes *out)
 		period_save(&bank->period, out);
 	if (bank->slices)
 		occasion_save(bank, out);
+	resolutions_save(bank, out);
+}
+
+/* Numbers of intervals since 1970 that no event's time reaches. */
+#define INTERVAL_MAX (INT64_C(1) << 43)
+
+static bool is_interval(int64_t interval)
+{
+	return interval >= -INTERVAL_MAX && interval <= INTERVAL_MAX;
+}
+
+static bool is_sane(const struct life *life)
+{
+	return life->status <= LIFE_HUSHED && life->confirmed <= 1 && life->direction >= -1 &&
+	       life->direction <= 1 && isfinite(life->peak) && isfinite(life->tell_at) &&
+	       is_interval(life->start) && is_interval(life->fired) && is_interval(life->quiet) &&
+	       is_interval(life->group) && is_interval(life->peak_interval) &&
+	       feedback_run_possible(&life->run);
 }
 
 static int load_slice(struct bank *bank, uint32_t i, struct bytes_reader *in)
@@ -411,9 +435,7 @@ static int load_slice(struct bank *bank, uint32_t i, struct bytes_reader *in)
 	bank->diagnosis.expected[i] = bytes_get_f64(in);
 	bank->diagnosis.variance[i] = bytes_get_f64(in);
 	bank->diagnosis.weight[i] = bytes_get_f64(in);
-	if (in->failed || life->status > LIFE_HUSHED || life->confirmed > 1 ||
-	    life->direction < -1 || life->direction > 1 || !isfinite(life->peak) ||
-	    !feedback_run_possible(&life->run))
+	if (in->failed || !is_sane(life))
 		return -EPROTO;
 	bank->confirmed += (uint32_t)life->confirmed;
 	return bank_label(bank, i, label);
@@ -442,6 +464,7 @@ int bank_load(struct bank *bank, struct bytes_reader *in)
 	uint64_t spec = bytes_get_u64(in);
 	uint32_t slices = bytes_get_u32(in);
 
+	resolutions_free(bank);
 	free_slices(bank);
 	bytes_get_text(in, bank->source, sizeof(bank->source));
 	bytes_get_text(in, bank->metric, sizeof(bank->metric));
@@ -454,7 +477,11 @@ int bank_load(struct bank *bank, struct bytes_reader *in)
 	if (interval_ms > 0)
 		bank_interval(bank, interval_ms);
 	int result = load_slices(bank, slices, in);
-	if (result < 0)
+	if (result == 0)
+		result = resolutions_load(bank, in);
+	if (result < 0) {
+		resolutions_free(bank);
 		free_slices(bank);
+	}
 	return result;
 }

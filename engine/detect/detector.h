@@ -38,6 +38,8 @@ enum detector_baseline {
  * `recover`, `cooldown` and `window` count periods.
  */
 #define DETECTOR_MONTH (-1)
+/* Longer periods that one detector of kind seasonal watches beside its interval, at most. */
+#define DETECTOR_RESOLUTIONS_MAX 4
 
 enum detector_direction { DIRECTION_BOTH, DIRECTION_UP, DIRECTION_DOWN };
 
@@ -64,6 +66,9 @@ struct detector_spec {
 	double k;        /* standard deviations that count as the edge of the band */
 	/* seasonal */
 	uint32_t learn_intervals; /* nothing fires before it has seen this many */
+	/* Longer periods, up to a day, that it watches too, the shortest first; 0: no more. Those
+	 * that the interval is not shorter than, or no part of, are left out. */
+	int64_t resolutions_ms[DETECTOR_RESOLUTIONS_MAX];
 	/* rule: those that are set, NaN where not; changes in per cent of the baseline */
 	double up_percent, down_percent;
 	double above, below; /* absolute */

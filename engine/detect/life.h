@@ -4,6 +4,7 @@
  *   bank.c            a step: score, decide, diagnose, speak
  *   bank_memory.c     create, grow, save, load, ids
  *   bank_feedback.c   what people said of its anomalies
+ *   resolutions.h     the banks of longer periods, whose revisions and its own become one
  *
  *              anomalous                 `for` of them
  *     normal ------------> pending ------------------------> firing --+ band up, direction,
@@ -43,12 +44,15 @@ struct life {
 	int64_t group; /* start of the metric's run when it fired */
 	int64_t peak_interval;
 	double peak;            /* raw severity */
+	double tell_at;         /* raw severity from which it is told again; 0: never */
 	uint64_t explained;     /* hash of the explanation told */
 	uint64_t top, next_top; /* hashes of the top contribution told, and of the one since */
 	double observed, expected, lower, upper, log10_p; /* of the last interval, for bank_end() */
 	uint64_t confirmed;                               /* 1: by somebody, an incident */
 	struct feedback_run run;                          /* how large it has been */
 };
+
+struct resolutions;
 
 struct bank {
 	struct detector_spec spec;
@@ -68,6 +72,10 @@ struct bank {
 	int64_t step_ms;        /* of a period or interval: between two steps of the detector */
 	double log10_intervals; /* of these in a week */
 	double edge;            /* standard deviations from expectation to the band's edge */
+	double handicap; /* on its threshold: its part of an alarm budget that others share */
+	/* Of a rebuild: it has had sums of what is up to here. Not saved. */
+	bool absorbed;
+	int64_t absorbed_through;
 
 	uint64_t seen;
 	bool running; /* a slice is pending or fires */
@@ -82,6 +90,8 @@ struct bank {
 	uint8_t *paused; /* for observations of a step, where an incident is confirmed */
 	struct life *lives;
 	char **labels;
+	struct resolutions *resolutions; /* NULL: it has none */
+	uint32_t speaking;               /* slice of the revision in hand */
 
 	struct occasion occasion; /* what the calendar says of our slices */
 
@@ -111,6 +121,11 @@ void bank_measure(struct bank *bank, const struct observations *observations, ui
 const struct observations *bank_hold(struct bank *bank, const struct observations *observations);
 /* Room for `slices` slices; 0 or -ENOMEM. New ones have no label yet. */
 int bank_grow(struct bank *bank, uint32_t slices);
+/* Sums of so many intervals, `observations` being as of the last of them, into this bank alone;
+ * bank_step() is that of one interval and all resolutions. */
+int bank_step_sums(struct bank *bank, const struct observations *observations, int64_t intervals,
+		   int64_t incomplete, bank_each *each, void *self);
+void bank_end_own(struct bank *bank, int64_t interval, bank_each *each, void *self);
 /* 0 or -ENOMEM. */
 int bank_label(struct bank *bank, uint32_t slice, const char *label);
 /* What follows from the interval's length. */

@@ -24,6 +24,9 @@
 /* A twelfth of 365.2425 days. */
 #define MONTH_MS INT64_C(2629746000)
 
+/* No period of a second or more has a larger number, nor so many intervals. */
+#define NUMBER_MAX (INT64_C(1) << 43)
+
 enum { ROWS = 5 };
 
 static int64_t floor_divide(int64_t a, int64_t b)
@@ -147,8 +150,11 @@ void period_init(struct period *period, int64_t frequency_ms, const struct zone 
 
 void period_fini(struct period *period)
 {
+	bool even = period->even;
+
 	free(period->block);
 	period_init(period, period->frequency_ms, period->zone);
+	period->even = even;
 }
 
 static void place_rows(struct period *period)
@@ -264,6 +270,21 @@ static bool whole(const struct period *period, int64_t interval_ms)
 	return 20 * (period->intervals - period->incomplete) >= 19 * length;
 }
 
+/* Is it as long as others of its kind are? On two days of a year clocks change. */
+static bool as_long(const struct period *period, int64_t interval_ms)
+{
+	int64_t first = period_first(period->number, interval_ms, period->frequency_ms,
+				     period->zone);
+	int64_t last = period_last(period->number, interval_ms, period->frequency_ms, period->zone);
+	return (last - first + 1) * interval_ms == period->frequency_ms;
+}
+
+static void forget(struct period *period)
+{
+	for (uint32_t i = 0; i < period->slices; i++)
+		period->value[i] = NAN;
+}
+
 const struct observations *period_add(struct period *period,
 				      const struct observations *observations)
 {
@@ -281,6 +302,7 @@ const struct observations *period_add_many(struct period *period,
 	int64_t next = period_of(observations->interval + 1, interval_ms, period->frequency_ms,
 				 period->zone);
 
+	period->ended = 0;
 	check(period->slices == observations->count);
 	/* A clock that is set back at midnight shows the day before once more: it is over. */
 	if (period->intervals && number < period->number)
@@ -295,6 +317,8 @@ const struct observations *period_add_many(struct period *period,
 	if (next <= number)
 		return NULL;
 	conclude(period, observations);
+	if (period->even && !as_long(period, interval_ms))
+		forget(period);
 	period->observations = *observations;
 	period->observations.interval = number;
 	period->observations.interval_ms = period_ms(interval_ms, period->frequency_ms);
@@ -306,6 +330,7 @@ const struct observations *period_add_many(struct period *period,
 		period->observations.numerator = period->top;
 		period->observations.weight = period->weight;
 	}
+	period->ended = period->intervals;
 	period->intervals = 0;
 	return &period->observations;
 }
@@ -337,5 +362,8 @@ int period_load(struct period *period, uint32_t slices, struct bytes_reader *in)
 				return -EPROTO;
 		}
 	}
-	return in->failed || period->intervals < 0 || period->incomplete < 0 ? -EPROTO : 0;
+	bool sane = period->number >= -NUMBER_MAX && period->number <= NUMBER_MAX &&
+		    period->intervals >= 0 && period->intervals <= NUMBER_MAX &&
+		    period->incomplete >= 0 && period->incomplete <= NUMBER_MAX;
+	return in->failed || !sane ? -EPROTO : 0;
 }

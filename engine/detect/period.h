@@ -42,6 +42,9 @@ struct period {
 	int64_t number;          /* of the period, if `intervals` is not 0 */
 	int64_t intervals;       /* seen of it */
 	int64_t incomplete;      /* of these */
+	int64_t ended;           /* intervals of the one that ended with what was added last; 0:
+				  * none did. Not saved */
+	bool even; /* of days that are not as long as others nothing is said: clocks changed */
 	uint32_t slices, capacity;
 	double *block; /* all rows, in the order below */
 	double *top, *weight, *events, *squares;
