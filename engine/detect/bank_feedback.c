@@ -8,6 +8,7 @@
 
 #include "detect/life.h"
 #include "detect/math.h"
+#include "detect/resolutions.h"
 #include "detect/values.h"
 
 const char *bank_detector(const struct bank *bank)
@@ -81,8 +82,21 @@ const struct observations *bank_hold(struct bank *bank, const struct observation
 	return &bank->placed;
 }
 
+/* Of what is told of the slice. */
+static void open_id(const struct bank *bank, uint32_t i, uint64_t ret_id[2])
+{
+	const struct resolutions *all = bank->resolutions ? bank->resolutions : bank->whole;
+
+	if (all)
+		incident_id(all, bank->rank, i, ret_id);
+	else
+		anomaly_id(bank->spec.name, bank->source, bank->metric, bank->labels[i],
+			   bank_first_of(bank, bank->lives[i].start), ret_id);
+}
+
 void bank_feedback(struct bank *bank, struct feedback_list *list)
 {
+	resolutions_feedback(bank, list);
 	bank->feedback = list;
 	bank->confirmed = 0;
 	for (uint32_t i = 0; i < bank->slices; i++) {
@@ -92,8 +106,7 @@ void bank_feedback(struct bank *bank, struct feedback_list *list)
 		life->confirmed = 0;
 		if (!list || (life->status != LIFE_PENDING && life->status != LIFE_FIRING))
 			continue;
-		anomaly_id(bank->spec.name, bank->source, bank->metric, bank->labels[i],
-			   bank_first_of(bank, life->start), id);
+		open_id(bank, i, id);
 		const struct feedback_entry *entry = feedback_of(list, id);
 		life->confirmed = entry && entry->said.verdict == FEEDBACK_YES;
 		bank->confirmed += (uint32_t)life->confirmed;

@@ -322,7 +322,10 @@ void feedback_suppressed(struct feedback_list *list, const struct feedback_case 
 			break;
 		}
 	}
-	if (!found)
+	/* Several resolutions see it: the one that was spoken of counts. */
+	int64_t period_ms = of->until_ms - of->from_ms;
+	if (!found || found->said.period_ms >= 2 * period_ms ||
+	    period_ms >= 2 * found->said.period_ms)
 		return;
 	found->suppressed++;
 	found->suppressed_ms = of->until_ms;

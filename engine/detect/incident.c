@@ -60,14 +60,30 @@ bool incident_fires(const struct resolutions *resolutions, uint32_t slice)
 }
 
 /* Anomalies of two resolutions that begin at the same time are two. */
-static void name(const struct resolutions *resolutions, uint32_t rank, struct anomaly *anomaly)
+static void told_id(const struct resolutions *resolutions, uint32_t rank, uint32_t slice,
+		    uint64_t ret_id[2])
 {
-	int64_t frequency_ms = resolutions->banks[rank]->spec.frequency_ms;
+	const struct bank *bank = resolutions->banks[rank];
+	int64_t frequency_ms = bank->spec.frequency_ms;
 
-	anomaly_id(anomaly->detector, anomaly->source, anomaly->metric, anomaly->slice,
-		   anomaly->start, anomaly->id);
+	anomaly_id(bank->spec.name, bank->source, bank->metric, bank->labels[slice],
+		   voice_of(resolutions, rank, slice)->start, ret_id);
 	for (uint32_t i = 0; i < 2 && rank > 0; i++)
-		anomaly->id[i] = fnv(anomaly->id[i], &frequency_ms, sizeof(frequency_ms));
+		ret_id[i] = fnv(ret_id[i], &frequency_ms, sizeof(frequency_ms));
+}
+
+void incident_id(const struct resolutions *resolutions, uint32_t rank, uint32_t slice,
+		 uint64_t ret_id[2])
+{
+	/* Slices are counted before a rank hears of them. */
+	const struct voice *voice = slice < resolutions->slices ? voice_of(resolutions, rank, slice)
+								: NULL;
+
+	ret_id[0] = ret_id[1] = 0;
+	if (voice && voice->status == VOICE_JOINED)
+		told_id(resolutions, voice->host, slice, ret_id);
+	else if (voice && (voice->status == VOICE_TELLS || voice->status == VOICE_PENDING))
+		told_id(resolutions, rank, slice, ret_id);
 }
 
 /* The highest of all that are part of an anomaly. */
@@ -105,7 +121,7 @@ static void tell(const struct resolutions *resolutions, uint32_t rank, uint32_t 
 	note_peaks(resolutions, host, slice);
 	anomaly->state = state;
 	anomaly->start = voice->start;
-	name(resolutions, host, anomaly);
+	told_id(resolutions, host, slice, anomaly->id);
 	group_id(anomaly->source, anomaly->metric, voice->group, anomaly->group);
 	anomaly->revision = ++voice->revision;
 	anomaly->fired = voice->status == VOICE_TELLS;
@@ -248,6 +264,9 @@ static void join(const struct resolutions *resolutions, uint32_t rank, uint32_t 
 		.host = (uint8_t)host,
 		.direction = life->direction,
 	};
+	/* Somebody may have said that it is an incident. */
+	life->confirmed = life_of(resolutions, host, slice)->confirmed;
+	resolutions->banks[rank]->confirmed += (uint32_t)life->confirmed;
 	/* When it is to be asked again whether it is another one. */
 	life->tell_at = rank < host ? math_max(told->own, life->peak) + CLEARLY : 0;
 	if (severity_band(resolutions->banks[rank]->anomaly.severity) > told->band)

@@ -91,7 +91,10 @@ struct bank {
 	struct life *lives;
 	char **labels;
 	struct resolutions *resolutions; /* NULL: it has none */
-	uint32_t speaking;               /* slice of the revision in hand */
+	/* Of one of them: what it is one of, and its rank there; else NULL and 0. */
+	const struct resolutions *whole;
+	uint32_t rank;
+	uint32_t speaking; /* slice of the revision in hand */
 
 	struct occasion occasion; /* what the calendar says of our slices */
 

@@ -91,6 +91,8 @@ static int add_bank(struct resolutions *resolutions, const struct bank *bank, in
 
 	if (!coarser)
 		return -ENOMEM;
+	coarser->whole = resolutions;
+	coarser->rank = resolutions->ranks;
 	resolutions->banks[resolutions->ranks++] = coarser;
 	return 0;
 }
@@ -116,6 +118,7 @@ static struct resolutions *create(struct bank *bank)
 	choose_feeders(resolutions);
 	share_budget(resolutions);
 	resolutions_calendar(bank);
+	resolutions_feedback(bank, bank->feedback);
 	return resolutions;
 }
 
@@ -177,6 +180,14 @@ void resolutions_calendar(struct bank *bank)
 
 	for (uint32_t rank = 1; resolutions && rank < resolutions->ranks; rank++)
 		bank_calendar(resolutions->banks[rank], bank->occasion.calendar);
+}
+
+void resolutions_feedback(struct bank *bank, struct feedback_list *list)
+{
+	struct resolutions *resolutions = bank->resolutions;
+
+	for (uint32_t rank = 1; resolutions && rank < resolutions->ranks; rank++)
+		bank_feedback(resolutions->banks[rank], list);
 }
 
 /* The observations of a rank in this step: the intervals', or the sums of the period of its feeder

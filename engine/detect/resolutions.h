@@ -66,8 +66,9 @@ void resolutions_free(struct bank *bank);
 int resolutions_grow(struct resolutions *resolutions, uint32_t slices);
 /* Other rules of the zone. */
 int resolutions_zone(struct bank *bank);
-/* The calendar is the bank's. */
+/* The calendar is the bank's, and so is what people say. */
 void resolutions_calendar(struct bank *bank);
+void resolutions_feedback(struct bank *bank, struct feedback_list *list);
 int resolutions_step(struct resolutions *resolutions, const struct observations *observations,
 		     bank_each *each, void *self);
 bool resolutions_absorb_any(const struct bank *bank, int64_t interval_ms, int64_t step_ms);
@@ -85,6 +86,9 @@ struct ear {
 	uint32_t rank;
 };
 void incident_hear(void *ear, const struct anomaly *anomaly); /* bank_each */
+/* Of the anomaly that what a rank sees is part of; 0: of none. */
+void incident_id(const struct resolutions *resolutions, uint32_t rank, uint32_t slice,
+		 uint64_t ret_id[2]);
 /* Is an anomaly of the slice open? */
 bool incident_fires(const struct resolutions *resolutions, uint32_t slice);
 void incident_clear(struct incident *incident);

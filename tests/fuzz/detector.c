@@ -4,6 +4,7 @@
  *
  *   byte   0            1            2          3       4          5 ...
  *          aggregation  interval     learn      kind    clock      operations
+ *                                               (from 128 on, three resolutions more)
  *
  *   operation, low 3 bits; the high 5 are a number n
  *     0  n + 1 intervals, the values before again
@@ -191,6 +192,8 @@ static void begin(struct play *play)
 {
 	static const int64_t intervals[] = {1000, 10000, 60000, 300000, 900000, 3600000, 86400000};
 	static const enum detector_kind others[] = {DETECTOR_WINDOW, DETECTOR_ABSENCE};
+	/* So short that a short life has many of them. */
+	static const int64_t resolutions_ms[] = {20000, 300000, 3600000, 86400000};
 	enum aggregation aggregation = (enum aggregation)(take(play) % (AGGREGATE_RATIO + 1));
 	int64_t interval_ms = intervals[take(play) % 7];
 
@@ -209,6 +212,8 @@ static void begin(struct play *play)
 	uint8_t kind = take(play);
 	if (kind >= 254)
 		play->spec.kind = others[kind & 1];
+	else if (kind >= 128)
+		memcpy(play->spec.resolutions_ms, resolutions_ms, sizeof(resolutions_ms));
 	shop_init(&play->shop, 1, SLICES, interval_ms, aggregation);
 	play->shop.observations.interval = (int64_t)take(play) * 86400000 * 80 / interval_ms;
 	play->shop.observations.quantile = 0.9;

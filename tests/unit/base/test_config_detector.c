@@ -85,6 +85,43 @@ Test(config_detector, numbers_count_the_periods_of_the_detector)
 	config_free(c);
 }
 
+Test(config_detector, resolutions_are_periods_that_are_watched_beside_the_interval)
+{
+	struct config *c = parse("kind: seasonal");
+	const int64_t *all = c->detectors[0].resolutions_ms;
+
+	cr_assert(all[0] == 300000 && all[1] == 3600000 && all[2] == DAY_MS && all[3] == 0);
+	config_free(c);
+	c = parse("kind: seasonal, resolutions: []");
+	cr_assert_eq(c->detectors[0].resolutions_ms[0], 0);
+	config_free(c);
+	c = parse("kind: seasonal, resolutions: [1d, 10m, 6h]");
+	all = c->detectors[0].resolutions_ms;
+	cr_assert(all[0] == 600000 && all[1] == 6 * 3600000 && all[2] == DAY_MS && all[3] == 0);
+	config_free(c);
+	c = parse("kind: window");
+	cr_assert_eq(c->detectors[0].resolutions_ms[0], 0);
+	config_free(c);
+	refused("kind: rule, up: 5%, resolutions: []",
+		"w.yaml: detectors[0].resolutions: only kind seasonal has it, this is rule; remove "
+		"it");
+	refused("kind: seasonal, resolutions: [1h, 10s]",
+		"w.yaml: detectors[0].resolutions[1]: no multiple of the interval, 10s, which is "
+		"watched anyway; make it one or leave it out");
+	refused("kind: seasonal, resolutions: [25s]",
+		"w.yaml: detectors[0].resolutions[0]: no multiple of the interval, 10s, which is "
+		"watched anyway; make it one or leave it out");
+	refused("kind: seasonal, resolutions: [7h]",
+		"w.yaml: detectors[0].resolutions[0]: 7h does not divide a day; write a part of it "
+		"as 5m, 1h or 6h, or 1d");
+	refused("kind: seasonal, resolutions: [7d]",
+		"w.yaml: detectors[0].resolutions[0]: 7d is out of bounds; write 1s to 1d");
+	refused("kind: seasonal, resolutions: [1h, 60m]",
+		"w.yaml: detectors[0].resolutions[1]: stands there twice; remove one");
+	refused("kind: seasonal, resolutions: [20s, 30s, 1m, 5m, 1h]",
+		"w.yaml: detectors[0].resolutions[4]: a detector has 4 at most; leave some out");
+}
+
 Test(config_detector, a_rule_without_a_threshold_is_none)
 {
 	refused("kind: rule", "w.yaml: detectors[0].up: missing; a rule has one of up, down, "
