@@ -307,7 +307,7 @@ static int each_said(void *self, const struct operator_input *input, uint64_t en
 	bool *said = self;
 
 	(void)ended;
-	*said |= input->kind >= OPERATOR_FEEDBACK;
+	*said |= input->kind >= OPERATOR_FEEDBACK && input->kind < OPERATOR_OVERRIDE;
 	return *said;
 }
 

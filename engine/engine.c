@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -252,6 +253,9 @@ static void release(struct engine *engine)
 	}
 	queue_destroy(engine->record_queue);
 	config_free(engine->running);
+	config_free(engine->begun);
+	json_decref(engine->overrides);
+	free(engine->file_text);
 	struct io *ios[] = {engine->read_io, engine->control_io, engine->checkpoint_io,
 			    engine->rebase_io};
 	replay_fini(&engine->recovered);
@@ -308,6 +312,8 @@ int engine_open(const struct engine_options *options, struct engine **ret_engine
 		error = open_history(engine, why, why_bytes);
 	if (!error)
 		error = recover(engine, why, why_bytes);
+	if (!error)
+		error = engine_overrides_begin(engine);
 	if (!error)
 		error = engine_assemble(engine, why, why_bytes);
 	if (error < 0) {

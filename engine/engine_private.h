@@ -73,6 +73,9 @@ struct engine {
 
 	/* request.c; the control agent's, but for the flag. */
 	struct config *running;     /* in force since a reload; NULL: `config` */
+	struct config *begun;       /* `config` at the start, where that has overrides */
+	char *file_text;            /* of the configuration file as last read */
+	void *overrides;            /* json_t, overrides.h: those that are not undone */
 	uint64_t records_submitted; /* to the closing agent, since the start */
 	uint64_t inputs_submitted;  /* number of the last input, in the store's life */
 	uint64_t lateness_ms[2];    /* by enum weir_clock_kind, of new sources; relaxed */
@@ -101,6 +104,18 @@ void *said_json(struct engine *engine);
 char *engine_answer(void *engine, const char *command, const void *request);
 /* request.c: what changes something. */
 int engine_control_step(void *engine, uint64_t now_ns);
+/* request_overrides.c: the configuration's; paths in it are relative to where it lies. */
+const char *engine_file_name(const struct engine *engine);
+/* Before anything looks at the detectors of `config`. 0 or negative errno. */
+int engine_overrides_begin(struct engine *engine);
+/* The configuration of a file as it comes into force: *config is replaced where overrides apply. */
+int engine_overridden(struct engine *engine, struct config **config);
+/* What an override, or its undoing, comes to: the overrides (json_t) and the configuration from
+ * then on. 0, or a negative errno with why. */
+int engine_override_plan(struct engine *engine, const struct operator_input *input,
+			 void **ret_overrides, struct config **ret_config, char *why,
+			 size_t why_bytes);
+char *engine_answer_overrides(struct engine *engine);
 void engine_use_lateness(struct engine *engine, const struct config *config);
 /* NULL: no such command, or the answer comes later (*ret_later). */
 char *engine_request(struct engine *engine, const char *command, const void *request,

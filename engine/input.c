@@ -43,6 +43,8 @@ static const char *const kind_names[] = {
 	[OPERATOR_FEEDBACK_UNDO] = "feedback_undo",
 	[OPERATOR_CALENDAR_ADD] = "calendar_add",
 	[OPERATOR_CALENDAR_REMOVE] = "calendar_remove",
+	[OPERATOR_OVERRIDE] = "override",
+	[OPERATOR_OVERRIDE_UNDO] = "override_undo",
 };
 _Static_assert(sizeof(kind_names) / sizeof(kind_names[0]) == OPERATOR_KINDS, "each has a name");
 
@@ -103,7 +105,8 @@ static int take_kind(struct input_reading *reading, const json_t *value)
 		return 0;
 	}
 	return input_refuse(reading, "\"kind\" is one of mute, unmute, ack, annotate, feedback, "
-				     "feedback_undo, calendar_add, calendar_remove");
+				     "feedback_undo, calendar_add, calendar_remove, override, "
+				     "override_undo");
 }
 
 /* A member that is one of a kind's own. */
@@ -116,6 +119,8 @@ static int take_own(struct input_reading *reading, const char *key, const json_t
 	case OPERATOR_CALENDAR_ADD:
 	case OPERATOR_CALENDAR_REMOVE:
 		return input_calendar_member(reading, key, value);
+	case OPERATOR_OVERRIDE:
+		return input_override_member(reading, key, value);
 	default:
 		return 0;
 	}
@@ -219,6 +224,9 @@ static int check_whole(struct input_reading *reading)
 	case OPERATOR_CALENDAR_ADD:
 	case OPERATOR_CALENDAR_REMOVE:
 		return input_calendar_check(reading);
+	case OPERATOR_OVERRIDE:
+	case OPERATOR_OVERRIDE_UNDO:
+		return input_override_check(reading);
 	default:
 		return -EINVAL;
 	}

@@ -28,8 +28,10 @@ int input_take_text(struct input_reading *reading, const char *key, const json_t
  * order. */
 int input_feedback_member(struct input_reading *reading, const char *key, const json_t *value);
 int input_calendar_member(struct input_reading *reading, const char *key, const json_t *value);
+int input_override_member(struct input_reading *reading, const char *key, const json_t *value);
 /* What the members say together: 0 or -EINVAL. */
 int input_feedback_check(struct input_reading *reading);
 int input_calendar_check(struct input_reading *reading);
+int input_override_check(struct input_reading *reading);
 
 #endif

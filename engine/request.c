@@ -235,6 +235,8 @@ int engine_configure(struct engine *engine, const char *text, size_t bytes, cons
 	int error = config_parse(text, bytes, name, &config, why, why_bytes);
 
 	if (!error)
+		error = engine_overridden(engine, &config);
+	if (!error)
 		error = configure(engine, config, name, list, why, why_bytes);
 	json_decref(list);
 	return error;
@@ -252,6 +254,8 @@ static int reload(struct engine *engine, json_t *list, char *why, size_t why_byt
 		return -EINVAL;
 	}
 	error = config_load(path, &config, why, why_bytes);
+	if (!error)
+		error = engine_overridden(engine, &config);
 	if (!error && strcmp(config->record, running(engine)->record) == 0) {
 		log_info("reload", "%s: nothing has changed", path);
 		config_free(config);
@@ -283,7 +287,8 @@ static char *answer_reload(struct engine *engine, bool *ret_later)
 		json_decref(list);
 		return refusal(why);
 	}
-	json_t *answer = json_pack("{sb so}", "ok", 1, "changes", list);
+	json_t *answer = json_pack("{sb so sO}", "ok", 1, "changes", list, "overrides",
+				   engine->overrides);
 	if (closed != INT64_MIN)
 		json_object_set_new(answer, "behind_ms",
 				    json_integer((closed + 1) * engine->config->interval_ms));
@@ -396,22 +401,44 @@ static int check_target(const struct engine *engine, const struct operator_input
 	return what ? -EINVAL : 0;
 }
 
+/* The configuration that follows from an override is in force behind its record. */
+static int take_overrides(struct engine *engine, void *overrides, struct config *config, char *why,
+			  size_t why_bytes)
+{
+	json_t *list = json_array();
+	int error = 0;
+
+	json_decref(engine->overrides);
+	engine->overrides = overrides;
+	if (strcmp(config->record, running(engine)->record) != 0)
+		error = configure(engine, config, engine_file_name(engine), list, why, why_bytes);
+	else
+		config_free(config);
+	json_decref(list);
+	return error;
+}
+
 int engine_input(struct engine *engine, const char *json, char *why, size_t why_bytes)
 {
 	struct closing_record *record = calloc(1, sizeof(*record));
 	struct operator_input *input = calloc(1, sizeof(*input));
+	struct config *config = NULL;
+	void *overrides = NULL;
 	int error = record && input ? 0 : -ENOMEM;
 
 	if (!error)
 		error = input_parse(json, strlen(json), input, why, why_bytes);
 	if (!error)
 		error = check_target(engine, input, why, why_bytes);
+	if (!error)
+		input->number = engine->inputs_submitted + 1;
+	if (!error && (input->kind == OPERATOR_OVERRIDE || input->kind == OPERATOR_OVERRIDE_UNDO))
+		error = engine_override_plan(engine, input, &overrides, &config, why, why_bytes);
 	if (error < 0) {
 		free(record);
 		free(input);
 		return error;
 	}
-	input->number = engine->inputs_submitted + 1;
 	*record = (struct closing_record){
 		.kind = WEIR_CONTROL_INPUT,
 		.text = strdup(json),
@@ -421,6 +448,10 @@ int engine_input(struct engine *engine, const char *json, char *why, size_t why_
 	error = submit(engine, record, why, why_bytes);
 	if (!error)
 		engine->inputs_submitted++;
+	if (!error && config)
+		return take_overrides(engine, overrides, config, why, why_bytes);
+	config_free(config);
+	json_decref(overrides);
 	return error;
 }
 
@@ -563,13 +594,16 @@ char *engine_request(struct engine *engine, const char *command, const void *req
 {
 	static const char *const inputs[] = {"mute",         "unmute",         "ack",
 					     "annotate",     "feedback",       "feedback_undo",
-					     "calendar_add", "calendar_remove"};
+					     "calendar_add", "calendar_remove",
+					     "override", "override_undo"};
 
 	*ret_later = false;
 	if (strcmp(command, "reload") == 0)
 		return answer_reload(engine, ret_later);
 	if (strcmp(command, "config") == 0)
 		return answer_config(engine);
+	if (strcmp(command, "overrides") == 0)
+		return engine_answer_overrides(engine);
 	if (strcmp(command, "rebase") == 0)
 		return answer_rebase(engine, request);
 	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++)

@@ -22,6 +22,9 @@ enum operator_kind {
 	OPERATOR_FEEDBACK_UNDO,   /* as if one feedback had not been given, from here on */
 	OPERATOR_CALENDAR_ADD,    /* an entry of the calendar */
 	OPERATOR_CALENDAR_REMOVE, /* one holds no longer */
+	/* The configuration is another one by them: a record of its own says which. */
+	OPERATOR_OVERRIDE,      /* keys of the configuration's detectors are others */
+	OPERATOR_OVERRIDE_UNDO, /* one of them holds no longer */
 	OPERATOR_KINDS
 };
 
@@ -46,7 +49,8 @@ struct operator_input {
 	double severity_below; /* MUTE: only while the peak is below this; 0: whatever it is */
 	/* MUTE: to a revision's time (the end of its interval, in event time). ANNOTATE: a span. */
 	int64_t from_ms, until_ms;
-	uint64_t ends; /* UNMUTE, FEEDBACK_UNDO, CALENDAR_REMOVE: number of what is over with it */
+	/* UNMUTE, FEEDBACK_UNDO, CALENDAR_REMOVE, OVERRIDE_UNDO: number of what is over with it */
+	uint64_t ends;
 	struct feedback_said feedback; /* FEEDBACK */
 	/* The members that only its kind has, as they stood in the record: a JSON object; or "". */
 	char detail[OPERATOR_DETAIL_BYTES];

@@ -282,6 +282,8 @@ static enum operator_kind ended_by(enum operator_kind kind)
 		return OPERATOR_FEEDBACK;
 	case OPERATOR_CALENDAR_REMOVE:
 		return OPERATOR_CALENDAR_ADD;
+	case OPERATOR_OVERRIDE_UNDO:
+		return OPERATOR_OVERRIDE;
 	default:
 		return OPERATOR_KINDS;
 	}

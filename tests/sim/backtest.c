@@ -16,6 +16,7 @@
 #include "backtest.h"
 #include "deliver/payload.h"
 #include "deliver/store.h"
+#include "lived.h"
 #include "support/proof.h"
 #include "support/simdisk.h"
 #include "support/story.h"
@@ -215,6 +216,111 @@ static void changes(void)
 	story_end(&story);
 }
 
+/* Does the configuration that is in force have this text? */
+static bool in_force(const struct story *story, const char *words)
+{
+	struct io *io = simdisk_io(story->disk, 1);
+	struct lived lived;
+	char why[256];
+	bool found = lived_read(io, true, &lived, why, sizeof(why)) == 0 && lived_config(&lived) &&
+		     strstr(lived_config(&lived), words);
+
+	lived_fini(&lived);
+	io->ops->destroy(io);
+	return found;
+}
+
+static void replays(struct story *story, const char *scenario)
+{
+	uint32_t live_count, count;
+	char **live = story_stored(story, &live_count), **again = story_replayed(story, 2, &count);
+	bool same = live_count == count;
+
+	for (uint32_t i = 0; same && i < count; i++)
+		same = strcmp(live[i], again[i]) == 0;
+	expect(same, "a replay gives the live run's revisions", scenario);
+	story_free_lines(live, live_count);
+	story_free_lines(again, count);
+}
+
+static void refused_input(struct story *story, const char *json, const char *words)
+{
+	char why[512] = "";
+	int error = engine_input(story->engine, json, why, sizeof(why));
+
+	if (!strstr(why, words))
+		printf("%s: \"%s\" and not \"%s\"\n", json, why, words);
+	expect(error < 0 && strstr(why, words), "a wrong override is refused in words", json);
+}
+
+/* Detectors are changed beside the file: through crashes and another file, until it is undone. */
+static void overridden(void)
+{
+	static const char sixty[] = "severity: \"60\"", deaf[] = "min_delta: \"1000\"";
+	struct story story;
+
+	story_begin(&story, 2, 2, 55);
+	story.metrics = many_metrics;
+	story.detectors = many_detectors;
+	story_start(&story);
+	story_play(&story, 150, 0);
+	story_play(&story, 12, 0.9);
+	story_play(&story, 40, 0);
+	story_input(&story, "{\"kind\":\"override\",\"author\":\"ann\",\"layers\":[{\"detector\":"
+			    "\"orders\",\"keys\":{\"severity\":\"60\"}}]}");
+	expect(in_force(&story, sixty), "an override is in force", "overrides");
+	story_play(&story, 8, 0.9);
+	story_crash(&story);
+	story_start(&story);
+	expect(in_force(&story, sixty), "an override survives a crash", "overrides");
+	story_play(&story, 60, 0);
+	story_input(&story, "{\"kind\":\"override\",\"layers\":[{\"detector\":\"views\",\"keys\":"
+			    "{\"min_delta\":\"1000\",\"severity\":null}},{\"detector\":\"new\","
+			    "\"whole\":true,\"keys\":{\"name\":\"new\",\"metric\":\"orders\","
+			    "\"kind\":\"rule\",\"below\":\"20\"}}]}");
+	story_settle(&story);
+	refused_input(&story,
+		      "{\"kind\":\"override\",\"layers\":[{\"detector\":\"none\",\"keys\":"
+		      "{\"severity\":\"60\"}}]}",
+		      "there is no detector \"none\"");
+	refused_input(&story,
+		      "{\"kind\":\"override\",\"layers\":[{\"detector\":\"orders\",\"keys\":"
+		      "{\"severity\":\"600\"}}]}",
+		      "detectors[1].severity");
+	refused_input(&story,
+		      "{\"kind\":\"override\",\"layers\":[{\"detector\":\"orders\",\"keys\":"
+		      "{\"loudness\":\"6\"}}]}",
+		      "no key \"loudness\"");
+	refused_input(&story, "{\"kind\":\"override_undo\",\"of\":77}", "no such override");
+	/* The file is another one: what does not fit it any more is left out, the rest stays. */
+	story.detectors = other_detectors;
+	story_reload(&story);
+	expect(in_force(&story, sixty) && in_force(&story, deaf) &&
+		       in_force(&story, "name: \"new\""),
+	       "overrides survive a reload", "overrides");
+	story_play(&story, 60, 0);
+	story.detectors = "  - {name: views, metric: page_views, severity: 30}\n";
+	story_reload(&story);
+	expect(!in_force(&story, sixty) && in_force(&story, deaf), "what does not fit is left out",
+	       "overrides");
+	story.detectors = many_detectors;
+	story_reload(&story);
+	expect(in_force(&story, sixty), "and is there again with its detector", "overrides");
+	story_play(&story, 12, 0.9);
+	story_input(&story, "{\"kind\":\"override_undo\",\"of\":1}");
+	expect(!in_force(&story, sixty) && in_force(&story, deaf), "it is undone", "overrides");
+	refused_input(&story, "{\"kind\":\"override_undo\",\"of\":1}", "no such override");
+	story_stop(&story);
+	story_start(&story);
+	expect(!in_force(&story, sixty) && in_force(&story, deaf), "for good", "overrides");
+	story_play(&story, 90, 0);
+	story_end_producers(&story);
+	story_stop(&story);
+	found_again(&story, "overrides");
+	replays(&story, "overrides");
+	story_end(&story);
+}
+
 static void rebuilt(void)
 {
 	struct story story;
@@ -338,6 +444,7 @@ int main(void)
 	stops_and_crashes(3, 2);
 	changes();
 	rebuilt();
+	overridden();
 	drafts();
 	forgotten();
 	proof_say("revisions-backtested", compared, (uint64_t)failed);

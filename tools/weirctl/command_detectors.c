@@ -1,5 +1,5 @@
 /*
- * detectors: what the detectors are, and how far each has come.
+ * detectors: what the detectors are, how far each has come, and what is changed of them.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -7,18 +7,23 @@
 
 #include "ask.h"
 #include "command.h"
+#include "overrides.h"
 #include "text.h"
 
 #define WHY_BYTES 320
 
 struct detectors {
-	const char *socket;
-	bool json;
+	struct operate_by by;
+	const char *note;
 };
 
 static const struct option_row rows[] = {
-	ROW_CONTROL(struct detectors),
-	ROW_JSON(struct detectors, "one JSON object per line"),
+	{.name = "note",
+	 .argument = "TEXT",
+	 .help = "set, undo: why",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct detectors, note)},
+	ROWS_OPERATE(struct detectors),
 };
 
 static const char *text_of(const json_t *object, const char *name)
@@ -131,8 +136,8 @@ static void print_whole(json_t *detector, bool first)
 	printf("source %s: scored up to %s, learned enough: %s, %" PRId64 " slice%s, %" PRId64
 	       " firing, %" PRId64 " KiB\n",
 	       text_of(detector, "source"), time, learnt, integer_of(detector, "slices"),
-	       text_s((uint64_t)integer_of(detector, "slices")),
-	       integer_of(detector, "firing"), integer_of(detector, "state_bytes") >> 10);
+	       text_s((uint64_t)integer_of(detector, "slices")), integer_of(detector, "firing"),
+	       integer_of(detector, "state_bytes") >> 10);
 	print_slices(detector);
 }
 
@@ -141,13 +146,13 @@ static void print_all(const struct detectors *given, json_t *list, bool whole)
 	struct widths widths = measure(list);
 	json_t *detector;
 	size_t i;
-	if (!given->json && !whole)
+	if (!given->by.json && !whole)
 		printf("%-*s %-*s %-*s %-8s %-14s %6s %6s %8s %9s\n", widths.of[0], "NAME",
 		       widths.of[1], "METRIC", widths.of[2], "SOURCE", "KIND", "LEARNED", "SLICES",
 		       "FIRING", "SEVERITY", "STATE KiB");
 	json_array_foreach(list, i, detector)
 	{
-		if (given->json) {
+		if (given->by.json) {
 			json_dumpf(detector, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
 			putchar('\n');
 		} else if (whole) {
@@ -162,13 +167,21 @@ static int run(void *self, int count, char **operands)
 {
 	const struct detectors *given = self;
 	bool whole = strcmp(operands[0], "show") == 0;
+
+	if (strcmp(operands[0], "set") == 0)
+		return overrides_set(&given->by, given->note, count - 1, operands + 1);
+	if (strcmp(operands[0], "diff") == 0)
+		return overrides_diff(&given->by);
+	if (strcmp(operands[0], "undo") == 0)
+		return overrides_undo(&given->by, given->note, count > 1 ? operands[1] : NULL);
+	if (strcmp(operands[0], "history") == 0)
+		return overrides_history(&given->by);
 	char why[WHY_BYTES];
 	json_t *request = json_pack("{ss}", "command", "detectors");
-	(void)count;
 	if (whole)
 		json_object_set_new(request, "name", json_string(operands[1]));
 	int code;
-	json_t *answer = ask_of(ask_socket(given->socket), request, &code, why, sizeof(why));
+	json_t *answer = ask_of(ask_socket(given->by.socket), request, &code, why, sizeof(why));
 	if (!answer) {
 		fprintf(stderr, "weirctl: %s\n", why);
 		return code;
@@ -182,27 +195,44 @@ static const struct option_action actions[] = {
 	{"list", "",
 	 "all of them: how far each has learned, how many slices, how severe it is now"},
 	{"show", "NAME", "one of them: its settings, and its most severe slices"},
+	{"set", "NAME|FILE [KEY=VALUE]...",
+	 "change keys of one (KEY= is the default again), or set those of a file as a whole"},
+	{"diff", "",
+	 "what differs from the configuration file by that; exit code 1 if anything does"},
+	{"undo", "[NUMBER]", "take the last change back, or the one of this number"},
+	{"history", "", "all changes there were, the newest first: by whom, when, why"},
 };
 
 static const struct option_example examples[] = {
 	{"weirctl detectors list", "All of them"},
 	{"weirctl detectors show orders", "One of them, with its slices and their bands"},
+	{"weirctl detectors set orders severity=60 for=3 --note 'too loud at night'",
+	 "Change two of its keys; the file stays as it is"},
+	{"weirctl backtest --detector draft.yaml && weirctl detectors set draft.yaml",
+	 "Look first what a draft would have found, then switch it on"},
 };
 
 const struct command command_detectors = {
-	.options = {.program = "weirctl detectors",
-		    .operands = "",
-		    .summary = "what the detectors are, and how far they have learned",
-		    .description =
-			    "What the running engine's detectors are and how far each has come. A "
-			    "detector works on each source by itself. LEARNED is how many "
-			    "intervals it has seen of how many it wants before it speaks; SEVERITY "
-			    "is that of its most severe slice in the last interval.",
-		    COMMAND_ROWS(rows),
-		    COMMAND_ACTIONS(actions),
-		    COMMAND_EXAMPLES(examples),
-		    .exits = {[TOOL_NO] = "there is no such detector"},
-		    .environment = "WEIR_CONTROL"},
+	.options =
+		{.program = "weirctl detectors",
+		 .operands = "",
+		 .summary = "what the detectors are, how far they have learned, and changing "
+			    "them",
+		 .description =
+			 "What the running engine's detectors are and how far each has come. A "
+			 "detector works on each source by itself. LEARNED is how many "
+			 "intervals it has seen of how many it wants before it speaks; SEVERITY "
+			 "is that of its most severe slice in the last interval.\n\nWhat is set lies "
+			 "over the configuration file, by author and number: it survives a "
+			 "restart and a reload, and can be undone. It is in force between two "
+			 "intervals, as after a reload.",
+		 COMMAND_ROWS(rows),
+		 COMMAND_ACTIONS(actions),
+		 COMMAND_EXAMPLES(examples),
+		 .exits =
+			 {[TOOL_NO] =
+				  "there is none such; the engine refuses; something differs"},
+		 .environment = "WEIR_CONTROL"},
 	.bytes = sizeof(struct detectors),
 	.run = run,
 };

@@ -41,6 +41,10 @@ static int run(void *self, int count, char **operands)
 	} else {
 		printf("in force\n");
 	}
+	size_t kept = json_array_size(json_object_get(answer, "overrides"));
+	if (kept)
+		printf("%zu override%s of detectors kept: weirctl detectors diff\n", kept,
+		       text_s(kept));
 	json_decref(answer);
 	return code;
 }
