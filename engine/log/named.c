@@ -59,7 +59,10 @@ static int walk(const struct naming *naming, const struct segment_entry *entry, 
 			return got < 0 ? (int)got : 0;
 		if (!block_header_good(&header, entry->id) || header.lane != naming->lane ||
 		    header.payload_bytes > WEIR_BLOCK_BYTES_MAX - sizeof(header)) {
-			offset = segments_page(naming->io, file, offset + WEIR_BLOCK_ALIGN, limit);
+			offset += WEIR_BLOCK_ALIGN;
+			int error = segments_page(naming->io, file, limit, &offset);
+			if (error < 0)
+				return error;
 			continue;
 		}
 		if (header.lsn >= entry->void_lsn)

@@ -202,17 +202,17 @@ static bool growing(const struct reader *reader, const struct cursor *cursor)
 	       last->segment.epoch == cursor->segment.epoch;
 }
 
-/* The page behind one that holds no block, before `limit`. Where another window would have to be
- * read for it, what is none at the first glance is passed over: most of a file that an engine left
- * at its death is. */
-static uint64_t page_behind(struct reader *reader, const struct cursor *cursor, uint64_t offset,
-			    uint64_t limit)
+/* Moves *offset to the page behind one that holds no block, before `limit`. Where another window
+ * would have to be read for it, what is none at the first glance is passed over: most of a file
+ * that an engine left at its death is. */
+static int next_page(struct reader *reader, const struct cursor *cursor, uint64_t limit,
+		     uint64_t *offset)
 {
-	offset += WEIR_BLOCK_ALIGN;
+	*offset += WEIR_BLOCK_ALIGN;
 	if (reader->window_cursor == (uint32_t)(cursor - reader->cursors) &&
-	    offset + WEIR_BLOCK_ALIGN <= reader->window_offset + reader->window_bytes)
-		return offset;
-	return offset < limit ? segments_page(reader->io, cursor->file, offset, limit) : offset;
+	    *offset + WEIR_BLOCK_ALIGN <= reader->window_offset + reader->window_bytes)
+		return 0;
+	return *offset < limit ? segments_page(reader->io, cursor->file, limit, offset) : 0;
 }
 
 /* Move to the first good block at or above `wanted`. 1: stands on it; 0: there is none (yet). */
@@ -241,7 +241,9 @@ static int seek(struct reader *reader, struct cursor *cursor)
 			break;
 		}
 		if (verdict == BLOCK_BAD || (header.type == WEIR_BLOCK_SEGMENT && offset)) {
-			offset = page_behind(reader, cursor, offset, limit);
+			int error = next_page(reader, cursor, limit, &offset);
+			if (error < 0)
+				return error;
 			continue;
 		}
 		if (header.incompat)
@@ -476,7 +478,9 @@ static int walk_tail(struct reader *reader, struct cursor *cursor, uint64_t *ret
 		if (verdict == BLOCK_BAD) {
 			if (block_header_claims(&header, cursor->segment.id))
 				*ret_torn += WEIR_BLOCK_ALIGN;
-			offset = page_behind(reader, cursor, offset, limit);
+			int error = next_page(reader, cursor, limit, &offset);
+			if (error < 0)
+				return error;
 			continue;
 		}
 		if (header.lsn >= cursor->segment.void_lsn)

@@ -105,17 +105,19 @@ static int read_first(const uint8_t *page, uint64_t id, uint16_t lane, const cha
 	return 1;
 }
 
-uint64_t segments_page(struct io *io, int file, uint64_t offset, uint64_t limit)
+int segments_page(struct io *io, int file, uint64_t limit, uint64_t *offset)
 {
 	struct weir_block_header header;
+	uint64_t at = io_skip_hole(io, file, *offset);
+	int64_t bytes = 0;
 
-	offset = io_skip_hole(io, file, offset);
-	for (; offset < limit; offset += WEIR_BLOCK_ALIGN) {
-		int64_t bytes = io->ops->read(io, file, offset, &header, sizeof(header));
+	for (; at < limit; at += WEIR_BLOCK_ALIGN) {
+		bytes = io->ops->read(io, file, at, &header, sizeof(header));
 		if (bytes < (int64_t)sizeof(header) || header.magic == WEIR_BLOCK_MAGIC)
-			return offset;
+			break;
 	}
-	return limit;
+	*offset = at;
+	return bytes < 0 ? (int)bytes : 0;
 }
 
 /* A start of an engine lists its segments several times, and the next one, which a dead engine had
@@ -133,13 +135,15 @@ static int search(struct io *io, int file, uint64_t id, uint16_t lane, struct se
 {
 	struct weir_block_header header;
 	uint64_t offset = 0;
-	int64_t bytes;
 
 	if (known_blank(io, id))
 		return 0;
 	do {
-		offset = segments_page(io, file, offset + WEIR_BLOCK_ALIGN, UINT64_MAX);
-		bytes = io->ops->read(io, file, offset, &header, sizeof(header));
+		offset += WEIR_BLOCK_ALIGN;
+		int error = segments_page(io, file, UINT64_MAX, &offset);
+		if (error < 0)
+			return error;
+		int64_t bytes = io->ops->read(io, file, offset, &header, sizeof(header));
 		if (bytes < 0)
 			return (int)bytes;
 		if (bytes < (int64_t)sizeof(header)) {
