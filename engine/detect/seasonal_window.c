@@ -50,6 +50,9 @@
  * it saw is over, and this is left of it. */
 #define OVER 3.5
 #define LEFT 2.0
+/* Up to here a window's deviation is believed as its drift says; beyond, if the level that it is
+ * measured by is known that well. */
+#define BELIEVED 4.5
 
 /* Windows in the order in which they are looked at, in groups that have their turns at the same
  * time. A window's quarter is the one that stands for its last quarter. */
@@ -164,9 +167,37 @@ struct common {
 	bool any_unknown;
 };
 
+/* Variance of the level, of what was added up to it, relative to its square: of a count. Levels
+ * that forget are means whose weights fall off, and overlap. */
+LANES_INLINE lanes level_unknown(const struct seasonal_exact *exact)
+{
+	lanes sum = lanes_all(0);
+
+	for (uint32_t a = 0; a < SEASONAL_LEVELS; a++) {
+		for (uint32_t b = 0; b < SEASONAL_LEVELS; b++) {
+			lanes both = exact->level_base[a] + exact->level_base[b];
+			sum += exact->share[a] * exact->share[b] / lanes_max(both, lanes_all(1e-9));
+		}
+	}
+	return sum * exact->unit / lanes_max(exact->level, lanes_all(1e-9));
+}
+
+/* A drift is learned from few windows of its length, and may seem to be none. */
+LANES_INLINE lanes believed(const struct seasonal_exact *exact, const struct windows *all,
+			    uint32_t k, lanes z)
+{
+	lanes mean = all->mean[k];
+	lanes least = (exact->unit + level_unknown(exact) * mean) * mean;
+	lanes part = all->variance[k] / lanes_max(all->variance[k], least);
+	lanes most = lanes_max(lanes_abs(z) * lanes_sqrt(part), lanes_all(BELIEVED));
+
+	return lanes_signed(lanes_min(lanes_abs(z), most), z);
+}
+
 /* What windows say that are far off, the short ones first: a count's exact tail, and no window goes
  * further than its last quarter goes along; where that one says that it is over, so it is. */
-LANES_INLINE void correct(struct windows *all, double grain, bool lumps)
+LANES_INLINE void correct(const struct seasonal_exact *exact, struct windows *all, double grain,
+			  bool lumps)
 {
 	lanes_mask over[SEASONAL_WINDOWS];
 
@@ -181,6 +212,8 @@ LANES_INLINE void correct(struct windows *all, double grain, bool lumps)
 			lanes tail = poisson(all->value[k], all->mean[k], all->variance[k], z,
 					     grain);
 			z = lanes_pick(lanes_abs(z) > EXACT_FROM, tail, z);
+			if (lanes_any(lanes_abs(z) > BELIEVED))
+				z = believed(exact, all, k, z);
 		}
 		lanes last = all->z[quarter[k]];
 		lanes along = lanes_pick(z < 0, -last, last);
@@ -324,7 +357,8 @@ LANES_INLINE lanes novelty(const struct seasonal_exact *exact, const struct seas
 	if (!step->lumps || !lanes_any(far))
 		return z;
 	lanes mean = lanes_max(usual, lanes_all(1e-9)) * lumps;
-	lanes variance = spread * lumps / exact->lump;
+	/* Few values may lie closer together than chance lets them; nobody knows that they will. */
+	lanes variance = lanes_max(spread * lumps / exact->lump, exact->unit * mean);
 	return lanes_pick(far, poisson(now->value, mean, variance, z, grain(step)), z);
 }
 
@@ -384,7 +418,7 @@ LANES_INLINE void score_all(struct seasonal_group *group, const struct seasonal_
 	all->far = 0;
 	for (uint32_t k = 0; k < step->windows; k++)
 		deviation(group, step, now, &common, all, k, lumps);
-	correct(all, grain(step), lumps);
+	correct(exact, all, grain(step), lumps);
 }
 
 WEIR_CLONES
