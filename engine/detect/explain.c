@@ -19,8 +19,8 @@
 /* Nats that an explanation has to have, beyond what it pays; and a second slice, beyond the first,
  * and this part of what the first has: of much evidence some is the forecast's error. */
 #define EVIDENCE_MIN 2.0
-#define SECOND_MIN 5.0
-#define SECOND_PART 0.1
+#define SECOND_MIN 4.0
+#define SECOND_PART 0.05
 /* A slice that is all but this part of its roll-up has no rest to be told from. */
 #define REST_MIN 1e-3
 /* The stretch by which lumps are measured. */

@@ -75,7 +75,6 @@ void explain_forget(struct explain_scan *scan);
  * the other one, has something in common with the slice. longest: stretch that is looked at, in
  * intervals. */
 uint32_t explain(const struct explain *explain, struct explain_scan *scan, uint32_t slice,
-		 int direction, uint32_t longest,
-		 struct explanation ret[ANOMALY_EXPLANATIONS_MAX]);
+		 int direction, uint32_t longest, struct explanation ret[ANOMALY_EXPLANATIONS_MAX]);
 
 #endif

@@ -48,8 +48,8 @@ struct sums {
 	double value, base, level;
 };
 
-static void put(const struct seasonal_exact *exact, const struct seasonal_step *step,
-		uint32_t lane, const struct sums *sums, uint32_t length, struct recent *ret)
+static void put(const struct seasonal_exact *exact, const struct seasonal_step *step, uint32_t lane,
+		const struct sums *sums, uint32_t length, struct recent *ret)
 {
 	double mean = sums->level * sums->base, unit = LANE(exact->unit, lane);
 

@@ -77,6 +77,9 @@ Test(diagnose, the_planted_value_is_the_first_contribution, .timeout = 60)
 				bool small = market_parts[d][v] < 0.15;
 				cr_assert_gt(a->contribution[0].share, small ? 0.3 : 0.6);
 				check_shares(a);
+				cr_assert_eq(a->explanations, 1);
+				cr_assert_str_eq(a->explanation[0].slice,
+						 market.shop.labels[market_slice(d, v)]);
 			}
 			bank_destroy(bank);
 		}
