@@ -72,7 +72,8 @@ static json_t *payload(const struct anomaly *anomaly, const char *environment)
 /* The figures by which one that is over is remembered: its last revision's are nearly normal. */
 static void add_strongest(struct store_reader *reader, const struct anomaly *anomaly, json_t *event)
 {
-	static const char *const shown[] = {"interval_start", "severity", "observed", "expected"};
+	static const char *const shown[] = {"interval_start", "severity",    "observed",
+					    "expected",       "explanation", "top_contribution"};
 	struct anomaly *strongest = malloc(sizeof(*strongest));
 
 	if (strongest && store_find_strongest(reader, anomaly->id, strongest) > 0) {

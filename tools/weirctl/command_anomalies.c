@@ -175,7 +175,7 @@ static void print_people(const json_t *event)
 	printf("%.8s  %-20s  %-8s %5.1f %-8s  %-34s %s instead of %s", text_of(data, "id"),
 	       text_of(data, "interval_start"), text_of(data, "state"), number_of(data, "peak"),
 	       text_of(data, "direction"), text_of(event, "subject"), observed, expected);
-	print_cause(data);
+	print_cause(figures);
 	print_related(data);
 	if (json_is_true(json_object_get(data, "muted")))
 		printf("  [muted]");

@@ -179,7 +179,7 @@ Test(moved, other_sources_and_what_never_fired_are_not_named)
 	begin(&close);
 	add(&close, 101, "orders", ANOMALY_RESOLVED, 101)->fired = false;
 	moved_relate(&moved, &close.list);
-	cr_assert_eq(tell(101, "views", ANOMALY_FIRING, 101).relateds, 1);
+	cr_assert_eq(tell(191, "views", ANOMALY_FIRING, 191).relateds, 1, "orders still fires");
 }
 
 Test(moved, names_eight_at_most_the_first_of_them)
