@@ -57,6 +57,10 @@ int checkpoint_write(struct io *io, void *buffer, uint64_t sequence,
 int checkpoint_put_file(struct io *io, void *buffer, const char *temporary, const char *path,
 			const struct bytes *whole);
 int64_t checkpoint_get_file(struct io *io, const char *path, uint8_t **ret_data);
+/* Of a section that is no metric's: what stands where others have their source's number. */
+#define SECTION_INPUTS UINT32_MAX
+#define SECTION_CALENDAR (UINT32_MAX - 1)
+#define SECTION_MOVED (UINT32_MAX - 2)
 /* A section that is no metric's, told by what stands where others have their source's number: adds
  * it, header and all, and frees its body; finds it: 0, or -EPROTO. */
 void checkpoint_put_section(struct bytes *out, uint32_t source, struct bytes *body);

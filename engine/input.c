@@ -574,7 +574,7 @@ void inputs_save(const struct inputs *inputs, struct bytes *out)
 	bytes_put_u32(&body, inputs->withheld_count);
 	for (uint32_t i = 0; i < inputs->withheld_count; i++)
 		put_withheld(&body, &inputs->withheld[i]);
-	checkpoint_put_section(out, INPUT_SECTION, &body);
+	checkpoint_put_section(out, SECTION_INPUTS, &body);
 }
 
 static int load(struct inputs *inputs, struct bytes_reader *in)
@@ -605,7 +605,7 @@ static int load(struct inputs *inputs, struct bytes_reader *in)
 int inputs_load(struct inputs *inputs, struct bytes_reader sections)
 {
 	struct bytes_reader body;
-	int error = checkpoint_get_section(sections, INPUT_SECTION, &body);
+	int error = checkpoint_get_section(sections, SECTION_INPUTS, &body);
 
 	return error < 0 ? error : load(inputs, &body);
 }

@@ -29,9 +29,6 @@
 #define INPUT_ACKS_MAX 4096u
 #define INPUT_WITHHELD_MAX 4096u
 
-/* Of a checkpoint's sections, where a source's number stands: this section is the inputs'. */
-#define INPUT_SECTION UINT32_MAX
-
 /* The data of an INPUT record. 0, -EINVAL with what is wrong, -ENOMEM. `number` is the caller's. */
 int input_parse(const char *text, size_t bytes, struct operator_input *ret_input, char *why,
 		size_t why_bytes);

@@ -238,7 +238,7 @@ void moved_save(const struct moved *moved, struct bytes *out)
 		bytes_put_u64(&body, (uint64_t)mover->end_ms);
 		bytes_put_u64(&body, (uint64_t)mover->period_ms);
 	}
-	checkpoint_put_section(out, MOVED_SECTION, &body);
+	checkpoint_put_section(out, SECTION_MOVED, &body);
 }
 
 static void get_mover(struct bytes_reader *in, struct mover *mover)
@@ -274,7 +274,7 @@ static int load(struct moved *moved, struct bytes_reader *in)
 int moved_load(struct moved *moved, struct bytes_reader sections)
 {
 	struct bytes_reader body;
-	int error = checkpoint_get_section(sections, MOVED_SECTION, &body);
+	int error = checkpoint_get_section(sections, SECTION_MOVED, &body);
 
 	return error < 0 ? error : load(moved, &body);
 }

@@ -33,9 +33,6 @@
 #define MOVED_REACH_MS (6 * INT64_C(3600000))
 #define MOVED_REACH_PERIODS 2
 
-/* Of a checkpoint's sections, where a source's number stands: this section is this one's. */
-#define MOVED_SECTION (UINT32_MAX - 1)
-
 struct mover;
 
 struct moved {

@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/fnv.h"
 #include "base/zone.h"
+#include "checkpoint.h"
 #include "detect/bank.h"
 #include "scorer_private.h"
 #include "weir/segment.h"
@@ -708,7 +709,7 @@ static int load(struct scorer *scorer, struct bytes_reader *in, bool inputs)
 		if (source < WEIR_SOURCES_MAX && index == SOURCE_SECTION &&
 		    load_source(&scorer->sources[source], &own) < 0)
 			return -EPROTO;
-		if (inputs && source == CALENDAR_SECTION) {
+		if (inputs && source == SECTION_CALENDAR) {
 			int error = calendar_load(scorer->calendar, &own);
 			if (error < 0 || own.left)
 				return error < 0 ? error : -EPROTO;

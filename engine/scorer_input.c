@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "base/zone.h"
+#include "checkpoint.h"
 #include "input_calendar.h"
 #include "scorer_private.h"
 
@@ -30,7 +31,7 @@ void scorer_save_calendar(const struct scorer *scorer, struct bytes *out)
 	if (scorer->shard != 0)
 		return;
 	calendar_save(scorer->calendar, &body);
-	bytes_put_u32(out, CALENDAR_SECTION);
+	bytes_put_u32(out, SECTION_CALENDAR);
 	bytes_put_u32(out, 0);
 	bytes_put_u64(out, body.used);
 	bytes_put(out, body.data, body.used);

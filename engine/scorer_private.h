@@ -43,9 +43,6 @@ struct source_state {
 	struct gaps gaps; /* what jumps of its clock may still cost */
 };
 
-/* Of a checkpoint's sections, where a source's number stands: this section is the calendar. */
-#define CALENDAR_SECTION (UINT32_MAX - 1)
-
 struct scorer {
 	uint32_t shard;
 	uint32_t shards;
