@@ -5,6 +5,7 @@
  * detector sees it begin an interval sooner or later, and gives it another id.
  */
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,6 +127,20 @@ static int each_stored(void *self, const struct anomaly *anomaly)
 	return reading->error;
 }
 
+/* The store keeps a record's own members as they stood there. */
+static enum feedback_verdict verdict_of(const struct operator_input *input)
+{
+	json_t *own = json_loads(input->detail, 0, NULL);
+	const char *said = json_string_value(json_object_get(own, "verdict"));
+	enum feedback_verdict verdict = 0;
+
+	for (int i = FEEDBACK_NO; said && i < FEEDBACK_VERDICTS; i++)
+		if (strcmp(said, feedback_verdict_name((enum feedback_verdict)i)) == 0)
+			verdict = (enum feedback_verdict)i;
+	json_decref(own);
+	return verdict;
+}
+
 /* The newest feedback comes first, and is the one that holds. */
 static int each_feedback(void *self, const struct operator_input *input, uint64_t ended)
 {
@@ -133,7 +148,7 @@ static int each_feedback(void *self, const struct operator_input *input, uint64_
 	struct backtest_found *found = ended ? NULL : find(&reading->backtest->live, input->id);
 
 	if (found && !found->verdict)
-		found->verdict = input->feedback.verdict;
+		found->verdict = verdict_of(input);
 	return 0;
 }
 

@@ -321,6 +321,109 @@ static void overridden(void)
 	story_end(&story);
 }
 
+struct wanted {
+	struct anomaly anomaly;
+	bool found;
+};
+
+static int first_fired(void *self, const struct anomaly *anomaly)
+{
+	struct wanted *wanted = self;
+
+	/* Newest first: the oldest is what stays. */
+	if (anomaly->fired && strcmp(anomaly->detector, "orders") == 0) {
+		wanted->anomaly = *anomaly;
+		wanted->found = true;
+	}
+	return 0;
+}
+
+/* Somebody says of the first anomaly of the detector "orders" that it was none. */
+static void dismiss(struct story *story)
+{
+	struct wanted *wanted = calloc(1, sizeof(*wanted));
+	const struct anomaly *anomaly = &wanted->anomaly;
+	struct store_query query = {0};
+	struct store_reader *reader;
+	char path[128], json[1024], id[33];
+
+	snprintf(path, sizeof(path), "%s/weir.db", story->data);
+	if (store_reader_open(path, &reader) == 0) {
+		store_anomalies(reader, &query, first_fired, wanted);
+		store_reader_close(reader);
+	}
+	expect(wanted->found, "there is something to dismiss", "told");
+	anomaly_id_text(anomaly->id, id);
+	snprintf(
+		json, sizeof(json),
+		"{\"kind\":\"feedback\",\"verdict\":\"no\",\"id\":\"%s\",\"source\":\"%s\","
+		"\"metric\":\"%s\",\"detector\":\"%s\",\"slice\":\"%s\",\"direction\":%d,"
+		"\"start_ms\":%lld,\"end_ms\":%lld,\"period_ms\":60000,\"severity\":%.17g,\"expected\":%.17g,"
+		"\"sizes\":[%.17g,%.17g,%.17g]}",
+		id, anomaly->source, anomaly->metric, anomaly->detector, anomaly->slice,
+		anomaly->direction, (long long)anomaly_time_ms(anomaly, anomaly->start, false),
+		(long long)anomaly_time_ms(anomaly, anomaly->interval, true),
+		anomaly->severity_peak, anomaly->expected, 20.0, 10.0, 3.0);
+	story_input(story, json);
+	free(wanted);
+}
+
+/* A calendar, and feedback, are met where the live engine met them. */
+static void told(void)
+{
+	struct story story;
+	struct backtest backtest;
+	struct backtest_comparison comparison = {0};
+	char json[256], why[512];
+
+	story_begin(&story, 2, 2, 17);
+	story.metrics = many_metrics;
+	story.detectors = many_detectors;
+	story_start(&story);
+	story_play(&story, 150, 0);
+	story_play(&story, 12, 0.9);
+	story_play(&story, 60, 0);
+	story_settle(&story);
+	dismiss(&story);
+	story_play(&story, 12, 0.9);
+	story_play(&story, 40, 0);
+	unsigned long long from_ms = story_time_ms(&story) + 20 * 60000;
+	snprintf(json, sizeof(json),
+		 "{\"kind\":\"calendar_add\",\"name\":\"fall\",\"effect\":\"exclude\","
+		 "\"from_ms\":%llu,\"until_ms\":%llu}",
+		 from_ms, from_ms + 15 * 60000);
+	story_input(&story, json);
+	story_play(&story, 20, 0);
+	story_play(&story, 15, 0.9);
+	story_crash(&story);
+	story_start(&story);
+	story_play(&story, 60, 0);
+	story_play(&story, 12, 0.9);
+	story_play(&story, 30, 0);
+	story_end_producers(&story);
+	story_stop(&story);
+	found_again(&story, "calendar and feedback");
+	/* The first to be dismissed is what a deaf draft drops. */
+	int error = look_back(&story, "{name: orders, metric: orders, min_delta: 1000000}",
+			      &backtest, NULL, why, sizeof(why));
+	expect(error == 0 && backtest_compare(&backtest, &comparison) == 0, "a draft lives",
+	       "told");
+	expect(comparison.dismissed == 1 && comparison.dropped == 1 && comparison.confirmed == 0,
+	       "what was dismissed is known and dropped", "told");
+	free(comparison.weeks);
+	backtest_fini(&backtest);
+	error = look_back(&story, "{name: orders, metric: orders, severity: 30}", &backtest, NULL,
+			  why, sizeof(why));
+	expect(error == 0 && backtest_compare(&backtest, &comparison) == 0, "a draft lives",
+	       "told");
+	expect(comparison.dismissed == 1 && comparison.dropped == 0 && comparison.only_live == 0 &&
+		       comparison.only_found == 0,
+	       "what was told holds for a draft of the same name", "told");
+	free(comparison.weeks);
+	backtest_fini(&backtest);
+	story_end(&story);
+}
+
 static void rebuilt(void)
 {
 	struct story story;
@@ -445,6 +548,7 @@ int main(void)
 	changes();
 	rebuilt();
 	overridden();
+	told();
 	drafts();
 	forgotten();
 	proof_say("revisions-backtested", compared, (uint64_t)failed);
