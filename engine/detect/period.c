@@ -27,7 +27,7 @@
 /* No period of a second or more has a larger number, nor so many intervals. */
 #define NUMBER_MAX (INT64_C(1) << 43)
 
-enum { ROWS = 5 };
+enum { ROWS = 5, SQUARES = 3 };
 
 static int64_t floor_divide(int64_t a, int64_t b)
 {
@@ -358,7 +358,9 @@ int period_load(struct period *period, uint32_t slices, struct bytes_reader *in)
 				     &period->squares[i]};
 		for (uint32_t n = 0; n < 4; n++) {
 			*numbers[n] = bytes_get_f64(in);
-			if (!isfinite(*numbers[n]))
+			/* Squares may be such as nobody knows. */
+			bool unknown = n == SQUARES && isnan(*numbers[n]);
+			if (!isfinite(*numbers[n]) && !unknown)
 				return -EPROTO;
 		}
 	}

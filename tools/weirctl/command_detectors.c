@@ -83,9 +83,35 @@ static void print_line(const json_t *detector, const struct widths *widths)
 	       integer_of(detector, "state_bytes") >> 10);
 }
 
+/* In milliseconds, each a part of a day. */
+static void print_periods(const char *name, const json_t *periods)
+{
+	static const struct {
+		int64_t ms;
+		char unit;
+	} units[] = {{86400000, 'd'}, {3600000, 'h'}, {60000, 'm'}, {1000, 's'}};
+	const json_t *period;
+	size_t i;
+
+	printf("  %-12s %s", name, json_array_size(periods) ? "" : "none");
+	json_array_foreach(periods, i, period)
+	{
+		int64_t ms = json_integer_value(period);
+		size_t unit = 0;
+		while (unit < 3 && ms % units[unit].ms != 0)
+			unit++;
+		printf("%s%" PRId64 "%c", i ? ", " : "", ms / units[unit].ms, units[unit].unit);
+	}
+	putchar('\n');
+}
+
 static void print_value(const char *name, json_t *value)
 {
 	char number[TEXT_NUMBER_BYTES];
+	if (json_is_array(value)) {
+		print_periods("resolutions", value);
+		return;
+	}
 	if (json_is_string(value)) {
 		printf("  %-12s %s\n", name, json_string_value(value));
 		return;

@@ -240,6 +240,35 @@ Test(period, saved_and_loaded_goes_on_like_one_that_was_not)
 	period_fini(&period), period_fini(&loaded);
 }
 
+/* Sums that come without their events: their squares are no number, and no reason to doubt. */
+Test(period, squares_that_nobody_knows_are_kept_as_such)
+{
+	struct period period, loaded;
+	struct bytes saved = {0};
+
+	begin(AGGREGATE_SUM, 1, &period);
+	shop.observations.interval++;
+	shop.value[0] = shop.events[0] = 1;
+	shop.squares[0] = NAN;
+	cr_assert_null(period_add(&period, &shop.observations));
+	period_save(&period, &saved);
+	struct bytes_reader in = {.data = saved.data, .left = saved.used};
+	period_init(&loaded, HOUR, NULL);
+	cr_assert_eq(period_grow(&loaded, 1), 0);
+	cr_assert_eq(period_load(&loaded, 1, &in), 0);
+	cr_expect(isnan(loaded.squares[0]) && loaded.top[0] == 1);
+	/* Of the sum itself that is no answer, nor are numbers of no time. */
+	double nothing = NAN;
+	memcpy(saved.data + 24, &nothing, sizeof(nothing));
+	in = (struct bytes_reader){.data = saved.data, .left = saved.used};
+	cr_expect_eq(period_load(&loaded, 1, &in), -EPROTO);
+	memset(saved.data, 0x7f, 8);
+	in = (struct bytes_reader){.data = saved.data, .left = saved.used};
+	cr_expect_eq(period_load(&loaded, 1, &in), -EPROTO);
+	bytes_fini(&saved);
+	period_fini(&period), period_fini(&loaded);
+}
+
 static struct zone *zone_of(const char *line)
 {
 	struct zone *zone = NULL;
