@@ -52,8 +52,9 @@ int segments_entry(struct io *io, const char *directory, uint64_t id, uint16_t l
 		   struct segment_entry *ret_entry, char *why, size_t why_bytes);
 int segments_compare(const void *a, const void *b);
 /* Moves *offset to the next page, itself included, that begins as a block does; behind those that
- * do not, to `limit` or the end of the file. Only the first bytes of each are read, for most of what
- * a dead engine leaves is 128 MiB of zeros, written ahead. 0, or what a read has failed with. */
+ * do not, to `limit` or the end of the file. Only the first bytes of each are read, for most of
+ * what a dead engine leaves is 128 MiB of zeros, written ahead. 0, or what a read has failed with.
+ */
 int segments_page(struct io *io, int file, uint64_t limit, uint64_t *offset);
 
 /* The SERIES blocks that a lane's segments begin with, and of each epoch's last segment, and of one
