@@ -356,7 +356,8 @@ LANES_INLINE lanes novelty(const struct seasonal_exact *exact, const struct seas
 
 	if (!step->lumps || !lanes_any(far))
 		return z;
-	lanes mean = lanes_max(usual, lanes_all(1e-9)) * lumps;
+	/* Half of one in a week is the least that a week can tell. */
+	lanes mean = lanes_max(usual * lumps, lanes_all(0.5 * step->week));
 	/* Few values may lie closer together than chance lets them; nobody knows that they will. */
 	lanes variance = lanes_max(spread * lumps / exact->lump, exact->unit * mean);
 	return lanes_pick(far, poisson(now->value, mean, variance, z, grain(step)), z);

@@ -35,6 +35,14 @@ Test(seasonal, rarely_cries_wolf_where_events_are_rare, .timeout = 60)
 	cr_assert_leq(seventyfive, 1, "%u of 75 in 12 series-weeks", seventyfive);
 	cr_assert_leq(fifty, 40, "%u of 50 in 12 series-weeks", fifty);
 	run_free(run);
+
+	/* After weeks without one, one is no wonder either. */
+	const double daily[] = {0.1, 0.3};
+	run = run_new(8, 240, DAY, AGGREGATE_COUNT, daily, 2);
+	run_weeks(run, 15);
+	run_count(run, 20, &fifty, &seventyfive);
+	cr_assert_leq(seventyfive, 24, "%u of 75 in 4800 series-weeks", seventyfive);
+	run_free(run);
 }
 
 Test(seasonal, rarely_cries_wolf_at_hours_and_days, .timeout = 60)
