@@ -50,15 +50,16 @@ static int take_size(struct input_reading *reading, const char *key, const json_
 	return 1;
 }
 
-static int take_sizes(struct input_reading *reading, const json_t *value)
+static int take_sizes(struct input_reading *reading, const char *key, const json_t *value,
+		      double ret_sizes[FEEDBACK_SCALES])
 {
 	int taken = 1;
 
 	if (json_array_size(value) != FEEDBACK_SCALES)
-		return input_refuse(reading, "\"sizes\" is a list of %d numbers", FEEDBACK_SCALES);
+		return input_refuse(reading, "\"%s\" is a list of %d numbers", key,
+				    FEEDBACK_SCALES);
 	for (size_t i = 0; i < FEEDBACK_SCALES && taken == 1; i++)
-		taken = take_size(reading, "sizes", json_array_get(value, i),
-				  &reading->input->feedback.size[i]);
+		taken = take_size(reading, key, json_array_get(value, i), &ret_sizes[i]);
 	return taken;
 }
 
@@ -78,10 +79,12 @@ int input_feedback_member(struct input_reading *reading, const char *key, const 
 		return take_time(reading, key, value, &said->period_ms);
 	if (strcmp(key, "severity") == 0)
 		return take_size(reading, key, value, &said->severity_peak);
-	if (strcmp(key, "expected") == 0)
-		return take_size(reading, key, value, &said->expected);
+	if (strcmp(key, "usual") == 0)
+		return take_size(reading, key, value, &said->usual);
 	if (strcmp(key, "sizes") == 0)
-		return take_sizes(reading, value);
+		return take_sizes(reading, key, value, said->size);
+	if (strcmp(key, "rebound") == 0)
+		return take_sizes(reading, key, value, said->rebound);
 	if (strcmp(key, "direction") != 0)
 		return 0;
 	said->direction = (int)json_integer_value(value);

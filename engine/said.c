@@ -36,36 +36,41 @@ static double finite_or_nothing(double value)
 	return isfinite(value) ? value : 0;
 }
 
-/* Those of its life so far; of one from before they were kept, what its strongest revision says. */
-static json_t *sizes_of(const struct anomaly *last, const struct anomaly *strongest)
+/* Those of its life so far. `off`: of one from before they were kept, what its strongest revision
+ * says. */
+static json_t *sizes_of(const double sizes[FEEDBACK_SCALES], double off)
 {
-	json_t *sizes = json_array();
-	double off = fabs(strongest->observed - strongest->expected);
+	json_t *list = json_array();
 
 	for (unsigned s = 0; s < FEEDBACK_SCALES; s++) {
-		double size = fmax(finite_or_nothing(last->size[s]), 0);
+		double size = fmax(finite_or_nothing(sizes[s]), 0);
 		if (s == 0 && size <= 0)
 			size = finite_or_nothing(off);
-		json_array_append_new(sizes, json_real(size));
+		json_array_append_new(list, json_real(size));
 	}
-	return sizes;
+	return list;
 }
 
 static void complete(json_t *record, const struct anomaly *last, const struct anomaly *strongest)
 {
+	/* One that turned on its way is what it was at its worst. */
+	bool down = strongest->direction < 0;
+
 	json_object_set_new(record, "source", json_string(last->source));
 	json_object_set_new(record, "metric", json_string(last->metric));
 	json_object_set_new(record, "detector", json_string(last->detector));
 	json_object_set_new(record, "slice", json_string(last->slice));
-	json_object_set_new(record, "direction", json_integer(last->direction < 0 ? -1 : 1));
+	json_object_set_new(record, "direction", json_integer(down ? -1 : 1));
 	json_object_set_new(record, "start_ms",
 			    json_integer(anomaly_time_ms(last, last->start, false)));
 	json_object_set_new(record, "end_ms",
 			    json_integer(anomaly_time_ms(last, last->interval, true)));
 	json_object_set_new(record, "period_ms", json_integer(period_of(last)));
 	json_object_set_new(record, "severity", json_real(finite_or_nothing(last->severity_peak)));
-	json_object_set_new(record, "expected", json_real(finite_or_nothing(strongest->expected)));
-	json_object_set_new(record, "sizes", sizes_of(last, strongest));
+	json_object_set_new(record, "usual", json_real(finite_or_nothing(last->usual)));
+	double off = fabs(strongest->observed - strongest->expected);
+	json_object_set_new(record, "sizes", sizes_of(down ? last->fall : last->rise, off));
+	json_object_set_new(record, "rebound", sizes_of(down ? last->rise : last->fall, 0));
 }
 
 static int each_feedback(void *self, const struct operator_input *input, uint64_t ended)

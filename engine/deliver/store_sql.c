@@ -90,9 +90,13 @@ static const char schema_3[] =
 	"  metric TEXT NOT NULL, direction INTEGER NOT NULL, start_ms INTEGER NOT NULL,"
 	"  lead_ms INTEGER NOT NULL,"
 	"  PRIMARY KEY (row, position)) WITHOUT ROWID;"
-	"ALTER TABLE revision ADD COLUMN size_1 REAL NOT NULL DEFAULT 0;"
-	"ALTER TABLE revision ADD COLUMN size_8 REAL NOT NULL DEFAULT 0;"
-	"ALTER TABLE revision ADD COLUMN size_64 REAL NOT NULL DEFAULT 0;"
+	"ALTER TABLE revision ADD COLUMN usual REAL NOT NULL DEFAULT 0;"
+	"ALTER TABLE revision ADD COLUMN fall_1 REAL NOT NULL DEFAULT 0;"
+	"ALTER TABLE revision ADD COLUMN fall_8 REAL NOT NULL DEFAULT 0;"
+	"ALTER TABLE revision ADD COLUMN fall_64 REAL NOT NULL DEFAULT 0;"
+	"ALTER TABLE revision ADD COLUMN rise_1 REAL NOT NULL DEFAULT 0;"
+	"ALTER TABLE revision ADD COLUMN rise_8 REAL NOT NULL DEFAULT 0;"
+	"ALTER TABLE revision ADD COLUMN rise_64 REAL NOT NULL DEFAULT 0;"
 	"ALTER TABLE input ADD COLUMN detail TEXT NOT NULL DEFAULT '';"
 	"CREATE VIEW feedback AS SELECT number, author, time_ms, text, id,"
 	"  json_extract(detail, '$.verdict') AS verdict, source, metric, detector, slice, ended"
@@ -335,8 +339,11 @@ void store_bind_revision(sqlite3_stmt *statement, uint64_t sequence, const struc
 	sqlite3_bind_int(statement, i++, anomaly->muted);
 	sqlite3_bind_int(statement, i++, anomaly->acknowledged);
 	sqlite3_bind_int64(statement, i++, anomaly->frequency_ms);
+	store_bind_double(statement, i++, anomaly->usual);
 	for (unsigned s = 0; s < FEEDBACK_SCALES; s++)
-		store_bind_double(statement, i++, anomaly->size[s]);
+		store_bind_double(statement, i++, anomaly->fall[s]);
+	for (unsigned s = 0; s < FEEDBACK_SCALES; s++)
+		store_bind_double(statement, i++, anomaly->rise[s]);
 }
 
 int store_column_id(sqlite3_stmt *statement, int column, uint64_t ret_id[2])
@@ -385,8 +392,11 @@ int store_read_revision(sqlite3_stmt *statement, int first, struct anomaly *ret_
 	to->muted = sqlite3_column_int(statement, i++) != 0;
 	to->acknowledged = sqlite3_column_int(statement, i++) != 0;
 	to->frequency_ms = sqlite3_column_int64(statement, i++);
+	to->usual = store_column_double(statement, i++);
 	for (unsigned s = 0; s < FEEDBACK_SCALES; s++)
-		to->size[s] = store_column_double(statement, i++);
+		to->fall[s] = store_column_double(statement, i++);
+	for (unsigned s = 0; s < FEEDBACK_SCALES; s++)
+		to->rise[s] = store_column_double(statement, i++);
 	return error ? -EBADMSG : 0;
 }
 

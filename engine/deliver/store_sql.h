@@ -33,8 +33,8 @@
 	"id, revision, sequence, group_id, state, severity, severity_peak, source, metric, "       \
 	"detector, kind, slice, direction, interval_ms, start, interval, peak_interval, end_ms, "  \
 	"observed, expected, lower, upper, log10_p, incomplete, fired, muted, acknowledged, "      \
-	"frequency_ms, size_1, size_8, size_64"
-#define STORE_COLUMNS_COUNT 31
+	"frequency_ms, usual, fall_1, fall_8, fall_64, rise_1, rise_8, rise_64"
+#define STORE_COLUMNS_COUNT 35
 
 /* The same of an input. */
 #define STORE_INPUT_COLUMNS                                                                        \

@@ -79,7 +79,8 @@ struct anomaly {
 	int64_t interval;     /* this revision speaks of */
 	int64_t peak_interval;
 	double observed, expected, lower, upper; /* of `interval`; observed 0: no data */
-	double size[FEEDBACK_SCALES]; /* so far; said.h */
+		double usual; /* what was expected when the run began */
+	double fall[FEEDBACK_SCALES], rise[FEEDBACK_SCALES]; /* so far, by direction: said.h */
 	double log10_p; /* of the tail probability, negative; 0: not said */
 	bool incomplete;
 	bool fired;        /* has been `firing`: what was only pending and went is not published */

@@ -289,7 +289,9 @@ static void describe(struct bank *bank, uint32_t i, int64_t interval, enum anoma
 	anomaly->severity_peak = severity_clamp(life->peak);
 	anomaly->observed = life->observed;
 	anomaly->expected = life->expected;
-	memcpy(anomaly->size, life->run.most, sizeof(anomaly->size));
+	anomaly->usual = life->usual;
+	memcpy(anomaly->fall, life->run[0].most, sizeof(anomaly->fall));
+	memcpy(anomaly->rise, life->run[1].most, sizeof(anomaly->rise));
 	anomaly->lower = life->lower;
 	anomaly->upper = life->upper;
 	anomaly->log10_p = bank->spec.kind == DETECTOR_RULE ? 0 : life->log10_p;
@@ -349,7 +351,8 @@ static void begin(struct step *step, uint32_t i)
 		.lower = life->lower,
 		.upper = life->upper,
 		.log10_p = life->log10_p,
-		.run = life->run,
+		.usual = life->usual,
+		.run = {life->run[0], life->run[1]},
 	};
 }
 
@@ -434,19 +437,19 @@ static void live_hushed(struct step *step, uint32_t i, enum judgement judgement)
 	int64_t interval = step->observations->interval;
 	struct feedback_case of;
 
-	if (life->status == LIFE_NORMAL ||
-	    (judgement == JUDGED_ANOMALOUS && life->direction != bank->verdicts.direction[i]))
+	if (life->status == LIFE_NORMAL)
 		*life = (struct life){
 			.status = LIFE_HUSHED,
-			.direction = bank->verdicts.direction[i],
 			.start = interval,
 			.quiet = life->quiet,
-			.run = life->run,
+			.usual = life->usual,
+			.run = {life->run[0], life->run[1]},
 		};
 	if (judgement == JUDGED_NORMAL && ++life->count >= bank->spec.recover_intervals)
 		life->status = LIFE_NORMAL;
 	if (judgement != JUDGED_ANOMALOUS)
 		return;
+	life->direction = bank->verdicts.direction[i];
 	life->count = 0;
 	if (++life->hushed != bank->spec.for_intervals)
 		return;
@@ -481,7 +484,7 @@ static bool alike(const struct step *step, uint32_t i)
 	if (!bank->feedback || bank->feedback->count == 0)
 		return false;
 	bank_case(bank, step->observations, i, &of);
-	return feedback_alike(bank->feedback, &of, &bank->lives[i].run);
+	return feedback_alike(bank->feedback, &of, &bank->lives[i].run[of.direction > 0]);
 }
 
 static void live(struct step *step, uint32_t i)
@@ -506,10 +509,7 @@ static void live(struct step *step, uint32_t i)
 	life->lower = bank->verdicts.lower[i];
 	life->upper = bank->verdicts.upper[i];
 	life->log10_p = bank->verdicts.log10_p[i];
-	bank_measure(bank, step->observations, i,
-		     judgement == JUDGED_ANOMALOUS || life->status == LIFE_NORMAL
-			     ? bank->verdicts.direction[i]
-			     : life->direction);
+	bank_measure(bank, step->observations, i);
 	if (heeded == JUDGED_ANOMALOUS && alike(step, i))
 		heeded = JUDGED_NORMAL;
 	bool silent = life->status == LIFE_NORMAL || life->status == LIFE_HUSHED;

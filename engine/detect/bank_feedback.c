@@ -29,38 +29,51 @@ static double deviation(const struct bank *bank, uint32_t i)
 	return bank->edge > 0 && wide >= 0 && wide <= VALUE_MAX ? wide / (2 * bank->edge) : 0;
 }
 
+static double sane(double value)
+{
+	return fabs(value) <= VALUE_MAX ? value : 0;
+}
+
 void bank_case(const struct bank *bank, const struct observations *observations, uint32_t i,
 	       struct feedback_case *ret_case)
 {
 	const struct life *life = &bank->lives[i];
 	int64_t interval = observations->interval;
 	bool on = life->status != LIFE_NORMAL;
+	int direction = bank->verdicts.direction[i];
 
 	*ret_case = (struct feedback_case){
 		.slice = bank->labels[i],
-		.direction = on ? life->direction : bank->verdicts.direction[i],
+		.direction = direction ? direction : life->direction,
 		.from_ms = start_ms(bank, interval),
 		.until_ms = (bank_last_of(bank, interval) + 1) * bank->interval_ms,
 		.since_ms = start_ms(bank, on ? life->start : interval),
-		.expected = bank->verdicts.expected[i],
+		.usual = on ? life->usual : sane(bank->verdicts.expected[i]),
 		.deviation = deviation(bank, i),
 		.adds = value_adds(observations->aggregation),
 	};
 }
 
-void bank_measure(struct bank *bank, const struct observations *observations, uint32_t i,
-		  int direction)
+void bank_measure(struct bank *bank, const struct observations *observations, uint32_t i)
 {
 	struct life *life = &bank->lives[i];
+	int direction = bank->verdicts.direction[i];
 	double value = value_of(observations, i);
 	/* Nothing where something was expected: of what is added up that is a value. */
 	double off = (isnan(value) && value_adds(observations->aggregation) ? 0 : value) -
 		     bank->verdicts.expected[i];
 
-	if (life->status == LIFE_NORMAL || direction != life->direction)
+	if (life->status == LIFE_NORMAL) {
 		memset(&life->run, 0, sizeof(life->run));
-	if (fabs(off) <= VALUE_MAX)
-		feedback_measure(&life->run, direction < 0 ? -off : off);
+		life->usual = sane(bank->verdicts.expected[i]);
+	}
+	/* One that turns is measured anew in its new direction; what it was stays. */
+	if (direction != 0 && direction != life->direction)
+		feedback_turn(&life->run[direction > 0]);
+	if (!(fabs(off) <= VALUE_MAX))
+		return;
+	feedback_measure(&life->run[0], -off);
+	feedback_measure(&life->run[1], off);
 }
 
 const struct observations *bank_hold(struct bank *bank, const struct observations *observations)

@@ -417,7 +417,8 @@ static bool is_sane(const struct life *life)
 	       life->direction <= 1 && isfinite(life->peak) && isfinite(life->tell_at) &&
 	       is_interval(life->start) && is_interval(life->fired) && is_interval(life->quiet) &&
 	       is_interval(life->group) && is_interval(life->peak_interval) &&
-	       feedback_run_possible(&life->run);
+	       isfinite(life->usual) && feedback_run_possible(&life->run[0]) &&
+	       feedback_run_possible(&life->run[1]);
 }
 
 static int load_slice(struct bank *bank, uint32_t i, struct bytes_reader *in)

@@ -34,7 +34,7 @@
 /* Half-way from what was dismissed to nothing at all: an outage is found. Not where what was
  * dismissed is one. */
 #define NEARLY_ALL 0.9
-/* What is expected may have grown since. */
+/* What is usual may have grown since. */
 #define GROWTH_MAX 2.0
 /* Times have 42 bits, in milliseconds. */
 #define TIME_MAX_MS (INT64_C(1) << 42)
@@ -53,6 +53,12 @@ void feedback_measure(struct feedback_run *run, double deviation)
 		if (*weight >= LASTED)
 			run->most[s] = math_max(run->most[s], *mean / *weight);
 	}
+}
+
+void feedback_turn(struct feedback_run *run)
+{
+	for (unsigned s = 1; s < FEEDBACK_SCALES; s++)
+		run->mean[s - 1] = run->weight[s - 1] = 0;
 }
 
 bool feedback_run_possible(const struct feedback_run *run)
@@ -222,29 +228,30 @@ static double size_of(const struct feedback_said *said, const struct feedback_ca
 	double period_ms = (double)(of->until_ms - of->from_ms);
 	double said_ms = (double)said->period_ms,
 	       length_ms = (double)(said->end_ms - said->start_ms);
+	const double *sizes = of->direction == said->direction ? said->size : said->rebound;
 	double over_ms = 1.5 * feedback_scales[s] * period_ms;
 	unsigned at = FEEDBACK_SCALES;
 
 	for (unsigned i = 0; i < FEEDBACK_SCALES; i++)
-		if (said->size[i] > 0 && feedback_scales[i] * said_ms <= over_ms)
+		if (sizes[i] > 0 && feedback_scales[i] * said_ms <= over_ms)
 			at = i;
 	if (at == FEEDBACK_SCALES)
 		return 0;
-	double size = said->size[at] * (of->adds ? period_ms / said_ms : 1);
+	double size = sizes[at] * (of->adds ? period_ms / said_ms : 1);
 	/* A longer period is only in part what was dismissed. */
 	if (period_ms > said_ms)
 		size *= math_min(1, length_ms / period_ms);
-	double then = said->expected * (of->adds ? period_ms / said_ms : 1);
-	bool grown = then > 0 && of->expected > then;
-	return size * (grown ? math_min(of->expected / then, GROWTH_MAX) : 1);
+	double then = said->usual * (of->adds ? period_ms / said_ms : 1);
+	bool grown = then > 0 && of->usual > then;
+	return size * (grown ? math_min(of->usual / then, GROWTH_MAX) : 1);
 }
 
 static double limit_of(const struct feedback_case *of, double size, unsigned times)
 {
 	double limit = size * (times >= 3 ? 1.4 : times == 2 ? 1.3 : 1.2);
 
-	if (of->adds && of->direction < 0 && of->expected > 0 && size < NEARLY_ALL * of->expected)
-		limit = math_min(limit, 0.5 * (size + of->expected));
+	if (of->adds && of->direction < 0 && of->usual > 0 && size < NEARLY_ALL * of->usual)
+		limit = math_min(limit, 0.5 * (size + of->usual));
 	return limit;
 }
 
@@ -263,7 +270,6 @@ static bool limits_of(const struct feedback_list *list, const struct feedback_ca
 		bool no = entry->said.verdict == FEEDBACK_NO;
 
 		if (!entry->in_force || entry->said.verdict == FEEDBACK_UNSURE ||
-		    entry->said.direction != of->direction ||
 		    strcmp(entry->slice, of->slice) != 0 || !in_time(entry, of))
 			continue;
 		times += no;
@@ -311,11 +317,11 @@ void feedback_suppressed(struct feedback_list *list, const struct feedback_case 
 	for (uint32_t i = list->count; i > 0; i--) {
 		struct feedback_entry *entry = &list->entry[i - 1];
 
-		if (!entry->in_force || entry->said.verdict != FEEDBACK_NO ||
-		    entry->said.direction != of->direction)
+		if (!entry->in_force || entry->said.verdict != FEEDBACK_NO)
 			continue;
 		bool same = strcmp(entry->slice, of->slice) == 0;
-		if (!found && (same || siblings(entry->slice, of->slice)))
+		if (!found && entry->said.direction == of->direction &&
+		    (same || siblings(entry->slice, of->slice)))
 			found = entry;
 		if (same && in_time(entry, of)) {
 			found = entry;
@@ -327,8 +333,11 @@ void feedback_suppressed(struct feedback_list *list, const struct feedback_case 
 	if (!found || found->said.period_ms >= 2 * period_ms ||
 	    period_ms >= 2 * found->said.period_ms)
 		return;
-	found->suppressed++;
-	found->suppressed_ms = of->until_ms;
+	/* Longer periods see it once more, a little later. */
+	if (!found->suppressed || of->from_ms > found->suppressed_ms + AROUND_MS)
+		found->suppressed++;
+	if (of->until_ms > found->suppressed_ms)
+		found->suppressed_ms = of->until_ms;
 }
 
 void feedback_save(const struct feedback_list *list, struct bytes *out)
@@ -348,9 +357,11 @@ void feedback_save(const struct feedback_list *list, struct bytes *out)
 		bytes_put_u64(out, (uint64_t)said->end_ms);
 		bytes_put_u64(out, (uint64_t)said->period_ms);
 		bytes_put_f64(out, said->severity_peak);
-		bytes_put_f64(out, said->expected);
+		bytes_put_f64(out, said->usual);
 		for (unsigned s = 0; s < FEEDBACK_SCALES; s++)
 			bytes_put_f64(out, said->size[s]);
+		for (unsigned s = 0; s < FEEDBACK_SCALES; s++)
+			bytes_put_f64(out, said->rebound[s]);
 		bytes_put_u64(out, entry->suppressed);
 		bytes_put_u64(out, (uint64_t)entry->suppressed_ms);
 	}
@@ -368,10 +379,11 @@ bool feedback_possible(const struct feedback_said *said)
 			possible_time(said->start_ms) && possible_time(said->end_ms) &&
 			said->end_ms > said->start_ms && said->period_ms > 0 &&
 			possible_time(said->period_ms) && isfinite(said->severity_peak) &&
-			isfinite(said->expected);
+			isfinite(said->usual);
 
 	for (unsigned s = 0; s < FEEDBACK_SCALES; s++)
-		possible = possible && isfinite(said->size[s]) && said->size[s] >= 0;
+		possible = possible && isfinite(said->size[s]) && said->size[s] >= 0 &&
+			   isfinite(said->rebound[s]) && said->rebound[s] >= 0;
 	return possible;
 }
 
@@ -390,9 +402,11 @@ static int load_entry(struct feedback_entry *entry, struct bytes_reader *in)
 	said->end_ms = (int64_t)bytes_get_u64(in);
 	said->period_ms = (int64_t)bytes_get_u64(in);
 	said->severity_peak = bytes_get_f64(in);
-	said->expected = bytes_get_f64(in);
+	said->usual = bytes_get_f64(in);
 	for (unsigned s = 0; s < FEEDBACK_SCALES; s++)
 		said->size[s] = bytes_get_f64(in);
+	for (unsigned s = 0; s < FEEDBACK_SCALES; s++)
+		said->rebound[s] = bytes_get_f64(in);
 	entry->suppressed = bytes_get_u64(in);
 	entry->suppressed_ms = (int64_t)bytes_get_u64(in);
 	if (in->failed || !feedback_possible(said) || !possible_time(entry->suppressed_ms))

@@ -16,7 +16,8 @@
  *
  * How large something is: the deviation from the expectation, averaged over 1, 8 and 64 intervals
  * of a run, the largest of each. A look-alike is no larger on any of these scales on which what was
- * dismissed was larger than chance. Compared with the severity this does not depend on how heavy a
+ * dismissed was larger than chance; so is what it was in the other direction on its way, when what
+ * had followed it came back. Compared with the severity this does not depend on how heavy a
  * series' tails are: twice the size is twice the size.
  *
  * Said twice of one anomaly: the later counts, until it is taken back.
@@ -66,9 +67,9 @@ struct feedback_case {
 	int direction;
 	int64_t from_ms, until_ms; /* the interval, unix */
 	int64_t since_ms;          /* its run; from_ms where none goes on */
-	double expected;
-	double deviation; /* standard, of one interval; 0: not known */
-	bool adds;        /* its values add up over time: counts and sums; not below 0 */
+	double usual;              /* what was expected when its run began */
+	double deviation;          /* standard, of one interval; 0: not known */
+	bool adds;                 /* its values add up over time: counts and sums; not below 0 */
 };
 
 /* Intervals of said.h's scales. */
@@ -77,6 +78,8 @@ extern const double feedback_scales[FEEDBACK_SCALES];
 /* Of a checkpoint: can it be one? */
 bool feedback_run_possible(const struct feedback_run *run);
 void feedback_measure(struct feedback_run *run, double deviation);
+/* What comes is measured by itself; the largest sizes stay. */
+void feedback_turn(struct feedback_run *run);
 
 struct feedback_list *feedback_create(void);
 void feedback_destroy(struct feedback_list *list);

@@ -49,7 +49,8 @@ struct life {
 	uint64_t top, next_top; /* hashes of the top contribution told, and of the one since */
 	double observed, expected, lower, upper, log10_p; /* of the last interval, for bank_end() */
 	uint64_t confirmed;                               /* 1: by somebody, an incident */
-	struct feedback_run run;                          /* how large it has been */
+	double usual;                                     /* what was expected when it began */
+	struct feedback_run run[2]; /* how large it has been, downward and upward */
 };
 
 struct resolutions;
@@ -118,8 +119,7 @@ int64_t bank_last_of(const struct bank *bank, int64_t step);
 void bank_case(const struct bank *bank, const struct observations *observations, uint32_t i,
 	       struct feedback_case *ret_case);
 /* A slice that is not normal has another interval: how far it is off. */
-void bank_measure(struct bank *bank, const struct observations *observations, uint32_t i,
-		  int direction);
+void bank_measure(struct bank *bank, const struct observations *observations, uint32_t i);
 /* What is confirmed is not learned from: observations that say so. */
 const struct observations *bank_hold(struct bank *bank, const struct observations *observations);
 /* Room for `slices` slices; 0 or -ENOMEM. New ones have no label yet. */

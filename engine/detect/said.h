@@ -26,8 +26,9 @@ struct feedback_said {
 	int64_t start_ms, end_ms; /* of the anomaly; of an open one up to its last revision */
 	int64_t period_ms;        /* between its values: an interval, or what `frequency` says */
 	double severity_peak;
-	double expected;              /* of a period, as of its strongest revision */
-	double size[FEEDBACK_SCALES]; /* in its direction, so positive */
+	double usual;                    /* what was expected of a period when it began */
+	double size[FEEDBACK_SCALES];    /* in its direction, so positive */
+	double rebound[FEEDBACK_SCALES]; /* the other way: what was used to it misses it then */
 };
 
 #endif

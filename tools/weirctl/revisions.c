@@ -43,6 +43,9 @@ static uint64_t fingerprint(const struct anomaly *anomaly)
 	hash = MIX(hash, anomaly->lower);
 	hash = MIX(hash, anomaly->upper);
 	hash = MIX(hash, anomaly->log10_p);
+	hash = MIX(hash, anomaly->usual);
+	hash = MIX(hash, anomaly->fall);
+	hash = MIX(hash, anomaly->rise);
 	hash = MIX(hash, anomaly->incomplete);
 	hash = MIX(hash, anomaly->fired);
 	hash = MIX(hash, anomaly->muted);

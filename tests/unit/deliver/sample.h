@@ -157,6 +157,11 @@ static inline void sample_any(struct anomaly *anomaly, uint64_t *state)
 	anomaly->lower = sample_double(state);
 	anomaly->upper = sample_double(state);
 	anomaly->log10_p = sample_double(state);
+	anomaly->usual = sample_double(state);
+	for (int s = 0; s < FEEDBACK_SCALES; s++) {
+		anomaly->fall[s] = sample_double(state);
+		anomaly->rise[s] = sample_double(state);
+	}
 	anomaly->incomplete = sample_random(state) & 1;
 	anomaly->fired = sample_random(state) & 1;
 	anomaly->muted = sample_random(state) & 1;

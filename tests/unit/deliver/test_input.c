@@ -126,20 +126,20 @@ Test(input, knows_of_feedback_all_that_a_detector_needs)
 {
 	struct operator_input input = parse(
 		FEEDBACK ",\"verdict\":\"no\",\"direction\":-1,\"severity\":81.5,"
-			 "\"expected\":40,\"sizes\":[30,20.5,3],\"slice\":\"country=DE\"}");
+			 "\"usual\":40,\"sizes\":[30,20.5,3],\"slice\":\"country=DE\"}");
 	cr_assert_eq(input.kind, OPERATOR_FEEDBACK);
 	cr_assert_eq(input.feedback.verdict, FEEDBACK_NO);
 	cr_assert_eq(input.feedback.direction, -1);
 	cr_assert_eq(input.feedback.start_ms, 60000);
 	cr_assert_eq(input.feedback.end_ms, 180000);
 	cr_assert_eq(input.feedback.severity_peak, 81.5);
-	cr_assert_eq(input.feedback.expected, 40);
+	cr_assert_eq(input.feedback.usual, 40);
 	cr_assert_eq(input.feedback.size[1], 20.5);
 	cr_assert_str_eq(input.slice, "country=DE");
 	cr_assert_str_eq(
 		input.detail,
-		"{\"direction\":-1,\"end_ms\":180000,\"expected\":40,\"period_ms\":60000,\"severity\":81.5,"
-		"\"sizes\":[30,20.5,3],\"start_ms\":60000,\"verdict\":\"no\"}");
+		"{\"direction\":-1,\"end_ms\":180000,\"period_ms\":60000,\"severity\":81.5,"
+		"\"sizes\":[30,20.5,3],\"start_ms\":60000,\"usual\":40,\"verdict\":\"no\"}");
 	input = parse("{\"kind\":\"feedback_undo\",\"of\":7,"
 		      "\"id\":\"0123456789abcdeffedcba9876543210\"}");
 	cr_assert_eq(input.ends, 7);

@@ -26,7 +26,7 @@ static struct feedback_said said(enum feedback_verdict verdict, int64_t start_ms
 		.end_ms = start_ms + HOUR,
 		.period_ms = MINUTE,
 		.severity_peak = 80,
-		.expected = 100,
+		.usual = 100,
 		.size = {70, 58, 50},
 	};
 }
@@ -46,7 +46,7 @@ static struct feedback_case at(const char *slice, int64_t from_ms)
 		.from_ms = from_ms,
 		.until_ms = from_ms + MINUTE,
 		.since_ms = from_ms,
-		.expected = 100,
+		.usual = 100,
 		.deviation = 10,
 		.adds = true,
 	};
@@ -220,7 +220,7 @@ Test(feedback, compares_periods_of_any_length)
 	/* Of an hour, what was 50 a minute is 3000, and 1.2 times that is none. */
 	struct feedback_case hour = at("country=DE", TUESDAY + WEEK);
 	hour.until_ms = hour.from_ms + HOUR;
-	hour.expected = 6000;
+	hour.usual = 6000;
 	hour.deviation = 77;
 	struct feedback_run same = run(3500, 1), larger = run(3700, 1);
 	cr_assert(feedback_alike(list, &hour, &same));
@@ -228,7 +228,7 @@ Test(feedback, compares_periods_of_any_length)
 	/* Of a day it is no more: the rest of the day was not dismissed. */
 	struct feedback_case day = at("country=DE", TUESDAY + WEEK - 14 * HOUR);
 	day.until_ms = day.from_ms + DAY;
-	day.expected = 144000;
+	day.usual = 144000;
 	day.deviation = 380;
 	cr_assert(feedback_alike(list, &day, &same));
 	cr_assert_not(feedback_alike(list, &day, &larger));
