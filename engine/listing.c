@@ -223,6 +223,7 @@ struct page {
 	struct store_reader *reader;
 	const char *environment;
 	int64_t until_after_ms; /* mutes: only those that hold after this; 0: all */
+	bool standing;          /* only what nothing has ended, all of it */
 };
 
 static int each_anomaly(void *self, const struct anomaly *anomaly)
@@ -277,6 +278,8 @@ static int each_input(void *self, const struct operator_input *input, uint64_t e
 {
 	struct page *page = self;
 
+	if (page->standing && ended)
+		return 0;
 	if (page->until_after_ms && (ended || input->until_ms <= page->until_after_ms))
 		return 0;
 	json_array_append_new(page->list, listing_input(input, ended));
@@ -296,10 +299,11 @@ char *listing_inputs(const char *store_path, const json_t *request)
 	if (kind && number < 0)
 		return answer(-EINVAL, "", page.list);
 	page.until_after_ms = json_integer_value(json_object_get(request, "active_ms"));
+	page.standing = json_is_true(json_object_get(request, "standing"));
 	int error = store_reader_open(store_path, &reader);
 	if (!error) {
-		error = store_inputs(reader, number, NULL, limit_of(request, 100, INPUTS_MAX),
-				     each_input, &page);
+		uint32_t limit = page.standing ? 0 : limit_of(request, 100, INPUTS_MAX);
+		error = store_inputs(reader, number, NULL, limit, each_input, &page);
 		store_reader_close(reader);
 	}
 	return answer(error, "inputs", page.list);

@@ -27,6 +27,8 @@ static const struct {
 			"is /run/weir/weir.sock."},
 	{"WEIR_CONFIG", "The engine's configuration, where --config does not say it. Without both "
 			"it is /etc/weir/weir.yaml."},
+	{"WEIR_CALENDARS", "The folder with sets of holidays, where they are not where they were "
+			   "installed."},
 	{"NO_COLOR", "If set and not empty, nothing is coloured."},
 };
 

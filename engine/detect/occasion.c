@@ -64,6 +64,7 @@ static void look(struct bank *bank, int64_t start_ms, int64_t end_ms)
 			changes_ms = now.until_ms;
 			if (now.event >= 0)
 				part_of(&now, start_ms, end_ms, &changes_ms);
+			changes_ms = least(changes_ms, now.until_ms);
 			/* Only in part: this stretch is like no other. */
 			if (now.from_ms > start_ms || changes_ms < end_ms)
 				changes_ms = end_ms;

@@ -34,6 +34,7 @@
 	ROW(ack)                                                                                   \
 	ROW(feedback)                                                                              \
 	ROW(annotate)                                                                              \
+	ROW(calendar)                                                                              \
 	ROW(config)                                                                                \
 	ROW(reload)                                                                                \
 	ROW(doctor)                                                                                \

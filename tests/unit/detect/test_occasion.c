@@ -267,6 +267,29 @@ Test(occasion, last_year_is_expected_from_the_second_time_on)
 	end();
 }
 
+/* One that is shorter than a part is over when it is over. */
+Test(occasion, a_short_event_ends_with_its_end)
+{
+	int64_t first = 3 * DAY, second = 4 * DAY;
+
+	begin(1);
+	add(1, "sale", "exclude", first, first + 2 * STEP, "");
+	add(2, "sale", "last-year", second, second + 2 * STEP, "");
+	live(first, 1);
+	live(first + 2 * STEP, 3);
+	cr_assert(excluded(0));
+	step(1);
+	cr_assert(!excluded(0));
+	live(second, 1);
+	step(3);
+	cr_assert_float_eq(expect(0), 3, 0.3);
+	step(3);
+	cr_assert(!excluded(0));
+	step(1);
+	cr_assert_float_eq(expect(0), 1, 1e-12);
+	end();
+}
+
 /* So few events say little: what is expected is drawn toward the usual. */
 Test(occasion, chance_is_not_taken_for_an_event)
 {
