@@ -169,4 +169,26 @@ code 1 "$WEIRCTL" verify "$E2E/damaged"
 says 'NOT OK'
 code 1 "$WEIRCTL" dump "$E2E/damaged" --csv
 says 'see weirctl verify'
+
+# What explains an anomaly and what moved with it, in words: of a store in which two slices do.
+mkdir "$E2E/told"
+cp "$E2E"/data/weir.db* "$E2E/told"
+python3 - "$E2E/told/weir.db" <<'END'
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+for table in "explanation", "related":
+    db.execute(f"DELETE FROM {table}")
+for row, in db.execute("SELECT row FROM revision").fetchall():
+    db.execute("INSERT INTO explanation VALUES (?, 0, 'country=IT,device=mobile', 0.62, 10, 30, 12.5, 1)", (row,))
+    db.execute("INSERT INTO explanation VALUES (?, 1, 'country=FR', 0.2, 5, 9, 4.5, 1)", (row,))
+    db.execute("INSERT INTO related VALUES (?, 0, 'page_views', -1, 1000, 20000)", (row,))
+    db.execute("INSERT INTO related VALUES (?, 1, 'refunds', 1, 31000, -10000)", (row,))
+db.commit()
+END
+code 0 "$WEIRCTL" anomalies "$E2E/told"
+says ' (mostly country=IT and device=mobile, 62 %; and country=FR, 20 %) '
+says ' \[page_views down 20 s before; refunds up 10 s after\]$'
+code 0 "$WEIRCTL" anomalies "$E2E/told" --json
+is '.data.explanation[0].dimensions.device == "mobile" and .data.related[1].lead_ms == -10000'
+is '.data.first_mover == "page_views"'
 pass
