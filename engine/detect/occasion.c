@@ -10,6 +10,7 @@
 
 #include "detect/life.h"
 #include "detect/math.h"
+#include "detect/values.h"
 
 #define HOUR_MS INT64_C(3600000)
 /* So many events, as expected, have the same say as the event's own. */
@@ -17,6 +18,9 @@
 /* Factors of several entries, and of a memory, end there. */
 #define FACTOR_MIN 0.01
 #define FACTOR_MAX 100.0
+/* An entry that covers less of an interval or a period is nothing to it: a month in which an hour
+ * is left out is still a month. */
+#define SHARE_MIN 0.05
 
 static int64_t least(int64_t a, int64_t b)
 {
@@ -41,7 +45,15 @@ static uint32_t part_of(const struct occasion_now *now, int64_t start_ms, int64_
 	return (uint32_t)least(part, OCCASION_PARTS - 1);
 }
 
-/* Which entries touch the stretch, and until when no other ones do. */
+/* Which share of the stretch the entry covers. */
+static double share_of(const struct occasion_now *now, int64_t start_ms, int64_t end_ms)
+{
+	int64_t from = most(start_ms, now->from_ms), until = least(end_ms, now->until_ms);
+
+	return (double)(until - from) / (double)(end_ms - start_ms);
+}
+
+/* Which entries the stretch is of, and until when it is of no other ones. */
 static void look(struct bank *bank, int64_t start_ms, int64_t end_ms)
 {
 	struct occasion *occasion = &bank->occasion;
@@ -60,6 +72,8 @@ static void look(struct bank *bank, int64_t start_ms, int64_t end_ms)
 		now.event = occasion_find(occasion, entry);
 		if (now.from_ms >= end_ms) {
 			changes_ms = now.from_ms;
+		} else if (share_of(&now, start_ms, end_ms) < SHARE_MIN) {
+			changes_ms = end_ms;
 		} else {
 			changes_ms = now.until_ms;
 			if (now.event >= 0)
@@ -102,20 +116,12 @@ static bool replaced(const struct occasion *occasion, const struct calendar_entr
 	return false;
 }
 
-/* Which share of the stretch the entry covers. */
-static double share_of(const struct occasion_now *now, int64_t start_ms, int64_t end_ms)
-{
-	int64_t from = most(start_ms, now->from_ms), until = least(end_ms, now->until_ms);
-
-	return (double)(until - from) / (double)(end_ms - start_ms);
-}
-
 /* An entry that covers the slice. */
 static void weigh_entry(struct occasion *occasion, const struct occasion_now *now, uint32_t slice,
 			const char *label, int64_t start_ms, int64_t end_ms)
 {
 	const struct calendar_entry *entry = &occasion->calendar->entries[now->entry];
-	double factor = 1;
+	double factor = 1, share = share_of(now, start_ms, end_ms);
 	int64_t end;
 
 	if (entry->effect == CALENDAR_EXCLUDE) {
@@ -127,8 +133,9 @@ static void weigh_entry(struct occasion *occasion, const struct occasion_now *no
 		if (now->event < 0 || !recall(&occasion->events[now->event].past[slice],
 					      part_of(now, start_ms, end_ms, &end), &factor))
 			occasion->excluded[slice] = 1;
-	} else {
-		factor = 1 + entry->percent / 100 * share_of(now, start_ms, end_ms);
+		factor = 1 + (factor - 1) * share;
+	} else if (occasion->adds || entry->metric[0]) {
+		factor = 1 + entry->percent / 100 * share;
 	}
 	factor = math_max(math_min(occasion->expect[slice] * factor, FACTOR_MAX), FACTOR_MIN);
 	occasion->expect[slice] = factor;
@@ -164,6 +171,7 @@ const struct observations *occasion_mark(struct bank *bank, const struct observa
 
 	if (!occasion->prepared)
 		return observations;
+	occasion->adds = value_adds(observations->aggregation);
 	if (start_ms < occasion->since_ms || end_ms > occasion->until_ms) {
 		look(bank, start_ms, end_ms);
 		weigh(bank, start_ms, end_ms);
@@ -183,7 +191,8 @@ static void conclude(struct occasion_event *event)
 {
 	for (uint32_t i = 0; i < event->covered_count; i++) {
 		struct occasion_past *past = &event->past[i];
-		float ratio = past->expected > 0 ? past->observed / past->expected : (float)NAN;
+		float observed = past->observed > 0 ? past->observed : 0;
+		float ratio = past->expected > 0 ? observed / past->expected : (float)NAN;
 		if (isfinite(ratio) && isfinite(past->events)) {
 			past->known |= UINT64_C(1) << event->part;
 			past->ratio[event->part] = ratio;
@@ -194,19 +203,21 @@ static void conclude(struct occasion_event *event)
 	event->open = false;
 }
 
-/* A value and what would have been without the event. */
-static void note_slice(struct occasion_past *past, double value, double usual, double events)
+/* A value and what would have been without the event, which covers so much of its interval: the
+ * rest is taken to have been as usual. */
+static void note_slice(struct occasion_past *past, double value, double usual, double events,
+		       double share)
 {
 	/* Of what may be below zero there is no multiple. */
 	if (!(value >= 0) || !isfinite(value) || !(usual > 0) || !isfinite(usual))
 		return;
-	past->observed += (float)value;
-	past->expected += (float)usual;
-	past->events += (float)events;
+	past->observed += (float)(value - usual * (1 - share));
+	past->expected += (float)(usual * share);
+	past->events += (float)(events * share);
 }
 
 static void note_event(struct bank *bank, struct occasion_event *event,
-		       const struct observations *observations)
+		       const struct observations *observations, double share)
 {
 	bool count = observations->aggregation == AGGREGATE_COUNT ||
 		     observations->aggregation == AGGREGATE_DISTINCT;
@@ -216,7 +227,7 @@ static void note_event(struct bank *bank, struct occasion_event *event,
 		double usual = bank->verdicts.expected[i] / factor;
 		if (event->covered[i])
 			note_slice(&event->past[i], observations->value[i], usual,
-				   count ? usual : observations->events[i]);
+				   count ? usual : observations->events[i], share);
 	}
 }
 
@@ -245,6 +256,6 @@ void occasion_note(struct bank *bank, const struct observations *observations, i
 		event->part = part;
 		event->noted = observations->interval;
 		if (!incomplete)
-			note_event(bank, event, observations);
+			note_event(bank, event, observations, share_of(now, start_ms, end_ms));
 	}
 }

@@ -4,7 +4,8 @@
  *
  * Idea:  which entries hold changes seldom: what follows for the slices is worked out then and
  *        stands until the next moment at which something begins or ends. An interval is of an entry
- *        that touches it; a factor counts by the part of the interval that the entry covers.
+ *        that covers a twentieth of it at least; a factor counts by the part that it covers. What
+ *        an entry for all metrics says in per cent is said of what adds up, not of shares and means.
  *
  *        Of an event that some entry compares with last year's, a bank remembers, by slice and by
  *        part of the event, what came over what would have come without it:
@@ -17,7 +18,7 @@
  *        would have come. The ratio is drawn toward 1 by what chance does to so few events.
  *
  * Memory: two arrays of a byte or a double a slice while entries hold; for each event that is
- *         compared with last year's (at most 16 a bank: the one longest unused is forgotten) 408
+ *         compared with last year's (at most 16 a bank, those that were wanted first) 408
  *         bytes a slice. Nothing while the calendar is empty.
  *
  * Runs on: the shard that owns the metric. Allocates in occasion_prepare() only.
@@ -75,6 +76,7 @@ struct occasion {
 	int64_t since_ms, until_ms;
 	uint32_t now_count, now_capacity;
 	struct occasion_now *now;
+	bool adds; /* the metric's values add up */
 	bool expects, excludes, pauses;
 	double *expect;             /* [capacity] */
 	uint8_t *excluded, *paused; /* [capacity] */

@@ -93,25 +93,30 @@ static int grow(struct occasion *occasion, uint32_t capacity)
 	return 0;
 }
 
-/* Room for another event: of those that the calendar does not want any more, or else of all, the
- * one that was longest ago. */
+/* Room for another event: of those that the calendar does not want any more the one that was longest
+ * ago. OCCASION_EVENTS_MAX: all are wanted. None of these gives way: which ones are remembered
+ * would depend on how often the calendar is looked at, and a start does that once more. */
 static uint32_t oldest(const struct occasion *occasion)
 {
-	uint32_t at = 0;
+	uint32_t at = OCCASION_EVENTS_MAX;
 
-	for (uint32_t i = 1; i < OCCASION_EVENTS_MAX; i++) {
-		const struct occasion_event *event = &occasion->events[i];
-		const struct occasion_event *best = &occasion->events[at];
-		if (event->wanted != best->wanted ? !event->wanted : event->noted < best->noted)
+	for (uint32_t i = 0; i < OCCASION_EVENTS_MAX; i++)
+		if (!occasion->events[i].wanted &&
+		    (at == OCCASION_EVENTS_MAX ||
+		     occasion->events[i].noted < occasion->events[at].noted))
 			at = i;
-	}
 	return at;
 }
 
 static int add_event(struct occasion *occasion, const struct calendar_entry *entry)
 {
 	struct occasion_event event = {.noted = INT64_MIN, .wanted = true};
+	uint32_t at = occasion->events_count;
 
+	if (at == OCCASION_EVENTS_MAX)
+		at = oldest(occasion);
+	if (at == OCCASION_EVENTS_MAX)
+		return 0;
 	if (!occasion->events)
 		occasion->events = calloc(OCCASION_EVENTS_MAX, sizeof(*occasion->events));
 	if (!occasion->events || grow_event(&event, 0, occasion->capacity) < 0) {
@@ -120,13 +125,10 @@ static int add_event(struct occasion *occasion, const struct calendar_entry *ent
 	}
 	memcpy(event.name, entry->name, sizeof(event.name));
 	memcpy(event.slice, entry->slice, sizeof(event.slice));
-	uint32_t at = occasion->events_count;
-	if (at == OCCASION_EVENTS_MAX) {
-		at = oldest(occasion);
+	if (at < occasion->events_count)
 		free_event(&occasion->events[at]);
-	} else {
+	else
 		occasion->events_count++;
-	}
 	occasion->events[at] = event;
 	return 0;
 }

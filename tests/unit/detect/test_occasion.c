@@ -83,11 +83,16 @@ static void add(uint64_t number, const char *name, const char *effect, int64_t f
 }
 
 /* Of the last step. */
+static bool excludes(const struct bank *of, uint32_t slice)
+{
+	const uint8_t *excluded = of->placed.excluded;
+
+	return of->occasion.now_count > 0 && excluded && excluded[slice];
+}
+
 static bool excluded(uint32_t slice)
 {
-	const uint8_t *excluded = bank->placed.excluded;
-
-	return bank->occasion.now_count > 0 && excluded && excluded[slice];
+	return excludes(bank, slice);
 }
 
 static double expect(uint32_t slice)
@@ -385,7 +390,7 @@ Test(occasion, a_broken_memory_is_refused)
 	end();
 }
 
-/* Only so many events are remembered: the one that was longest ago gives way. */
+/* Only so many events are remembered: one that nobody asks for any more gives way. */
 Test(occasion, memory_is_bounded)
 {
 	char name[16];
@@ -394,8 +399,8 @@ Test(occasion, memory_is_bounded)
 	for (int i = 0; i < 40; i++) {
 		snprintf(name, sizeof(name), "event %d", i);
 		add((uint64_t)i + 1, name, "last-year", DAY + i * HOUR, DAY + (i + 1) * HOUR, "");
-		if (i >= 20)
-			calendar_remove(calendar, (uint64_t)i - 19);
+		if (i >= 10)
+			calendar_remove(calendar, (uint64_t)i - 9);
 		live(DAY + (i + 1) * HOUR, 1);
 		cr_assert_leq(bank->occasion.events_count, OCCASION_EVENTS_MAX);
 	}
@@ -404,5 +409,80 @@ Test(occasion, memory_is_bounded)
 	memcpy(entry.name, name, sizeof(name));
 	cr_assert_geq(occasion_find(&bank->occasion, &entry), 0);
 	cr_assert_lt(occasion_bytes(&bank->occasion), 200000);
+	end();
+}
+
+Test(occasion, more_events_than_there_is_room_for_are_the_same_behind_a_restart)
+{
+	struct bytes bytes = {0};
+	uint32_t differ = 0;
+	char name[16];
+
+	begin(1);
+	for (uint64_t i = 0; i < OCCASION_EVENTS_MAX + 2; i++) {
+		const int64_t from_ms = DAY + (int64_t)i * HOUR;
+		snprintf(name, sizeof(name), "event %u", (unsigned)i);
+		add(i + 1, name, "last-year", from_ms, from_ms + HOUR, "");
+		add(i + 101, name, "last-year", from_ms + 7 * DAY, from_ms + 7 * DAY + HOUR, "");
+	}
+	live(7 * DAY, 1);
+	bank_save(bank, &bytes);
+	struct bank *again = bank_create(&bank->spec);
+	struct bytes_reader in = {.data = bytes.data, .left = bytes.used};
+	bank_calendar(again, calendar);
+	cr_assert_eq(bank_load(again, &in), 0);
+	while (now_ms() < 9 * DAY) {
+		step(1);
+		cr_assert_eq(bank_step(again, &shop.observations, heard_each, &heard), 0);
+		differ += excluded(0) != excludes(again, 0);
+	}
+	cr_assert_eq(differ, 0, "%u intervals differ", differ);
+	bank_destroy(again);
+	bytes_fini(&bytes);
+	end();
+}
+
+Test(occasion, what_covers_a_sliver_of_an_interval_is_nothing_to_it)
+{
+	begin(1);
+	add(1, "seconds", "exclude", 2 * DAY, 2 * DAY + STEP / 25, "");
+	add(2, "a minute", "exclude", 3 * DAY, 3 * DAY + STEP / 10, "");
+	live(2 * DAY, 1);
+	step(1);
+	cr_assert(!excluded(0));
+	live(3 * DAY, 1);
+	step(1);
+	cr_assert(excluded(0));
+	end();
+}
+
+Test(occasion, a_part_of_an_interval_is_remembered_as_the_event_alone)
+{
+	begin(1);
+	add(1, "rush", "last-year", 3 * DAY, 3 * DAY + STEP / 2, "");
+	add(2, "rush", "last-year", 6 * DAY, 6 * DAY + STEP / 2, "");
+	live(3 * DAY, 1);
+	step(2); /* three times the usual for half the time */
+	cr_assert(excluded(0));
+	step(1);
+	cr_assert(!excluded(0), "what is over holds no longer, though its hour is not");
+	live(6 * DAY, 1);
+	step(2);
+	cr_assert_float_eq(bank->occasion.events[0].past[0].ratio[0], 3, 0.5, "%g",
+			   (double)bank->occasion.events[0].past[0].ratio[0]);
+	cr_assert_float_eq(expect(0), 2, 0.25, "%g", expect(0));
+	end();
+}
+
+Test(occasion, per_cents_for_all_metrics_are_not_said_of_means)
+{
+	begin(1);
+	add(1, "campaign", "expect:+40%", 2 * DAY, 3 * DAY, "");
+	shop.observations.aggregation = AGGREGATE_MEAN;
+	live(2 * DAY, 1);
+	step(1);
+	cr_assert_float_eq(expect(0), 1, 1e-9);
+	shop.observations.aggregation = AGGREGATE_COUNT;
+	live(3 * DAY, 1);
 	end();
 }
