@@ -13,6 +13,7 @@
 #include "config.h"
 #include "config_text.h"
 #include "deliver/store.h"
+#include "detect/calendar.h"
 #include "input.h"
 #include "input_calendar.h"
 #include "lived.h"
@@ -76,11 +77,61 @@ static int apply_input(struct living *living, const struct lived_event *event)
 					living->why_bytes)
 			  : -ENOMEM;
 
-	if (!error) {
+	bool calendar = !error && (input->kind == OPERATOR_CALENDAR_ADD ||
+				   input->kind == OPERATOR_CALENDAR_REMOVE);
+	/* A draft has the calendar of today from the beginning. */
+	if (!error && (living->backtest->as_lived || !calendar)) {
 		input->number = event->number;
 		error = scorer_input(living->scorer, input);
 	}
 	free(input);
+	return error;
+}
+
+/* The calendar of a scorer, for another one. */
+static int copy_calendar(struct scorer *from, struct scorer *to)
+{
+	struct bytes bytes = {0};
+
+	calendar_save(scorer_calendar(from), &bytes);
+	struct bytes_reader in = {.data = bytes.data, .left = bytes.used};
+	int error = bytes.failed ? -ENOMEM : calendar_load(scorer_calendar(to), &in);
+	bytes_fini(&bytes);
+	return error;
+}
+
+/* As the rebase did: what is in force lives through the history up to there. */
+static int rebuild(struct living *living, int64_t through)
+{
+	struct bytes sections = {0};
+	struct retrace own = {
+		.scorer = scorer_create(0, 1, living->retrace.interval_ms, NULL),
+		.source = living->source,
+		.source_name = living->retrace.source_name,
+		.history_path = living->retrace.history_path,
+		.interval_ms = living->retrace.interval_ms,
+	};
+	int error = own.scorer ? copy_calendar(living->scorer, own.scorer) : -ENOMEM;
+
+	if (!error)
+		error = scorer_source(own.scorer, own.source, own.source_name);
+	if (!error)
+		error = scorer_configure(own.scorer, living->config);
+	if (!error)
+		error = retrace_open(&own);
+	if (!error)
+		error = retrace_all(&own, through);
+	if (!error) {
+		scorer_settle(own.scorer, NULL, NULL);
+		scorer_save(own.scorer, &sections);
+		error = sections.failed ? -ENOMEM
+					: scorer_rebase(living->scorer, own.source, &sections);
+	}
+	/* Slices have other numbers from here on. */
+	retrace_again(&living->retrace);
+	bytes_fini(&sections);
+	retrace_close(&own);
+	scorer_destroy(own.scorer);
 	return error;
 }
 
@@ -92,10 +143,9 @@ static int apply(struct living *living, const struct lived_event *event)
 	case WEIR_CONTROL_INPUT:
 		return apply_input(living, event);
 	case WEIR_CONTROL_REBASE:
-		/* The state was made of this history, which we have lived through. */
-		if (living->backtest->as_lived && event->source == living->source)
-			scorer_settle(living->scorer, each, living);
-		return 0;
+		return living->backtest->as_lived && event->source == living->source
+			       ? rebuild(living, event->behind[living->source])
+			       : 0;
 	default:
 		return 0;
 	}
@@ -193,17 +243,11 @@ static int draft_config(struct living *living, struct config **ret_config)
 
 static int live_on(struct living *living, int64_t through)
 {
-	int more = 1;
+	int error = retrace_all(&living->retrace, through);
 
-	while (more > 0 && retrace_coarse(&living->retrace)) {
-		int error = retrace_absorb(&living->retrace);
-		more = error < 0 ? error : 1;
-	}
-	while (more > 0)
-		more = retrace_some(&living->retrace, through);
-	if (!more)
+	if (!error)
 		scorer_carried(living->scorer, each, living);
-	return more ? more : living->failed ? -ENOMEM : 0;
+	return error ? error : living->failed ? -ENOMEM : 0;
 }
 
 static void note_source(struct living *living, bool whole)
@@ -248,7 +292,7 @@ static int begin(struct living *living)
 	if (!living->backtest->as_lived)
 		error = draft_config(living, &config);
 	/* A draft lives with the calendar as it is now; what was lived hears of entries in turn. */
-	if (!living->backtest->as_lived && !error)
+	if (!error && !living->backtest->as_lived && living->options->store_path)
 		error = input_calendar_stored(living->options->store_path,
 					      scorer_calendar(living->scorer));
 	return error || !config ? error : configure(living, config);

@@ -5,7 +5,9 @@
  *        detectors, the same numbers as live. With a draft, they are those that it describes;
  *        without one, those that were in force, as they were changed, told and rebuilt then
  *        (lived.h), and what is found is what the store has, to the bit, where the history has the
- *        intervals from the beginning and nothing came late.
+ *        intervals from the beginning and nothing came late. A draft has the calendar of today from
+ *        the beginning, as a rebase has, and hears what people said where they said it: a rebase
+ *        behind it makes the state that was looked at.
  *
  *   history ──> scorer: the draft's detectors ──> found ──┐
  *                                                         ├──> backtest_compare()

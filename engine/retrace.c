@@ -309,3 +309,16 @@ int retrace_absorb(struct retrace *retrace)
 	}
 	return more < 0 ? more : error;
 }
+
+int retrace_all(struct retrace *retrace, int64_t through)
+{
+	int more = 1;
+
+	while (more > 0 && retrace_coarse(retrace)) {
+		int error = retrace_absorb(retrace);
+		more = error < 0 ? error : 1;
+	}
+	while (more > 0)
+		more = retrace_some(retrace, through);
+	return more;
+}

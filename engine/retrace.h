@@ -70,6 +70,8 @@ int retrace_absorb(struct retrace *retrace);
 /* Some intervals, up to `through`, which ends a stretch, or what there is. 1; 0: there are no more;
  * negative errno. */
 int retrace_some(struct retrace *retrace, int64_t through);
+/* All of both, up to an interval. 0 or negative errno. */
+int retrace_all(struct retrace *retrace, int64_t through);
 /* Read what comes next anew: there may be more of it, or the scorer has been configured. */
 void retrace_again(struct retrace *retrace);
 uint32_t retrace_damaged(const struct retrace *retrace); /* chunks of the history */

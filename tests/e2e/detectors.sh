@@ -88,7 +88,8 @@ detectors 0 diff
 says 'nothing differs'
 detectors 0 set orders severity=60 --author ann --note 'too loud'
 says 'detectors.orders.severity: 40 -> 60'
-detectors 0 set "$E2E/deaf.yaml" --author bob
+detectors 0 set "$E2E/deaf.yaml" --author bob --rebase
+says 'import: its detectors have lived through 2880 intervals'
 wait_for 60 'the draft to be in force' in_force '40 1000'
 detectors 1 diff
 says 'detectors.orders.min_delta: 0 -> 1000'

@@ -424,6 +424,11 @@ static void told(void)
 	story_end(&story);
 }
 
+static const char own_detectors[] =
+	"  - {name: views, metric: page_views, severity: 20, learn: 100}\n"
+	"  - {name: window, metric: orders, kind: window, window: 60, k: 2.5, severity: 5}\n"
+	"  - {name: sums, metric: revenue, severity: 20}\n";
+
 static void rebuilt(void)
 {
 	struct story story;
@@ -434,6 +439,10 @@ static void rebuilt(void)
 	story_play(&story, 12, 0.9);
 	story_play(&story, 60, 0);
 	story_play(&story, 6, 0.9);
+	/* What has changed shortly before has lived through all of it behind the rebase. */
+	story.detectors = own_detectors;
+	story_reload(&story);
+	story_play(&story, 10, 0);
 	story_settle(&story);
 	story_rebase(&story);
 	story_play(&story, 60, 0);

@@ -15,6 +15,7 @@
 struct detectors {
 	struct operate_by by;
 	const char *note;
+	bool rebase;
 };
 
 static const struct option_row rows[] = {
@@ -23,6 +24,10 @@ static const struct option_row rows[] = {
 	 .help = "set, undo: why",
 	 .kind = OPTION_TEXT,
 	 .at = offsetof(struct detectors, note)},
+	{.name = "rebase",
+	 .help = "set: what changed lives through the history then, as weirctl rebase lets it",
+	 .kind = OPTION_SWITCH,
+	 .at = offsetof(struct detectors, rebase)},
 	ROWS_OPERATE(struct detectors),
 };
 
@@ -195,7 +200,8 @@ static int run(void *self, int count, char **operands)
 	bool whole = strcmp(operands[0], "show") == 0;
 
 	if (strcmp(operands[0], "set") == 0)
-		return overrides_set(&given->by, given->note, count - 1, operands + 1);
+		return overrides_set(&given->by, given->note, given->rebase, count - 1,
+				     operands + 1);
 	if (strcmp(operands[0], "diff") == 0)
 		return overrides_diff(&given->by);
 	if (strcmp(operands[0], "undo") == 0)
@@ -234,7 +240,7 @@ static const struct option_example examples[] = {
 	{"weirctl detectors show orders", "One of them, with its slices and their bands"},
 	{"weirctl detectors set orders severity=60 for=3 --note 'too loud at night'",
 	 "Change two of its keys; the file stays as it is"},
-	{"weirctl backtest --detector draft.yaml && weirctl detectors set draft.yaml",
+	{"weirctl backtest --detector draft.yaml && weirctl detectors set draft.yaml --rebase",
 	 "Look first what a draft would have found, then switch it on"},
 };
 
@@ -251,13 +257,12 @@ const struct command command_detectors = {
 			 "is that of its most severe slice in the last interval.\n\nWhat is set lies "
 			 "over the configuration file, by author and number: it survives a "
 			 "restart and a reload, and can be undone. It is in force between two "
-			 "intervals, as after a reload.",
+			 "intervals, as after a reload: a detector that changed learns anew, or, with "
+			 "--rebase, has what weirctl backtest showed.",
 		 COMMAND_ROWS(rows),
 		 COMMAND_ACTIONS(actions),
 		 COMMAND_EXAMPLES(examples),
-		 .exits =
-			 {[TOOL_NO] =
-				  "there is none such; the engine refuses; something differs"},
+		 .exits = {[TOOL_NO] = "there is none such; the engine refuses; something differs"},
 		 .environment = "WEIR_CONTROL"},
 	.bytes = sizeof(struct detectors),
 	.run = run,

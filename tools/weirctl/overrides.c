@@ -13,6 +13,7 @@
 #include "config_text.h"
 #include "config_yaml.h"
 #include "options.h"
+#include "rebase.h"
 #include "text.h"
 
 #define WHY_BYTES 1280
@@ -23,6 +24,12 @@ static int say(const char *what)
 {
 	fprintf(stderr, "weirctl: %s\n", what);
 	return TOOL_IO;
+}
+
+static const char *text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+	return text ? text : "";
 }
 
 static json_t *ask_overrides(const struct operate_by *by)
@@ -162,7 +169,36 @@ static int submit(const struct operate_by *by, json_t *request, const char *note
 	return print_changes(by);
 }
 
-int overrides_set(const struct operate_by *by, const char *note, int count, char **operands)
+/* What has never been closed has no history. */
+static int rebase_all(const struct operate_by *by)
+{
+	char why[WHY_BYTES];
+	json_t *answer = ask(ask_socket(by->socket), json_pack("{ss}", "command", "status"), why,
+			     sizeof(why));
+	const json_t *source;
+	int code = TOOL_OK;
+	size_t i;
+
+	if (!answer)
+		return say(why);
+	json_array_foreach(json_object_get(json_object_get(answer, "status"), "sources"), i, source)
+	{
+		if (code != TOOL_OK || !json_is_integer(json_object_get(source, "closed_through")))
+			continue;
+		json_t *rebase = rebase_follow(by->socket, text_of(source, "name"), by->json, &code,
+					       why, sizeof(why));
+		if (!rebase)
+			say(why);
+		else if (!by->json)
+			rebase_print(rebase, false);
+		json_decref(rebase);
+	}
+	json_decref(answer);
+	return code;
+}
+
+int overrides_set(const struct operate_by *by, const char *note, bool rebase, int count,
+		  char **operands)
 {
 	json_t *layers;
 
@@ -176,7 +212,8 @@ int overrides_set(const struct operate_by *by, const char *note, int count, char
 		if (!layers)
 			return TOOL_NO;
 	}
-	return submit(by, json_pack("{ss so}", "command", "override", "layers", layers), note);
+	int code = submit(by, json_pack("{ss so}", "command", "override", "layers", layers), note);
+	return code == TOOL_OK && rebase ? rebase_all(by) : code;
 }
 
 int overrides_undo(const struct operate_by *by, const char *note, const char *number)
@@ -208,12 +245,6 @@ int overrides_undo(const struct operate_by *by, const char *note, const char *nu
 	}
 	return submit(by, json_pack("{ss sI}", "command", "override_undo", "of", (json_int_t)of),
 		      note);
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	return text ? text : "";
 }
 
 static void print_value(const char *key, const json_t *value)

@@ -6,8 +6,10 @@
 
 #include "operate.h"
 
-/* NAME KEY=VALUE ..., or one FILE of detectors. Exit codes all. */
-int overrides_set(const struct operate_by *by, const char *note, int count, char **operands);
+/* NAME KEY=VALUE ..., or one FILE of detectors. rebase: all sources' detectors live through their
+ * history then. Exit codes all. */
+int overrides_set(const struct operate_by *by, const char *note, bool rebase, int count,
+		  char **operands);
 /* What differs from the file. */
 int overrides_diff(const struct operate_by *by);
 /* The override of this number; NULL: the last one. */
