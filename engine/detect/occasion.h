@@ -4,8 +4,8 @@
  *
  * Idea:  which entries hold changes seldom: what follows for the slices is worked out then and
  *        stands until the next moment at which something begins or ends. An interval is of an entry
- *        that covers a twentieth of it at least; a factor counts by the part that it covers. What
- *        an entry for all metrics says in per cent is said of what adds up, not of shares and means.
+ *        that covers a twentieth of it at least; a factor counts by the part that it covers. Per
+ *        cents of an entry for all metrics are said of what adds up, not of shares and means.
  *
  *        Of an event that some entry compares with last year's, a bank remembers, by slice and by
  *        part of the event, what came over what would have come without it:

@@ -93,9 +93,9 @@ static int grow(struct occasion *occasion, uint32_t capacity)
 	return 0;
 }
 
-/* Room for another event: of those that the calendar does not want any more the one that was longest
- * ago. OCCASION_EVENTS_MAX: all are wanted. None of these gives way: which ones are remembered
- * would depend on how often the calendar is looked at, and a start does that once more. */
+/* Room for another event: of those that the calendar does not want any more the one that was
+ * longest ago. OCCASION_EVENTS_MAX: all are wanted. None of these gives way: which ones are
+ * remembered would depend on how often the calendar is looked at, and a start does that again. */
 static uint32_t oldest(const struct occasion *occasion)
 {
 	uint32_t at = OCCASION_EVENTS_MAX;
