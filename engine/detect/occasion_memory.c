@@ -273,7 +273,9 @@ static void get_past(struct bytes_reader *in, struct occasion_past *past)
 		past->ratio[part] = get_amount(in);
 		past->evidence[part] = get_amount(in);
 	}
-	past->observed = get_amount(in);
+	/* Of a part of an interval: less than the rest would have had. */
+	past->observed = (float)bytes_get_f64(in);
+	in->failed |= !isfinite(past->observed);
 	past->expected = get_amount(in);
 	past->events = get_amount(in);
 }

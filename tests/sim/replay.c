@@ -359,7 +359,14 @@ static void calendared(uint32_t lanes, uint32_t shards, int crashes, uint64_t re
 	story_play(&story, 6, 0.9);
 	may_crash(&story, crashes);
 	story_play(&story, 60 + more, 0);
+	announce(&story, "exclude", "", 0); /* 8: and taken back */
+	story_settle(&story);
+	before = count_saying(&story, "\"band\":\"critical\"");
+	story_input(&story, "{\"kind\":\"calendar_remove\",\"of\":8}");
 	story_play(&story, 12, 0.9);
+	story_settle(&story);
+	expect(count_saying(&story, "\"band\":\"critical\"") > before,
+	       "what was removed excludes nothing", name);
 	story_play(&story, 30, 0);
 	story_end_producers(&story);
 	story_stop(&story);

@@ -357,6 +357,27 @@ Test(occasion, what_is_remembered_survives_a_restart)
 	end();
 }
 
+/* Of an interval that an event has only in part, less may come than without it: that is no reason
+ * to refuse a checkpoint in between. */
+Test(occasion, a_part_that_brought_less_than_nothing_can_be_saved)
+{
+	struct bytes bytes = {0};
+
+	begin(1);
+	add(1, "sale", "last-year", DAY + STEP / 2, DAY + 4 * HOUR, "");
+	live(DAY, 1);
+	step(0.1);
+	cr_assert_lt(bank->occasion.events[0].past[0].observed, 0);
+	bank_save(bank, &bytes);
+	struct bytes_reader in = {.data = bytes.data, .left = bytes.used};
+	struct bank *again = bank_create(&bank->spec);
+	bank_calendar(again, calendar);
+	cr_assert_eq(bank_load(again, &in), 0);
+	bank_destroy(again);
+	bytes_fini(&bytes);
+	end();
+}
+
 /* Whatever bytes of a memory are wrong, no number comes of it that cannot be. */
 Test(occasion, a_broken_memory_is_refused)
 {
