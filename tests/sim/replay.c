@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "judge.h"
 #include "support/proof.h"
 #include "support/story.h"
 
@@ -376,6 +377,55 @@ static void calendared(uint32_t lanes, uint32_t shards, int crashes, uint64_t re
 	story_end(&story);
 }
 
+/* What is dismissed is not told again, through crashes and from checkpoints; taken back, it is; and
+ * what is confirmed is not learned from. */
+static void dismissed(uint32_t lanes, uint32_t shards, int crashes, uint64_t retain_bytes)
+{
+	struct story story;
+	struct judged judged, again;
+	char name[80], undo[128];
+	uint32_t more = retain_bytes ? 700 : 0;
+
+	snprintf(name, sizeof(name), "%u lanes, %u shards, feedback%s%s", lanes, shards,
+		 crashes ? ", crashes" : "", retain_bytes ? ", retention" : "");
+	story_begin(&story, lanes, shards, lanes * 9000 + shards);
+	story.retain_bytes = retain_bytes;
+	story_start(&story);
+	story_play(&story, 150, 0);
+	story_play(&story, 12, 0.9);
+	expect(judge_find(&story, &judged), "something fires in Germany", name);
+	judge(&story, &judged, "no", 12); /* input 1 */
+	story_play(&story, 40 + more, 0);
+	may_crash(&story, crashes);
+	uint32_t before = judge_count(&story, &judged);
+	story_play(&story, 6, 0.9);
+	may_crash(&story, crashes);
+	story_play(&story, 6, 0.9);
+	story_play(&story, 20, 0);
+	if (!retain_bytes)
+		expect(judge_count(&story, &judged) == before, "its like is not told", name);
+	snprintf(undo, sizeof(undo), "{\"kind\":\"feedback_undo\",\"of\":1,\"id\":\"%s\"}",
+		 judged.id);
+	story_input(&story, undo);
+	story_play(&story, 70 + more, 0);
+	may_crash(&story, crashes);
+	story_play(&story, 12, 0.9);
+	expect(judge_count(&story, &judged) > before, "taken back, it is told", name);
+	expect(judge_find(&story, &again), "something fires in Germany", name);
+	judge(&story, &again, "yes", 12);
+	story_play(&story, 20, 0.9);
+	may_crash(&story, crashes);
+	story_play(&story, 60 + more, 0);
+	story_play(&story, 12, 0.9);
+	story_play(&story, 30, 0);
+	story_end_producers(&story);
+	story_stop(&story);
+	if (!retain_bytes)
+		check_log(&story, name);
+	compare(&story, name, retain_bytes > 0);
+	story_end(&story);
+}
+
 /* A metric of which nothing was ever found would prove nothing. */
 static void expect_anomalies_of(struct story *story, const char *const *metrics, const char *name)
 {
@@ -603,6 +653,10 @@ static bool play_part(const char *part)
 		calendared(1, 1, 0, 0);
 		calendared(2, 5, 1, 0);
 		calendared(2, 2, 1, 8u << 20);
+	} else if (strcmp(part, "feedback") == 0) {
+		dismissed(1, 1, 0, 0);
+		dismissed(2, 5, 1, 0);
+		dismissed(2, 2, 1, 8u << 20);
 	} else if (strcmp(part, "aggregations") == 0) {
 		every_aggregation(1, 1, 0);
 		every_aggregation(3, 2, 1);
@@ -642,6 +696,7 @@ int main(int argc, char **argv)
 	every_aggregation(3, 2, 1);
 	every_aggregation(2, 5, 1);
 	play_part("calendar");
+	play_part("feedback");
 	operated(2, 2, 1, 8u << 20);
 	rebased_to_the_same();
 	rebased(1, 1, 0, 0);
