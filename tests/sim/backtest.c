@@ -358,8 +358,8 @@ static void dismiss(struct story *story)
 		json, sizeof(json),
 		"{\"kind\":\"feedback\",\"verdict\":\"no\",\"id\":\"%s\",\"source\":\"%s\","
 		"\"metric\":\"%s\",\"detector\":\"%s\",\"slice\":\"%s\",\"direction\":%d,"
-		"\"start_ms\":%lld,\"end_ms\":%lld,\"period_ms\":60000,\"severity\":%.17g,\"expected\":%.17g,"
-		"\"sizes\":[%.17g,%.17g,%.17g]}",
+		"\"start_ms\":%lld,\"end_ms\":%lld,\"period_ms\":60000,\"severity\":%.17g,"
+		"\"usual\":%.17g,\"sizes\":[%.17g,%.17g,%.17g],\"rebound\":[0,0,0]}",
 		id, anomaly->source, anomaly->metric, anomaly->detector, anomaly->slice,
 		anomaly->direction, (long long)anomaly_time_ms(anomaly, anomaly->start, false),
 		(long long)anomaly_time_ms(anomaly, anomaly->interval, true),
