@@ -33,6 +33,10 @@
 #define LEVEL_FIRST 1.5
 #define LEVEL_DAYS 3.0
 #define LEVEL_LAST_MIN 40.0
+/* Scores of counts beyond this count for this part less: measured on clean ones, `weir-bench quality
+ * slices`. */
+#define DEEP 5.0
+#define DEEP_LESS 0.2
 /* Hours over which the highest score fades. */
 #define FADE_HOURS 24.0
 /* The same of the part that is beyond doubt. */
@@ -280,11 +284,21 @@ LANES_INLINE void band(const struct seasonal_group *group, const struct seasonal
 	*ret_upper = lanes_min(high * high * scale * lump, lanes_all(1e300));
 }
 
+/* What a score is worth to people: of counts, which many windows look at and models fit nearly,
+ * what lies beyond DEEP is met more often than it says. */
+LANES_INLINE lanes kept(const struct seasonal_now *now, lanes score)
+{
+	lanes beyond = lanes_max(score - DEEP, lanes_all(0));
+
+	return score - DEEP_LESS * (1 - now->gauge) * beyond;
+}
+
 WEIR_CLONES
 static void answer(const struct seasonal_group *group, const struct seasonal_step *step,
 		   const struct seasonal_now *now, uint32_t first, struct verdicts *verdicts)
 {
 	lanes lower, upper;
+	lanes score = kept(now, now->score), onset = kept(now, now->onset);
 
 	band(group, step, now, &lower, &upper);
 	for (uint32_t i = 0; i < LANES && first + i < step->observations->count; i++) {
@@ -295,11 +309,11 @@ static void answer(const struct seasonal_group *group, const struct seasonal_ste
 		verdicts->expected[at] = mirror ? -LANE(now->mean, i) : LANE(now->mean, i);
 		verdicts->lower[at] = mirror ? -LANE(upper, i) : LANE(lower, i);
 		verdicts->upper[at] = mirror ? -LANE(lower, i) : LANE(upper, i);
-		verdicts->log10_p[at] = said ? -LANE(now->score, i) : 0;
+		verdicts->log10_p[at] = said ? -LANE(score, i) : 0;
 		verdicts->direction[at] = (int8_t)(!said                                ? 0
 						   : (LANE(now->side, i) > 0) == mirror ? -1
 											: 1);
-		verdicts->onset[at] = LANE(now->onset, i);
+		verdicts->onset[at] = LANE(onset, i);
 	}
 }
 

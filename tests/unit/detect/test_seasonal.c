@@ -65,30 +65,51 @@ Test(seasonal, rarely_cries_wolf_at_hours_and_days, .timeout = 60)
 	run_free(run);
 }
 
+/* Slice-days at this severity or above in eight weeks, the first four not counted, of slices that
+ * have the same rate at all times. */
+static uint32_t loud_days(struct run *run, double severity)
+{
+	const int64_t steps = DAY / run->shop.observations.interval_ms;
+	int64_t told[SHOP_SLICES_MAX] = {0};
+	uint32_t days = 0, slices = run->shop.observations.count;
+
+	for (int64_t k = 0; k < 84 * steps; k++) {
+		run->shop.observations.interval++;
+		for (uint32_t i = 0; i < slices; i++)
+			shop_draw(&run->shop, i, run->rates[i]);
+		probe_step(&run->probe, &run->shop);
+		for (uint32_t i = 0; k >= 28 * steps && i < slices; i++) {
+			if (severity_of(run, i) < severity || told[i] == k / steps)
+				continue;
+			told[i] = k / steps;
+			days++;
+		}
+	}
+	return days;
+}
+
 /* Windows of half a day, of which a fortnight has few: the level that they are measured by is known
  * no better than what it was made of. */
 Test(seasonal, rarely_cries_wolf_over_what_long_windows_see, .timeout = 60)
 {
 	const double rates[] = {20};
-	enum { SLICES = 240, DAY_STEPS = 144, DAYS = 84 };
-	struct run *run = run_new(7, SLICES, 10 * MINUTE, AGGREGATE_COUNT, rates, 1);
-	int64_t told[SLICES] = {0};
-	uint32_t days = 0;
+	struct run *run = run_new(7, 240, 10 * MINUTE, AGGREGATE_COUNT, rates, 1);
+	uint32_t days = loud_days(run, 81.25);
 
-	for (int64_t k = 0; k < DAYS * DAY_STEPS; k++) {
-		run->shop.observations.interval++;
-		for (uint32_t i = 0; i < SLICES; i++)
-			shop_draw(&run->shop, i, run->rates[i]);
-		probe_step(&run->probe, &run->shop);
-		for (uint32_t i = 0; k >= 28 * DAY_STEPS && i < SLICES; i++) {
-			if (severity_of(run, i) < 81.25 || told[i] == k / DAY_STEPS)
-				continue;
-			told[i] = k / DAY_STEPS;
-			days++;
-		}
-	}
 	/* By the meaning of 81.25 they are 6, and of these clusters are one. */
 	cr_assert_leq(days, 4, "%u in 1920 slice-weeks", days);
+	run_free(run);
+}
+
+/* So that many slices keep the budget of one: what is rarer is as rare as it says. */
+Test(seasonal, what_is_very_rare_is_as_rare_as_it_says, .timeout = 60)
+{
+	const double rates[] = {5, 20, 60};
+	struct run *run = run_new(9, 96, MINUTE, AGGREGATE_COUNT, rates, 3);
+	uint32_t days = loud_days(run, 75);
+
+	/* 7.7 by the meaning of 75. */
+	cr_assert_leq(days, 10, "%u in 768 slice-weeks", days);
 	run_free(run);
 }
 
