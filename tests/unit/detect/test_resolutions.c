@@ -319,6 +319,64 @@ Test(resolutions, days_are_made_of_what_local_midnights_lie_between)
 	zone_free(zone);
 }
 
+/* Thresholds are so much higher that all of them together alarm as often as one would alone. */
+Test(resolutions, the_alarm_budget_is_one)
+{
+	struct detector_spec specs[] = {plain, with(HOUR, 0, 0), with(5 * MINUTE, HOUR, DAY)};
+
+	for (int i = 0; i < 3; i++) {
+		double all = 0;
+
+		open_scene(&scene, 5, MINUTE, 20, &specs[i]);
+		live(&scene, DAY, 1);
+		for (int rank = 0; rank <= (i == 2 ? 3 : i); rank++) {
+			const struct bank *bank = rank ? scene.bank->resolutions->banks[rank]
+						       : scene.bank;
+			all += pow(10, -bank->handicap / 12.5);
+		}
+		cr_expect_float_eq(all, 1, 1e-9, "%f", all);
+		bank_destroy(scene.bank);
+	}
+}
+
+/* What is known to come is no news at any resolution. */
+Test(resolutions, a_calendar_is_that_of_all)
+{
+	struct detector_spec spec = with(5 * MINUTE, HOUR, DAY);
+	uint32_t told[2];
+
+	for (int known = 0; known < 2; known++) {
+		struct calendar *calendar = calendar_create();
+		struct calendar_entry entry = {
+			.number = 1,
+			.name = "sale",
+			.from_ms = 6 * WEEK + 9 * HOUR,
+			.until_ms = 6 * WEEK + 15 * HOUR,
+			.effect = CALENDAR_EXCLUDE,
+		};
+
+		open_scene(&scene, 5, MINUTE, 20, &spec);
+		/* Before there are any resolutions, or when there are. */
+		if (known)
+			bank_calendar(scene.bank, calendar);
+		live(&scene, 6 * WEEK + 9 * HOUR, 1);
+		scene.heard.count = 0;
+		if (known)
+			cr_assert_eq(calendar_add(calendar, &entry), 0);
+		live(&scene, 6 * HOUR, 3);
+		live(&scene, 10 * HOUR, 1);
+		told[known] = 0;
+		for (uint32_t i = 0; i < scene.heard.count; i++)
+			told[known] += scene.heard.anomaly[i].direction > 0;
+		const struct life *hours = &scene.bank->resolutions->banks[2]->lives[0];
+		cr_expect_eq(hours->fired > 6 * 168, !known);
+		bank_destroy(scene.bank);
+		calendar_destroy(calendar);
+	}
+	cr_expect_gt(told[0], 0);
+	cr_expect_eq(told[1], 0);
+}
+
 Test(resolutions, what_does_not_add_up_has_none)
 {
 	struct detector_spec spec = with(5 * MINUTE, HOUR, DAY);
