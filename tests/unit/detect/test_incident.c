@@ -350,6 +350,27 @@ Test(incident, what_somebody_called_an_incident_is_one_at_every_resolution)
 	feedback_destroy(list);
 }
 
+Test(incident, a_checkpoint_keeps_it_as_it_is)
+{
+	struct bytes saved = {0}, again = {0};
+	struct bank *fresh = bank_create(&bank->spec);
+
+	fire(DAYS, 2879, 1, 90);
+	end(DAYS, 2879);
+	fire(BASE, 3000, -1, 72);
+	fire(HOURS, 3059, -1, 95);
+	end(BASE, 3070);
+	fire(FIVE, 3079, 1, 90);
+	bank_save(bank, &saved);
+	struct bytes_reader in = {.data = saved.data, .left = saved.used};
+	cr_assert_eq(bank_load(fresh, &in), 0);
+	bank_save(fresh, &again);
+	cr_expect(again.used == saved.used && memcmp(again.data, saved.data, saved.used) == 0);
+	bytes_fini(&saved);
+	bytes_fini(&again);
+	bank_destroy(fresh);
+}
+
 static int load_with(size_t at, uint8_t byte)
 {
 	struct bytes saved = {0};
