@@ -35,6 +35,7 @@
  * intervals. */
 #define EXPLAIN_BEFORE_MS 3600000.0
 #define EXPLAIN_BEFORE 70.0
+#define EXPLAIN_MAX 1000000
 /* Intervals over which a slice's volume is averaged. */
 #define VOLUME_INTERVALS 64.0
 
@@ -202,6 +203,18 @@ static uint32_t contributions(const struct step *step, int direction)
 	return bank->contributions[side];
 }
 
+/* Stretches that are looked at reach as far back before an anomaly's first interval as what was not
+ * seen at once may lie; by powers of two, so that few scans are made of many anomalies. */
+static uint32_t explain_longest(const struct bank *bank, int64_t age)
+{
+	double before = math_max(EXPLAIN_BEFORE_MS / (double)bank->step_ms, EXPLAIN_BEFORE);
+	uint32_t reach = 0;
+
+	while (reach < age && reach < EXPLAIN_MAX)
+		reach = reach ? 2 * reach : 1;
+	return (uint32_t)math_min(before, EXPLAIN_MAX) + reach;
+}
+
 /* What explains an anomaly of the slice, into the bank's anomaly. */
 static void explain_into(const struct step *step, uint32_t i, struct anomaly *anomaly)
 {
@@ -214,10 +227,7 @@ static void explain_into(const struct step *step, uint32_t i, struct anomaly *an
 		.state = bank->state,
 		.diagnosis = &bank->diagnosis,
 	};
-	/* As far as what was not seen at once may lie back, before the anomaly's first interval. */
-	double before = math_max(EXPLAIN_BEFORE_MS / (double)bank->step_ms, EXPLAIN_BEFORE);
-	int64_t age = step->observations->interval - life->start;
-	uint32_t longest = (uint32_t)math_min(before + (double)age, UINT32_MAX);
+	uint32_t longest = explain_longest(bank, step->observations->interval - life->start);
 
 	anomaly->explanations = 0;
 	if (!bank->spec.apart)
