@@ -50,6 +50,13 @@ struct step {
 	void *self;
 };
 
+/* Names are the same every time, and printing them anew costs as much as two values. */
+static void keep_name(char *kept, size_t size, const char *name)
+{
+	if (strncmp(kept, name, size) != 0)
+		snprintf(kept, size, "%s", name);
+}
+
 /* Take over what the observations say of themselves, and their new slices. */
 static int adopt(struct bank *bank, const struct observations *observations)
 {
@@ -58,8 +65,8 @@ static int adopt(struct bank *bank, const struct observations *observations)
 	uint32_t slices = bank->slices;
 
 	check(observations->count >= slices);
-	snprintf(bank->source, sizeof(bank->source), "%s", observations->source);
-	snprintf(bank->metric, sizeof(bank->metric), "%s", observations->metric);
+	keep_name(bank->source, sizeof(bank->source), observations->source);
+	keep_name(bank->metric, sizeof(bank->metric), observations->metric);
 	int result = observations->count == slices ? 0 : bank_grow(bank, observations->count);
 	for (uint32_t i = slices; result == 0 && i < observations->count; i++)
 		result = bank_label(bank, i, observations->slices[i].label);
