@@ -111,9 +111,9 @@ static int take_when(const struct entry_reading *reading)
 				       "easter: one of these");
 	if (once)
 		return 0;
-	if (date) {
+	if (json_object_get(members, "date")) {
 		entry->when = CALENDAR_DATE;
-		return calendar_read_date(date, entry) < 0
+		return !date || calendar_read_date(date, entry) < 0
 			       ? refuse(reading, "\"date\" is a month and a day, as \"12-25\"")
 			       : 0;
 	}
