@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # live: what the engine says of recorded orders as it lives through them is what `weirctl score`
 # says of the same intervals in a file, bit for bit: every interval by replay, and what stands at
-# the end of each week by the running engine itself; with the detectors' shipped defaults.
+# the end of each week by the running engine itself; with the detectors' shipped defaults, but for the
+# longer periods that they watch beside the interval: a file's rows are scored as they are.
 # shellcheck disable=SC2119,SC2317
 # shellcheck source=../support/e2e.sh
 . "$(dirname "$0")/../support/e2e.sh"
@@ -19,10 +20,10 @@ metrics:
   - {name: abroad, event: line, where: [country!=United Kingdom]}
   - {name: export, ratio: abroad / lines}
 detectors:
-  - {name: lines, metric: lines}
-  - {name: price, metric: price}
-  - {name: asked, metric: asked}
-  - {name: export, metric: export}
+  - {name: lines, metric: lines, resolutions: []}
+  - {name: price, metric: price, resolutions: []}
+  - {name: asked, metric: asked, resolutions: []}
+  - {name: export, metric: export, resolutions: []}
 END
 
 # A file for each week, and the counts of lines in ten minutes, by the file alone.
