@@ -541,6 +541,7 @@ static char **found(bool rebase, uint32_t *ret_count)
 	/* So high that calm intervals, and five minutes of them, are calm. */
 	static const char calm_detectors[] =
 		"  - {name: views-seasonal, metric: page_views, kind: seasonal, severity: 55}\n"
+		"  - {name: views-day, metric: page_views, kind: rule, frequency: 1d, above: 1}\n"
 		"  - {name: views-window, metric: page_views, kind: window, window: 30, k: 3, severity: 5}\n"
 		"  - {name: revenue-window, metric: revenue, kind: window, window: 60, k: 2.5, severity: 5}\n";
 	struct story story;
@@ -553,7 +554,8 @@ static char **found(bool rebase, uint32_t *ret_count)
 	if (rebase)
 		story_rebase(&story);
 	story_play(&story, 12, 0.9);
-	story_play(&story, 60, 0);
+	/* Until the day is over, of which the rebase has seen a part. */
+	story_play(&story, 1300, 0);
 	story_end_producers(&story);
 	story_stop(&story);
 	char **lines = story_stored(&story, ret_count);
