@@ -253,6 +253,7 @@ static void look(const struct seasonal_step *step, const struct seasonal_group *
 		LANE(now->squares, i) = squares <= LARGEST * LARGEST ? squares : (double)NAN;
 		LANE(now->there, i) = there ? -1 : 0;
 		bool paused = here && observations->paused && observations->paused[first + i];
+		LANE(now->whole, i) = there && !step->incomplete ? -1 : 0;
 		LANE(now->teach, i) = there && !step->incomplete && !paused ? -1 : 0;
 	}
 }

@@ -156,7 +156,8 @@ struct seasonal_step {
 
 /* What one interval brings to four series. */
 struct seasonal_now {
-	lanes_mask there, teach; /* there is a value; it may be learned */
+	/* There is a value; a whole one; and it may be learned. */
+	lanes_mask there, whole, teach;
 	lanes x;                 /* the value, in the mirror if need be */
 	lanes sign;              /* -1: a sum of what is below zero, looked at in the mirror */
 	lanes squares;           /* sums: of the events; NaN: not known */

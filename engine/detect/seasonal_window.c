@@ -379,7 +379,7 @@ LANES_INLINE void classify(struct seasonal_group *group, struct seasonal_now *no
 		to_class(now, class, z[k]);
 	for (uint32_t side = 0; side < 2; side++) {
 		lanes kept = lanes_wide(held[side]);
-		kept = lanes_pick(now->teach, now->class_score[class][side], kept);
+		kept = lanes_pick(now->whole, now->class_score[class][side], kept);
 		held[side] = lanes_narrow(kept);
 		now->class_score[class][side] = lanes_wide(held[side]);
 	}
@@ -461,8 +461,8 @@ void seasonal_window_push(struct seasonal_group *group, const struct seasonal_st
 {
 	struct seasonal_exact *exact = &group->exact;
 	uint64_t at = step->pushed % SEASONAL_RING;
-	lanes value = lanes_where(now->teach, now->value);
-	lanes base = lanes_where(now->teach, now->base);
+	lanes value = lanes_where(now->whole, now->value);
+	lanes base = lanes_where(now->whole, now->base);
 
 	group->rough.ring[0].value[at] = lanes_narrow(value);
 	group->rough.ring[0].base[at] = lanes_narrow(base);

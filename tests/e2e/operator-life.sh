@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # operator-life: what an operator does with anomalies and with a running engine, each as the README
-# has it: acknowledge, mute, annotate, reload, config show and diff. What is muted is stored and not
+# has it: acknowledge, mute, annotate, feedback, reload, config show and diff. What is muted is stored and not
 # published, what still fires at its end is published then; a wrong configuration changes nothing;
 # all of it outlives kill -9, and a replay is bit for bit.
 # shellcheck disable=SC2119,SC2317
@@ -91,6 +91,30 @@ operate 0 annotate 'spring sale' --from 2026-01-05 --until 2026-01-06 --metric o
 operate 0 annotate --list
 says 'spring sale'
 expect "who remarked that" "$(ctl annotate --list --json | jq -r 'select(.text == "spring sale").author')" "$(id -un)"
+
+# Was it one? What was said is listed with what it does, and taken back.
+operate 2 feedback "${id:0:12}"
+operate 1 feedback "${id:0:12}" maybe
+says 'yes, no, unsure'
+operate 1 feedback ffff0000ffff0000 no
+says 'no anomaly with this id'
+operate 1 feedback "${id:0:12}" --undo
+says 'nobody has said anything'
+operate 0 feedback "${id:0:12}" unsure
+operate 0 feedback "${id:0:12}" no --note 'a wholesaler buys' --author bob
+operate 0 anomalies
+says 'a false alarm, says bob: a wholesaler buys'
+operate 0 feedback --list
+says 'threshold 10.00 -> 13.7'
+says 'something else was said of this anomaly since'
+expect "of what was said" "$(ctl feedback --list --json | jq -r '[.verdict, .direction, .effect.in_force] | join(" ")')" \
+	"$(printf 'no 1 true\nunsure 1 false')"
+operate 0 feedback "${id:0:12}" --undo
+operate 0 feedback --list
+says 'taken back'
+expect "what holds then" "$(listed "$id" '.[-1].operator.feedback.verdict')" unsure
+operate 0 feedback "${id:0:12}" --undo
+expect "what holds in the end" "$(listed "$id" '.[-1].operator.feedback')" null
 
 # A mute; what was told before it is resolved for all to hear, what comes within it is not told.
 operate 2 mute --metric orders

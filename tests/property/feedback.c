@@ -327,7 +327,7 @@ int main(int argc, char **argv)
 
 	for (uint32_t round = 0; round < rounds; round++)
 		one_round(round);
-	printf("%u rounds of %d weeks: %u weeks with alarms (%u of them), dismissed; %u suppressed; "
+	printf("%u rounds of %d weeks: %u weeks with alarms (%u), dismissed; %u suppressed; "
 	       "%u incidents of twice its size: %u found, %u had nothing been said, %u lost\n",
 	       sum.rounds, WEEKS, sum.dismissed, sum.alarms, sum.suppressed, sum.incidents,
 	       sum.found, sum.bare, sum.lost);

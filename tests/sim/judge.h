@@ -57,6 +57,24 @@ static bool judge_find(struct story *story, struct judged *ret)
 	return found;
 }
 
+/* The id of the nth anomaly that fired, of whatever. */
+static bool judge_other(struct story *story, uint32_t nth, char id[33])
+{
+	uint32_t count, fired = 0;
+	char **lines;
+
+	story_settle(story);
+	lines = story_stored(story, &count);
+	for (uint32_t i = 0; i < count && fired < nth; i++) {
+		const char *at = strstr(lines[i], "\"data\":{\"id\":\"");
+		if (!at || !strstr(lines[i], "\"state\":\"firing\"") || ++fired < nth)
+			continue;
+		snprintf(id, 33, "%s", at + strlen("\"data\":{\"id\":\""));
+	}
+	story_free_lines(lines, count);
+	return fired == nth;
+}
+
 /* How many of this detector and slice have fired. */
 static uint32_t judge_count(struct story *story, const struct judged *judged)
 {

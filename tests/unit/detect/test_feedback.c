@@ -1,10 +1,12 @@
 /*
- * test_feedback: what was said of anomalies, and what follows for the next ones: the list alone.
+ * test_feedback: what was said of anomalies, and what follows for the next ones: the list alone,
+ * and a bank that heeds it.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
 
 #include "detect/feedback.h"
+#include "detect/scoring.h"
 #include "support.h"
 
 #define MINUTE INT64_C(60000)
@@ -322,4 +324,150 @@ Test(feedback, goes_on_from_a_checkpoint_and_refuses_impossible_ones)
 	feedback_destroy(list);
 	bytes_fini(&bytes);
 	bytes_fini(&copy);
+}
+
+#define FIVE (5 * MINUTE)
+#define FIVES_DAY 288
+
+/* A shop in steps of five minutes before a bank; an incident takes its part. */
+struct twin {
+	struct bank *bank;
+	struct feedback_list *list;
+	struct shop shop;
+	struct anomaly last; /* revision heard */
+};
+
+static void twin_hear(void *self, const struct anomaly *anomaly)
+{
+	struct twin *twin = self;
+	twin->last = *anomaly;
+}
+
+static struct twin *twin_new(void)
+{
+	struct twin *twin = calloc(1, sizeof(*twin));
+	struct detector_spec spec;
+	scoring_defaults(&spec);
+	twin->bank = bank_create(&spec);
+	twin->list = feedback_create();
+	bank_feedback(twin->bank, twin->list);
+	shop_init(&twin->shop, 21, 1, FIVE, AGGREGATE_COUNT);
+	return twin;
+}
+
+static void twin_free(struct twin *twin)
+{
+	bank_destroy(twin->bank);
+	feedback_destroy(twin->list);
+	free(twin);
+}
+
+/* The mean of what is expected over that of what is usual. Chance is the same whatever is lost. */
+static double twin_play(struct twin *twin, int intervals, double left)
+{
+	double expected = 0, usual = 0;
+	for (int i = 0; i < intervals; i++) {
+		struct bank_slice slice;
+		twin->shop.observations.interval++;
+		double mean = 500 * shop_shape(shop_hours(&twin->shop));
+		shop_draw(&twin->shop, 0, mean);
+		double value = floor(twin->shop.value[0] * left);
+		twin->shop.value[0] = twin->shop.events[0] = twin->shop.squares[0] = value;
+		cr_assert_eq(bank_step(twin->bank, &twin->shop.observations, twin_hear, twin), 0);
+		bank_slice(twin->bank, 0, &slice);
+		expected += slice.expected;
+		usual += mean;
+	}
+	return expected / usual;
+}
+
+static void twin_confirm(struct twin *twin)
+{
+	struct feedback_said all = said(FEEDBACK_YES, TUESDAY);
+	cr_assert(twin->last.fired);
+	cr_assert_eq(feedback_add(twin->list, 1, twin->last.id, "", &all), 0);
+	bank_feedback(twin->bank, twin->list);
+}
+
+Test(feedback, a_confirmed_incident_is_not_learned_from_while_it_lasts)
+{
+	struct twin *told = twin_new(), *untold = twin_new();
+	struct twin *both[] = {told, untold};
+	double after[2];
+	for (int i = 0; i < 2; i++) {
+		twin_play(both[i], 22 * FIVES_DAY, 1);
+		twin_play(both[i], 12, 0.4);
+		if (both[i] == told)
+			twin_confirm(told);
+		twin_play(both[i], 3 * FIVES_DAY, 0.4);
+		after[i] = twin_play(both[i], 12, 1);
+	}
+	cr_assert_gt(after[0], 0.85, "told: %.2f of the usual is expected", after[0]);
+	cr_assert_lt(after[1], 0.75, "untold: %.2f of the usual is expected", after[1]);
+	twin_play(told, FIVES_DAY, 1);
+	cr_assert_eq(told->last.state, ANOMALY_RESOLVED, "it was judged all the while");
+	twin_free(told);
+	twin_free(untold);
+}
+
+Test(feedback, an_incident_that_is_over_has_left_nothing_in_the_shape)
+{
+	struct twin *hit = twin_new(), *never = twin_new();
+	struct twin *both[] = {hit, never};
+	double then[2];
+	for (int i = 0; i < 2; i++) {
+		twin_play(both[i], 22 * FIVES_DAY + 12 * 12, 1);
+		twin_play(both[i], 12, both[i] == hit ? 0.33 : 1);
+		twin_play(both[i], 7 * FIVES_DAY - 12, 1);
+		then[i] = twin_play(both[i], 12, 1);
+	}
+	cr_assert_float_eq(then[0], then[1], 0.02, "%.3f after an incident, %.3f without", then[0],
+			   then[1]);
+	twin_free(hit);
+	twin_free(never);
+}
+
+/* The same twice: hushed, saved in the middle, and undone. */
+Test(feedback, a_bank_goes_on_hushing_from_a_checkpoint_and_speaks_when_it_is_taken_back)
+{
+	struct twin *twin = twin_new();
+	struct bytes bytes = {0}, again = {0};
+	twin_play(twin, 22 * FIVES_DAY, 1);
+	twin_play(twin, 12, 0.4);
+	cr_assert(twin->last.fired);
+	struct feedback_said all = {.verdict = FEEDBACK_NO,
+				    .direction = twin->last.direction,
+				    .start_ms = twin->last.start * FIVE,
+				    .end_ms = (twin->last.interval + 1) * FIVE,
+				    .period_ms = FIVE,
+				    .usual = twin->last.usual};
+	memcpy(all.size, twin->last.fall, sizeof(all.size));
+	all.size[0] *= 2;
+	all.size[1] = all.size[2] = all.size[0];
+	cr_assert_eq(feedback_add(twin->list, 1, twin->last.id, "", &all), 0);
+	bank_feedback(twin->bank, twin->list);
+	twin_play(twin, 3, 0.4);
+	cr_assert_eq(twin->last.state, ANOMALY_RESOLVED, "dismissed, it ends");
+	memset(&twin->last, 0, sizeof(twin->last));
+	twin_play(twin, 3, 0.4);
+	cr_assert_eq(twin->last.revision, 0, "and is not told again");
+	bank_save(twin->bank, &bytes);
+	struct bytes_reader in = {.data = bytes.data, .left = bytes.used};
+	cr_assert_eq(bank_load(twin->bank, &in), 0);
+	bank_feedback(twin->bank, twin->list);
+	bank_save(twin->bank, &again);
+	cr_assert_eq(bytes.used, again.used);
+	cr_assert_eq(memcmp(bytes.data, again.data, bytes.used), 0);
+	twin_play(twin, 3, 0.4);
+	cr_assert_eq(twin->last.revision, 0, "nor after a restart");
+	cr_assert_eq(twin->list->entry[0].suppressed, 1, "%llu, once",
+		     (unsigned long long)twin->list->entry[0].suppressed);
+	cr_assert(feedback_undo(twin->list, 1));
+	bank_feedback(twin->bank, twin->list);
+	twin_play(twin, 1, 0.4);
+	cr_assert_eq(twin->last.state, ANOMALY_FIRING, "taken back, it is told at once");
+	cr_assert_eq(twin->last.revision, 1);
+	bytes_fini(&bytes);
+	bytes_fini(&again);
+	twin_free(twin);
 }
