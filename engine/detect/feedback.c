@@ -25,6 +25,8 @@
 #define PATTERN_MS (26 * WEEK_MS)
 /* A run that began in time may last so many times as long as what was dismissed. */
 #define LONGER 3
+/* What came back once may come back with so much of what went the other way before. */
+#define REBOUND 0.5
 /* A scale counts when what was dismissed was so many standard deviations of its mean. */
 #define BEYOND_CHANCE 4.0
 /* And a mean over it when the run has lasted about half as long. */
@@ -237,7 +239,9 @@ static double size_of(const struct feedback_said *said, const struct feedback_ca
 			at = i;
 	if (at == FEEDBACK_SCALES)
 		return 0;
-	double size = sizes[at] * (of->adds ? period_ms / said_ms : 1);
+	double whole = sizes == said->rebound ? math_max(sizes[at], REBOUND * said->size[at])
+					      : sizes[at];
+	double size = whole * (of->adds ? period_ms / said_ms : 1);
 	/* A longer period is only in part what was dismissed. */
 	if (period_ms > said_ms)
 		size *= math_min(1, length_ms / period_ms);

@@ -47,6 +47,7 @@ struct word {
 	int64_t start, interval;
 	uint32_t revision, state;
 	int direction;
+	int64_t frequency_ms;
 	bool fired;
 	double severity, severity_peak, observed, expected, usual;
 	double fall[FEEDBACK_SCALES], rise[FEEDBACK_SCALES];
@@ -70,6 +71,10 @@ static struct detector_spec spec_of(void)
 {
 	struct detector_spec spec;
 	scoring_defaults(&spec);
+	/* As one of a configuration that does not say otherwise. */
+	spec.resolutions_ms[0] = 5 * MINUTE_MS;
+	spec.resolutions_ms[1] = 60 * MINUTE_MS;
+	spec.resolutions_ms[2] = 1440 * MINUTE_MS;
 	return spec;
 }
 
@@ -85,6 +90,7 @@ static void hear(void *self, const struct anomaly *anomaly)
 	word->interval = anomaly->interval;
 	word->revision = anomaly->revision;
 	word->state = anomaly->state;
+	word->frequency_ms = anomaly->frequency_ms;
 	word->direction = anomaly->direction;
 	word->fired = anomaly->fired;
 	word->severity = anomaly->severity;
@@ -186,7 +192,7 @@ static void dismiss(struct watch *watch, const struct word *anomaly, uint64_t nu
 		.direction = up ? 1 : -1,
 		.start_ms = anomaly->start * MINUTE_MS,
 		.end_ms = (anomaly->interval + 1) * MINUTE_MS,
-		.period_ms = MINUTE_MS,
+		.period_ms = anomaly->frequency_ms ? anomaly->frequency_ms : MINUTE_MS,
 		.severity_peak = anomaly->severity_peak,
 		.usual = anomaly->usual,
 	};
