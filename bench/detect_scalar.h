@@ -16,6 +16,8 @@
 #define detector_seasonal scalar_seasonal
 #define detector_window scalar_window
 #define math_tail_quantile scalar_math_tail_quantile
+#define seasonal_burst_begin scalar_seasonal_burst_begin
+#define seasonal_burst_follow scalar_seasonal_burst_follow
 #define seasonal_habit_fade scalar_seasonal_habit_fade
 #define seasonal_habit_score scalar_seasonal_habit_score
 #define seasonal_level_fold scalar_seasonal_level_fold

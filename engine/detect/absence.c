@@ -9,6 +9,9 @@
  * half of what lately came (quarter of an hour), which forgets as the silence lasts, so that a rate
  * too low to tell an outage from an evening says nothing.
  *
+ * An interval that the calendar leaves out is no silence; of one of which it expects more or less,
+ * so much more or less is owed.
+ *
  * Runs on: the shard that owns the metric. Never allocates.
  */
 #include <math.h>
@@ -235,13 +238,22 @@ static void learn_slice(void *state, uint32_t capacity, uint32_t i, double event
 	}
 }
 
+/* What is expected of slice i, in the metric's unit. */
+static double usual_of(const void *state, uint32_t capacity, uint32_t i,
+		       const struct observations *observations)
+{
+	bool count = observations->aggregation == AGGREGATE_COUNT;
+	double usual = count ? owed(state, capacity, i) : row(state, capacity, ROW_VALUE)[i];
+	return usual * value_times(observations, i);
+}
+
 static void score_slice(void *state, const struct detector_spec *spec, uint32_t capacity,
 			uint32_t i, const struct observations *observations,
 			struct verdicts *verdicts)
 {
 	double *silent = row(state, capacity, ROW_SILENT) + i;
 	double *debt = row(state, capacity, ROW_OWED) + i;
-	double rate = owed(state, capacity, i);
+	double rate = owed(state, capacity, i) * value_times(observations, i);
 	bool count = observations->aggregation == AGGREGATE_COUNT;
 
 	if (observations->events[i] > 0) {
@@ -250,7 +262,7 @@ static void score_slice(void *state, const struct detector_spec *spec, uint32_t 
 		*silent += 1;
 		*debt += rate;
 	}
-	verdicts->expected[i] = count ? rate : row(state, capacity, ROW_VALUE)[i];
+	verdicts->expected[i] = usual_of(state, capacity, i, observations);
 	/* Anything but nothing is in the band; there is no upper edge to tell. */
 	verdicts->lower[i] = math_min(verdicts->expected[i], count ? 1 : verdicts->expected[i]);
 	verdicts->upper[i] = verdicts->expected[i];
@@ -285,19 +297,22 @@ static void absence_step(void *state, const struct detector_spec *spec, uint32_t
 		header->hour = hour + 1;
 	}
 	for (uint32_t i = 0; i < observations->count; i++) {
-		double events = observations->events[i];
-		if (incomplete && !(events > 0)) {
-			/* Nobody knows whether anything came: the silence neither grows nor ends.
-			 */
-			verdicts->expected[i] = verdicts->lower[i] = verdicts->upper[i] = 0;
+		double events = observations->events[i], times = value_times(observations, i);
+		double usual = usual_of(state, capacity, i, observations);
+		bool out = observations->excluded && observations->excluded[i];
+		if (out || (incomplete && !(events > 0))) {
+			/* Nobody knows whether anything came, or wants to: the silence neither
+			 * grows nor ends. */
+			verdicts->expected[i] = out ? usual : 0;
+			verdicts->lower[i] = verdicts->upper[i] = verdicts->expected[i];
 			verdicts->log10_p[i] = 0;
 			verdicts->direction[i] = 0;
 			continue;
 		}
 		score_slice(state, spec, capacity, i, observations, verdicts);
-		if (!incomplete)
-			learn_slice(state, capacity, i, events, value_of(observations, i),
-				    interval_hours, !learn[i]);
+		if (!incomplete && !value_paused(observations, i))
+			learn_slice(state, capacity, i, events / times,
+				    value_of(observations, i) / times, interval_hours, !learn[i]);
 	}
 }
 

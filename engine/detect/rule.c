@@ -11,7 +11,9 @@
  *        so 100 at twice the threshold. It is no tail probability, and there is no alarm budget: a
  *        static threshold is a promise of its own, and says nothing of chance. Of several
  *        thresholds the one that is passed furthest speaks.
- *        What was is what it is compared with, also after an anomaly: yesterday was yesterday.
+ *        What was is what it is compared with, also after an anomaly: yesterday was yesterday. Of
+ *        a calendar it knows what is left out, and compares nothing with it later; a factor is no
+ *        matter of a static threshold.
  *
  * Runs on: the shard that owns the metric. Never allocates.
  */
@@ -200,7 +202,8 @@ static void rule_step(void *state, const struct detector_spec *spec, uint32_t ca
 	const double *before = growth ? past_row(&past, now - 1) : NULL;
 	const double *year_before = growth ? past_row(&past, now - 1 - year) : NULL;
 	for (uint32_t i = 0; i < observations->count; i++) {
-		double value = value_of(observations, i);
+		double value = value_judged(observations, i);
+		bool paused = value_paused(observations, i);
 		struct rule_case of = {
 			.value = value,
 			.baseline = past_value(baseline, i),
@@ -209,7 +212,7 @@ static void rule_step(void *state, const struct detector_spec *spec, uint32_t ca
 		};
 		struct rule_answer answer = answer_case(spec, &of);
 		tell(&answer, value, i, verdicts);
-		noted[i] = incomplete ? PAST_NONE : past_kept(value);
+		noted[i] = incomplete || paused ? PAST_NONE : past_kept(value);
 	}
 }
 

@@ -33,7 +33,7 @@
 #define LEVEL_FIRST 1.5
 #define LEVEL_DAYS 3.0
 #define LEVEL_LAST_MIN 40.0
-/* Scores of counts beyond this count for this part less: measured on clean ones by `weir-bench
+/* Scores of counts beyond this count for this part less: measured on clean ones, `weir-bench
  * quality slices`. */
 #define DEEP 5.0
 #define DEEP_LESS 0.2
@@ -105,6 +105,8 @@ static void copy_lane(struct seasonal_group *to, const struct seasonal_group *fr
 		rough[i] = ((const float *)&from->rough)[i];
 	for (size_t i = 0; i < SEASONAL_BINS / 2; i++)
 		to->visits[i][lane] = from->visits[i][lane];
+	for (size_t i = 0; i < SEASONAL_BINS / 8; i++)
+		to->held[i][lane] = from->held[i][lane];
 }
 
 /* Slices born since the last step: their lanes have been stepped beside their neighbours', and
@@ -233,7 +235,9 @@ static void look(const struct seasonal_step *step, const struct seasonal_group *
 
 	for (uint32_t i = 0; i < LANES; i++) {
 		bool here = first + i < observations->count;
-		double value = here ? value_of(observations, first + i) : (double)NAN;
+		double value = here ? value_judged(observations, first + i) : (double)NAN;
+		double times = here ? value_times(observations, first + i) : 1;
+		bool paused = here && value_paused(observations, first + i);
 		value = fabs(value) < SMALLEST ? 0 : value;
 		double weight = here && (step->weighted || step->shares)
 					? value_weight(observations, first + i)
@@ -247,12 +251,13 @@ static void look(const struct seasonal_step *step, const struct seasonal_group *
 		double sign = step->lumps && (usual != 0 ? usual : value) < 0 ? -1 : 1;
 
 		LANE(now->x, i) = there ? sign * value : 0;
+		LANE(now->times, i) = times;
+		LANE(now->plain, i) = there ? sign * value / times : 0;
 		LANE(now->sign, i) = sign;
 		LANE(now->weight, i) = there ? weight : 0;
 		double squares = here ? observations->sum_squares[first + i] : (double)NAN;
 		LANE(now->squares, i) = squares <= LARGEST * LARGEST ? squares : (double)NAN;
 		LANE(now->there, i) = there ? -1 : 0;
-		bool paused = here && observations->paused && observations->paused[first + i];
 		LANE(now->whole, i) = there && !step->incomplete ? -1 : 0;
 		LANE(now->teach, i) = there && !step->incomplete && !paused ? -1 : 0;
 	}
@@ -298,16 +303,23 @@ WEIR_CLONES
 static void answer(const struct seasonal_group *group, const struct seasonal_step *step,
 		   const struct seasonal_now *now, uint32_t first, struct verdicts *verdicts)
 {
-	lanes lower, upper;
+	lanes lower, upper, mean = now->mean;
 	lanes score = kept(now, now->score), onset = kept(now, now->onset);
 
 	band(group, step, now, &lower, &upper);
+	/* Of a gauge all was reckoned without what the calendar expects. */
+	if (!step->lumps) {
+		lanes edge = lower * now->times, other = upper * now->times;
+		mean *= now->times;
+		lower = lanes_min(edge, other);
+		upper = lanes_max(edge, other);
+	}
 	for (uint32_t i = 0; i < LANES && first + i < step->observations->count; i++) {
 		bool mirror = LANE(now->sign, i) < 0;
 		bool said = LANE(now->score, i) > 0;
 		uint32_t at = first + i;
 
-		verdicts->expected[at] = mirror ? -LANE(now->mean, i) : LANE(now->mean, i);
+		verdicts->expected[at] = mirror ? -LANE(mean, i) : LANE(mean, i);
 		verdicts->lower[at] = mirror ? -LANE(upper, i) : LANE(lower, i);
 		verdicts->upper[at] = mirror ? -LANE(lower, i) : LANE(upper, i);
 		verdicts->log10_p[at] = said ? -LANE(score, i) : 0;
@@ -335,7 +347,8 @@ static void seasonal_step(void *state, const struct detector_spec *spec, uint32_
 
 		look(step, group, i * LANES, &now);
 		if (step->gap)
-			seasonal_window_forget(group);
+			seasonal_window_forget(group, lanes_not(lanes_none()));
+		seasonal_burst_begin(group, &now);
 		if (step->bin_ends)
 			seasonal_shape_close(group, step);
 		if (step->bin_begins) {
@@ -348,6 +361,7 @@ static void seasonal_step(void *state, const struct detector_spec *spec, uint32_
 		seasonal_tail_score(group, step, &now);
 		seasonal_habit_score(group, step, &now);
 		answer(group, step, &now, i * LANES, verdicts);
+		seasonal_burst_follow(group, step, &now);
 		seasonal_window_push(group, step, &now);
 		seasonal_level_learn(group, step, &now);
 	}
@@ -376,6 +390,8 @@ static void seasonal_save(const void *state, const struct detector_spec *spec, u
 			bytes_put(out, &rough[i * LANES], sizeof(float));
 		for (size_t i = 0; i < SEASONAL_BINS / 2; i++)
 			bytes_put(out, &group->visits[i][slice % LANES], 1);
+		for (size_t i = 0; i < SEASONAL_BINS / 8; i++)
+			bytes_put(out, &group->held[i][slice % LANES], 1);
 	}
 }
 
@@ -400,11 +416,13 @@ static int load_slice(struct seasonal_group *group, uint32_t lane, struct bytes_
 		if (!isfinite(rough[i * LANES]))
 			return -EPROTO;
 	}
-	const void *visits = bytes_get(in, SEASONAL_BINS / 2);
-	if (!visits)
+	const uint8_t *bins = bytes_get(in, SEASONAL_BINS / 2 + SEASONAL_BINS / 8);
+	if (!bins)
 		return -EPROTO;
 	for (size_t i = 0; i < SEASONAL_BINS / 2; i++)
-		group->visits[i][lane] = ((const uint8_t *)visits)[i];
+		group->visits[i][lane] = *bins++;
+	for (size_t i = 0; i < SEASONAL_BINS / 8; i++)
+		group->held[i][lane] = *bins++;
 	return 0;
 }
 

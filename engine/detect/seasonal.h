@@ -7,6 +7,7 @@
  *   seasonal_window.c    sums over the last intervals against the level before them
  *   seasonal_tail.c      from deviations to one calibrated probability
  *   seasonal_recent.c    what the last intervals had against what was expected, for diagnosis
+ *   seasonal_burst.c     holidays and campaigns that nobody announced
  *   seasonal_habit.c     what happens often is not rare; onsets
  *
  *        header | step | group 0: series 0..3 | group 1: series 4..7 | ...
@@ -74,12 +75,18 @@ struct seasonal_exact {
 	lanes lump;        /* sums: size of what they are made of; shares: 1/heft; else 1 */
 	lanes lump_value, lump_square;
 	lanes bin_value, bin_base, bin_count; /* of the current bin */
+	lanes bin_held; /* intervals of the current bin that it was not taught */
+	lanes again;    /* 1: nor was it a week ago */
 	lanes day_variance, day_seen;         /* of a bin between days, beyond its unit variance */
 	lanes part_value[2], part_base[2];    /* of the current blocks of 8 and 64 */
 	lanes usual, spread; /* of the values themselves, robust: mean and variance of a week */
 	lanes heft;          /* quotients: their usual denominator; else 1 */
 	lanes stress;        /* the last strongest deviation */
 	lanes patience;      /* intervals that the shape may still wait for an anomaly to end */
+	lanes wild;      /* 0..1: how far there is more to it than chance */
+	lanes burst; /* its intervals so far; -1: it is over, -2: it is the new level; 0: none */
+	lanes burst_value, burst_base; /* lately: what came, what the slowest level expected */
+	lanes burst_over;              /* evidence that it is over, nats */
 	lanes episode, episode_kind, episode_age; /* peak; kind; since when it is faint */
 	lanes habit_time;                         /* intervals over which episodes were counted */
 	lanes far_rate, far_time, far_crowd;      /* how often single intervals are far off */
@@ -103,6 +110,7 @@ struct seasonal_group {
 	struct seasonal_exact exact;
 	struct seasonal_rough rough;
 	uint8_t visits[SEASONAL_BINS / 2][LANES]; /* of two bins, four bits each */
+	uint8_t held[SEASONAL_BINS / 8][LANES];   /* of eight bins: not taught the last time */
 };
 
 #define SEASONAL_BYTES (sizeof(struct seasonal_group) / LANES)
@@ -158,7 +166,10 @@ struct seasonal_step {
 struct seasonal_now {
 	/* There is a value; a whole one; and it may be learned. */
 	lanes_mask there, whole, teach;
+	lanes_mask calm; /* and it belongs to no burst: scatter and tails learn from it */
 	lanes x;                 /* the value, in the mirror if need be */
+	lanes times;             /* how many times the usual the calendar expects */
+	lanes plain;             /* the value over that */
 	lanes sign;              /* -1: a sum of what is below zero, looked at in the mirror */
 	lanes squares;           /* sums: of the events; NaN: not known */
 	lanes weight;            /* a quotient's denominator, else 1 */
@@ -191,7 +202,12 @@ void seasonal_window_score(struct seasonal_group *group, const struct seasonal_s
 			   struct seasonal_now *now);
 void seasonal_window_push(struct seasonal_group *group, const struct seasonal_step *step,
 			  const struct seasonal_now *now);
-void seasonal_window_forget(struct seasonal_group *group);
+void seasonal_window_forget(struct seasonal_group *group, lanes_mask which);
+/* Before a step: what may be learned from it; a burst that is over is forgotten. */
+void seasonal_burst_begin(struct seasonal_group *group, struct seasonal_now *now);
+/* After its score: does a burst begin, or end? */
+void seasonal_burst_follow(struct seasonal_group *group, const struct seasonal_step *step,
+			   const struct seasonal_now *now);
 void seasonal_habit_fade(struct seasonal_group *group, const struct seasonal_step *step);
 void seasonal_habit_score(struct seasonal_group *group, const struct seasonal_step *step,
 			  struct seasonal_now *now);
@@ -204,6 +220,22 @@ uint32_t seasonal_recent_lengths(const void *state, const struct seasonal_step *
 				 uint32_t lengths[DETECTOR_RECENT]);
 void seasonal_recent(const struct seasonal_group *group, const struct seasonal_step *step,
 		     uint64_t pushed, uint32_t lane, struct recent ret[DETECTOR_RECENT]);
+
+/* Of what is tamer than this it can be told when a burst is over. */
+#define SEASONAL_STEADY 0.02
+
+LANES_INLINE lanes_mask seasonal_steady(const struct seasonal_exact *exact)
+{
+	return exact->wild < SEASONAL_STEADY;
+}
+
+/* Intervals that the shape may wait for an anomaly to end, at most. */
+LANES_INLINE lanes seasonal_patience(const struct seasonal_step *step,
+				     const struct seasonal_exact *exact)
+{
+	lanes days = lanes_pick(seasonal_steady(exact), lanes_all(1.25), lanes_all(1));
+	return days * step->per_day;
+}
 
 /* Variance of one usual interval's value (counts: over its mean). */
 LANES_INLINE lanes seasonal_unit(const struct seasonal_exact *exact)

@@ -61,6 +61,10 @@
 /* Dispersion from which a count counts as a gauge in this; half of it at four more. */
 #define DISPERSED 2.0
 #define DISPERSED_HALF 4.0
+/* Variance over squared mean up to which scatter is little. */
+#define SMOOTH 0.005
+/* Of a day of fewer intervals none are left out of what is learned. */
+#define FEW 96
 /* A count with bursts is like a gauge, too: single intervals beyond FAR deviations, told once each,
  * in FAR_OFTEN of the intervals; a part of which chance brings. */
 #define FAR 3.5
@@ -72,10 +76,12 @@
 /* A level of a fortnight beyond this becomes part of the shape. */
 #define LONG_FAR 8.0
 
-/* How far a count is like a gauge, 0..1: scattered by more than chance alone. */
-LANES_INLINE lanes dispersed(const struct seasonal_exact *exact, bool lumps)
+/* How far a count is like a gauge, 0..1: scattered by more than chance alone. How wild it is: where
+ * it scatters little beside its mean, that makes it no wilder. */
+LANES_INLINE lanes dispersed(struct seasonal_exact *exact, const struct seasonal_step *step)
 {
-	if (!lumps)
+	exact->wild = lanes_all(1);
+	if (!step->lumps)
 		return lanes_all(1);
 	lanes rate = exact->far_rate / (exact->far_time + FAR_PRIOR);
 	lanes bursts = lanes_clamp(rate * (1 / FAR_OFTEN) - FAR_CHANCE, lanes_all(0), lanes_all(1));
@@ -83,6 +89,11 @@ LANES_INLINE lanes dispersed(const struct seasonal_exact *exact, bool lumps)
 	lanes over = exact->unit + exact->unit_square * mean - 1;
 	lanes part = lanes_clamp((over - DISPERSED) / (over + DISPERSED_HALF), lanes_all(0),
 				 lanes_all(1));
+	lanes wild = lanes_where(over > SMOOTH * mean, part);
+
+	/* What is a share has no level that a campaign lifts. */
+	if (step->per_day >= FEW && !step->shares)
+		exact->wild = lanes_max(wild, bursts);
 	return lanes_max(part, bursts);
 }
 
@@ -103,7 +114,7 @@ void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal
 	lanes_mask known = exact->known > 0;
 	lanes shape = exact->shape[0];
 	/* The first value is its own. */
-	lanes first = lanes_pick(exact->seen > 0, exact->first, now->x);
+	lanes first = lanes_pick(exact->seen > 0, exact->first, now->plain);
 	lanes rare = 1 / (exact->heft * (exact->seen + 1));
 
 	if (step->observations->aggregation == AGGREGATE_SUM)
@@ -120,12 +131,12 @@ void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal
 		lanes lumps = step->shares  ? now->weight
 			      : step->whole ? lanes_all(1)
 					    : 1 / exact->lump;
-		now->base = lanes_where(now->there, shape * lumps);
+		now->base = lanes_where(now->there, shape * now->times * lumps);
 		now->value = lanes_where(now->there, now->x * lumps);
 	} else {
 		shape = lanes_pick(known, shape, first);
 		now->base = lanes_where(now->there, now->weight);
-		now->value = lanes_where(now->there, (now->x - shape) * now->weight);
+		now->value = lanes_where(now->there, (now->plain - shape) * now->weight);
 	}
 	now->shape = shape;
 
@@ -140,11 +151,12 @@ void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal
 		level += exact->share[a] * one;
 	}
 	exact->level = level;
-	now->mean = lanes_where(exact->seen > 0, step->lumps ? level * shape : shape + level);
+	now->mean = lanes_where(exact->seen > 0, step->lumps ? level * shape * now->times
+								 : shape + level);
 	lanes doubt = step->lumps ? exact->doubt : exact->doubt / exact->unit;
 	now->doubt = lanes_where(known, doubt) + DOUBT_YOUNG * rare;
 	now->rare = rare;
-	now->gauge = dispersed(exact, step->lumps);
+	now->gauge = dispersed(exact, step);
 }
 
 /* Least variance over the mean: a share's is that of tosses of a coin. */
@@ -180,7 +192,7 @@ LANES_INLINE void learn_counts(struct seasonal_exact *exact, const struct season
 	double keep = step->keep_unit;
 	lanes mean = exact->level * now->base;
 	lanes variance = exact->unit * mean + exact->unit_square * mean * mean + 1;
-	lanes weight = lanes_where(now->teach & (exact->seen > 5),
+	lanes weight = lanes_where(now->calm & (exact->seen > 5),
 				   lanes_pick(exact->stress > 4.5, lanes_all(0.1), lanes_all(1)) /
 					   (variance * variance));
 	lanes once = weight * mean, twice = once * mean;
@@ -215,17 +227,17 @@ LANES_INLINE void learn_spread(struct seasonal_exact *exact, const struct season
 {
 	lanes gain = lanes_max(exact->heft * now->rare, lanes_all(step->week));
 	lanes usual = now->sign * exact->usual;
-	lanes gap = now->x - usual;
+	lanes gap = now->plain - usual;
 	lanes reach = CLIP * lanes_sqrt(exact->spread);
 
 	/* Of rare events each would be cut until they seem never to come. */
 	if (step->lumps)
-		reach = lanes_max(reach, CLIP_LUMPS * exact->lump);
+		reach += CLIP_LUMPS * exact->lump;
 	gap = lanes_pick(grown & (exact->spread > 0), lanes_clamp(gap, -reach, reach), gap);
 	lanes spread = (1 - gain) * (exact->spread + gain * gap * gap);
 	usual = now->sign * (usual + gain * gap);
-	exact->usual = lanes_pick(now->teach, usual, exact->usual);
-	exact->spread = lanes_pick(now->teach, spread, exact->spread);
+	exact->usual = lanes_pick(now->calm, usual, exact->usual);
+	exact->spread = lanes_pick(now->calm, spread, exact->spread);
 }
 
 /* A quotient's usual denominator, over a week. */
@@ -252,7 +264,7 @@ LANES_INLINE void learn_lump(struct seasonal_exact *exact, const struct seasonal
 	/* No lump is larger than four such sums, whatever little was expected. */
 	lanes mean = lanes_max(now->mean, LUMP_PART * lanes_abs(now->x));
 	lanes value = lanes_pick(given, lanes_abs(now->x), mean);
-	lanes_mask learn = now->teach & (exact->seen >= 1) & (value > 0);
+	lanes_mask learn = now->calm & (exact->seen >= 1) & (value > 0);
 
 	exact->lump_square = lanes_pick(learn, exact->lump_square * keep + square,
 					exact->lump_square);
@@ -320,17 +332,20 @@ LANES_INLINE void learn_bin(struct seasonal_exact *exact, const struct seasonal_
 		over = lanes_all(1);
 	}
 	/* Its own forecast: nothing is learned. */
+	lanes_mask again = exact->again > 0;
+	lanes lesson = lanes_pick(wait & lanes_not(again), base, clipped);
 	clipped = lanes_pick(wait, base, clipped);
 	lanes above = step->lumps ? clipped : clipped - now->shape;
+	exact->bin_held += lanes_where(now->teach & wait & seasonal_steady(exact), lanes_all(1));
 	exact->long_value = lanes_pick(now->teach & known, exact->long_value * keep + above,
 				       exact->long_value);
 	exact->long_base = lanes_pick(now->teach & known, exact->long_base * keep + over,
 				      exact->long_base);
-	exact->bin_value += lanes_where(now->teach, clipped);
+	exact->bin_value += lanes_where(now->teach, lesson);
 	exact->bin_base += lanes_where(now->teach, base);
 	exact->bin_count += lanes_where(now->teach, lanes_all(1));
 	lanes_mask fresh = now->teach & lanes_not(known);
-	lanes next = exact->first + (now->x - exact->first) / (exact->first_seen + 1);
+	lanes next = exact->first + (now->plain - exact->first) / (exact->first_seen + 1);
 	exact->first = lanes_pick(fresh, next, exact->first);
 	exact->first_seen += lanes_where(fresh, lanes_all(1));
 }
@@ -341,7 +356,8 @@ LANES_INLINE void learn_far(struct seasonal_exact *exact, const struct seasonal_
 {
 	double keep = step->keep_far;
 	lanes z = lanes_max(now->class_score[0][0], now->class_score[0][1]);
-	lanes_mask far = grown & now->teach & (z > FAR);
+	/* What begins a burst is told by that. */
+	lanes_mask far = grown & now->calm & (z > FAR) & (exact->burst == 0);
 	lanes told = lanes_where(far, 1 / (1 + exact->far_crowd));
 
 	exact->far_rate = lanes_pick(now->teach, exact->far_rate * keep + told, exact->far_rate);
@@ -358,26 +374,29 @@ LANES_INLINE lanes shape_lesson(const struct seasonal_exact *exact,
 	lanes wider = lanes_pick(exact->known > 0, 1 + CLIP_SELDOM / visits,
 				 lanes_all(1 + CLIP_NEVER));
 
-	reach = reach * wider;
+	reach = lanes_pick(exact->again > 0, lanes_all(1e300), reach * wider);
 	off = lanes_clamp(off, -reach, reach);
 	if (step->lumps)
-		return now->mean + off / (step->shares ? lanes_max(now->weight, lanes_all(1e-9))
-						       : 1 / exact->lump);
+		return (now->mean + off / (step->shares ? lanes_max(now->weight, lanes_all(1e-9))
+							: 1 / exact->lump)) /
+		       now->times;
 	return now->mean + off / lanes_max(now->base, lanes_all(1e-9));
 }
 
-/* May the shape learn this? Not what is an anomaly, for a day; calm intervals bring the patience
- * back. */
+/* May the shape learn this? Not what is an anomaly, for a day or so; calm intervals bring the
+ * patience back. What comes a week after another anomaly costs none. */
 LANES_INLINE lanes_mask waits(struct seasonal_exact *exact, const struct seasonal_step *step,
 			      const struct seasonal_now *now)
 {
 	lanes_mask sure = exact->pooled_visits >= SURE_VISITS;
-	lanes_mask odd = (now->score > step->odd) & sure & now->there;
-	lanes_mask wait = odd & (exact->patience > 0);
+	lanes_mask burst = exact->burst != 0;
+	lanes_mask odd = (((now->score > step->odd) & sure) | burst) & now->there;
+	lanes_mask wait = odd & ((exact->patience > 0) | burst);
 	lanes_mask calm = now->there & lanes_not(odd);
+	lanes_mask costs = wait & (exact->again <= 0);
 
-	exact->patience = lanes_pick(wait, exact->patience - 1, exact->patience);
-	lanes rested = lanes_min(exact->patience + REST, lanes_all(step->per_day));
+	exact->patience = lanes_pick(costs, exact->patience - 1, exact->patience);
+	lanes rested = lanes_min(exact->patience + REST, seasonal_patience(step, exact));
 	exact->patience = lanes_pick(calm, rested, exact->patience);
 	return wait;
 }
@@ -446,7 +465,7 @@ void seasonal_level_learn(struct seasonal_group *group, const struct seasonal_st
 	lanes taught = shape_lesson(exact, step, now, off,
 				    lanes_pick(grown, reach, lanes_all(1e300)));
 	/* Before the first value there was no forecast to be off from. */
-	taught = lanes_pick(exact->seen > 0, taught, now->x);
+	taught = lanes_pick(exact->seen > 0, taught, now->plain);
 	learn_bin(exact, step, now, taught, wait);
 	if (step->lumps && step->observations->aggregation == AGGREGATE_SUM)
 		learn_lump(exact, step, now, now->squares, off);

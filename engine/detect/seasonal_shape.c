@@ -53,6 +53,9 @@
 #define TRUST_LOW 0.1
 #define TRUST_HIGH 0.85
 
+/* A weekday that is further from the others than this (squared, relative) may be so by a burst
+ * while it was seen once: doubt, over the visits' square. */
+#define FAR_WEEKDAY 0.05
 /* Along a row of bins around the one to be estimated. */
 struct around {
 	lanes pooled[AROUND], pooled_visits[AROUND];
@@ -186,6 +189,9 @@ LANES_INLINE void estimate(struct seasonal_group *group, const struct seasonal_s
 	}
 	lanes doubt = VARIANCE_SMOOTH * (pooled_variance + shrink * own_variance) +
 		      (1 - shrink) * differ;
+	lanes far = shrink * lanes_max(differ - FAR_WEEKDAY, lanes_all(0)) /
+		    lanes_max(visits * visits, lanes_all(1));
+	doubt += lanes_where(seasonal_steady(exact), far);
 	lanes unseen = step->lumps ? lanes_all(WEEKDAY_UNSEEN)
 				   : WEEKDAY_UNSEEN_GAUGE * seasonal_unit(exact);
 	doubt = lanes_pick(visits > 0, doubt, doubt + unseen);
@@ -242,7 +248,9 @@ void seasonal_shape_open(struct seasonal_group *group, const struct seasonal_ste
 				      (-m2 + 12 * m1 - 22 * z + 12 * p1 - p2) / 16);
 	exact->shape[3] = lanes_where(lanes_not(flat), (-m2 + 2 * m1 - 2 * p1 + p2) / 12);
 	exact->shape[4] = lanes_where(lanes_not(flat), (m2 - 4 * m1 + 6 * z - 4 * p1 + p2) / 24);
-	exact->bin_value = exact->bin_base = exact->bin_count = lanes_all(0);
+	exact->bin_value = exact->bin_base = exact->bin_count = exact->bin_held = lanes_all(0);
+	for (int i = 0; i < LANES; i++)
+		LANE(exact->again, i) = group->held[step->bin / 8][i] >> step->bin % 8 & 1;
 }
 
 /* Did what the shape said come true? Both around the day's mean. */
@@ -300,6 +308,18 @@ LANES_INLINE void count_visit(struct seasonal_group *group, uint32_t bin, lanes 
 	}
 }
 
+/* Was the bin not taught? As before where it was not seen. */
+LANES_INLINE void hold_bin(struct seasonal_group *group, uint32_t bin, lanes_mask held,
+			   lanes_mask keep)
+{
+	for (int i = 0; i < LANES; i++) {
+		uint8_t *all = &group->held[bin / 8][i];
+		unsigned one = 1u << bin % 8;
+		if (!LANE(keep, i))
+			*all = (uint8_t)(LANE(held, i) ? *all | one : *all & ~one);
+	}
+}
+
 WEIR_CLONES
 void seasonal_shape_close(struct seasonal_group *group, const struct seasonal_step *step)
 {
@@ -312,6 +332,7 @@ void seasonal_shape_close(struct seasonal_group *group, const struct seasonal_st
 	lanes mean = exact->bin_value / count;
 	lanes ratio = exact->bin_value / lanes_max(exact->bin_base, lanes_all(1e-12));
 	lanes visits = seasonal_visits(group, bin);
+	lanes old = lanes_wide(group->rough.bin[bin]);
 	lanes visit;
 
 	/* Freed of which part of it was seen. */
@@ -323,10 +344,18 @@ void seasonal_shape_close(struct seasonal_group *group, const struct seasonal_st
 		visit = exact->shape[0] + (exact->bin_value - exact->bin_base) / count;
 		visit = lanes_pick(known, visit, mean);
 	}
-	learn_day(exact, step, seen & known & (visits > 0), ratio);
-	learn_trust(exact, step, seen & known, visit);
+	/* What was an anomaly is not learned. But where it comes a week after another, and is more
+	 * like the other days than the bin is, it was the bin that was wrong. */
+	lanes_mask held = seen & (exact->bin_held > 0.5 * count), again = exact->again > 0;
+	hold_bin(group, bin, held, lanes_not(seen));
+	learn_day(exact, step, seen & known & (visits > 0) & lanes_not(held), ratio);
+	learn_trust(exact, step, seen & known & lanes_not(held), visit);
+	lanes other, others;
+	pool(group, step->day_bins, bin % step->day_bins, &other, &others);
+	again = again & (lanes_abs(visit - other) < lanes_abs(old - other));
+	seen = seen & (lanes_not(held) | again);
+	visits = lanes_pick(held & again, lanes_min(visits, lanes_all(1)), visits);
 	lanes next = lanes_min(visits + 1, lanes_all(VISITS_MAX));
-	lanes old = lanes_wide(group->rough.bin[bin]);
 	group->rough.bin[bin] = lanes_narrow(lanes_pick(seen, old + (visit - old) / next, old));
 	count_visit(group, bin, lanes_pick(seen, next, visits));
 }

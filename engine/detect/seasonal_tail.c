@@ -146,7 +146,7 @@ LANES_INLINE void relax(struct seasonal_rough *rough, const struct tail *tail,
 			lanes rest = lanes_max(slope - step * inverse * inverse, lanes_all(1e-3));
 			lanes next = lanes_min(inverse * slope / rest, lanes_all(1 / TAIL_LEAST));
 			rough->threshold[class][side] =
-				lanes_narrow(lanes_pick(now->teach, next, inverse));
+				lanes_narrow(lanes_pick(now->calm, next, inverse));
 			lanes crowd = lanes_wide(rough->crowd[class][side]);
 			rough->crowd[class][side] = lanes_narrow(crowd * thinner);
 		}
@@ -210,7 +210,7 @@ LANES_INLINE void merge_far(struct seasonal_group *group, uint32_t class, uint32
 			    lanes_mask speaks, struct merged *all)
 {
 	lanes_mask far = (way_of(group, now, class, side) > 1) & speaks;
-	lanes score = beyond(&group->rough, class, side, tail, far & now->teach,
+	lanes score = beyond(&group->rough, class, side, tail, far & now->calm,
 			     now->class_score[class][side]);
 	lanes power = lanes_power10(lanes_min(score, lanes_all(250)));
 

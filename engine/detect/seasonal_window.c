@@ -27,8 +27,6 @@
  *
  * Runs on: the shard that owns the metric. Never allocates.
  */
-#include <string.h>
-
 #include "base/simd.h"
 #include "detect/seasonal.h"
 
@@ -351,15 +349,16 @@ LANES_INLINE lanes novelty(const struct seasonal_exact *exact, const struct seas
 				    : 1 / exact->lump;
 	/* Of a larger denominator the share scatters less. */
 	lanes heft = step->shares ? lumps * exact->lump : lanes_all(1);
-	lanes z = (now->x - usual) * lanes_sqrt(lanes_max(heft, lanes_all(1e-9)) / spread);
+	lanes z = (now->plain - usual) * lanes_sqrt(lanes_max(heft, lanes_all(1e-9)) / spread);
 	lanes_mask far = lanes_abs(z) > EXACT_FROM;
 
 	if (!step->lumps || !lanes_any(far))
 		return z;
 	/* Half of one in a week is the least that a week can tell. */
-	lanes mean = lanes_max(usual * lumps, lanes_all(0.5 * step->week));
+	lanes mean = lanes_max(usual * now->times * lumps, lanes_all(0.5 * step->week));
 	/* Few values may lie closer together than chance lets them; nobody knows that they will. */
-	lanes variance = lanes_max(spread * lumps / exact->lump, exact->unit * mean);
+	lanes scatter = spread * now->times * now->times;
+	lanes variance = lanes_max(scatter * lumps / exact->lump, exact->unit * mean);
 	return lanes_pick(far, poisson(now->value, mean, variance, z, grain(step)), z);
 }
 
@@ -430,7 +429,7 @@ void seasonal_window_score(struct seasonal_group *group, const struct seasonal_s
 	struct windows all;
 
 	now->gain = lanes_pick(exact->stress > STRESSED, lanes_all(0.1), lanes_all(1));
-	now->gain = lanes_where(now->teach & (exact->seen > 10), now->gain);
+	now->gain = lanes_where(now->calm & (exact->seen > 10), now->gain);
 	for (uint32_t k = step->windows; k < SEASONAL_WINDOWS; k++)
 		all.z[k] = lanes_all(0);
 	sum_fine(group, step, now, &all);
@@ -484,19 +483,29 @@ void seasonal_window_push(struct seasonal_group *group, const struct seasonal_st
 	}
 }
 
-/* Intervals were left out: what lies before them is not the last that was. Windows begin anew
- * behind them, against the level that was before. */
-void seasonal_window_forget(struct seasonal_group *group)
+/* Intervals were left out, or a burst is over: what lies before them is not the last that was.
+ * Windows begin anew behind them, against the level that was before. */
+void seasonal_window_forget(struct seasonal_group *group, lanes_mask which)
 {
 	struct seasonal_exact *exact = &group->exact;
-	lanes_short level = lanes_narrow(exact->level);
+	float *held = (float *)group->rough.held;
 
-	memset(group->rough.ring, 0, sizeof(group->rough.ring));
-	for (uint32_t order = 0; order < 3; order++) {
-		for (uint32_t at = 0; at < SEASONAL_RING; at++)
-			group->rough.ring[order].level[at] = level;
+	for (uint32_t i = 0; i < LANES; i++) {
+		if (!LANE(which, i))
+			continue;
+		for (uint32_t order = 0; order < 3; order++) {
+			struct seasonal_ring *ring = &group->rough.ring[order];
+			for (uint32_t at = 0; at < SEASONAL_RING; at++) {
+				LANE(ring->value[at], i) = 0;
+				LANE(ring->base[at], i) = 0;
+				LANE(ring->level[at], i) = (float)LANE(exact->level, i);
+			}
+		}
+		for (uint32_t at = 0; at < 2 * SEASONAL_CLASSES; at++)
+			held[at * LANES + i] = 0;
+		for (uint32_t order = 0; order < 2; order++) {
+			LANE(exact->part_value[order], i) = 0;
+			LANE(exact->part_base[order], i) = 0;
+		}
 	}
-	memset(group->rough.held, 0, sizeof(group->rough.held));
-	memset(exact->part_value, 0, sizeof(exact->part_value));
-	memset(exact->part_base, 0, sizeof(exact->part_base));
 }

@@ -156,18 +156,19 @@ static void window_step(void *state, const struct detector_spec *spec, uint32_t 
 
 	window_sums(state, spec, capacity, observations->count);
 	for (uint32_t i = 0; i < observations->count; i++) {
-		double value = value_of(observations, i);
-		verdicts->expected[i] = verdicts->lower[i] = verdicts->upper[i] = mean[i];
+		double value = value_judged(observations, i), times = value_times(observations, i);
+		verdicts->expected[i] = verdicts->lower[i] = verdicts->upper[i] = mean[i] * times;
 		verdicts->log10_p[i] = 0;
 		verdicts->direction[i] = 0;
 		if (count[i] >= wanted && isfinite(value)) {
 			struct window_fit fit = window_fit(observations, count[i], mean[i],
 							   deviation[i], squares[i]);
+			window_expect(&fit, times);
 			window_score(&fit, spec, observations, value, i, verdicts);
 			value = window_clipped(&fit, spec, value);
 		}
-		if (learn[i] && !incomplete)
-			window_learn(state, spec, capacity, i, value,
+		if (learn[i] && !incomplete && !value_paused(observations, i))
+			window_learn(state, spec, capacity, i, value / times,
 				     window_squares(observations, i));
 	}
 }

@@ -51,6 +51,15 @@ static inline struct window_fit window_fit(const struct observations *observatio
 	return fit;
 }
 
+/* What is told and compared where the calendar expects `times` the usual: values are learned over
+ * that. */
+static inline void window_expect(struct window_fit *fit, double times)
+{
+	fit->mean *= times;
+	/* Chance grows with the mean, what else scatters with its square. */
+	fit->variance *= fit->lumps && times < 1 ? times : times * times;
+}
+
 static inline double window_squares(const struct observations *observations, uint32_t i)
 {
 	return observations->aggregation == AGGREGATE_RATIO ? value_weight(observations, i)

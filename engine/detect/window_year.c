@@ -128,18 +128,19 @@ static void year_step(void *state, const struct detector_spec *spec, uint32_t ca
 	double *noted = past_note(&past, observations->interval);
 	year_sums(&past, spec, observations->interval, observations->count);
 	for (uint32_t i = 0; i < observations->count; i++) {
-		double value = value_of(observations, i);
-		verdicts->expected[i] = verdicts->lower[i] = verdicts->upper[i] = mean[i];
+		double value = value_judged(observations, i), times = value_times(observations, i);
+		verdicts->expected[i] = verdicts->lower[i] = verdicts->upper[i] = mean[i] * times;
 		verdicts->log10_p[i] = 0;
 		verdicts->direction[i] = 0;
 		if (count[i] >= wanted && isfinite(value)) {
 			struct window_fit fit = window_fit(observations, count[i], mean[i],
 							   deviation[i],
 							   sum ? size[i] * mean[i] : size[i]);
+			window_expect(&fit, times);
 			window_score(&fit, spec, observations, value, i, verdicts);
 		}
-		bool learned = learn[i] && !incomplete;
-		noted[i] = learned ? past_kept(value) : PAST_NONE;
+		bool learned = learn[i] && !incomplete && !value_paused(observations, i);
+		noted[i] = learned ? past_kept(value / times) : PAST_NONE;
 		if (learned)
 			learn_size(&size[i], observations, i);
 	}

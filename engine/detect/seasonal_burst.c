@@ -1,0 +1,126 @@
+/*
+ * seasonal_burst: holidays and campaigns that nobody announced are survived.
+ *
+ * Idea:  a burst is a count that is far from its slowest level for a while, up or down, by more
+ *        than chance. While it lasts, what describes the usual stays as it was: shape, slow levels,
+ *        scatter, tails. Only the fast levels follow, so that what happens within it is seen.
+ *
+ *        It ends when the values are again what the slowest level says, and not what the burst
+ *        brought: when the sum of log-likelihood ratios between the two is past OVER_NATS (CUSUM:
+ *        Page 1954), which takes a minute where there are many events and as long as it must where
+ *        there are few. Then fast levels and windows begin anew, as if it had not been: its end is
+ *        no anomaly. What is learned is so bounded by what came before it was noticed.
+ *
+ *        A burst may last for a day and a quarter; none begins while the shape's patience is
+ *        spent (seasonal_level.c). What lasts longer is the new level, at once. A bin of the week
+ *        that was taught a burst before anybody knew better is unlearned the second time that it is
+ *        contradicted (seasonal_shape.c).
+ *
+ *            level   ____________/~~~~~~~~~~~~~~\____________
+ *            burst               [ in           ]  -> windows forget, fast levels come back
+ *
+ * Never: of what is no count, or as wild as a gauge: there nobody knows what is over.
+ *
+ * Runs on: the shard that owns the metric. Never allocates.
+ */
+#include "base/simd.h"
+#include "detect/seasonal.h"
+
+/* Standard deviations from the slowest level's forecast, at least. */
+#define AWAY 4.0
+/* Days of this time of day that must have been seen. */
+#define SURE_VISITS 7.0
+/* Part of the longest patience without which none begins. */
+#define PATIENT 0.1
+/* Evidence that it is over. */
+#define OVER_NATS 6.0
+/* Within this of the slowest level it is none. */
+#define NEAR 0.1
+/* A burst is what it was in its last fifty intervals or so. */
+#define KEEP 0.98
+/* However far it is: evidence is counted as of a burst within these. */
+#define RATIO_MIN 0.3
+#define RATIO_MAX 4.0
+/* Levels that follow it. */
+#define FAST_LEVELS 3
+
+/* It is over: levels are as they were before it. Or it is how things are now: levels are where it
+ * was lately. Windows begin anew, so that neither is a deviation. */
+LANES_INLINE void settle(struct seasonal_group *group, lanes_mask over, lanes_mask stays)
+{
+	struct seasonal_exact *exact = &group->exact;
+	const uint32_t last = SEASONAL_LEVELS - 1;
+	lanes slow = exact->level_value[last] / lanes_max(exact->level_base[last], lanes_all(1e-9));
+	lanes ratio = exact->burst_value / lanes_max(exact->burst_base, lanes_all(1e-9));
+	lanes level = lanes_pick(over, slow, slow * ratio);
+
+	for (uint32_t a = 0; a < SEASONAL_LEVELS; a++) {
+		lanes_mask moves = a < FAST_LEVELS ? over | stays : stays;
+		exact->level_value[a] = lanes_pick(moves, level * exact->level_base[a],
+						   exact->level_value[a]);
+	}
+	exact->level = lanes_pick(over | stays, level, exact->level);
+	seasonal_window_forget(group, over | stays);
+	exact->burst_value = lanes_where(lanes_not(over | stays), exact->burst_value);
+	exact->burst_base = lanes_where(lanes_not(over | stays), exact->burst_base);
+	exact->burst_over = lanes_where(lanes_not(over | stays), exact->burst_over);
+	exact->burst = lanes_where(lanes_not(over | stays), exact->burst);
+}
+
+WEIR_CLONES
+void seasonal_burst_begin(struct seasonal_group *group, struct seasonal_now *now)
+{
+	struct seasonal_exact *exact = &group->exact;
+	lanes_mask over = exact->burst == -1, stays = exact->burst == -2;
+
+	if (lanes_any(over | stays))
+		settle(group, over, stays);
+	now->calm = now->teach & (exact->burst == 0);
+}
+
+/* Evidence of this interval that values are the slowest level's, not the burst's. */
+LANES_INLINE lanes evidence(struct seasonal_exact *exact, const struct seasonal_now *now,
+			    lanes_mask in, lanes slow)
+{
+	lanes value = exact->burst_value * KEEP + now->value;
+	lanes base = exact->burst_base * KEEP + slow;
+
+	exact->burst_value = lanes_pick(in & now->whole, value, exact->burst_value);
+	exact->burst_base = lanes_pick(in & now->whole, base, exact->burst_base);
+	lanes ratio = (exact->burst_value + 1) / (exact->burst_base + 1);
+	lanes near = lanes_abs(ratio - 1);
+	ratio = lanes_clamp(ratio, lanes_all(RATIO_MIN), lanes_all(RATIO_MAX));
+	lanes scale = exact->unit + exact->unit_square * slow;
+	lanes nats = (slow * (ratio - 1) - now->value * lanes_log(ratio)) / scale;
+	return lanes_pick(near < NEAR, lanes_all(2 * OVER_NATS), nats);
+}
+
+WEIR_CLONES
+void seasonal_burst_follow(struct seasonal_group *group, const struct seasonal_step *step,
+			   const struct seasonal_now *now)
+{
+	struct seasonal_exact *exact = &group->exact;
+	lanes away = lanes_max(now->class_score[SEASONAL_SLOW][0],
+			       now->class_score[SEASONAL_SLOW][1]);
+	lanes_mask in = exact->burst > 0;
+	lanes_mask odd = (now->score > step->odd) & (away > AWAY) & now->teach;
+	lanes_mask patient = (exact->pooled_visits >= SURE_VISITS) &
+			     (exact->patience > PATIENT * seasonal_patience(step, exact));
+	lanes_mask enters = odd & patient & seasonal_steady(exact) & lanes_not(in);
+
+	if (!lanes_any(in | enters))
+		return;
+	lanes slow = now->levels[SEASONAL_LEVELS - 1] * now->base;
+	lanes nats = evidence(exact, now, in | enters, slow);
+	nats = lanes_max(exact->burst_over + nats, lanes_all(0));
+	exact->burst_over = lanes_pick(in & now->whole, nats, exact->burst_over);
+	lanes_mask back = in & (exact->burst_over > OVER_NATS);
+	lanes_mask stays = in & now->teach &
+			   (exact->burst >= seasonal_patience(step, exact));
+
+	/* What nobody may learn from does not wear out. */
+	lanes age = lanes_pick(now->teach, exact->burst + 1, exact->burst);
+	exact->burst = lanes_pick(enters | in, age, exact->burst);
+	exact->burst = lanes_pick(stays, lanes_all(-2), exact->burst);
+	exact->burst = lanes_pick(back, lanes_all(-1), exact->burst);
+}
