@@ -116,7 +116,7 @@ says '^2 entries of '
 calendar 0 list
 says 'rush  *exclude  *2026-01-05T01:40Z to 2026-01-05T01:50Z (set plan)  bob .*from marketing'
 # Of the second rush, which is like the first; its memory begins now.
-calendar 0 add rush --from 2026-01-05T02:20 --for 10m --json
+calendar 0 add rush --from 2026-01-05T02:20 --for 10m --effect last-year --json
 is '.ok and .number > 0'
 
 # The first rush is announced: not a word.
@@ -130,8 +130,7 @@ minutes 106 110 200
 minutes 110 140 40
 play
 expect "anomalies of an announced rush, and behind it" "$(found)" 0
-# What is learned of it is remembered; it is excluded once more, since of the first half nobody had
-# said last-year: that is in force now.
+# What it brought is remembered, and expected of the second one.
 minutes 140 150 200
 minutes 150 175 40
 play

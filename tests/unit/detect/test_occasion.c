@@ -256,11 +256,12 @@ static void live_sale(int64_t at, double size)
 /* An event hours later in the day and on another weekday brings what the one before brought. */
 Test(occasion, last_year_is_expected_from_the_second_time_on)
 {
-	int64_t first = 10 * DAY, second = 16 * DAY + 7 * HOUR;
+	int64_t first = 10 * DAY, second = 16 * DAY + 7 * HOUR, third = 23 * DAY;
 
 	begin(1);
 	add(1, "sale", "exclude", first, first + 4 * HOUR, "");
 	add(2, "sale", "last-year", second, second + 4 * HOUR, "");
+	add(3, "sale", "last-year", third, third + 4 * HOUR, "");
 	live(first, 1);
 	live_sale(first, 1);
 	live(second, 1);
@@ -269,6 +270,16 @@ Test(occasion, last_year_is_expected_from_the_second_time_on)
 		cr_assert(!excluded(0));
 		cr_assert_float_eq(expect(0), sale[hour], 0.05 * sale[hour]);
 	}
+	/* Half as much again as the first: the newest counts, over what would have come without. */
+	live(third, 1);
+	uint32_t before = heard.count;
+	for (int hour = 0; hour < 4; hour++) {
+		live(third + (hour + 1) * HOUR, 1.5 * sale[hour]);
+		cr_assert_float_eq(expect(0), 1.5 * sale[hour], 0.08 * sale[hour]);
+		cr_assert_float_eq(bank->verdicts.expected[0], 1.5 * sale[hour] * USUAL,
+				   0.1 * sale[hour] * USUAL);
+	}
+	cr_assert_eq(heard.count, before); /* as was expected */
 	end();
 }
 
