@@ -181,6 +181,9 @@ static int recover(struct engine *engine, char *why, size_t why_bytes)
 			 replay->why);
 		return error;
 	}
+	if (replay->passed_over)
+		log_warning("recovery", "%s; going on from close %" PRIu64 " instead",
+			    replay->passed_why, replay->started_at);
 	error = named_restore(engine->read_io, replay->registry);
 	if (error < 0) {
 		snprintf(why, why_bytes, "cannot read the series of old segments in %s: %s",

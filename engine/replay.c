@@ -412,11 +412,19 @@ static bool resume(struct replay *replay, uint64_t sequence)
 {
 	struct checkpoint *checkpoint = &replay->state->checkpoint;
 
-	if (checkpoint_read(replay->options.io, sequence, checkpoint) == 0 &&
-	    load_checkpoint(replay, checkpoint) == 0) {
+	int error = checkpoint_read(replay->options.io, sequence, checkpoint);
+
+	if (!error)
+		error = load_checkpoint(replay, checkpoint);
+	if (!error) {
 		replay->state->resumed = true;
 		return true;
 	}
+	if (!replay->passed_over)
+		snprintf(replay->passed_why, sizeof(replay->passed_why),
+			 "checkpoint %" PRIu64 ": %s%s%s", sequence, strerror(-error),
+			 replay->why[0] ? ": " : "", replay->why);
+	replay->passed_over++;
 	forget_state(replay);
 	checkpoint_fini(checkpoint);
 	return false;

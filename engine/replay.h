@@ -86,6 +86,8 @@ struct replay {
 	struct replay_lane_end *lanes; /* all lane directories */
 	uint32_t lanes_count;
 	char why[256]; /* what is wrong, when a call failed */
+	uint32_t passed_over; /* checkpoints that could not be gone on from */
+	char passed_why[384]; /* what is wrong with the newest of them */
 
 	struct replay_state *state; /* private to replay.c */
 };

@@ -265,6 +265,9 @@ static int reload(struct engine *engine, json_t *list, char *why, size_t why_byt
 		error = configure(engine, config, path, list, why, why_bytes);
 	if (error < 0)
 		log_error("reload", "the configuration stays as it was: %s", why);
+	else if (closing_closed(engine->closing, 0) == INT64_MIN)
+		log_info("reload", "%s: %zu changes, in force from the first interval on", path,
+			 json_array_size(list));
 	else
 		log_info("reload", "%s: %zu changes, in force behind interval %" PRId64, path,
 			 json_array_size(list), closing_closed(engine->closing, 0));

@@ -33,7 +33,7 @@
 #define LEVEL_FIRST 1.5
 #define LEVEL_DAYS 3.0
 #define LEVEL_LAST_MIN 40.0
-/* Scores of counts beyond this count for this part less: measured on clean ones, `weir-bench
+/* Scores of counts beyond this count for this part less: measured on clean ones by `weir-bench
  * quality slices`. */
 #define DEEP 5.0
 #define DEEP_LESS 0.2

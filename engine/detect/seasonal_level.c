@@ -232,7 +232,7 @@ LANES_INLINE void learn_spread(struct seasonal_exact *exact, const struct season
 
 	/* Of rare events each would be cut until they seem never to come. */
 	if (step->lumps)
-		reach += CLIP_LUMPS * exact->lump;
+		reach = lanes_max(reach, CLIP_LUMPS * exact->lump);
 	gap = lanes_pick(grown & (exact->spread > 0), lanes_clamp(gap, -reach, reach), gap);
 	lanes spread = (1 - gain) * (exact->spread + gain * gap * gap);
 	usual = now->sign * (usual + gain * gap);
