@@ -30,6 +30,7 @@ struct living {
 	const struct lived *lived;
 	const struct lived_event *next; /* comes next */
 	uint32_t source;
+	int64_t from_ms; /* what began before is not counted */
 	struct scorer *scorer;
 	struct config *config; /* the scorer's */
 	struct retrace retrace;
@@ -223,17 +224,20 @@ static int draft_config(struct living *living, struct config **ret_config)
 				   living->why, living->why_bytes);
 	if (!error) {
 		text = config_text_with(in_force->text, strlen(in_force->text), detectors,
-					living->retrace.tier == HISTORY_BASE ? 0 : step_ms);
+					living->retrace.tier == HISTORY_BASE ? 0 : step_ms,
+					"the configuration in force", living->why,
+					living->why_bytes);
 		config_free(in_force);
-		error = text ? 0 : -ENOMEM;
+		error = text ? 0 : -EINVAL;
 	}
 	json_decref(detectors);
 	if (!error)
 		error = config_parse(text, strlen(text), options->draft_name, ret_config,
 				     living->why, living->why_bytes);
+	bool written = text != NULL;
 	free(text);
 	size_t used = strlen(living->why);
-	if (error == -EINVAL && living->retrace.tier != HISTORY_BASE)
+	if (error == -EINVAL && written && living->retrace.tier != HISTORY_BASE)
 		snprintf(living->why + used, living->why_bytes - used,
 			 "; it is to be looked at in points of %g s, since the intervals are not "
 			 "kept for so long: ask for less",
@@ -262,6 +266,7 @@ static void note_source(struct living *living, bool whole)
 	*source = (struct backtest_source){
 		.tier = retrace->tier,
 		.step_ms = retrace->step_ms,
+		.from_ms = living->from_ms,
 		.first_ms = retrace->first * retrace->step_ms,
 		.last_ms = retrace->next * retrace->step_ms,
 		.whole = whole,
@@ -272,6 +277,8 @@ static void note_source(struct living *living, bool whole)
 		.damaged = retrace_damaged(retrace),
 	};
 	snprintf(source->name, sizeof(source->name), "%s", retrace->source_name);
+	if (source->from_ms < living->backtest->from_ms)
+		living->backtest->from_ms = source->from_ms;
 	if (source->last_ms > living->backtest->last_ms)
 		living->backtest->last_ms = source->last_ms;
 }
@@ -298,13 +305,17 @@ static int begin(struct living *living)
 	return error || !config ? error : configure(living, config);
 }
 
-static int live_source(struct living *living, int64_t from_ms)
+static int live_source(struct living *living)
 {
 	const struct lived *lived = living->lived;
 	int64_t closed = lived->closed[living->source];
+	int64_t end_ms = (closed + 1) * lived->interval_ms;
 	int64_t first_ms;
 	bool whole;
 
+	/* Each source has an end of its own: what was imported ends years before what is live. */
+	living->from_ms = living->options->back_ms ? end_ms - living->options->back_ms
+						   : living->options->from_ms;
 	living->next = lived->first;
 	living->retrace = (struct retrace){
 		.source = living->source,
@@ -317,8 +328,7 @@ static int live_source(struct living *living, int64_t from_ms)
 		.before = before,
 		.self = living,
 	};
-	int error = choose_tier(living, from_ms, (closed + 1) * lived->interval_ms, &whole,
-				&first_ms);
+	int error = choose_tier(living, living->from_ms, end_ms, &whole, &first_ms);
 	if (error == -ENOENT)
 		return 0; /* nothing is kept of it */
 	if (!error)
@@ -360,7 +370,7 @@ static bool anything_said(const char *store_path)
 	struct store_reader *reader;
 	bool said = false;
 
-	if (store_reader_open(store_path, &reader) < 0)
+	if (!store_path || store_reader_open(store_path, &reader) < 0)
 		return false;
 	if (store_inputs(reader, -1, NULL, 0, each_said, &said) < 0)
 		said = true;
@@ -438,15 +448,8 @@ static int choose_against(const struct backtest_options *options, struct backtes
 static int live_sources(const struct backtest_options *options, struct backtest *backtest,
 			const struct lived *lived, char *why, size_t why_bytes)
 {
-	int64_t end_ms = INT64_MIN;
 	int error = 0;
 
-	for (uint32_t s = 0; s < lived->sources; s++)
-		if (lived->closed[s] != INT64_MIN &&
-		    (lived->closed[s] + 1) * lived->interval_ms > end_ms)
-			end_ms = (lived->closed[s] + 1) * lived->interval_ms;
-	backtest->from_ms = options->back_ms && end_ms != INT64_MIN ? end_ms - options->back_ms
-								    : options->from_ms;
 	for (uint32_t s = 0; s < lived->sources && !error; s++) {
 		struct living living = {
 			.options = options,
@@ -459,7 +462,7 @@ static int live_sources(const struct backtest_options *options, struct backtest 
 		if (lived->closed[s] == INT64_MIN ||
 		    (options->source && strcmp(lived->names[s], options->source) != 0))
 			continue;
-		error = live_source(&living, backtest->from_ms);
+		error = live_source(&living);
 		forget(&living);
 	}
 	return error;
@@ -498,7 +501,8 @@ int backtest_run(const struct backtest_options *options, struct backtest *backte
 	struct lived lived;
 	int error;
 
-	*backtest = (struct backtest){.as_lived = !options->draft, .last_ms = INT64_MIN};
+	*backtest = (struct backtest){
+		.as_lived = !options->draft, .from_ms = INT64_MAX, .last_ms = INT64_MIN};
 	snprintf(why, why_bytes, "%s", "");
 	if (options->lived) {
 		error = run(options, backtest, options->lived, why, why_bytes);

@@ -44,7 +44,7 @@ struct backtest_options {
 	const char *draft_name; /* for messages */
 	const char *source;     /* NULL: all */
 	int64_t from_ms;        /* what began before is not counted, unix; */
-	int64_t back_ms;        /* not 0: that long before the end */
+	int64_t back_ms;        /* not 0: that long before the end of each source */
 	bank_each *each;        /* every revision, as they come; may be NULL */
 	void *self;
 };
@@ -62,7 +62,7 @@ struct backtest_found {
 	double observed, expected;     /* of its most severe revision */
 	double strongest;              /* the severity of that */
 	enum feedback_verdict verdict; /* of the last feedback that was not undone; 0: none */
-	bool known;                    /* the other side has one of the same slice and time */
+	bool known;                    /* the other side has it too */
 };
 
 struct backtest_set {
@@ -75,6 +75,7 @@ struct backtest_source {
 	char name[WEIR_SOURCE_NAME_BYTES];
 	enum history_tier tier;
 	int64_t step_ms;           /* of its points */
+	int64_t from_ms;           /* what began there is counted */
 	int64_t first_ms, last_ms; /* lived through: begin of the first, end of the last */
 	bool whole;                /* nothing is known of before */
 	uint64_t intervals, rows;  /* of these points, and of series in them */
@@ -84,7 +85,7 @@ struct backtest_source {
 
 struct backtest {
 	bool as_lived;            /* no draft */
-	int64_t from_ms, last_ms; /* what began there is counted */
+	int64_t from_ms, last_ms; /* of all sources: the first and the last */
 	struct backtest_source sources[WEIR_SOURCES_MAX];
 	uint32_t sources_count;
 	/* The live detectors that the draft is held against, by name; none: all. */
@@ -115,7 +116,7 @@ struct backtest_comparison {
 	uint32_t dismissed, dropped; /* of them, the draft does not find */
 };
 
-/* 0 or -ENOMEM; free `weeks`. */
+/* Marks what both sides know: backtest_found.c says when. 0 or -ENOMEM; free `weeks`. */
 int backtest_compare(struct backtest *backtest, struct backtest_comparison *ret_comparison);
 /* Does it count: has it begun where it is looked at? */
 bool backtest_counts(const struct backtest *backtest, const struct backtest_found *found);

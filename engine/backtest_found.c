@@ -1,8 +1,12 @@
 /*
  * backtest_found: what is found on either side of a backtest, and how the two compare.
  *
- * Two anomalies are the same incident where their slices are and their times overlap: another
- * detector sees it begin an interval sooner or later, and gives it another id.
+ * Without a draft the two sides are to be the same: same id, as many revisions, same severity. A
+ * draft's anomalies have other ids, since it sees an incident begin an interval sooner or later:
+ * one of the live ones and one of the draft's are the same incident where source, metric, slice
+ * and direction are the same and their times overlap. Each is the same as one other at most, so
+ * that one alarm that goes on for weeks does not stand for all that happened in them: a live one
+ * has the free one that shares most of the time of both, of a detector of its own name if it can.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -193,30 +197,87 @@ int backtest_read_store(const char *path, struct backtest *backtest)
 	return error;
 }
 
-bool backtest_counts(const struct backtest *backtest, const struct backtest_found *found)
+static const struct backtest_source *source_of(const struct backtest *backtest,
+					       const struct backtest_found *found)
 {
-	return found->start_ms >= backtest->from_ms && found->start_ms < backtest->last_ms;
+	for (uint32_t i = 0; i < backtest->sources_count; i++)
+		if (strcmp(backtest->sources[i].name, found->source) == 0)
+			return &backtest->sources[i];
+	return NULL;
 }
 
-static bool same_incident(const struct backtest_found *a, const struct backtest_found *b)
+bool backtest_counts(const struct backtest *backtest, const struct backtest_found *found)
 {
-	return a->start_ms < b->end_ms && b->start_ms < a->end_ms &&
-	       strcmp(a->slice, b->slice) == 0 && strcmp(a->metric, b->metric) == 0 &&
-	       strcmp(a->source, b->source) == 0;
+	const struct backtest_source *source = source_of(backtest, found);
+
+	return source && found->start_ms >= source->from_ms && found->start_ms < source->last_ms;
+}
+
+/* Severities come through the store as they were, bit for bit. */
+static bool same_anomaly(const struct backtest_found *a, const struct backtest_found *b)
+{
+	return memcmp(a->id, b->id, sizeof(a->id)) == 0 && a->revision == b->revision &&
+	       memcmp(&a->severity, &b->severity, sizeof(a->severity)) == 0;
+}
+
+static double min_of(double a, double b)
+{
+	return a < b ? a : b;
+}
+
+/* What they share of the time of both, to one; 0: they are not the same incident. What goes on is
+ * as long as it was looked at. */
+static double alike(const struct backtest *backtest, const struct backtest_found *a,
+		    const struct backtest_found *b)
+{
+	const struct backtest_source *source = source_of(backtest, a);
+	double last_ms = source ? (double)source->last_ms : 0;
+	double end_a_ms = min_of((double)a->end_ms, last_ms);
+	double end_b_ms = min_of((double)b->end_ms, last_ms);
+	double shared_ms = min_of(end_a_ms, end_b_ms) +
+			   min_of(-(double)a->start_ms, -(double)b->start_ms);
+	double both_ms = -min_of(-end_a_ms, -end_b_ms) -
+			 min_of((double)a->start_ms, (double)b->start_ms);
+
+	if (shared_ms <= 0 || a->direction != b->direction || strcmp(a->slice, b->slice) != 0 ||
+	    strcmp(a->metric, b->metric) != 0 || strcmp(a->source, b->source) != 0)
+		return 0;
+	return shared_ms / both_ms;
+}
+
+/* Its other side among those that are free; NULL: there is none. */
+static struct backtest_found *other_side(const struct backtest *backtest,
+					 const struct backtest_found *live, bool same_name)
+{
+	const struct backtest_set *found = &backtest->found;
+	struct backtest_found *best = NULL;
+	double most = 0;
+
+	/* They are in the order of their beginnings. */
+	for (uint32_t f = 0; f < found->count && found->found[f].start_ms < live->end_ms; f++) {
+		struct backtest_found *at = &found->found[f];
+		if (at->known || (same_name && strcmp(at->detector, live->detector) != 0))
+			continue;
+		double share = backtest->as_lived ? (double)same_anomaly(at, live)
+						  : alike(backtest, at, live);
+		if (share > most) {
+			most = share;
+			best = at;
+		}
+	}
+	return best;
 }
 
 static void mark_known(struct backtest *backtest)
 {
-	struct backtest_set *live = &backtest->live, *found = &backtest->found;
-
-	/* Both are in the order of their beginnings. */
-	for (uint32_t l = 0; l < live->count; l++) {
-		for (uint32_t f = 0; f < found->count; f++) {
-			if (found->found[f].start_ms >= live->found[l].end_ms)
-				break;
-			if (!same_incident(&live->found[l], &found->found[f]))
-				continue;
-			live->found[l].known = found->found[f].known = true;
+	/* First within detectors of the same name, then whoever is left. */
+	for (int pass = 0; pass < 2; pass++) {
+		for (uint32_t l = 0; l < backtest->live.count; l++) {
+			struct backtest_found *live = &backtest->live.found[l];
+			struct backtest_found *other =
+				live->known ? NULL : other_side(backtest, live, pass == 0);
+			if (other)
+				live->known = other->known = true;
 		}
 	}
 }

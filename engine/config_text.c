@@ -290,10 +290,10 @@ static void put_detectors(FILE *out, const json_t *detectors)
 	fputs("]", out);
 }
 
-/* libyaml counts characters, we bytes. */
+/* libyaml counts characters, we bytes; the mark of a byte order it does not count. */
 static size_t byte_of(const char *text, size_t bytes, size_t character)
 {
-	size_t at = 0;
+	size_t at = bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 
 	for (; at < bytes && character; character--)
 		for (at++; at < bytes && ((unsigned char)text[at] & 0xc0) == 0x80;)
@@ -301,73 +301,151 @@ static size_t byte_of(const char *text, size_t bytes, size_t character)
 	return at;
 }
 
-/* The end of what a value says: behind its last scalar or bracket. */
-static size_t end_of(struct tree *tree, const yaml_node_t *node)
-{
-	size_t end = 0;
-
-	if (node->type == YAML_SEQUENCE_NODE &&
-	    node->data.sequence.style != YAML_FLOW_SEQUENCE_STYLE)
-		for (yaml_node_item_t *item = node->data.sequence.items.start;
-		     item < node->data.sequence.items.top; item++)
-			end = end_of(tree, node_of(tree, *item));
-	else if (node->type == YAML_MAPPING_NODE &&
-		 node->data.mapping.style != YAML_FLOW_MAPPING_STYLE)
-		for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-		     pair < node->data.mapping.pairs.top; pair++)
-			end = end_of(tree, node_of(tree, pair->value));
-	else
-		end = node->end_mark.index;
-	return end > node->start_mark.index ? end : node->start_mark.index;
-}
-
-/* What stands in the place of a value of the root, or behind the text. */
+/* What stands in the place of a value of the root, or where there is none. */
 struct change {
 	const char *key;
-	yaml_node_t *value; /* NULL: the key is not there */
-	size_t from, until;
+	bool there;
+	size_t from, until;      /* of its value, in characters; then in bytes */
 	const json_t *detectors; /* NULL: milliseconds */
 	int64_t ms;
 };
 
-static void find_change(struct tree *tree, const char *text, size_t bytes, struct change *change)
+/* Where things stand in a text. Of its events, since a node does not know of where it is named by
+ * an alias, nor where the last of what it says ends. */
+struct places {
+	struct change *changes;
+	unsigned count;
+	struct change *open; /* we are in its value */
+	unsigned depth;      /* of collections; of keys of the root: 1 */
+	bool key;            /* what comes next in the root is one */
+	bool flow;           /* the root is written in braces */
+	size_t brace;        /* behind the one that opens it */
+	size_t column;       /* of the keys of the root, otherwise */
+	size_t end;          /* of the first document */
+	size_t said;         /* behind the last thing that was said */
+};
+
+static struct change *change_of(const struct places *places, const char *key)
 {
-	change->value = value_of(tree, yaml_document_get_root_node(&tree->document), change->key);
-	change->from = change->until = bytes;
-	if (!change->value)
-		return;
-	change->from = byte_of(text, bytes, change->value->start_mark.index);
-	change->until = byte_of(text, bytes, end_of(tree, change->value));
+	for (unsigned i = 0; i < places->count; i++)
+		if (!places->changes[i].there && strcmp(places->changes[i].key, key) == 0)
+			return &places->changes[i];
+	return NULL;
 }
 
-static void put_change(FILE *out, const struct change *change)
+static bool in_blocks(const yaml_event_t *event)
 {
-	if (!change->value)
-		fprintf(out, "\n%s:", change->key);
+	return event->start_mark.index == event->end_mark.index;
+}
+
+/* A key or a value of the root begins. */
+static void begin_place(struct places *places, const yaml_event_t *event)
+{
+	if (places->key) {
+		places->open = event->type == YAML_SCALAR_EVENT
+				       ? change_of(places, (const char *)event->data.scalar.value)
+				       : NULL;
+		if (places->said == 0)
+			places->column = event->start_mark.column;
+	} else if (places->open) {
+		places->open->there = true;
+		places->open->from = event->start_mark.index;
+	}
+}
+
+/* A key or a value of the root has ended. */
+static void end_place(struct places *places)
+{
+	if (!places->key && places->open) {
+		size_t from = places->open->from;
+		places->open->until = places->said > from ? places->said : from;
+		places->open = NULL;
+	}
+	places->key = !places->key;
+}
+
+static void open_root(struct places *places, const yaml_event_t *event)
+{
+	places->key = true;
+	places->flow = event->type == YAML_MAPPING_START_EVENT &&
+		       event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
+	places->brace = event->end_mark.index;
+}
+
+static void place(struct places *places, const yaml_event_t *event)
+{
+	bool opens = event->type == YAML_MAPPING_START_EVENT ||
+		     event->type == YAML_SEQUENCE_START_EVENT;
+	bool closes = event->type == YAML_MAPPING_END_EVENT ||
+		      event->type == YAML_SEQUENCE_END_EVENT;
+	bool leaf = event->type == YAML_SCALAR_EVENT || event->type == YAML_ALIAS_EVENT;
+
+	if (event->type == YAML_DOCUMENT_END_EVENT)
+		places->end = event->start_mark.index;
+	if (places->depth == 1 && (opens || leaf))
+		begin_place(places, event);
+	if (opens && places->depth++ == 0)
+		open_root(places, event);
+	if (closes)
+		places->depth--;
+	/* The end of a block is where the next thing begins: behind comments. */
+	if (leaf || (closes && !in_blocks(event)))
+		places->said = event->end_mark.index;
+	if (places->depth == 1 && (closes || leaf))
+		end_place(places);
+}
+
+/* false: broken. */
+static bool find_places(const char *text, size_t bytes, struct places *places)
+{
+	yaml_parser_t parser;
+	yaml_event_t event;
+	bool parsed, ended = false;
+
+	if (!yaml_parser_initialize(&parser))
+		return false;
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, bytes);
+	while (!ended && (parsed = yaml_parser_parse(&parser, &event))) {
+		place(places, &event);
+		ended = event.type == YAML_DOCUMENT_END_EVENT ||
+			event.type == YAML_STREAM_END_EVENT;
+		yaml_event_delete(&event);
+	}
+	yaml_parser_delete(&parser);
+	return ended;
+}
+
+static void find_change(const struct places *places, const char *text, size_t bytes,
+			struct change *change)
+{
+	if (!change->there)
+		change->from = change->until = places->flow ? places->brace : places->end;
+	change->from = byte_of(text, bytes, change->from);
+	change->until = byte_of(text, bytes, change->until);
+}
+
+static void put_change(FILE *out, const struct places *places, const struct change *change)
+{
+	if (!change->there)
+		fprintf(out, "\n%*s%s:", places->flow ? 1 : (int)places->column, "", change->key);
 	if (change->detectors)
 		put_detectors(out, change->detectors);
 	else
 		fprintf(out, " \"%lldms\"", (long long)change->ms);
-	if (!change->value)
-		fputc('\n', out);
+	if (!change->there)
+		fputs(places->flow ? "," : "\n", out);
 }
 
-char *config_text_with(const char *text, size_t bytes, const json_t *detectors, int64_t interval_ms)
+static char *write_changes(const char *text, size_t bytes, const struct places *places)
 {
-	char why[256], *whole = NULL;
-	struct tree tree = {.name = "", .why = why, .why_bytes = sizeof(why)};
-	struct change changes[2] = {{.key = "detectors", .detectors = detectors},
-				    {.key = "interval", .ms = interval_ms}};
-	unsigned count = interval_ms ? 2 : 1;
+	struct change *changes = places->changes;
+	char *whole = NULL;
 	size_t at = 0, size;
 	FILE *out;
 
-	if (!load(&tree, text, bytes))
-		return NULL;
-	for (unsigned i = 0; i < count; i++)
-		find_change(&tree, text, bytes, &changes[i]);
-	yaml_document_delete(&tree.document);
-	if (count == 2 && changes[1].from < changes[0].from) {
+	for (unsigned i = 0; i < places->count; i++)
+		find_change(places, text, bytes, &changes[i]);
+	if (places->count == 2 && changes[1].from < changes[0].from) {
 		struct change first = changes[1];
 		changes[1] = changes[0];
 		changes[0] = first;
@@ -375,9 +453,9 @@ char *config_text_with(const char *text, size_t bytes, const json_t *detectors, 
 	out = open_memstream(&whole, &size);
 	if (!out)
 		return NULL;
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = 0; i < places->count; i++) {
 		fwrite(text + at, 1, changes[i].from - at, out);
-		put_change(out, &changes[i]);
+		put_change(out, places, &changes[i]);
 		at = changes[i].until;
 	}
 	fwrite(text + at, 1, bytes - at, out);
@@ -386,4 +464,41 @@ char *config_text_with(const char *text, size_t bytes, const json_t *detectors, 
 		return NULL;
 	}
 	return whole;
+}
+
+/* What was written is read again: a text that says something else is not let out. */
+static bool says(const char *text, const json_t *detectors)
+{
+	char why[256];
+	json_t *again = config_text_detectors(text, strlen(text), "", why, sizeof(why));
+	bool same = again && json_equal(again, detectors);
+
+	json_decref(again);
+	return same;
+}
+
+char *config_text_with(const char *text, size_t bytes, const json_t *detectors, int64_t interval_ms,
+		       const char *name, char *why, size_t why_bytes)
+{
+	struct change changes[2] = {{.key = "detectors", .detectors = detectors},
+				    {.key = "interval", .ms = interval_ms}};
+	struct places places = {.changes = changes, .count = interval_ms ? 2 : 1};
+	char *whole = NULL;
+
+	if (find_places(text, bytes, &places)) {
+		whole = write_changes(text, bytes, &places);
+		if (!whole) {
+			snprintf(why, why_bytes, "out of memory");
+			return NULL;
+		}
+	}
+	if (whole && says(whole, detectors))
+		return whole;
+	free(whole);
+	snprintf(why, why_bytes,
+		 "%s: no other detectors can be put into it as it is written; write its list plainly, "
+		 "as \"detectors:\" with a line \"- name: ...\" for each, and without anchors that "
+		 "other keys name",
+		 name);
+	return NULL;
 }

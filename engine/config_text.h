@@ -29,8 +29,8 @@ json_t *config_text_detectors(const char *text, size_t bytes, const char *name, 
 /* What it is called, be it after its metric and kind. false: it cannot be. */
 bool config_text_name(const json_t *detector, char *ret_name, size_t size);
 /* The text with these as its detectors; with intervals of this length (0: its own). Malloc'd;
- * NULL: no memory, or the text is none. */
-char *config_text_with(const char *text, size_t bytes, const json_t *detectors,
-		       int64_t interval_ms);
+ * NULL: it cannot be written, and `why` says why, with the text's name. */
+char *config_text_with(const char *text, size_t bytes, const json_t *detectors, int64_t interval_ms,
+		       const char *name, char *why, size_t why_bytes);
 
 #endif

@@ -316,7 +316,7 @@ int engine_open(const struct engine_options *options, struct engine **ret_engine
 	if (!error)
 		error = recover(engine, why, why_bytes);
 	if (!error)
-		error = engine_overrides_begin(engine);
+		error = engine_overrides_begin(engine, why, why_bytes);
 	if (!error)
 		error = engine_assemble(engine, why, why_bytes);
 	if (error < 0) {

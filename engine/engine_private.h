@@ -106,10 +106,11 @@ char *engine_answer(void *engine, const char *command, const void *request);
 int engine_control_step(void *engine, uint64_t now_ns);
 /* request_overrides.c: the configuration's; paths in it are relative to where it lies. */
 const char *engine_file_name(const struct engine *engine);
-/* Before anything looks at the detectors of `config`. 0 or negative errno. */
-int engine_overrides_begin(struct engine *engine);
-/* The configuration of a file as it comes into force: *config is replaced where overrides apply. */
-int engine_overridden(struct engine *engine, struct config **config);
+/* Before anything looks at the detectors of `config`. 0, or a negative errno with why. */
+int engine_overrides_begin(struct engine *engine, char *why, size_t why_bytes);
+/* The configuration of a file as it comes into force: *config is replaced where overrides apply. 0,
+ * or a negative errno with why: then it is freed, since it cannot come into force with them. */
+int engine_overridden(struct engine *engine, struct config **config, char *why, size_t why_bytes);
 /* What an override, or its undoing, comes to: the overrides (json_t) and the configuration from
  * then on. 0, or a negative errno with why. */
 int engine_override_plan(struct engine *engine, const struct operator_input *input,

@@ -12,7 +12,6 @@
 #include "deliver/store.h"
 
 #define NAME_BYTES 65
-#define WHY_BYTES 512
 
 json_t *overrides_entry(const struct operator_input *input)
 {
@@ -102,9 +101,10 @@ static bool lay(json_t *detectors, const json_t *layer, char *why, size_t why_by
 	return whole || there;
 }
 
-/* With one more of them: the detectors, and the configuration. NULL: it does not fit, and why. */
+/* With one more of them: the detectors, and the configuration. NULL: it does not fit, or the text
+ * cannot be written; and why. */
 static struct config *add(const char *text, const char *name, json_t **detectors,
-			  const json_t *entry, char *why, size_t why_bytes)
+			  const json_t *entry, bool *ret_written, char *why, size_t why_bytes)
 {
 	json_t *with = json_deep_copy(*detectors);
 	const json_t *layer;
@@ -114,11 +114,11 @@ static struct config *add(const char *text, const char *name, json_t **detectors
 
 	json_array_foreach(json_object_get(entry, "layers"), i, layer)
 		laid = laid && lay(with, layer, why, why_bytes);
-	char *whole = laid ? config_text_with(text, strlen(text), with, 0) : NULL;
+	char *whole = laid ? config_text_with(text, strlen(text), with, 0, name, why, why_bytes)
+			   : NULL;
 	if (whole && config_parse(whole, strlen(whole), name, &config, why, why_bytes) < 0)
 		config = NULL;
-	else if (laid && !whole)
-		snprintf(why, why_bytes, "out of memory");
+	*ret_written = !laid || whole;
 	free(whole);
 	if (config) {
 		json_decref(*detectors);
@@ -129,9 +129,11 @@ static struct config *add(const char *text, const char *name, json_t **detectors
 	return config;
 }
 
-int overrides_apply(const char *text, const char *name, json_t *list, struct config **ret_config)
+int overrides_apply(const char *text, const char *name, json_t *list, struct config **ret_config,
+		    char *why, size_t why_bytes)
 {
-	char why[WHY_BYTES] = "";
+	bool written = true;
+	int error = 0;
 	json_t *detectors, *entry;
 	struct config *config;
 	size_t i;
@@ -139,20 +141,27 @@ int overrides_apply(const char *text, const char *name, json_t *list, struct con
 	*ret_config = NULL;
 	if (json_array_size(list) == 0)
 		return 0;
-	detectors = config_text_detectors(text, strlen(text), name, why, sizeof(why));
+	detectors = config_text_detectors(text, strlen(text), name, why, why_bytes);
 	if (!detectors)
 		return -EINVAL;
 	json_array_foreach(list, i, entry)
 	{
-		config = add(text, name, &detectors, entry, why, sizeof(why));
+		config = add(text, name, &detectors, entry, &written, why, why_bytes);
 		if (config) {
 			config_free(*ret_config);
 			*ret_config = config;
 			json_object_del(entry, "left");
+		} else if (!written) {
+			error = -EINVAL;
+			break;
 		} else {
 			json_object_set_new(entry, "left", json_string(why));
 		}
 	}
 	json_decref(detectors);
-	return 0;
+	if (error < 0) {
+		config_free(*ret_config);
+		*ret_config = NULL;
+	}
+	return error;
 }

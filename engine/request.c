@@ -235,7 +235,7 @@ int engine_configure(struct engine *engine, const char *text, size_t bytes, cons
 	int error = config_parse(text, bytes, name, &config, why, why_bytes);
 
 	if (!error)
-		error = engine_overridden(engine, &config);
+		error = engine_overridden(engine, &config, why, why_bytes);
 	if (!error)
 		error = configure(engine, config, name, list, why, why_bytes);
 	json_decref(list);
@@ -255,7 +255,7 @@ static int reload(struct engine *engine, json_t *list, char *why, size_t why_byt
 	}
 	error = config_load(path, &config, why, why_bytes);
 	if (!error)
-		error = engine_overridden(engine, &config);
+		error = engine_overridden(engine, &config, why, why_bytes);
 	if (!error && strcmp(config->record, running(engine)->record) == 0) {
 		log_info("reload", "%s: nothing has changed", path);
 		config_free(config);

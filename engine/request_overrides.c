@@ -40,15 +40,18 @@ static void say_left(json_t *list)
 	}
 }
 
-int engine_overridden(struct engine *engine, struct config **config)
+int engine_overridden(struct engine *engine, struct config **config, char *why, size_t why_bytes)
 {
 	struct config *with = NULL;
 	char *text = strdup((*config)->text);
-	int error = text ? overrides_apply(text, engine_file_name(engine), engine->overrides, &with)
+	int error = text ? overrides_apply(text, engine_file_name(engine), engine->overrides, &with,
+					   why, why_bytes)
 			 : -ENOMEM;
 
 	if (error < 0) {
 		free(text);
+		config_free(*config);
+		*config = NULL;
 		return error;
 	}
 	say_left(engine->overrides);
@@ -63,14 +66,14 @@ int engine_overridden(struct engine *engine, struct config **config)
 	return 0;
 }
 
-int engine_overrides_begin(struct engine *engine)
+int engine_overrides_begin(struct engine *engine, char *why, size_t why_bytes)
 {
 	engine->overrides = overrides_read(engine->store_path);
 	engine->file_text = strdup(engine->config->text);
 	if (!engine->overrides || !engine->file_text)
 		return -ENOMEM;
 	int error = overrides_apply(engine->file_text, engine_file_name(engine), engine->overrides,
-				    &engine->begun);
+				    &engine->begun, why, why_bytes);
 	if (error < 0)
 		return error;
 	say_left(engine->overrides);
@@ -111,7 +114,8 @@ int engine_override_plan(struct engine *engine, const struct operator_input *inp
 	if (!error && input->kind == OPERATOR_OVERRIDE)
 		json_array_append_new(list, overrides_entry(input));
 	if (!error)
-		error = overrides_apply(engine->file_text, engine_file_name(engine), list, &config);
+		error = overrides_apply(engine->file_text, engine_file_name(engine), list, &config,
+					why, why_bytes);
 	if (!error && input->kind == OPERATOR_OVERRIDE)
 		left = json_string_value(
 			json_object_get(json_array_get(list, find(list, input->number)), "left"));

@@ -26,8 +26,13 @@ static void write_anew(const struct config *config)
 		check(why[0]);
 		return;
 	}
-	char *text = config_text_with(config->text, bytes, detectors, 0);
-	check(text);
+	char *text = config_text_with(config->text, bytes, detectors, 0, "fuzz", why,
+				      sizeof(why));
+	check(text || why[0]);
+	if (!text) { /* an anchor that another key names, say */
+		json_decref(detectors);
+		return;
+	}
 	if (config_parse(text, strlen(text), "fuzz", &again, why, sizeof(why)) == 0) {
 		check(config_diff(config, again, NULL, NULL) == 0);
 		config_free(again);

@@ -488,6 +488,50 @@ static void draft_finds(const struct story *story, const char *draft, bool all)
 	backtest_fini(&backtest);
 }
 
+/* Another source goes on for years behind what is looked at, as beside imported data. */
+static void counted_from_its_end(const struct story *story, const char *source)
+{
+	char history[128], store[128], why[512] = "";
+	struct backtest_comparison comparison = {0};
+	struct backtest backtest;
+	struct lived lived;
+	struct backtest_options options = {
+		.io = simdisk_io(story->disk, 1),
+		.lived = &lived,
+		.history_path = history,
+		.store_path = store,
+		.source = source,
+		.back_ms = INT64_C(30) * 86400000,
+	};
+
+	snprintf(history, sizeof(history), "%s/%s", story->data, HISTORY_FILE);
+	snprintf(store, sizeof(store), "%s/weir.db", story->data);
+	expect(lived_read(options.io, true, &lived, why, sizeof(why)) == 0, "the log is read", why);
+	snprintf(lived.names[lived.sources], sizeof(lived.names[0]), "wall");
+	lived.closed[lived.sources++] = lived.closed[0] + INT64_C(2) * 365 * 1440;
+	int error = backtest_run(&options, &backtest, why, sizeof(why));
+	expect(error == 0 && backtest_compare(&backtest, &comparison) == 0, "it is run", why);
+	expect(comparison.live_all > 0 && comparison.found_all == comparison.live_all &&
+		       comparison.only_live == 0 && comparison.only_found == 0,
+	       "30 days are those before the source's own end", source ? source : "all");
+	free(comparison.weeks);
+	backtest_fini(&backtest);
+	/* Nothing was found live: so a draft alone is looked at. */
+	options.store_path = NULL;
+	options.lived = NULL;
+	options.draft = "{name: orders, metric: orders, severity: 30}";
+	options.draft_bytes = strlen(options.draft);
+	options.draft_name = "draft.yaml";
+	error = source ? backtest_run(&options, &backtest, why, sizeof(why)) : -ENOENT;
+	if (source)
+		expect(error == 0 && backtest.found.count > 0 && backtest.live.count == 0,
+		       "a draft lives without a store", why);
+	if (source)
+		backtest_fini(&backtest);
+	lived_fini(&lived);
+	options.io->ops->destroy(options.io);
+}
+
 static void drafts(void)
 {
 	struct story story;
@@ -506,6 +550,8 @@ static void drafts(void)
 	draft_finds(&story, "detectors:\n- name: orders\n  metric: orders\n  severity: 29\n", true);
 	draft_finds(&story, "- {name: orders, metric: orders, severity: 100, min_volume: 1000000}",
 		    false);
+	counted_from_its_end(&story, NULL);
+	counted_from_its_end(&story, "story");
 	refused(&story, "{name: orders, metric: order}", "detectors[0].metric: there is no metric");
 	refused(&story, "{name: orders,\n metrics: orders}", "draft.yaml:2:2: unknown key");
 	refused(&story, "name: orders\nmetric: [orders]\n", "draft.yaml:2:9: a single value");
