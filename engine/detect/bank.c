@@ -222,8 +222,15 @@ static uint32_t explain_longest(const struct bank *bank, int64_t age)
 	return (uint32_t)math_min(before, EXPLAIN_MAX) + reach;
 }
 
-/* What explains an anomaly of the slice, into the bank's anomaly. */
-static void explain_into(const struct step *step, uint32_t i, struct anomaly *anomaly)
+/* NULL: slices stand apart and explain nothing. */
+static struct explain_scan *scan_of(const struct bank *bank)
+{
+	return bank->whole ? bank->whole->banks[0]->scan : bank->scan;
+}
+
+/* What explains an anomaly of the slice: so many. */
+static uint32_t explain_slice(const struct step *step, uint32_t i,
+			      struct explanation ret[ANOMALY_EXPLANATIONS_MAX])
 {
 	struct bank *bank = step->bank;
 	const struct life *life = &bank->lives[i];
@@ -236,22 +243,25 @@ static void explain_into(const struct step *step, uint32_t i, struct anomaly *an
 	};
 	uint32_t longest = explain_longest(bank, step->observations->interval - life->start);
 
-	anomaly->explanations = 0;
-	if (!bank->spec.apart)
-		anomaly->explanations = explain(&known, &bank->scan, i, life->direction, longest,
-						anomaly->explanation);
+	if (bank->spec.apart)
+		return 0;
+	uint32_t count = explain(&known, scan_of(bank), i, life->direction, longest, ret);
+	/* The detector counts its periods, an anomaly tells intervals. */
+	for (uint32_t k = 0; k < count; k++)
+		ret[k].since = bank_first_of(bank, ret[k].since);
+	return count;
 }
 
 /* Is another explanation to be told? It is looked for ever more seldom. */
 static bool explained_anew(const struct step *step, uint32_t i)
 {
-	struct life *life = &step->bank->lives[i];
+	const struct life *life = &step->bank->lives[i];
 	uint64_t age = (uint64_t)(step->observations->interval - life->fired);
+	struct explanation found[ANOMALY_EXPLANATIONS_MAX];
 
 	if (age == 0 || (age & (age - 1)) != 0)
 		return false;
-	explain_into(step, i, &step->bank->anomaly);
-	uint64_t hash = explanation_hash(&step->bank->anomaly);
+	uint64_t hash = explanation_hash(found, explain_slice(step, i, found));
 	return hash != 0 && hash != life->explained;
 }
 
@@ -327,8 +337,8 @@ static void speak(const struct step *step, uint32_t i, enum anomaly_state state)
 	anomaly->contributions = contributions(step, life->direction);
 	memcpy(anomaly->contribution, bank->contribution[life->direction > 0],
 	       sizeof(anomaly->contribution));
-	explain_into(step, i, anomaly);
-	life->explained = explanation_hash(anomaly);
+	anomaly->explanations = explain_slice(step, i, anomaly->explanation);
+	life->explained = explanation_hash(anomaly->explanation, anomaly->explanations);
 	int band = severity_band(anomaly->severity);
 	if (band > life->band)
 		life->band = (uint8_t)band;
@@ -470,6 +480,9 @@ static void live_hushed(struct step *step, uint32_t i, enum judgement judgement)
 	life->count = 0;
 	if (++life->hushed != bank->spec.for_intervals)
 		return;
+	/* What hushed it may be said no more. */
+	if (!bank->feedback)
+		return;
 	bank_case(bank, step->observations, i, &of);
 	feedback_suppressed(bank->feedback, &of);
 }
@@ -577,7 +590,8 @@ static void step_slices(struct bank *bank, const struct observations *observatio
 	};
 	bank->seen++;
 	bank->diagnosed[0] = bank->diagnosed[1] = false;
-	explain_forget(&bank->scan);
+	if (!bank->spec.apart)
+		explain_forget(scan_of(bank));
 	choose_learners(bank, observations);
 	bank->ops->step(bank->state, &bank->spec, bank->capacity, observations, bank->learn,
 			&bank->verdicts);

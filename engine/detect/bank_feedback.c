@@ -107,21 +107,29 @@ static void open_id(const struct bank *bank, uint32_t i, uint64_t ret_id[2])
 			   bank_first_of(bank, bank->lives[i].start), ret_id);
 }
 
+void bank_confirm(struct bank *bank, uint32_t i)
+{
+	/* Of slices born since its last period one of longer periods does not know. */
+	if (i >= bank->slices)
+		return;
+	struct life *life = &bank->lives[i];
+	const struct feedback_entry *entry = NULL;
+	uint64_t id[2];
+
+	bank->confirmed -= (uint32_t)life->confirmed;
+	life->confirmed = 0;
+	if (!bank->feedback || (life->status != LIFE_PENDING && life->status != LIFE_FIRING))
+		return;
+	open_id(bank, i, id);
+	entry = feedback_of(bank->feedback, id);
+	life->confirmed = entry && entry->said.verdict == FEEDBACK_YES;
+	bank->confirmed += (uint32_t)life->confirmed;
+}
+
 void bank_feedback(struct bank *bank, struct feedback_list *list)
 {
 	resolutions_feedback(bank, list);
 	bank->feedback = list;
-	bank->confirmed = 0;
-	for (uint32_t i = 0; i < bank->slices; i++) {
-		struct life *life = &bank->lives[i];
-		uint64_t id[2];
-
-		life->confirmed = 0;
-		if (!list || (life->status != LIFE_PENDING && life->status != LIFE_FIRING))
-			continue;
-		open_id(bank, i, id);
-		const struct feedback_entry *entry = feedback_of(list, id);
-		life->confirmed = entry && entry->said.verdict == FEEDBACK_YES;
-		bank->confirmed += (uint32_t)life->confirmed;
-	}
+	for (uint32_t i = 0; i < bank->slices; i++)
+		bank_confirm(bank, i);
 }

@@ -93,14 +93,14 @@ uint64_t contribution_hash(const struct contribution *contribution)
 	return id[0];
 }
 
-uint64_t explanation_hash(const struct anomaly *anomaly)
+uint64_t explanation_hash(const struct explanation *explanation, uint32_t count)
 {
 	struct hash hash = hash_begin();
 	uint64_t id[2];
-	if (anomaly->explanations == 0)
+	if (count == 0)
 		return 0;
-	for (uint32_t i = 0; i < anomaly->explanations; i++)
-		hash_text(&hash, anomaly->explanation[i].slice);
+	for (uint32_t i = 0; i < count; i++)
+		hash_text(&hash, explanation[i].slice);
 	hash_end(&hash, id);
 	return id[0];
 }
@@ -259,6 +259,7 @@ void bank_destroy(struct bank *bank)
 	resolutions_free(bank);
 	free_slices(bank);
 	zone_free(bank->zone);
+	free(bank->scan);
 	free(bank);
 }
 
@@ -318,6 +319,10 @@ int bank_grow(struct bank *bank, uint32_t slices)
 		capacity *= 2;
 	if (bank->periodic && period_grow(&bank->period, slices) < 0)
 		return -ENOMEM;
+	if (!bank->scan && !bank->whole && !bank->spec.apart)
+		bank->scan = calloc(1, sizeof(*bank->scan));
+	if (!bank->scan && !bank->whole && !bank->spec.apart)
+		return -ENOMEM;
 	if (capacity != bank->capacity) {
 		uint32_t old = bank->slices;
 		void *state = aligned_alloc(64, state_bytes(bank, capacity));
@@ -368,8 +373,9 @@ uint64_t bank_bytes(const struct bank *bank)
 {
 	if (!bank->capacity)
 		return sizeof(*bank);
-	return sizeof(*bank) + resolutions_bytes(bank) + state_bytes(bank, bank->capacity) +
-	       period_bytes(&bank->period) + occasion_bytes(&bank->occasion) +
+	return sizeof(*bank) + (bank->scan ? sizeof(*bank->scan) : 0) + resolutions_bytes(bank) +
+	       state_bytes(bank, bank->capacity) + period_bytes(&bank->period) +
+	       occasion_bytes(&bank->occasion) +
 	       bank->capacity *
 		       (DOUBLE_ROWS * sizeof(double) + 3 + sizeof(struct life) + sizeof(char *));
 }
@@ -403,22 +409,37 @@ void bank_save(const struct bank *bank, struct bytes *out)
 	resolutions_save(bank, out);
 }
 
-/* Numbers of intervals since 1970 that no event's time reaches. */
-#define INTERVAL_MAX (INT64_C(1) << 43)
+/* Milliseconds since 1970 that no event's time reaches, and what an interval may last. */
+#define TIME_MAX_MS (INT64_C(1) << 43)
+#define INTERVAL_MIN_MS 1000
+#define INTERVAL_MAX_MS INT64_C(86400000)
 
-static bool is_interval(int64_t interval)
+static bool is_number(int64_t number, int64_t ms)
 {
-	return interval >= -INTERVAL_MAX && interval <= INTERVAL_MAX;
+	int64_t most = TIME_MAX_MS / ms;
+
+	return number >= -most && number <= most;
 }
 
-static bool is_sane(const struct life *life)
+bool bank_is_interval(const struct bank *bank, int64_t interval)
+{
+	return bank->interval_ms > 0 && is_number(interval, bank->interval_ms);
+}
+
+/* Of the detector's periods, where they are longer. */
+static bool is_step(const struct bank *bank, int64_t step)
+{
+	return bank->step_ms > 0 && is_number(step, bank->step_ms);
+}
+
+static bool is_sane(const struct bank *bank, const struct life *life)
 {
 	return life->status <= LIFE_HUSHED && life->confirmed <= 1 && life->direction >= -1 &&
 	       life->direction <= 1 && isfinite(life->peak) && isfinite(life->tell_at) &&
-	       is_interval(life->start) && is_interval(life->fired) && is_interval(life->quiet) &&
-	       is_interval(life->group) && is_interval(life->peak_interval) &&
-	       isfinite(life->usual) && feedback_run_possible(&life->run[0]) &&
-	       feedback_run_possible(&life->run[1]);
+	       is_step(bank, life->start) && is_step(bank, life->fired) &&
+	       is_number(life->quiet, 1) && is_step(bank, life->group) &&
+	       is_step(bank, life->peak_interval) && isfinite(life->usual) &&
+	       feedback_run_possible(&life->run[0]) && feedback_run_possible(&life->run[1]);
 }
 
 static int load_slice(struct bank *bank, uint32_t i, struct bytes_reader *in)
@@ -436,7 +457,7 @@ static int load_slice(struct bank *bank, uint32_t i, struct bytes_reader *in)
 	bank->diagnosis.expected[i] = bytes_get_f64(in);
 	bank->diagnosis.variance[i] = bytes_get_f64(in);
 	bank->diagnosis.weight[i] = bytes_get_f64(in);
-	if (in->failed || !is_sane(life))
+	if (in->failed || !is_sane(bank, life))
 		return -EPROTO;
 	bank->confirmed += (uint32_t)life->confirmed;
 	return bank_label(bank, i, label);
@@ -473,10 +494,16 @@ int bank_load(struct bank *bank, struct bytes_reader *in)
 	bank->seen = bytes_get_u64(in);
 	bank->running = bytes_get_u32(in) != 0;
 	bank->run = (int64_t)bytes_get_u64(in);
-	if (in->failed || magic != BANK_MAGIC || spec != spec_hash(&bank->spec) || interval_ms < 0)
+	if (in->failed || magic != BANK_MAGIC || spec != spec_hash(&bank->spec))
 		return -EPROTO;
-	if (interval_ms > 0)
+	/* One that has not seen an interval yet knows of none. */
+	bool known = interval_ms >= INTERVAL_MIN_MS && interval_ms <= INTERVAL_MAX_MS;
+	if (!known && (interval_ms != 0 || slices > 0))
+		return -EPROTO;
+	if (known)
 		bank_interval(bank, interval_ms);
+	if (known && !is_step(bank, bank->run))
+		return -EPROTO;
 	int result = load_slices(bank, slices, in);
 	if (result == 0)
 		result = resolutions_load(bank, in);

@@ -72,18 +72,15 @@ static double lump_of(const struct explain_sums *sums)
 	return least > 0 ? least : 1;
 }
 
-static void sum_rollups(const struct explain *explain, uint32_t longest, struct explain_sums *sums)
+static void sum_rollups(const struct explain *explain, struct explain_sums *sums)
 {
 	struct recent own[DETECTOR_RECENT];
 
 	memset(sums, 0, sizeof(*sums));
-	sums->longest = longest;
 	sums->count = 1;
 	sums->lengths[0] = 1;
 	if (explain->ops->recent_lengths)
 		sums->count = explain->ops->recent_lengths(explain->state, sums->lengths);
-	while (sums->count > 1 && sums->lengths[sums->count - 1] > longest)
-		sums->count--;
 	for (uint32_t i = 0; i < explain->observations->count; i++) {
 		uint32_t rollup = rollup_of(explain, i);
 		look(explain, i, own);
@@ -174,16 +171,16 @@ static double evidence(const struct explain *explain, const struct recent *one,
 	return one->variance > 0 ? 0.5 * off * off / one->variance : 0;
 }
 
-/* The best stretch of a slice. */
+/* The best of the first `count` stretches of a slice. */
 static double scan_slice(const struct explain *explain, const struct explain_sums *sums,
-			 uint32_t slice, int direction, uint32_t *ret_stretch)
+			 uint32_t slice, int direction, uint32_t count, uint32_t *ret_stretch)
 {
 	const struct recent *whole = sums->rollup[rollup_of(explain, slice)];
 	struct recent own[DETECTOR_RECENT];
 	double best = 0;
 
 	look(explain, slice, own);
-	for (uint32_t k = 0; k < sums->count; k++) {
+	for (uint32_t k = 0; k < count; k++) {
 		double one = evidence(explain, &own[k], &whole[k], sums->lump, direction);
 		if (one > best) {
 			best = one;
@@ -215,20 +212,38 @@ static double price(const struct explain *explain, const struct explain_sums *su
 	return math_log(sums->slices[rollup_of(explain, slice)]);
 }
 
-static void scan_all(const struct explain *explain, const struct explain_sums *sums, int direction,
-		     struct explain_list *list)
+/* A slice into the lists, of each the best of the stretches that it looks at. */
+static void scan_into(const struct explain *explain, struct explain_scan *scan, uint32_t slice,
+		      int direction)
 {
-	uint32_t stretch;
+	const struct explain_sums *sums = &scan->sums;
+	const struct recent *whole = sums->rollup[rollup_of(explain, slice)];
+	double pays = price(explain, sums, slice), best = 0;
+	struct recent own[DETECTOR_RECENT];
 
-	list->known = true;
-	list->count = 0;
-	for (uint32_t i = 0; i < explain->observations->count; i++) {
-		if (explain->observations->slices[i].dimensions == 0)
-			continue;
-		double own = scan_slice(explain, sums, i, direction, &stretch);
-		if (own > 0)
-			insert(list, i, own - price(explain, sums, i));
+	look(explain, slice, own);
+	for (uint32_t k = 0; k < sums->count; k++) {
+		uint32_t less = sums->count - 1 - k;
+		double one = evidence(explain, &own[k], &whole[k], sums->lump, direction);
+
+		best = math_max(best, one);
+		if (best > 0 && less < EXPLAIN_REACHES)
+			insert(&scan->list[direction > 0][less], slice, best - pays);
 	}
+}
+
+static void scan_all(const struct explain *explain, struct explain_scan *scan, int direction)
+{
+	const struct observations *observations = explain->observations;
+
+	scan->known[direction > 0] = true;
+	for (uint32_t i = 0; i < EXPLAIN_REACHES; i++) {
+		scan->list[direction > 0][i].count = 0;
+		scan->list[direction > 0][i].paired = false;
+	}
+	for (uint32_t i = 0; i < observations->count; i++)
+		if (observations->slices[i].dimensions > 0)
+			scan_into(explain, scan, i, direction);
 }
 
 /* Of a dimension, its value in the slice; NULL: any. */
@@ -261,14 +276,16 @@ struct found {
 struct search {
 	const struct explain *explain;
 	const struct explain_sums *sums;
-	const struct explain_list *list;
-	struct recent own[EXPLAIN_PAIRED][DETECTOR_RECENT]; /* of the first of the list */
+	struct explain_list *list;
+	uint32_t count; /* stretches that it looks at */
 	int direction;
 };
 
 /* The two at once, a the better one: what b adds to it, against the rest of the finer one's
  * roll-up, both times: forecasts of two roll-ups are not quite the same. */
-static void search_pair(const struct search *search, uint32_t a, uint32_t b, struct found *best)
+static double search_pair(const struct search *search, uint32_t a, uint32_t b,
+			  const struct recent own[EXPLAIN_PAIRED][DETECTOR_RECENT],
+			  uint8_t *ret_stretch)
 {
 	const struct explain *explain = search->explain;
 	const struct explain_sums *sums = search->sums;
@@ -277,39 +294,62 @@ static void search_pair(const struct search *search, uint32_t a, uint32_t b, str
 	uint32_t finer = slices[one].dimensions > slices[other].dimensions ? one : other;
 	const struct recent *whole = sums->rollup[rollup_of(explain, finer)];
 	double most = 0, alone = 0;
-	uint32_t stretch = 0;
 
-	for (uint32_t k = 0; k < sums->count; k++) {
-		const struct recent *parts[2] = {&search->own[a][k], &search->own[b][k]};
+	if (overlaps(&slices[one], &slices[other]))
+		return 0;
+	for (uint32_t k = 0; k < search->count; k++) {
+		const struct recent *parts[2] = {&own[a][k], &own[b][k]};
 		double both = evidence_lumps(parts, 2, &whole[k], sums->lump, search->direction);
 		double first = evidence_lumps(parts, 1, &whole[k], sums->lump, search->direction);
 		if (both > most) {
 			most = both;
-			stretch = k;
+			*ret_stretch = (uint8_t)k;
 		}
 		alone = math_max(alone, first);
 	}
 	double evidence = search->list->best[a].evidence + most - alone -
 			  price(explain, sums, other);
-	if (most > 0 && evidence > best->evidence)
-		*best = (struct found){{one, other}, stretch, evidence};
+	return most > 0 ? math_max(evidence, 0) : 0;
+}
+
+static uint32_t paired(const struct explain_list *list)
+{
+	return list->count < EXPLAIN_PAIRED ? list->count : EXPLAIN_PAIRED;
+}
+
+/* All pairs: what they say is the same for whoever asks in this step. */
+static void pair_all(struct search *search)
+{
+	struct explain_list *list = search->list;
+	struct recent own[EXPLAIN_PAIRED][DETECTOR_RECENT];
+	uint32_t count = paired(list), at = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		look(search->explain, list->best[i].slice, own[i]);
+	for (uint32_t a = 0; a < count; a++) {
+		for (uint32_t b = a + 1; b < count; b++, at++)
+			list->evidence[at] = search_pair(search, a, b, own, &list->stretch[at]);
+	}
+	list->paired = true;
 }
 
 static struct found search_pairs(struct search *search, const struct slice *of)
 {
 	const struct slice *slices = search->explain->observations->slices;
 	const struct explain_list *list = search->list;
-	uint32_t count = list->count < EXPLAIN_PAIRED ? list->count : EXPLAIN_PAIRED;
+	uint32_t count = paired(list), at = 0;
 	struct found best = {.evidence = 0};
 
-	for (uint32_t i = 0; i < count; i++)
-		look(search->explain, list->best[i].slice, search->own[i]);
+	if (!list->paired)
+		pair_all(search);
 	for (uint32_t a = 0; a < count; a++) {
-		const struct slice *one = &slices[list->best[a].slice];
-		for (uint32_t b = a + 1; b < count; b++) {
-			const struct slice *other = &slices[list->best[b].slice];
-			if (!overlaps(one, other) && (overlaps(one, of) || overlaps(other, of)))
-				search_pair(search, a, b, &best);
+		uint32_t one = list->best[a].slice;
+		for (uint32_t b = a + 1; b < count; b++, at++) {
+			uint32_t other = list->best[b].slice;
+			if (list->evidence[at] > best.evidence &&
+			    (overlaps(&slices[one], of) || overlaps(&slices[other], of)))
+				best = (struct found){
+					{one, other}, list->stretch[at], list->evidence[at]};
 		}
 	}
 	return best;
@@ -362,25 +402,40 @@ static uint32_t tell_pair(const struct search *search, const struct found *pair,
 
 void explain_forget(struct explain_scan *scan)
 {
-	scan->sums.longest = 0;
-	scan->list[0].known = scan->list[1].known = false;
+	scan->sums.count = 0;
+	scan->known[0] = scan->known[1] = false;
+}
+
+/* Of so many of the longest stretches nothing is asked. */
+static uint32_t longer_than(const struct explain_sums *sums, uint32_t longest)
+{
+	uint32_t less = 0;
+
+	while (less + 1 < sums->count && less + 1 < EXPLAIN_REACHES &&
+	       sums->lengths[sums->count - 1 - less] > longest)
+		less++;
+	return less;
 }
 
 uint32_t explain(const struct explain *explain, struct explain_scan *scan, uint32_t slice,
 		 int direction, uint32_t longest, struct explanation ret[ANOMALY_EXPLANATIONS_MAX])
 {
 	const struct slice *slices = explain->observations->slices;
-	struct explain_list *list = &scan->list[direction > 0];
-	struct search search = {.explain = explain, .sums = &scan->sums, .list = list};
 	uint32_t at = 0;
 
-	if (scan->sums.longest != longest) {
-		explain_forget(scan);
-		sum_rollups(explain, longest, &scan->sums);
-	}
-	if (!list->known)
-		scan_all(explain, &scan->sums, direction, list);
-	search.direction = direction;
+	if (scan->sums.count == 0)
+		sum_rollups(explain, &scan->sums);
+	if (!scan->known[direction > 0])
+		scan_all(explain, scan, direction);
+	uint32_t less = longer_than(&scan->sums, longest);
+	struct explain_list *list = &scan->list[direction > 0][less];
+	struct search search = {
+		.explain = explain,
+		.sums = &scan->sums,
+		.list = list,
+		.count = scan->sums.count - less,
+		.direction = direction,
+	};
 	while (at < list->count && !overlaps(&slices[list->best[at].slice], &slices[slice]))
 		at++;
 	if (at == list->count || list->best[at].evidence < EVIDENCE_MIN)
@@ -393,7 +448,7 @@ uint32_t explain(const struct explain *explain, struct explain_scan *scan, uint3
 			return tell_pair(&search, &pair, single, ret);
 	}
 	uint32_t stretch = 0;
-	scan_slice(explain, &scan->sums, best, direction, &stretch);
+	scan_slice(explain, &scan->sums, best, direction, search.count, &stretch);
 	tell(&search, best, stretch, 0, &ret[0]);
 	ret[0].evidence = single;
 	return 1;

@@ -43,31 +43,41 @@ struct explain {
 /* Total and as many roll-ups as a metric may have. */
 #define EXPLAIN_ROLLUPS 17
 
+/* Anomalies of one step may ask for stretches that reach back differently far. As many lists are
+ * kept, for the whole memory and for that less its longest stretch, the two longest, ...; who asks
+ * for less than the shortest of them is answered by that. What all of them need is scanned once. */
+#define EXPLAIN_REACHES 9
+
 /* What is the same for all slices: the stretches that are looked at, and what each roll-up had in
  * them. */
 struct explain_sums {
-	uint32_t longest; /* what was asked for; 0: nothing has been summed in this step */
-	uint32_t count;
+	uint32_t count; /* 0: nothing has been summed in this step */
 	uint32_t lengths[DETECTOR_RECENT];
 	uint32_t slices[EXPLAIN_ROLLUPS];
 	double lump; /* events that come together */
 	struct recent rollup[EXPLAIN_ROLLUPS][DETECTOR_RECENT];
 };
 
+#define EXPLAIN_PAIRS (EXPLAIN_PAIRED * (EXPLAIN_PAIRED - 1) / 2)
+
 /* The slices that explain a deviation in one direction, the best in front. */
 struct explain_list {
-	bool known; /* in this step */
 	uint32_t count;
 	struct {
 		uint32_t slice;
 		double evidence; /* less what it has to pay */
 	} best[EXPLAIN_CANDIDATES];
+	/* Of the first of them two at once, once somebody asks; 0: no explanation. */
+	bool paired;
+	uint8_t stretch[EXPLAIN_PAIRS];
+	double evidence[EXPLAIN_PAIRS];
 };
 
 /* Scratch of a step; explain_forget() before the first of it. */
 struct explain_scan {
 	struct explain_sums sums;
-	struct explain_list list[2]; /* downward, upward */
+	bool known[2]; /* downward, upward: the lists of this step */
+	struct explain_list list[2][EXPLAIN_REACHES];
 };
 
 void explain_forget(struct explain_scan *scan);

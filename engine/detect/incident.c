@@ -264,9 +264,6 @@ static void join(const struct resolutions *resolutions, uint32_t rank, uint32_t 
 		.host = (uint8_t)host,
 		.direction = life->direction,
 	};
-	/* Somebody may have said that it is an incident. */
-	life->confirmed = life_of(resolutions, host, slice)->confirmed;
-	resolutions->banks[rank]->confirmed += (uint32_t)life->confirmed;
 	/* When it is to be asked again whether it is another one. */
 	life->tell_at = rank < host ? math_max(told->own, life->peak) + CLEARLY : 0;
 	if (severity_band(resolutions->banks[rank]->anomaly.severity) > told->band)
@@ -408,6 +405,9 @@ void incident_hear(void *self, const struct anomaly *anomaly)
 		hear_resolved(ear->resolutions, ear->rank, slice);
 		break;
 	}
+	/* What was said is of a name, and who goes under which has changed. */
+	for (uint32_t rank = 0; rank < ear->resolutions->ranks; rank++)
+		bank_confirm(ear->resolutions->banks[rank], slice);
 }
 
 void incident_save(const struct resolutions *resolutions, uint32_t slice, struct bytes *out)
@@ -433,7 +433,7 @@ void incident_save(const struct resolutions *resolutions, uint32_t slice, struct
 	bytes_put_f64(out, incident->peak[1]);
 }
 
-static int load_voice(struct voice *voice, struct bytes_reader *in)
+static int load_voice(const struct bank *bank, struct voice *voice, struct bytes_reader *in)
 {
 	const uint8_t *small = bytes_get(in, 5);
 
@@ -453,8 +453,11 @@ static int load_voice(struct voice *voice, struct bytes_reader *in)
 		.own = bytes_get_f64(in),
 	};
 	bool sane = voice->status <= VOICE_SILENT && small[4] <= 1 && voice->direction >= -1 &&
-		    voice->direction <= 1 && isfinite(voice->peak) && isfinite(voice->own);
-	return sane && !in->failed ? 0 : -EPROTO;
+		    voice->direction <= 1 && voice->band == severity_band(voice->band) &&
+		    isfinite(voice->peak) && isfinite(voice->own);
+	bool times = bank_is_interval(bank, voice->start) && bank_is_interval(bank, voice->group) &&
+		     bank_is_interval(bank, voice->peak_interval);
+	return sane && times && !in->failed ? 0 : -EPROTO;
 }
 
 /* Nobody says anything of a slice that he does not know; whoever has joined has a host. */
@@ -475,7 +478,7 @@ int incident_load(struct resolutions *resolutions, uint32_t slice, struct bytes_
 	struct incident *incident = &resolutions->incidents[slice];
 
 	for (uint32_t rank = 0; rank < resolutions->ranks; rank++)
-		if (load_voice(&incident->voices[rank], in) < 0)
+		if (load_voice(resolutions->banks[0], &incident->voices[rank], in) < 0)
 			return -EPROTO;
 	incident->ended[0] = (int64_t)bytes_get_u64(in);
 	incident->ended[1] = (int64_t)bytes_get_u64(in);

@@ -108,7 +108,8 @@ struct bank {
 	uint32_t contributions[2];
 	bool diagnosed[2];
 	struct contribution contribution[2][ANOMALY_CONTRIBUTIONS_MAX];
-	struct explain_scan scan; /* the same of explanations */
+	/* The same of explanations; those of longer periods use it one after the other. */
+	struct explain_scan *scan;
 	struct anomaly anomaly;
 };
 
@@ -120,8 +121,12 @@ void bank_case(const struct bank *bank, const struct observations *observations,
 	       struct feedback_case *ret_case);
 /* A slice that is not normal has another interval: how far it is off. */
 void bank_measure(struct bank *bank, const struct observations *observations, uint32_t i);
+/* Is the slice's anomaly an incident, by what was said of the name that it goes under now? */
+void bank_confirm(struct bank *bank, uint32_t i);
 /* What is confirmed is not learned from: observations that say so. */
 const struct observations *bank_hold(struct bank *bank, const struct observations *observations);
+/* Can an event have this interval? What a checkpoint says is not believed to be one. */
+bool bank_is_interval(const struct bank *bank, int64_t interval);
 /* Room for `slices` slices; 0 or -ENOMEM. New ones have no label yet. */
 int bank_grow(struct bank *bank, uint32_t slices);
 /* Sums of so many intervals, `observations` being as of the last of them, into this bank alone;
@@ -137,8 +142,8 @@ void bank_interval(struct bank *bank, int64_t interval_ms);
  * all, before it has seen each day of the week twice. */
 uint64_t bank_wanted(const struct detector_spec *spec, int64_t step_ms);
 void group_id(const char *source, const char *metric, int64_t start, uint64_t ret_id[2]);
-/* What slices the anomaly says it is explained by; 0: none. */
-uint64_t explanation_hash(const struct anomaly *anomaly);
+/* What slices an anomaly says it is explained by; 0: none. */
+uint64_t explanation_hash(const struct explanation *explanation, uint32_t count);
 uint64_t contribution_hash(const struct contribution *contribution);
 
 #endif

@@ -16,6 +16,7 @@ static struct shop shop;
 static struct recent memory[SLICES][DETECTOR_RECENT];
 static struct explain_scan scan;
 static double expected[SLICES];
+static uint32_t looks; /* at a slice's memory */
 
 static uint32_t lengths_of(const void *state, uint32_t lengths[DETECTOR_RECENT])
 {
@@ -27,6 +28,7 @@ static uint32_t lengths_of(const void *state, uint32_t lengths[DETECTOR_RECENT])
 static void recent_of(const void *state, uint32_t slice, struct recent ret[DETECTOR_RECENT])
 {
 	(void)state;
+	looks++;
 	memcpy(ret, memory[slice], sizeof(memory[slice]));
 }
 
@@ -99,7 +101,8 @@ static void remember(double rate, const double factors[3][2], uint32_t length)
 
 static struct explanation said[ANOMALY_EXPLANATIONS_MAX];
 
-static uint32_t ask_of(const struct detector_ops *ops, uint32_t slice, int direction)
+static uint32_t ask_back(const struct detector_ops *ops, uint32_t slice, int direction,
+			 uint32_t longest)
 {
 	static double zero[SLICES];
 	static int8_t directions[SLICES];
@@ -115,7 +118,12 @@ static uint32_t ask_of(const struct detector_ops *ops, uint32_t slice, int direc
 				      .ops = ops,
 				      .diagnosis = &diagnosis};
 	memset(said, 0, sizeof(said));
-	return explain(&known, &scan, slice, direction, 60, said);
+	return explain(&known, &scan, slice, direction, longest, said);
+}
+
+static uint32_t ask_of(const struct detector_ops *ops, uint32_t slice, int direction)
+{
+	return ask_back(ops, slice, direction, 60);
 }
 
 static uint32_t ask(uint32_t slice)
@@ -195,6 +203,34 @@ Test(explain, an_anomaly_is_explained_by_what_it_has_events_of)
 	/* Of two at once the other one may be elsewhere. */
 	remember(100, (const double[3][2]){{1, 1}, {0.6, 0.6}, {0.6, 0.6}}, 40);
 	cr_assert_eq(ask(3), 2);
+}
+
+/* Anomalies of one step that began at different times: none throws away what the others need. */
+Test(explain, all_who_ask_in_a_step_share_one_scan)
+{
+	static const uint32_t longest[] = {60, 20, 1, 39, 40, 10};
+
+	for (uint32_t turn = 0; turn < 2; turn++) {
+		remember(100, (const double[3][2]){{1, 1}, {0.6, 0.6}, {0.6, 0.6}}, 40);
+		if (turn == 0)
+			remember(100, (const double[3][2]){{1, 1}, {1, 1}, {0.4, 1}}, 20);
+		for (uint32_t i = 0; i < 600; i++) {
+			struct explanation shared[ANOMALY_EXPLANATIONS_MAX];
+			uint32_t back = longest[i % 6], slice = i % SLICES;
+			uint32_t from = looks;
+			uint32_t count = ask_back(&remembers, slice, -1, back);
+			cr_assert_leq(looks - from, i < 6 ? 4 * SLICES : 4, "%u at %u",
+				      looks - from, i);
+			memcpy(shared, said, sizeof(said));
+			struct explain_scan kept = scan;
+			explain_forget(&scan);
+			cr_assert_eq(ask_back(&remembers, slice, -1, back), count);
+			cr_assert_eq(memcmp(shared, said, sizeof(said)), 0, "back by %u", back);
+			if (count)
+				cr_assert_geq(said[0].since, 1001 - (int64_t)back);
+			scan = kept;
+		}
+	}
 }
 
 /* The same with noise: what countries, devices and the total have is what their pairs have. */
@@ -323,4 +359,53 @@ Test(explain, seasonal_remembers_what_came)
 	}
 	cr_assert_eq(count, DETECTOR_RECENT);
 	probe_fini(&probe);
+}
+
+static void keep_explained(void *self, const struct anomaly *anomaly)
+{
+	struct anomaly *kept = self;
+
+	if (anomaly->explanations > 0)
+		*kept = *anomaly;
+}
+
+/* A detector of hours over minutes counts hours; what it tells is in intervals. */
+Test(explain, since_is_an_interval_where_periods_are_longer)
+{
+	struct detector_spec spec = {.name = "orders",
+				     .metric = "orders",
+				     .kind = DETECTOR_SEASONAL,
+				     .severity = 60,
+				     .frequency_ms = 3600000,
+				     .for_intervals = 1,
+				     .recover_intervals = 2,
+				     .learn_intervals = 1};
+	struct bank *bank = bank_create(&spec);
+	struct anomaly kept = {.explanations = 0};
+	const int32_t day = 144, from = 20 * day;
+
+	shop_init(&shop, 3, 4, 600000, AGGREGATE_COUNT);
+	name_slice(0, 0, NULL, NULL);
+	for (uint32_t c = 0; c < 3; c++)
+		name_slice(1 + c, 1, countries[c], NULL);
+	for (int32_t k = 0; k < from + day; k++) {
+		double all = 0;
+
+		shop.observations.interval = k;
+		for (uint32_t i = 1; i < 4; i++) {
+			double part = i == 1 && k >= from ? 0.4 : 1;
+			shop_draw(&shop, i, 20 * part * shop_shape(shop_hours(&shop)));
+			all += shop.value[i];
+		}
+		shop.value[0] = shop.events[0] = shop.squares[0] = all;
+		cr_assert_eq(bank_step(bank, &shop.observations, keep_explained, &kept), 0);
+	}
+	cr_assert_gt(kept.explanations, 0);
+	cr_assert_geq(kept.start, from);
+	cr_assert_str_eq(kept.explanation[0].slice, "country=DE");
+	cr_expect_geq(kept.explanation[0].since, from - day, "%ld",
+		      (long)kept.explanation[0].since);
+	cr_expect_leq(kept.explanation[0].since, kept.interval);
+	cr_expect_eq(kept.explanation[0].since % 6, 0, "an hour begins");
+	bank_destroy(bank);
 }

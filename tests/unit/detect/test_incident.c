@@ -401,6 +401,106 @@ Test(incident, a_checkpoint_that_cannot_be_is_refused)
 	cr_expect_eq(load_with(hours - 1, FIVE), -EPROTO, "who tells nothing");
 	cr_expect_eq(load_with(hours - 2, 2), -EPROTO, "no such direction");
 	cr_expect_eq(load_with(hours - 4, 7), -EPROTO, "neither over nor not");
+	/* Multiplied by the interval's length they would be no times. */
+	cr_expect_eq(load_with(days - 3, 7), -EPROTO, "no such band");
+	cr_expect_eq(load_with(days - 9 - 5, 1), -EPROTO, "no such start");
+	cr_expect_eq(load_with(days - 17 - 5, 1), -EPROTO, "no such group");
+	cr_expect_eq(load_with(days - 25 - 7, 0x80), -EPROTO, "no such peak");
 	cr_expect_eq(load_with(1, 0x7f), 0, "a large peak");
 	cr_expect_eq(load_with(2, 0xf0), 0);
+}
+
+/* Who is confirmed, as bits by rank: a restart goes by names, so do those who were not. */
+static uint32_t confirmed_now(struct feedback_list *list)
+{
+	struct bytes saved = {0};
+	struct bank *fresh = bank_create(&bank->spec);
+	uint32_t live = 0, restarted = 0;
+
+	bank_save(bank, &saved);
+	struct bytes_reader in = {.data = saved.data, .left = saved.used};
+	cr_assert_eq(bank_load(fresh, &in), 0);
+	bank_feedback(fresh, list);
+	for (uint32_t rank = 0; rank < all->ranks; rank++) {
+		live |= (uint32_t)all->banks[rank]->lives[0].confirmed << rank;
+		restarted |= (uint32_t)fresh->resolutions->banks[rank]->lives[0].confirmed << rank;
+	}
+	cr_expect_eq(live, restarted, "%x, after a restart %x", live, restarted);
+	bytes_fini(&saved);
+	bank_destroy(fresh);
+	return live;
+}
+
+Test(incident, whoever_goes_his_own_way_is_confirmed_by_his_own_name)
+{
+	struct feedback_list *list = feedback_create();
+	struct feedback_said said = {.verdict = FEEDBACK_YES, .direction = -1, .period_ms = MINUTE};
+
+	fire(BASE, 2000, -1, 80);
+	fire(HOURS, 2039, -1, 74);
+	cr_assert_eq(feedback_add(list, 1, heard.anomaly[0].id, "", &said), 0);
+	bank_feedback(bank, list);
+	cr_expect_eq(confirmed_now(list), 1 << BASE | 1 << HOURS);
+	/* One that turns tells an anomaly that nobody has spoken of. */
+	all->banks[HOURS]->lives[0].direction = 1;
+	rise(HOURS, 2059, 76);
+	cr_assert_eq(all->incidents[0].voices[HOURS].status, VOICE_TELLS);
+	cr_expect_eq(confirmed_now(list), 1 << BASE);
+	end(HOURS, 2060);
+	/* What is left of one that is over is no part of it. */
+	fire(FIVE, 2064, -1, 74);
+	cr_expect_eq(confirmed_now(list), 1 << BASE | 1 << FIVE);
+	end(BASE, 2065);
+	cr_assert_eq(all->incidents[0].voices[FIVE].status, VOICE_SILENT);
+	cr_expect_eq(confirmed_now(list), 0);
+	feedback_destroy(list);
+}
+
+Test(incident, one_that_was_kept_open_is_as_confirmed_as_it_was)
+{
+	struct feedback_list *list = feedback_create();
+	struct feedback_said said = {.verdict = FEEDBACK_YES, .direction = -1, .period_ms = MINUTE};
+
+	fire(BASE, 2000, -1, 80);
+	fire(HOURS, 2039, -1, 95);
+	cr_assert_eq(feedback_add(list, 1, heard.anomaly[0].id, "", &said), 0);
+	bank_feedback(bank, list);
+	end(BASE, 2050);
+	cr_assert(all->incidents[0].voices[BASE].over);
+	fire(BASE, 2060, -1, 81);
+	cr_assert_not(all->incidents[0].voices[BASE].over);
+	cr_expect_eq(confirmed_now(list), 1 << BASE | 1 << HOURS);
+	feedback_destroy(list);
+}
+
+/* What was said went without the sections that say it: hushed is what nobody hushes. */
+Test(incident, one_that_is_hushed_goes_on_without_what_was_said)
+{
+	static struct shop shop;
+	struct detector_spec spec = bank->spec;
+	struct bytes saved = {0};
+
+	spec.resolutions_ms[0] = 0;
+	struct bank *one = bank_create(&spec);
+	shop_init(&shop, 1, 1, MINUTE, AGGREGATE_COUNT);
+	for (int k = 0; k < 3000; k++) {
+		shop.observations.interval++;
+		shop.value[0] = shop.events[0] = 100 + k % 5;
+		cr_assert_eq(bank_step(one, &shop.observations, heard_each, &heard), 0);
+	}
+	one->lives[0].status = LIFE_HUSHED;
+	one->lives[0].direction = -1;
+	bank_save(one, &saved);
+	bank_destroy(one);
+	shop.observations.interval++;
+	for (int below = 1; below < 40; below++) {
+		struct bytes_reader in = {.data = saved.data, .left = saved.used};
+
+		one = bank_create(&spec);
+		cr_assert_eq(bank_load(one, &in), 0);
+		shop.value[0] = shop.events[0] = 100 - below;
+		cr_assert_eq(bank_step(one, &shop.observations, heard_each, &heard), 0);
+		bank_destroy(one);
+	}
+	bytes_fini(&saved);
 }
