@@ -155,6 +155,40 @@ Test(calendar, a_day_is_one_of_its_zone)
 	zone_free(tokyo);
 }
 
+/* When the day of this date begins there, and how long it lasts. */
+static void expect_clock_day(const char *name, int year, int month, int day, int begins_at, int hours)
+{
+	struct zone *zone = zone_of(name);
+	struct calendar_entry entry = rule(CALENDAR_DATE);
+	int64_t from, until;
+
+	entry.month = month;
+	entry.day = day;
+	cr_assert(calendar_next(&entry, zone, date_ms(year, 1, 1) + DAY_MS, &from, &until));
+	cr_assert_eq(from, date_ms(year, month, day) + begins_at * HOUR_MS, "%s: %g hours off",
+		     name, (double)(from - date_ms(year, month, day)) / HOUR_MS - begins_at);
+	cr_assert_eq(until - from, hours * HOUR_MS, "%s: %g hours", name,
+		     (double)(until - from) / HOUR_MS);
+	zone_free(zone);
+}
+
+/* Clocks that are put forward at midnight have a day that begins at 1:00; those that are put back
+ * to it have a midnight twice, of which the first counts. */
+Test(calendar, a_midnight_may_be_missing_or_there_twice)
+{
+	expect_clock_day("America/Santiago", 2024, 9, 8, 4, 23);
+	expect_clock_day("America/Santiago", 2024, 9, 7, 4, 24);
+	expect_clock_day("America/Havana", 2024, 3, 10, 5, 23);
+	expect_clock_day("America/Havana", 2024, 3, 9, 5, 24);
+	expect_clock_day("Africa/Cairo", 2024, 4, 26, -2, 23);
+	/* 0:00 to 1:00 comes twice. */
+	expect_clock_day("America/Havana", 2024, 11, 3, 4, 25);
+	expect_clock_day("America/Havana", 2024, 11, 2, 4, 24);
+	/* 23:00 to 24:00 comes twice: midnight does not. */
+	expect_clock_day("America/Santiago", 2024, 4, 6, 3, 25);
+	expect_clock_day("America/Santiago", 2024, 4, 7, 4, 24);
+}
+
 /* Every occurrence of a rule is met once, in order, whatever moment is asked from. */
 Test(calendar, the_next_one_is_the_next_one)
 {
