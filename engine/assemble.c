@@ -435,6 +435,7 @@ static int make_rebase(struct engine *engine, char *why, size_t why_bytes)
 		.keeping = &engine->keeping,
 		.history_path = engine->history_path,
 		.store_path = engine->store_path,
+		.inputs_stored = &engine->storing.inputs_stored,
 		.io = engine->rebase_io,
 		.buffer = engine->rebase_io->ops->buffers(engine->rebase_io, 1,
 							  CHECKPOINT_BUFFER_BYTES),

@@ -12,6 +12,7 @@
 
 #include "config.h"
 #include "config_text.h"
+#include "confirmed.h"
 #include "deliver/store.h"
 #include "detect/calendar.h"
 #include "input.h"
@@ -114,6 +115,9 @@ static int rebuild(struct living *living, int64_t through)
 	};
 	int error = own.scorer ? copy_calendar(living->scorer, own.scorer) : -ENOMEM;
 
+	if (!error)
+		error = confirmed_told(living->scorer, own.source_name,
+				       scorer_calendar(own.scorer));
 	if (!error)
 		error = scorer_source(own.scorer, own.source, own.source_name);
 	if (!error)

@@ -12,15 +12,18 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "confirmed.h"
 #include "input_calendar.h"
 #include "rebase_file.h"
 #include "retrace.h"
 #include "scorer.h"
+#include "weir/order.h"
 
 /* Left for when the source is held: what may still be on its way into the history. */
 #define LEFT_INTERVALS (2 * HISTORY_POINTS)
 #define WAIT_NS UINT64_C(60000000000) /* for the history to have it all */
 #define HOLD_NS UINT64_C(30000000000) /* a source is held at most so long */
+#define AGAIN_MAX 3 /* times that it begins anew since operators went on speaking */
 
 struct rebase {
 	struct rebase_options options;
@@ -39,6 +42,8 @@ struct rebase {
 	uint64_t since_ns;
 	int64_t target; /* through this one */
 	uint64_t sequence;
+	uint64_t inputs; /* in the store when we looked at what operators say */
+	unsigned again;
 };
 
 int rebase_create(const struct rebase_options *options, struct rebase **ret_rebase)
@@ -156,22 +161,33 @@ static void fail(struct rebase *rebase, uint64_t now_ns, const char *why)
 	forget(rebase);
 }
 
-/* A request, if there is one: a scorer of our own that knows this source only. */
-static int begin(struct rebase *rebase, uint64_t now_ns)
+static uint64_t inputs_stored(const struct rebase *rebase)
 {
-	char why[256] = "out of memory";
+	/* Relaxed: a commit is seen by other connections as soon as it is done. */
+	return rebase->options.inputs_stored ? weir_load_relaxed_64(rebase->options.inputs_stored)
+					     : 0;
+}
 
-	pthread_mutex_lock(&rebase->lock);
-	rebase->config_text = rebase->asked_text;
-	rebase->asked_text = NULL;
-	rebase->source = rebase->look.source;
-	pthread_mutex_unlock(&rebase->lock);
-	if (!rebase->config_text)
+/* As it is now, for the past too: of what is known to have been, and of what was confirmed to be
+ * wrong, nothing is learned. */
+static int read_said(struct rebase *rebase, const char *name)
+{
+	struct calendar *calendar = scorer_calendar(rebase->retrace.scorer);
+
+	rebase->inputs = inputs_stored(rebase);
+	if (!rebase->options.store_path)
 		return 0;
+	int error = input_calendar_stored(rebase->options.store_path, calendar);
+	return error ? error : confirmed_stored(rebase->options.store_path, name, calendar);
+}
+
+/* A scorer of our own that knows this source only. */
+static int make_scorer(struct rebase *rebase, char *why, size_t why_bytes)
+{
 	const char *name = rebase->options.sources->sources[rebase->source].name;
-	rebase->wanted = closing_sequence(rebase->options.closing);
 	struct scorer *scorer = scorer_create(0, 1, rebase->options.interval_ms,
 					      rebase->options.registry);
+
 	rebase->retrace = (struct retrace){
 		.scorer = scorer,
 		.source = rebase->source,
@@ -183,12 +199,18 @@ static int begin(struct rebase *rebase, uint64_t now_ns)
 	if (!error)
 		error = config_restore(rebase->config_text, strlen(rebase->config_text),
 				       "the configuration in force", &rebase->config, why,
-				       sizeof(why));
+				       why_bytes);
 	if (!error)
 		error = scorer_configure(scorer, rebase->config);
-	/* As it is now, for the past too: of what is known to have been, nothing is learned. */
-	if (!error && rebase->options.store_path)
-		error = input_calendar_stored(rebase->options.store_path, scorer_calendar(scorer));
+	return error ? error : read_said(rebase, name);
+}
+
+static int begin_reading(struct rebase *rebase, uint64_t now_ns)
+{
+	char why[256] = "out of memory";
+
+	rebase->wanted = closing_sequence(rebase->options.closing);
+	int error = make_scorer(rebase, why, sizeof(why));
 	if (error < 0 && !strcmp(why, "out of memory"))
 		snprintf(why, sizeof(why), "%s", strerror(-error));
 	if (error < 0)
@@ -198,6 +220,33 @@ static int begin(struct rebase *rebase, uint64_t now_ns)
 	else
 		enter(rebase, REBASE_ASKED, now_ns);
 	return 1;
+}
+
+/* A request, if there is one. */
+static int begin(struct rebase *rebase, uint64_t now_ns)
+{
+	pthread_mutex_lock(&rebase->lock);
+	rebase->config_text = rebase->asked_text;
+	rebase->asked_text = NULL;
+	rebase->source = rebase->look.source;
+	pthread_mutex_unlock(&rebase->lock);
+	rebase->again = 0;
+	return rebase->config_text ? begin_reading(rebase, now_ns) : 0;
+}
+
+/* Somebody said something since we looked: what is read so far was read without it. */
+static int begin_again(struct rebase *rebase, uint64_t now_ns)
+{
+	retrace_close(&rebase->retrace);
+	scorer_destroy(rebase->retrace.scorer);
+	config_free(rebase->config);
+	rebase->retrace.scorer = NULL;
+	rebase->config = NULL;
+	rebase->again++;
+	pthread_mutex_lock(&rebase->lock);
+	rebase->look.intervals = rebase->look.hours = rebase->look.days = 0;
+	pthread_mutex_unlock(&rebase->lock);
+	return begin_reading(rebase, now_ns);
 }
 
 /* The history has every close that it should have. */
@@ -245,6 +294,8 @@ static int read_past(struct rebase *rebase, uint64_t now_ns)
 		fail(rebase, now_ns, strerror(-more));
 	} else if (more > 0) {
 		enter(rebase, REBASE_READING, now_ns);
+	} else if (inputs_stored(rebase) != rebase->inputs && rebase->again < AGAIN_MAX) {
+		begin_again(rebase, now_ns);
 	} else {
 		closing_hold(rebase->options.closing, rebase->source);
 		enter(rebase, REBASE_HOLDING, now_ns);

@@ -15,6 +15,10 @@
  * nothing is known is unknown: not learned. Corrections that come during a rebuild, for intervals
  * it has passed, are in the history and not in the state.
  *
+ * What operators say is taken as it is now, for the past too: the calendar, and the incidents that
+ * were confirmed (confirmed.h). When they say more while the past is read, it begins anew; what
+ * they say in the moments in which the source is held counts from there on only.
+ *
  * Runs on: the rebase agent; rebase_ask() and rebase_look() on the control agent. Reads the history
  *          over a connection of its own. Its steps block on disk, a stretch of sixty intervals at
  *          a time.
@@ -35,7 +39,8 @@ struct rebase_options {
 	struct closing *closing;
 	struct keeping *keeping;
 	const char *history_path;
-	const char *store_path; /* which has the calendar */
+	const char *store_path; /* which has the calendar, and what was confirmed */
+	const uint64_t *inputs_stored; /* how many inputs that has; NULL: none will come */
 	struct io *io; /* the agent's own, and CHECKPOINT_BUFFER_BYTES of its buffers */
 	void *buffer;
 	const struct series_registry *registry;

@@ -338,8 +338,8 @@ static int first_fired(void *self, const struct anomaly *anomaly)
 	return 0;
 }
 
-/* Somebody says of the first anomaly of the detector "orders" that it was none. */
-static void dismiss(struct story *story)
+/* Somebody says of the first anomaly of the detector "orders" what it was. */
+static void say(struct story *story, const char *verdict)
 {
 	struct wanted *wanted = calloc(1, sizeof(*wanted));
 	const struct anomaly *anomaly = &wanted->anomaly;
@@ -356,11 +356,11 @@ static void dismiss(struct story *story)
 	anomaly_id_text(anomaly->id, id);
 	snprintf(
 		json, sizeof(json),
-		"{\"kind\":\"feedback\",\"verdict\":\"no\",\"id\":\"%s\",\"source\":\"%s\","
+		"{\"kind\":\"feedback\",\"verdict\":\"%s\",\"id\":\"%s\",\"source\":\"%s\","
 		"\"metric\":\"%s\",\"detector\":\"%s\",\"slice\":\"%s\",\"direction\":%d,"
 		"\"start_ms\":%lld,\"end_ms\":%lld,\"period_ms\":60000,\"severity\":%.17g,"
 		"\"usual\":%.17g,\"sizes\":[%.17g,%.17g,%.17g],\"rebound\":[0,0,0]}",
-		id, anomaly->source, anomaly->metric, anomaly->detector, anomaly->slice,
+		verdict, id, anomaly->source, anomaly->metric, anomaly->detector, anomaly->slice,
 		anomaly->direction, (long long)anomaly_time_ms(anomaly, anomaly->start, false),
 		(long long)anomaly_time_ms(anomaly, anomaly->interval, true),
 		anomaly->severity_peak, anomaly->expected, 20.0, 10.0, 3.0);
@@ -384,7 +384,7 @@ static void told(void)
 	story_play(&story, 12, 0.9);
 	story_play(&story, 60, 0);
 	story_settle(&story);
-	dismiss(&story);
+	say(&story, "no");
 	story_play(&story, 12, 0.9);
 	story_play(&story, 40, 0);
 	unsigned long long from_ms = story_time_ms(&story) + 20 * 60000;
@@ -452,6 +452,58 @@ static void rebuilt(void)
 	story_stop(&story);
 	found_again(&story, "a rebase");
 	story_end(&story);
+}
+
+static int each_severity(void *self, const struct anomaly *anomaly)
+{
+	double *sum = self;
+
+	*sum += anomaly->severity + anomaly->expected;
+	return 0;
+}
+
+/* What was found behind a rebase, with an incident before it that was confirmed, or was not. */
+static double behind_a_rebase(const char *verdict)
+{
+	struct store_query query = {.limit = 1u << 30, .revisions = true};
+	struct store_reader *reader;
+	struct story story;
+	char path[128];
+	double sum = 0;
+
+	story_begin(&story, 1, 1, 8);
+	story.detectors = "  - {name: orders, metric: orders, severity: 30}\n";
+	story_start(&story);
+	story_play(&story, 150, 0);
+	story_play(&story, 40, 0.9);
+	story_play(&story, 30, 0);
+	story_settle(&story);
+	say(&story, verdict);
+	story_settle(&story);
+	story_rebase(&story);
+	query.since_ms = (int64_t)story_time_ms(&story);
+	story_play(&story, 30, 0);
+	story_play(&story, 12, 0.9);
+	story_play(&story, 30, 0);
+	story_end_producers(&story);
+	story_stop(&story);
+	found_again(&story, verdict);
+	snprintf(path, sizeof(path), "%s/weir.db", story.data);
+	if (store_reader_open(path, &reader) == 0) {
+		store_anomalies(reader, &query, each_severity, &sum);
+		store_reader_close(reader);
+	}
+	story_end(&story);
+	return sum;
+}
+
+/* A rebase does not learn what was confirmed, and the same is found again. */
+static void confirmed(void)
+{
+	double unsure = behind_a_rebase("unsure"), yes = behind_a_rebase("yes");
+
+	printf("behind a rebase: %.6f, and %.6f where it was confirmed\n", unsure, yes);
+	expect(yes > 0 && yes > unsure, "what was confirmed is not learned", "a rebase");
 }
 
 static void refused(const struct story *story, const char *draft, const char *words)
@@ -602,6 +654,7 @@ int main(void)
 	stops_and_crashes(3, 2);
 	changes();
 	rebuilt();
+	confirmed();
 	overridden();
 	told();
 	drafts();
