@@ -120,6 +120,9 @@ static void end(struct moved *moved, const struct anomaly *anomaly)
 
 	if (!mover || mover->firing == 0)
 		return;
+	/* Whoever fired while there was no room for its metric is none of those counted. */
+	if (anomaly_time_ms(anomaly, anomaly->start, false) < mover->start_ms)
+		return;
 	mover->firing--;
 	mover->end_ms = anomaly_time_ms(anomaly, anomaly->interval, true);
 }

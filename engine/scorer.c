@@ -679,7 +679,7 @@ static int load_source(struct source_state *source, struct bytes_reader *in)
 	return in->failed || in->left || left > GAPS_MAX ? -EPROTO : 0;
 }
 
-static int load_metric(struct metric_state *metric, struct bytes_reader *in)
+static int load_metric(struct metric_state *metric, int64_t interval_ms, struct bytes_reader *in)
 {
 	int error = rollup_load(metric->rollup, in);
 
@@ -688,9 +688,13 @@ static int load_metric(struct metric_state *metric, struct bytes_reader *in)
 	metric->last = (int64_t)bytes_get_u64(in);
 	metric->scored = bytes_get_u32(in) != 0;
 	for (uint32_t i = 0; i < metric->banks_count; i++) {
-		error = bank_load(metric->banks[i].bank, in);
+		struct bank *bank = metric->banks[i].bank;
+		error = bank_load(bank, in);
 		if (error < 0)
 			return error;
+		/* Its numbers of intervals would be other times. */
+		if (bank_interval_ms(bank) != 0 && bank_interval_ms(bank) != interval_ms)
+			return -EPROTO;
 	}
 	return in->failed || in->left ? -EPROTO : 0;
 }
@@ -721,7 +725,8 @@ static int load(struct scorer *scorer, struct bytes_reader *in, bool inputs)
 			return error;
 		for (struct metric_state *m = scorer->metrics; m; m = m->next) {
 			struct bytes_reader body = {.data = data, .left = bytes};
-			if (m->source == source && m->index == index && load_metric(m, &body) < 0)
+			if (m->source == source && m->index == index &&
+			    load_metric(m, scorer->interval_ms, &body) < 0)
 				return -EPROTO;
 		}
 	}

@@ -327,6 +327,17 @@ static void put_explanations(struct bytes *out, const struct anomaly *anomaly)
 	put(out, "]");
 }
 
+/* Did the first of the others move before this metric? Of two at once the first by name did, so
+ * that both name the same. */
+static bool was_moved(const struct anomaly *anomaly)
+{
+	const struct related *first = &anomaly->related[0];
+
+	if (first->lead_ms != 0)
+		return first->lead_ms > 0;
+	return strncmp(first->metric, anomaly->metric, sizeof(anomaly->metric)) < 0;
+}
+
 static void put_related(struct bytes *out, const struct anomaly *anomaly)
 {
 	check(anomaly->relateds <= ANOMALY_RELATED_MAX);
@@ -346,7 +357,7 @@ static void put_related(struct bytes *out, const struct anomaly *anomaly)
 	put_name(out, "first_mover");
 	if (anomaly->relateds == 0)
 		put(out, "null");
-	else if (anomaly->related[0].lead_ms > 0)
+	else if (was_moved(anomaly))
 		put_text(out, anomaly->related[0].metric, sizeof(anomaly->related[0].metric));
 	else
 		put_text(out, anomaly->metric, sizeof(anomaly->metric));

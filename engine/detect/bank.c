@@ -696,6 +696,11 @@ void bank_learning(const struct bank *bank, uint64_t *ret_seen, uint64_t *ret_wa
 	*ret_wanted = bank_wanted(&bank->spec, bank->step_ms);
 }
 
+int64_t bank_interval_ms(const struct bank *bank)
+{
+	return bank->interval_ms;
+}
+
 uint32_t bank_slices(const struct bank *bank)
 {
 	return bank->slices;

@@ -29,6 +29,7 @@ void bank_calendar(struct bank *bank, const struct calendar *calendar);
 struct feedback_list;
 void bank_feedback(struct bank *bank, struct feedback_list *list);
 const char *bank_detector(const struct bank *bank); /* its name */
+int64_t bank_interval_ms(const struct bank *bank);  /* of the observations; 0: none yet */
 /* The next interval. `each` is called for every new revision, in slice order; the anomaly is the
  * callee's to copy. Grows its state when new slices came (the only allocation, before step()). */
 typedef void bank_each(void *self, const struct anomaly *anomaly);

@@ -221,6 +221,32 @@ static void make_strange(struct anomaly *anomaly)
 	       "\xf0\x9f\x9b\x92 \xed\xa0\x80 \xf4\x90\x80\x80 \xe2\x82");
 }
 
+/* Who moved first, of two metrics, as one of them tells it. */
+static void expect_first(const char *metric, const char *other, int64_t lead_ms, const char *first)
+{
+	struct anomaly anomaly;
+
+	sample_anomaly(&anomaly);
+	snprintf(anomaly.metric, sizeof(anomaly.metric), "%s", metric);
+	snprintf(anomaly.related[0].metric, sizeof(anomaly.related[0].metric), "%s", other);
+	anomaly.related[0].lead_ms = lead_ms;
+	anomaly.relateds = 1;
+	char *text = payload_json(&anomaly, "prod");
+	json_t *value = parse(text);
+	const json_t *data = json_object_get(value, "data");
+	cr_expect_str_eq(json_string_value(json_object_get(data, "first_mover")), first);
+	json_decref(value);
+	free(text);
+}
+
+Test(payload, two_that_moved_at_once_name_the_same_first)
+{
+	expect_first("orders", "visits", 0, "orders");
+	expect_first("visits", "orders", 0, "orders");
+	expect_first("visits", "orders", -1, "visits");
+	expect_first("orders", "visits", 1, "visits");
+}
+
 Test(payload, is_what_the_golden_files_say, .init = load_schema)
 {
 	struct anomaly anomaly;

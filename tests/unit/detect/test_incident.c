@@ -410,6 +410,44 @@ Test(incident, a_checkpoint_that_cannot_be_is_refused)
 	cr_expect_eq(load_with(2, 0xf0), 0);
 }
 
+static int load_again(void)
+{
+	struct bytes saved = {0};
+	struct bank *fresh = bank_create(&bank->spec);
+
+	bank_save(bank, &saved);
+	struct bytes_reader in = {.data = saved.data, .left = saved.used};
+	int result = bank_load(fresh, &in);
+	bytes_fini(&saved);
+	bank_destroy(fresh);
+	return result;
+}
+
+Test(incident, times_that_overflow_in_milliseconds_are_refused)
+{
+	const int64_t most = (INT64_C(1) << 43) / MINUTE;
+	struct life *life = &bank->lives[0];
+	int64_t *const numbers[] = {&bank->run, &life->start, &life->fired, &life->group,
+				    &life->peak_interval};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		int64_t kept = *numbers[i];
+		*numbers[i] = most;
+		cr_expect_eq(load_again(), 0, "%zu", i);
+		*numbers[i] = most + 1;
+		cr_expect_eq(load_again(), -EPROTO, "%zu", i);
+		*numbers[i] = INT64_MIN;
+		cr_expect_eq(load_again(), -EPROTO, "%zu", i);
+		*numbers[i] = kept;
+	}
+	const int64_t lengths[] = {-MINUTE, 0, 999, 86400001, INT64_MAX};
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		bank->interval_ms = lengths[i];
+		cr_expect_eq(load_again(), -EPROTO, "%ld ms", (long)lengths[i]);
+	}
+	bank->interval_ms = MINUTE;
+}
+
 /* Who is confirmed, as bits by rank: a restart goes by names, so do those who were not. */
 static uint32_t confirmed_now(struct feedback_list *list)
 {

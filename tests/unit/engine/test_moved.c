@@ -222,6 +222,29 @@ Test(moved, of_more_than_fit_those_that_are_over_make_room)
 	cr_assert_eq(moved.count, 1);
 }
 
+Test(moved, what_fired_when_there_was_no_room_ends_no_run)
+{
+	char name[8];
+
+	for (uint32_t k = 0; k < MOVED_MAX; k++) {
+		snprintf(name, sizeof(name), "m%u", k);
+		tell(100, name, ANOMALY_FIRING, 100);
+	}
+	tell(101, "late", ANOMALY_FIRING, 101);
+	tell(102, "m7", ANOMALY_RESOLVED, 100);
+	tell(103, "late", ANOMALY_FIRING, 103); /* another slice, and now there is room */
+	tell(104, "late", ANOMALY_RESOLVED, 101);
+	for (uint32_t k = 0; k < MOVED_MAX; k++) {
+		snprintf(name, sizeof(name), "m%u", k);
+		tell(105, name, ANOMALY_RESOLVED, 100);
+	}
+	struct anomaly orders = tell(103 + 300, "orders", ANOMALY_FIRING, 103 + 300);
+	cr_assert_eq(orders.relateds, 1, "it fires on");
+	cr_assert_str_eq(orders.related[0].metric, "late");
+	tell(104 + 300, "late", ANOMALY_RESOLVED, 103);
+	cr_assert_eq(tell(500, "views", ANOMALY_FIRING, 500).relateds, 1, "orders alone");
+}
+
 Test(moved, goes_on_from_a_checkpoint_as_if_nothing_had_been)
 {
 	struct bytes bytes = {0};

@@ -1,5 +1,6 @@
 /* scorer: how many empty intervals a jump of a source's clock may cost. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,4 +121,21 @@ Test(scorer, what_jumps_have_used_is_remembered_over_a_checkpoint)
 	bytes_fini(&saved);
 	scorer_destroy(scorer);
 	scorer_destroy(again);
+}
+
+/* Its numbers of intervals would be other times. */
+Test(scorer, a_state_of_another_interval_is_refused)
+{
+	struct scorer *scorer = make(), *other = scorer_create(0, 1, MINUTE_MS / 2, registry);
+	struct bytes saved = {0};
+
+	cr_assert_eq(scorer_configure(other, config), 0);
+	cr_assert_eq(scorer_source(other, 0, "story"), 0);
+	close_through(scorer, 0, 10);
+	scorer_save(scorer, &saved);
+	struct bytes_reader in = {.data = saved.data, .left = saved.used};
+	cr_assert_eq(scorer_load(other, &in), -EPROTO);
+	bytes_fini(&saved);
+	scorer_destroy(scorer);
+	scorer_destroy(other);
 }
