@@ -258,11 +258,16 @@ static int read_input(const struct operator_input *input, const json_t *own,
 int input_calendar_entry(const struct operator_input *input, struct calendar_entry *ret_entry,
 			 char *why, size_t why_bytes)
 {
-	json_t *own = json_loads(input->detail, 0, NULL);
+	json_error_t wrong;
+	json_t *own = json_loads(input->detail, 0, &wrong);
 
 	memset(ret_entry, 0, sizeof(*ret_entry));
-	if (!own)
-		return -ENOMEM; /* it has been read before */
+	if (!own && json_error_code(&wrong) == json_error_out_of_memory)
+		return -ENOMEM;
+	if (!own) {
+		snprintf(why, why_bytes, "its record is broken");
+		return -EINVAL;
+	}
 	int error = read_input(input, own, ret_entry, why, why_bytes);
 	json_decref(own);
 	return error;
@@ -305,13 +310,77 @@ int input_calendar_check(struct input_reading *reading)
 	return error;
 }
 
+/* NULL: all of them are printed as they are. */
+static const char *unprintable(const json_t *members)
+{
+	static const char *const keys[] = {"name", "set", "source", "metric", "slice"};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const char *text = json_string_value(json_object_get(members, keys[i]));
+		if (text && !calendar_printable(text))
+			return keys[i];
+	}
+	return NULL;
+}
+
+/* "country=DE,device=mobile", or "". */
+static bool names_values(const char *slice)
+{
+	while (*slice) {
+		size_t bytes = strcspn(slice, ","), name = strcspn(slice, "=,");
+		if (name == 0 || name + 1 >= bytes || (slice[bytes] == ',' && !slice[bytes + 1]))
+			return false;
+		slice += bytes + (slice[bytes] == ',');
+	}
+	return true;
+}
+
+/* What would be ignored is refused: whoever says it means something by it. Of a new record only; one
+ * that the log has is as it is. */
+static int check_new(const struct entry_reading *reading)
+{
+	static const char *const of_rules[] = {"at",      "days",  "length_ms",  "only",
+					       "weekday", "shift", "first_year", "last_year"};
+	static const char *const of_others[] = {"detector", "severity_below", "of"};
+	const json_t *members = reading->members;
+	bool once = json_object_get(members, "from_ms") || json_object_get(members, "until_ms");
+	const char *slice = text_of(reading, "slice"), *key = unprintable(members);
+	const json_t *first = json_object_get(members, "first_year");
+	const json_t *last = json_object_get(members, "last_year");
+
+	for (size_t i = 0; once && i < sizeof(of_rules) / sizeof(of_rules[0]); i++)
+		if (json_object_get(members, of_rules[i]))
+			return refuse(reading,
+				      "what has a from and an until has no \"%s\": that is said of "
+				      "a date of each year, or of easter",
+				      of_rules[i]);
+	for (size_t i = 0; i < sizeof(of_others) / sizeof(of_others[0]); i++)
+		if (json_object_get(members, of_others[i]))
+			return refuse(reading,
+				      "an entry has no \"%s\": it is for a source, a metric and a "
+				      "slice, or for all of them",
+				      of_others[i]);
+	if (json_integer_value(first) && json_integer_value(last) &&
+	    json_integer_value(first) > json_integer_value(last))
+		return refuse(reading, "\"first_year\" is behind \"last_year\"");
+	if (key)
+		return refuse(reading, "\"%s\" has characters that cannot be shown", key);
+	if (slice && !names_values(slice))
+		return refuse(reading, "\"slice\" names values of dimensions, as "
+				       "country=DE,device=mobile");
+	return 0;
+}
+
 int input_calendar_complete(json_t *record, char *why, size_t why_bytes)
 {
+	const struct entry_reading reading = {record, NULL, why, why_bytes};
 	const char *name = json_string_value(json_object_get(record, "zone"));
 	struct bytes line = {0};
 	struct zone *zone;
-	int error;
+	int error = check_new(&reading);
 
+	if (error < 0)
+		return error;
 	json_object_del(record, "zone_rules");
 	if (!name)
 		return 0;
@@ -353,8 +422,8 @@ static int each_stored(void *self, const struct operator_input *input, uint64_t 
 	if (!error)
 		error = calendar_add(stored->calendar, &entry);
 	zone_free((struct zone *)(uintptr_t)entry.zone);
-	/* What a scorer had no room for has no room here. */
-	stored->error = error == -ENOSPC ? 0 : error;
+	/* What a scorer had no room for, or could not read, is not here either. */
+	stored->error = error == -ENOMEM ? error : 0;
 	return stored->error;
 }
 

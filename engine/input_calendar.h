@@ -33,8 +33,8 @@ int input_calendar_entry(const struct operator_input *input, struct calendar_ent
  * the entry's zone is NULL). */
 int input_calendar_read(const json_t *members, struct calendar_entry *ret_entry, char *why,
 			size_t why_bytes);
-/* Put the rules of its zone into a record that names one: they travel with it. 0 or -EINVAL with
- * why. */
+/* Of a record that is to be written: what nobody would heed is refused, and the rules of its zone
+ * are put into one that names one: they travel with it. 0 or -EINVAL with why. */
 int input_calendar_complete(json_t *record, char *why, size_t why_bytes);
 
 /* All entries that a store has and that nothing has ended, into a calendar: 0 or negative. */

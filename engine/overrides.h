@@ -26,8 +26,8 @@ json_t *overrides_entry(const struct operator_input *input);
 /* Those of the store that are in force, the oldest first. NULL: it cannot be read. */
 json_t *overrides_read(const char *store_path);
 /* The configuration of this text, of a file of this name, with them; entries that are left out get
- * "left": why, others lose it. *ret_config: NULL where none applies. 0; -EINVAL with why: the text is
- * written so that nothing can be laid over it. */
+ * "left": why, others lose it. *ret_config: NULL where none applies. 0; -EINVAL with why: the text
+ * is written so that nothing can be laid over it. */
 int overrides_apply(const char *text, const char *name, json_t *list, struct config **ret_config,
 		    char *why, size_t why_bytes);
 

@@ -5,22 +5,37 @@
  */
 #include <errno.h>
 
+#include "base/log.h"
 #include "base/zone.h"
 #include "checkpoint.h"
 #include "input_calendar.h"
 #include "scorer_private.h"
 
-/* What the record says was checked before it was written; one calendar is full in every scorer. */
+/* What the record says was checked before it was written, by whoever wrote it. What cannot be an
+ * entry here, or has no room, is none in any scorer, live, in a replay or in a backtest: it must
+ * not end all of them at every start. */
+static int ignore(const struct scorer *scorer, const struct operator_input *input, const char *why)
+{
+	/* All shards meet it: one says it. */
+	if (scorer->shard == 0)
+		log_warning("calendar", "entry %llu is ignored: %s; weirctl calendar remove %llu",
+			    (unsigned long long)input->number, why,
+			    (unsigned long long)input->number);
+	return 0;
+}
+
 static int add_entry(struct scorer *scorer, const struct operator_input *input)
 {
 	struct calendar_entry entry;
-	char why[256];
+	char why[256] = "it cannot be read";
 	int error = input_calendar_entry(input, &entry, why, sizeof(why));
 
 	if (!error)
 		error = calendar_add(scorer->calendar, &entry);
 	zone_free((struct zone *)(uintptr_t)entry.zone);
-	return error == -ENOSPC ? 0 : error;
+	if (error == -ENOSPC)
+		return ignore(scorer, input, "the calendar is full");
+	return error && error != -ENOMEM ? ignore(scorer, input, why) : error;
 }
 
 /* All shards have the same: one says it. */

@@ -168,6 +168,14 @@ const char *calendar_wrong(const struct calendar_entry *entry)
 	return entry->when == CALENDAR_ONCE ? wrong_span(entry) : wrong_rule(entry);
 }
 
+bool calendar_printable(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return false;
+	return true;
+}
+
 bool calendar_learns(const struct calendar_entry *entry)
 {
 	if (entry->learn == CALENDAR_LEARN_DEFAULT)

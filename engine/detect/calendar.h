@@ -96,6 +96,8 @@ int calendar_add(struct calendar *calendar, const struct calendar_entry *entry);
 bool calendar_remove(struct calendar *calendar, uint64_t number);
 /* NULL: all is well; else what is wrong with an entry, as a person would say it. */
 const char *calendar_wrong(const struct calendar_entry *entry);
+/* Can a name be shown as it is: has it no control characters? */
+bool calendar_printable(const char *text);
 /* Does it learn while it holds? Kind exclude never. By default expect does, and last-year does
  * not: what came of an event that was only guessed at would move the level. */
 bool calendar_learns(const struct calendar_entry *entry);

@@ -107,6 +107,8 @@ static int take_row(struct reading *reading, const struct import_row *row)
 	if (!take_text(reading, row, COLUMN_NAME, entry.name, sizeof(entry.name)))
 		return refuse(reading, row->line, "the name has more than %d bytes",
 			      CALENDAR_NAME_BYTES - 1);
+	if (!calendar_printable(entry.name))
+		return refuse(reading, row->line, "the name has characters that cannot be shown");
 	if (!take_text(reading, row, COLUMN_EFFECT, effect, sizeof(effect)))
 		snprintf(effect, sizeof(effect), "...");
 	if (effect[0] && calendar_read_effect(effect, &entry) < 0)

@@ -156,7 +156,8 @@ Test(calendar, a_day_is_one_of_its_zone)
 }
 
 /* When the day of this date begins there, and how long it lasts. */
-static void expect_clock_day(const char *name, int year, int month, int day, int begins_at, int hours)
+static void expect_clock_day(const char *name, int year, int month, int day, int begins_at,
+			     int hours)
 {
 	struct zone *zone = zone_of(name);
 	struct calendar_entry entry = rule(CALENDAR_DATE);

@@ -124,3 +124,42 @@ Test(input_calendar, a_zone_s_rules_are_put_in)
 	cr_assert(strstr(why, "Europe/Atlantis"), "%s", why);
 	json_decref(record);
 }
+
+static void expect_refused_new(const char *members, const char *words)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "{\"name\":\"x\",%s}", members);
+	json_t *record = json_loads(text, 0, NULL);
+	why[0] = '\0';
+	cr_expect_eq(input_calendar_complete(record, why, sizeof(why)), -EINVAL, "%s", members);
+	cr_expect(strstr(why, words), "%s: %s", members, why);
+	json_decref(record);
+}
+
+/* Of what somebody says now; a log that has it is read nevertheless. */
+Test(input_calendar, what_would_be_ignored_is_refused)
+{
+	static const char span[] = "\"from_ms\":5,\"until_ms\":9,\"at\":\"18:00\"";
+	json_t *record;
+
+	expect_refused_new(span, "has no \"at\"");
+	expect_refused_new("\"from_ms\":5,\"until_ms\":9,\"days\":2", "has no \"days\"");
+	expect_refused_new("\"date\":\"01-01\",\"detector\":\"orders\"", "has no \"detector\"");
+	expect_refused_new("\"date\":\"01-01\",\"severity_below\":50", "has no \"severity_below\"");
+	expect_refused_new("\"date\":\"01-01\",\"of\":5", "has no \"of\"");
+	expect_refused_new("\"date\":\"01-01\",\"first_year\":2030,\"last_year\":2020",
+			   "is behind \"last_year\"");
+	expect_refused_new("\"date\":\"01-01\",\"slice\":\"DE\"", "\"slice\"");
+	expect_refused_new("\"date\":\"01-01\",\"slice\":\"=DE\"", "\"slice\"");
+	expect_refused_new("\"date\":\"01-01\",\"slice\":\"country=DE,\"", "\"slice\"");
+	expect_refused_new("\"date\":\"01-01\",\"metric\":\"a\\u0007\"", "\"metric\" has");
+	expect_refused_new("\"date\":\"01-01\",\"set\":\"a\\u007f\"", "\"set\" has");
+	record = json_pack("{ss ss ss}", "name", "Pâques", "date", "01-01", "slice",
+			   "country=DE,device=mobile");
+	cr_assert_eq(input_calendar_complete(record, why, sizeof(why)), 0, "%s", why);
+	json_decref(record);
+	char text[128];
+	snprintf(text, sizeof(text), "\"name\":\"x\",%s", span);
+	cr_assert_eq(parse(text), 0, "%s", why);
+}

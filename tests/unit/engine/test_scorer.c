@@ -1,10 +1,12 @@
 /* scorer: how many empty intervals a jump of a source's clock may cost. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "detect/bank.h"
+#include "detect/calendar.h"
 #include "gaps.h"
 #include "scorer.h"
 
@@ -138,4 +140,24 @@ Test(scorer, a_state_of_another_interval_is_refused)
 	bytes_fini(&saved);
 	scorer_destroy(scorer);
 	scorer_destroy(other);
+}
+
+/* Of a record that somebody else wrote: it must not end the engine at every start. */
+Test(scorer, what_cannot_be_an_entry_is_ignored)
+{
+	static const char *const details[] = {"{\"name\":\"x\"}", "{}", "", "{\"na",
+					      "{\"name\":\"x\",\"date\":\"13-45\"}"};
+	struct operator_input input = {.kind = OPERATOR_CALENDAR_ADD};
+	struct scorer *scorer = make();
+
+	for (size_t i = 0; i < sizeof(details) / sizeof(details[0]); i++) {
+		input.number = i + 1;
+		snprintf(input.detail, sizeof(input.detail), "%s", details[i]);
+		cr_expect_eq(scorer_input(scorer, &input), 0, "%s", details[i]);
+	}
+	cr_assert_eq(scorer_calendar(scorer)->count, 0);
+	snprintf(input.detail, sizeof(input.detail), "{\"name\":\"x\",\"date\":\"12-24\"}");
+	cr_assert_eq(scorer_input(scorer, &input), 0);
+	cr_assert_eq(scorer_calendar(scorer)->count, 1);
+	scorer_destroy(scorer);
 }
