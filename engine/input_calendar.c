@@ -335,8 +335,8 @@ static bool names_values(const char *slice)
 	return true;
 }
 
-/* What would be ignored is refused: whoever says it means something by it. Of a new record only; one
- * that the log has is as it is. */
+/* What would be ignored is refused: whoever says it means something by it. Of a new record only;
+ * one that the log has is as it is. */
 static int check_new(const struct entry_reading *reading)
 {
 	static const char *const of_rules[] = {"at",      "days",  "length_ms",  "only",
