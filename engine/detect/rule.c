@@ -202,7 +202,7 @@ static void rule_step(void *state, const struct detector_spec *spec, uint32_t ca
 	const double *before = growth ? past_row(&past, now - 1) : NULL;
 	const double *year_before = growth ? past_row(&past, now - 1 - year) : NULL;
 	for (uint32_t i = 0; i < observations->count; i++) {
-		double value = value_judged(observations, i);
+		double value = value_of(observations, i);
 		bool paused = value_paused(observations, i);
 		struct rule_case of = {
 			.value = value,

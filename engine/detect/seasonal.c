@@ -235,7 +235,7 @@ static void look(const struct seasonal_step *step, const struct seasonal_group *
 
 	for (uint32_t i = 0; i < LANES; i++) {
 		bool here = first + i < observations->count;
-		double value = here ? value_judged(observations, first + i) : (double)NAN;
+		double value = here ? value_of(observations, first + i) : (double)NAN;
 		double times = here ? value_times(observations, first + i) : 1;
 		bool paused = here && value_paused(observations, first + i);
 		value = fabs(value) < SMALLEST ? 0 : value;

@@ -24,13 +24,6 @@ static inline double value_of(const struct observations *observations, uint32_t 
 	return sane ? value : (double)NAN;
 }
 
-/* The same where the calendar leaves the slice out: neither judged nor learned from. */
-static inline double value_judged(const struct observations *observations, uint32_t i)
-{
-	bool out = observations->excluded && observations->excluded[i];
-	return out ? (double)NAN : value_of(observations, i);
-}
-
 /* How many times the usual the calendar expects. */
 static inline double value_times(const struct observations *observations, uint32_t i)
 {

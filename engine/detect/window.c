@@ -156,7 +156,7 @@ static void window_step(void *state, const struct detector_spec *spec, uint32_t 
 
 	window_sums(state, spec, capacity, observations->count);
 	for (uint32_t i = 0; i < observations->count; i++) {
-		double value = value_judged(observations, i), times = value_times(observations, i);
+		double value = value_of(observations, i), times = value_times(observations, i);
 		verdicts->expected[i] = verdicts->lower[i] = verdicts->upper[i] = mean[i] * times;
 		verdicts->log10_p[i] = 0;
 		verdicts->direction[i] = 0;

@@ -128,7 +128,7 @@ static void year_step(void *state, const struct detector_spec *spec, uint32_t ca
 	double *noted = past_note(&past, observations->interval);
 	year_sums(&past, spec, observations->interval, observations->count);
 	for (uint32_t i = 0; i < observations->count; i++) {
-		double value = value_judged(observations, i), times = value_times(observations, i);
+		double value = value_of(observations, i), times = value_times(observations, i);
 		verdicts->expected[i] = verdicts->lower[i] = verdicts->upper[i] = mean[i] * times;
 		verdicts->log10_p[i] = 0;
 		verdicts->direction[i] = 0;
