@@ -480,14 +480,12 @@ static int load_slices(struct bank *bank, uint32_t slices, struct bytes_reader *
 	return result;
 }
 
-int bank_load(struct bank *bank, struct bytes_reader *in)
+static int load(struct bank *bank, struct bytes_reader *in)
 {
 	uint32_t magic = bytes_get_u32(in);
 	uint64_t spec = bytes_get_u64(in);
 	uint32_t slices = bytes_get_u32(in);
 
-	resolutions_free(bank);
-	free_slices(bank);
 	bytes_get_text(in, bank->source, sizeof(bank->source));
 	bytes_get_text(in, bank->metric, sizeof(bank->metric));
 	int64_t interval_ms = (int64_t)bytes_get_u64(in);
@@ -505,11 +503,21 @@ int bank_load(struct bank *bank, struct bytes_reader *in)
 	if (known && !is_step(bank, bank->run))
 		return -EPROTO;
 	int result = load_slices(bank, slices, in);
-	if (result == 0)
-		result = resolutions_load(bank, in);
+	return result ? result : resolutions_load(bank, in);
+}
+
+int bank_load(struct bank *bank, struct bytes_reader *in)
+{
+	resolutions_free(bank);
+	free_slices(bank);
+	int result = load(bank, in);
 	if (result < 0) {
+		/* Nothing of what was refused stays. */
 		resolutions_free(bank);
 		free_slices(bank);
+		bank->seen = 0;
+		bank->running = false;
+		bank->run = 0;
 	}
 	return result;
 }

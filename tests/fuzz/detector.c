@@ -72,9 +72,18 @@ static void look(const struct play *play)
 	}
 }
 
+/* Is the interval so much later one that an event can lie in? Its time has 42 bits. */
+static bool there_is(const struct play *play, int64_t later)
+{
+	const struct observations *observations = &play->shop.observations;
+
+	return observations->interval + later < (INT64_C(1) << 42) / observations->interval_ms;
+}
+
 static void step(struct play *play, uint32_t times)
 {
-	for (uint32_t k = 0; k < times && play->steps < play->steps_max; k++, play->steps++) {
+	for (uint32_t k = 0; k < times && play->steps < play->steps_max && there_is(play, 1);
+	     k++, play->steps++) {
 		play->shop.observations.interval++;
 		check(bank_step(play->bank, &play->shop.observations, on_anomaly, play) == 0);
 		look(play);
@@ -173,7 +182,8 @@ static void operate(struct play *play)
 		set_count(play, n);
 		break;
 	case 4:
-		observations->interval += (int64_t)n * n * n * n;
+		if (there_is(play, (int64_t)n * n * n * n))
+			observations->interval += (int64_t)n * n * n * n;
 		break;
 	case 5:
 		observations->flags = OBSERVATION_INCOMPLETE;
