@@ -463,7 +463,8 @@ static int live_sources(const struct backtest_options *options, struct backtest 
 			.why = why,
 			.why_bytes = why_bytes,
 		};
-		if (lived->closed[s] == INT64_MIN ||
+		/* Events have times from 1970 on: what is below is no close. */
+		if (lived->closed[s] < 0 ||
 		    (options->source && strcmp(lived->names[s], options->source) != 0))
 			continue;
 		error = live_source(&living);

@@ -65,7 +65,11 @@ int libweir_descriptor_take(int fd, struct descriptor *ret_descriptor)
 		close(fd);
 		return error;
 	}
-	*ret_descriptor = (struct descriptor){fd, status.st_dev, status.st_ino};
+	ret_descriptor->device = status.st_dev;
+	ret_descriptor->inode = status.st_ino;
+	/* Orders: nothing. A waiting thread looks at the socket's number beside the one that
+	 * attaches (wait_slice()); a stale one costs it a slice. */
+	weir_store_relaxed_32((uint32_t *)&ret_descriptor->fd, (uint32_t)fd);
 	return 0;
 }
 
@@ -81,7 +85,7 @@ void libweir_descriptor_drop(struct descriptor *descriptor)
 {
 	if (libweir_descriptor_valid(descriptor))
 		close(descriptor->fd);
-	descriptor->fd = -1;
+	weir_store_relaxed_32((uint32_t *)&descriptor->fd, (uint32_t)-1); /* as above */
 }
 
 static int allocate(int fd, size_t bytes)

@@ -121,9 +121,11 @@ static void wait_slice(struct weir *w, uint32_t ring, uint32_t futex_was, uint32
 		return;
 	}
 	const struct timespec slice = {0, (long)slice_us * 1000};
+	const int fd = (int)weir_load_relaxed_32((const uint32_t *)&w->attach.socket.fd);
 	struct pollfd answer = {
-		.fd = weir_load_relaxed_32(&w->attach.awaiting) ? w->attach.socket.fd : -1,
-		.events = POLLIN};
+		.fd = weir_load_relaxed_32(&w->attach.awaiting) ? fd : -1,
+		.events = POLLIN,
+	};
 	ppoll(&answer, 1, &slice, NULL);
 }
 

@@ -547,6 +547,7 @@ static void counted_from_its_end(const struct story *story, const char *source)
 	struct backtest_comparison comparison = {0};
 	struct backtest backtest;
 	struct lived lived;
+	int64_t last = -1;
 	struct backtest_options options = {
 		.io = simdisk_io(story->disk, 1),
 		.lived = &lived,
@@ -559,8 +560,10 @@ static void counted_from_its_end(const struct story *story, const char *source)
 	snprintf(history, sizeof(history), "%s/%s", story->data, HISTORY_FILE);
 	snprintf(store, sizeof(store), "%s/weir.db", story->data);
 	expect(lived_read(options.io, true, &lived, why, sizeof(why)) == 0, "the log is read", why);
+	for (uint32_t s = 0; s < lived.sources; s++)
+		last = lived.closed[s] > last ? lived.closed[s] : last;
 	snprintf(lived.names[lived.sources], sizeof(lived.names[0]), "wall");
-	lived.closed[lived.sources++] = lived.closed[0] + INT64_C(2) * 365 * 1440;
+	lived.closed[lived.sources++] = last + INT64_C(2) * 365 * 1440;
 	int error = backtest_run(&options, &backtest, why, sizeof(why));
 	expect(error == 0 && backtest_compare(&backtest, &comparison) == 0, "it is run", why);
 	expect(comparison.live_all > 0 && comparison.found_all == comparison.live_all &&
