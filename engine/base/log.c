@@ -25,6 +25,13 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static enum log_level level_max = LOG_INFO; /* under lock */
 
+static const char *program = "weird";
+
+void log_set_program(const char *name)
+{
+	program = name;
+}
+
 void log_set_level(enum log_level level)
 {
 	pthread_mutex_lock(&lock);
@@ -73,7 +80,7 @@ void log_line(struct log_site *site, enum log_level level, const char *part, con
 	if (getenv("JOURNAL_STREAM"))
 		used = snprintf(line, sizeof(line), "<%d>%s: ", (int)level, part);
 	else
-		used = snprintf(line, sizeof(line), "weird: %s: ", part);
+		used = snprintf(line, sizeof(line), "%s: %s: ", program, part);
 	size_t end = used < 0 ? 0 : (size_t)used;
 
 	if (end >= sizeof(line))

@@ -1,6 +1,7 @@
 /*
  * log: one line to stderr, at the edge only, rate-limited by call site.
- * Form: "<N>part: text" under a service manager (JOURNAL_STREAM set), "weird: part: text" else.
+ * Form: "<N>part: text" under a service manager (JOURNAL_STREAM set), "weird: part: text" else, or
+ * what another program is called.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -15,6 +16,8 @@ struct log_site {
 	uint32_t dropped;
 };
 
+/* Before there are threads; the name stays where it is. */
+void log_set_program(const char *name);
 void log_set_level(enum log_level level);
 void log_line(struct log_site *site, enum log_level level, const char *part, const char *format,
 	      ...) __attribute__((format(printf, 4, 5)));

@@ -5,7 +5,6 @@
  */
 #include "base/match.h"
 
-#include <stddef.h>
 #include <string.h>
 
 /* By hand: what a library makes of it depends on the locale. */
@@ -48,4 +47,13 @@ bool match_slice(const char *pattern, const char *label)
 		pattern += bytes + (pattern[bytes] == ',');
 	}
 	return true;
+}
+
+size_t match_piece(const char *label)
+{
+	size_t bytes = 0;
+
+	while (label[bytes] && label[bytes] != ',')
+		bytes += label[bytes] == '\\' && label[bytes + 1] ? 2 : 1;
+	return bytes;
 }

@@ -106,6 +106,31 @@ int64_t zone_offset_ms(const struct zone *zone, int64_t unix_ms)
 	return zone_offset_until(zone, unix_ms, &until);
 }
 
+/*
+ * Two offsets can be meant: those that hold a day before and a day behind it, since a clock is not
+ * put forward and back within two days.
+ *
+ *   the clock is put forward over it   it never shows it: the moment at which it is put forward,
+ *                                      so a day without a midnight begins with its first hour
+ *   the clock is put back to it        it shows it twice: the first time, so no hour is lost
+ */
+int64_t zone_utc_ms(const struct zone *zone, int64_t local_ms)
+{
+	int64_t before_ms = zone_offset_ms(zone, local_ms - 86400000);
+	int64_t behind_ms = zone_offset_ms(zone, local_ms + 86400000);
+	int64_t first_ms = local_ms - (before_ms > behind_ms ? before_ms : behind_ms);
+	int64_t second_ms = local_ms - (before_ms > behind_ms ? behind_ms : before_ms);
+
+	if (first_ms + zone_offset_ms(zone, first_ms) == local_ms)
+		return first_ms;
+	if (second_ms + zone_offset_ms(zone, second_ms) == local_ms)
+		return second_ms;
+	/* It lies in the gap: when that begins, which is before the later of the two. */
+	int64_t change_ms;
+	zone_offset_until(zone, first_ms, &change_ms);
+	return change_ms <= second_ms ? change_ms : second_ms;
+}
+
 /* What the rule says at a moment, and since when without a change of the offset; INT64_MIN: it
  * never changes. "All year" is written as a change each year that changes nothing; the calendar
  * comes again after 400 years. */

@@ -32,6 +32,10 @@ const char *zone_name(const struct zone *zone);
 int64_t zone_offset_ms(const struct zone *zone, int64_t unix_ms);
 /* The same, and a time (or INT64_MAX) before which it does not change: to ask again only then. */
 int64_t zone_offset_until(const struct zone *zone, int64_t unix_ms, int64_t *ret_until_ms);
+/* A moment of its clock, as if in UTC, in UTC. What the clock is put forward over is the moment at
+ * which it is, so that a day without a midnight begins with its first hour; of what it shows twice
+ * the first time is meant. */
+int64_t zone_utc_ms(const struct zone *zone, int64_t local_ms);
 /* What all offsets from 1970 on are multiples of, and a day too; of UTC a day. */
 int64_t zone_granule_ms(const struct zone *zone);
 /* NULL: no memory, or of none. */

@@ -25,6 +25,8 @@
 #include "interval/history_rows.h"
 #include "weir/limits.h"
 
+struct zone;
+
 #define HISTORY_FILE "history.db"
 
 /* Of a slice's label: 16 dimensions at their longest, every byte escaped. */
@@ -89,6 +91,9 @@ void history_counters(const struct history *history, struct history_counters *re
 /* Reading: a connection of its own, on the file of a running engine or of a stopped one. */
 struct history_reader;
 int history_reader_open(const char *path, struct history_reader **ret_reader);
+/* The same, with what is wrong in `why`. */
+int history_reader_open_or_say(const char *path, struct history_reader **ret_reader, char *why,
+			       size_t why_bytes);
 void history_reader_close(struct history_reader *reader);
 
 #define HISTORY_NEWEST INT64_MAX
@@ -102,13 +107,16 @@ struct history_query {
 	int64_t back_ms;     /* not 0: from_ms is that long before the end */
 	int64_t step_ms;     /* 0: the finest that gives at most points_max */
 	uint32_t points_max; /* 0: 1000 */
+	/* Steps of whole days are days of this place, if a tier that reaches back so far is fine
+	 * enough for its midnights; else, and where it is NULL, of UTC. Stays the caller's. */
+	const struct zone *zone;
 };
 
 struct history_point {
 	int64_t time_ms;             /* its beginning */
 	double value;                /* NaN: nothing is known, or nothing can be said */
 	double events;               /* behind the value */
-	double sum, sum_squares;     /* of the values, where the metric is a sum or a mean */
+	double sum, sum_squares;     /* of what is added up; of a ratio above */
 	double numerator, weight;    /* of a ratio */
 	uint32_t closed, incomplete; /* intervals of the point: known, and of them not whole */
 };
@@ -121,6 +129,7 @@ struct history_answer {
 	enum history_tier tier;
 	int64_t interval_ms;
 	int64_t step_ms;  /* at least what was asked for */
+	bool local;       /* steps are days of the query's zone */
 	uint32_t damaged; /* chunks that cannot be read: holes */
 	uint32_t count;
 	struct history_point *points; /* [count], without gaps, in time order; to be freed */
@@ -132,6 +141,24 @@ int history_read(struct history_reader *reader, const struct history_query *quer
 void history_answer_fini(struct history_answer *answer);
 const char *history_tier_name(enum history_tier tier);
 
+/* What there is of a metric of a source, and since when. */
+struct history_reach {
+	char source[WEIR_SOURCE_NAME_BYTES];
+	enum aggregation aggregation;
+	int64_t interval_ms;
+	int64_t begun_ms;   /* the first interval of the source that is known, unix */
+	int64_t known_ms;   /* of the metric */
+	int64_t through_ms; /* the end of the source's last closed interval */
+	/* Of each tier: where what is kept of the source begins. INT64_MAX: nothing is, or the
+	 * intervals are as coarse. */
+	int64_t first_ms[HISTORY_TIERS];
+};
+/* As history_read(): 0, -ENOENT, other negative errno. Of the query metric, source and slice. */
+int history_reach(struct history_reader *reader, const struct history_query *query,
+		  struct history_reach *ret_reach, char *why, size_t why_bytes);
+/* Milliseconds of a tier's point. */
+int64_t history_tier_ms(enum history_tier tier, int64_t interval_ms);
+
 /* Every series: for lists and completion. `each` returns non-zero to stop. */
 struct history_name {
 	const char *source, *metric, *slice;
@@ -139,5 +166,19 @@ struct history_name {
 };
 int history_names(struct history_reader *reader,
 		  int (*each)(void *self, const struct history_name *name), void *self);
+/* The slices of one metric, each once. */
+int history_slices(struct history_reader *reader, const char *metric,
+		   int (*each)(void *self, const struct history_name *name), void *self);
+/* The metrics of each source, and how many slices they have. */
+struct history_metric_name {
+	const char *source, *metric;
+	enum aggregation aggregation; /* as it is now */
+	int64_t slices;
+	int64_t through_ms; /* the end of the source's last closed interval */
+};
+/* Another number whenever a close has been added, of any source. */
+int history_progress(struct history_reader *reader, int64_t *ret_progress);
+int history_metrics(struct history_reader *reader,
+		    int (*each)(void *self, const struct history_metric_name *name), void *self);
 
 #endif

@@ -4,7 +4,8 @@
  * Idea:  the finest tier that reaches back far enough says how fine the answer can be; the
  *        coarsest tier that divides the step says how little is read. The points of a tier that
  *        lie in one step are added up as the writer adds intervals; what the source's own rows do
- *        not call closed is not known, and not zero.
+ *        not call closed is not known, and not zero. Days of a place are made of points that its
+ *        midnights lie between.
  * Runs on: any thread, each with a reader of its own. Reads only.
  */
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/zone.h"
 #include "interval/history_sql.h"
 #include "interval/sketch.h"
 
@@ -21,23 +23,26 @@
 #define POINTS_DEFAULT 1000
 #define POINTS_MAX 100000 /* five megabytes of answer */
 
-struct history_reader {
-	sqlite3 *db;
-	int64_t interval_ms;
-};
-
 /* The series that is read, and where it is known. */
 struct found {
 	int64_t source;
 	int64_t through; /* last closed interval of the source */
 	int64_t first;   /* interval from which its metric is known */
+	int64_t begun;   /* and from which its source is */
 	uint32_t series, coverage;
 	enum history_kind kind;
 	uint32_t sums;
 };
 
+/* Where steps begin. */
+struct grid {
+	int64_t step_ms;
+	const struct zone *zone; /* NULL: UTC */
+};
+
 /* The points of the answer while they are added up. */
 struct span {
+	struct grid grid;
 	enum history_kind kind;
 	uint32_t words;
 	int64_t first; /* number of the first point, in steps */
@@ -73,6 +78,18 @@ int history_reader_open(const char *path, struct history_reader **ret_reader)
 	return 0;
 }
 
+int history_reader_open_or_say(const char *path, struct history_reader **ret_reader, char *why,
+			       size_t why_bytes)
+{
+	int error = history_reader_open(path, ret_reader);
+
+	if (error < 0)
+		snprintf(why, why_bytes, "cannot read %s: %s", path,
+			 error == -EBADMSG ? "it is damaged, or no history of weir"
+					   : strerror(-error));
+	return error;
+}
+
 void history_reader_close(struct history_reader *reader)
 {
 	if (!reader)
@@ -95,7 +112,8 @@ static int find_series(struct history_reader *reader, const struct history_query
 		"coalesce(o.through, 0), "
 		"(SELECT min(first) FROM series t WHERE t.source = s.source AND "
 		"t.metric = s.metric AND t.spec = s.spec), "
-		"(SELECT id FROM series c WHERE c.source = s.source AND c.metric = '') "
+		"(SELECT id FROM series c WHERE c.source = s.source AND c.metric = ''), "
+		"(SELECT first FROM series c WHERE c.source = s.source AND c.metric = '') "
 		"FROM series s JOIN source o ON o.id = s.source "
 		"WHERE s.metric = ?1 AND s.slice = ?2 AND (?3 IS NULL OR o.name = ?3) "
 		"AND s.metric <> '' ORDER BY o.id, s.id DESC LIMIT 1";
@@ -121,6 +139,7 @@ static int find_series(struct history_reader *reader, const struct history_query
 		found->through = sqlite3_column_int64(statement, 7);
 		found->first = sqlite3_column_int64(statement, 8);
 		found->coverage = (uint32_t)sqlite3_column_int64(statement, 9);
+		found->begun = found->coverage ? sqlite3_column_int64(statement, 10) : found->first;
 		if (!history_kind_words(found->kind) || answer->aggregation > AGGREGATE_RATIO)
 			error = -EBADMSG;
 	} else if (!error) {
@@ -130,9 +149,18 @@ static int find_series(struct history_reader *reader, const struct history_query
 	return error;
 }
 
-static void list_metrics(struct history_reader *reader, char *why, size_t why_bytes,
-			 const struct history_query *query)
+/* What there is instead: of a metric that is known its slices, else metrics. */
+static void list_known(struct history_reader *reader, char *why, size_t why_bytes,
+		       const struct history_query *query)
 {
+	static const char sql[] =
+		"SELECT DISTINCT slice FROM series s JOIN source o ON o.id = s.source "
+		"WHERE metric = ?1 AND metric <> '' AND slice <> '' "
+		"AND (?2 IS NULL OR o.name = ?2) "
+		"UNION ALL SELECT * FROM (SELECT DISTINCT metric FROM series "
+		"WHERE metric <> '' AND NOT EXISTS (SELECT 1 FROM series s JOIN source o "
+		"ON o.id = s.source WHERE metric = ?1 AND (?2 IS NULL OR o.name = ?2))) "
+		"ORDER BY 1 LIMIT 20";
 	sqlite3_stmt *statement;
 	const char *slice = query->slice && query->slice[0] ? query->slice : NULL;
 	int used = snprintf(why, why_bytes, "nothing is known of %s%s%s%s%s", query->metric,
@@ -140,11 +168,11 @@ static void list_metrics(struct history_reader *reader, char *why, size_t why_by
 			    query->source ? query->source : "");
 	const char *join = "; there are ";
 
-	if (sqlite3_prepare_v2(reader->db,
-			       "SELECT DISTINCT metric FROM series WHERE metric <> '' "
-			       "ORDER BY metric LIMIT 20",
-			       -1, &statement, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(reader->db, sql, -1, &statement, NULL) != SQLITE_OK)
 		return;
+	sqlite3_bind_text(statement, 1, query->metric, -1, SQLITE_STATIC);
+	if (query->source)
+		sqlite3_bind_text(statement, 2, query->source, -1, SQLITE_STATIC);
 	while (sqlite3_step(statement) == SQLITE_ROW && used > 0 && (size_t)used < why_bytes) {
 		used += snprintf(why + used, why_bytes - (size_t)used, "%s%s", join,
 				 sqlite3_column_text(statement, 0));
@@ -153,20 +181,60 @@ static void list_metrics(struct history_reader *reader, char *why, size_t why_by
 	sqlite3_finalize(statement);
 }
 
-/* Does the tier still have this time? Its oldest chunk says so; an empty one has nothing. */
-static int reaches(struct history_reader *reader, const struct found *found, enum history_tier tier,
-		   int64_t from_ms, bool *ret_reaches)
+/* Where each tier begins; INT64_MAX: it is empty, or the intervals are as coarse. */
+static int tiers_first(struct history_reader *reader, const struct found *found,
+		       int64_t first_ms[HISTORY_TIERS])
 {
-	char sql[96];
-	int64_t key = 0;
-	bool none = true;
+	int error = 0;
 
-	snprintf(sql, sizeof(sql), "SELECT min(key) FROM chunk_%lld_%s", (long long)found->source,
-		 history_tier_name(tier));
-	int error = history_sql_number(reader->db, sql, &key, &none);
-	int64_t step_ms = history_step_ms(tier, reader->interval_ms);
-	*ret_reaches = !none && history_key_chunk(key) * HISTORY_POINTS * step_ms <= from_ms;
+	for (enum history_tier t = HISTORY_BASE; t < HISTORY_TIERS && !error; t++) {
+		int64_t tier_ms = history_step_ms(t, reader->interval_ms);
+		int64_t key = 0;
+		bool none = true;
+		char sql[96];
+		first_ms[t] = INT64_MAX;
+		if (!history_tier_used(t, reader->interval_ms))
+			continue;
+		snprintf(sql, sizeof(sql), "SELECT min(key) FROM chunk_%lld_%s",
+			 (long long)found->source, history_tier_name(t));
+		error = history_sql_number(reader->db, sql, &key, &none);
+		if (!none)
+			first_ms[t] = history_key_chunk(key) * HISTORY_POINTS * tier_ms;
+	}
 	return error;
+}
+
+/* The finest tier that still has this time, else the coarsest. */
+static enum history_tier finest(const int64_t first_ms[HISTORY_TIERS], int64_t interval_ms,
+				int64_t from_ms)
+{
+	enum history_tier found = HISTORY_BASE;
+
+	for (enum history_tier t = HISTORY_BASE; t < HISTORY_TIERS; t++) {
+		if (!history_tier_used(t, interval_ms))
+			continue;
+		found = t;
+		if (first_ms[t] <= from_ms)
+			break;
+	}
+	return found;
+}
+
+/* The coarsest tier, from this one on, that has the time too and that steps can be made of;
+ * HISTORY_TIERS: there is none. Coarser ones may be kept for a shorter time. */
+static enum history_tier coarsest(const int64_t first_ms[HISTORY_TIERS], enum history_tier from,
+				  int64_t interval_ms, const struct grid *grid, int64_t from_ms)
+{
+	enum history_tier found = HISTORY_TIERS;
+
+	for (enum history_tier t = from; t < HISTORY_TIERS; t++) {
+		int64_t tier_ms = history_step_ms(t, interval_ms);
+		if (history_tier_used(t, interval_ms) && grid->step_ms % tier_ms == 0 &&
+		    (t == from || first_ms[t] <= from_ms) &&
+		    (!grid->zone || zone_granule_ms(grid->zone) % tier_ms == 0))
+			found = t;
+	}
+	return found;
 }
 
 /* The finest tier that reaches back (else the coarsest) bounds the step from below; of those that
@@ -180,24 +248,17 @@ static int choose(struct history_reader *reader, const struct history_query *que
 	int64_t most = query->points_max ? query->points_max : POINTS_DEFAULT;
 	int64_t span_ms = query->to_ms - query->from_ms;
 	int64_t step_ms = query->step_ms;
-	enum history_tier finest = HISTORY_BASE;
+	int64_t first_ms[HISTORY_TIERS];
+	int error = tiers_first(reader, found, first_ms);
 
-	for (int t = HISTORY_BASE; t < HISTORY_TIERS; t++) {
-		bool yes;
-		if (!history_tier_used(t, interval_ms))
-			continue;
-		finest = t;
-		int error = reaches(reader, found, t, from_ms, &yes);
-		if (error < 0)
-			return error;
-		if (yes)
-			break;
-	}
-	int64_t least_ms = history_step_ms(finest, interval_ms);
+	if (error < 0)
+		return error;
+	enum history_tier from = finest(first_ms, interval_ms, from_ms);
+	int64_t least_ms = history_step_ms(from, interval_ms);
 	if (step_ms < least_ms)
 		step_ms = least_ms;
 	/* Nobody asked for this step: a tier's own, or a multiple of it. */
-	for (int t = finest; t < HISTORY_TIERS && !query->step_ms; t++) {
+	for (int t = from; t < HISTORY_TIERS && !query->step_ms; t++) {
 		if (!history_tier_used(t, interval_ms) || span_ms / step_ms <= most)
 			continue;
 		int64_t tier_ms = history_step_ms(t, interval_ms);
@@ -207,18 +268,22 @@ static int choose(struct history_reader *reader, const struct history_query *que
 	if (!query->step_ms && span_ms / step_ms > most)
 		step_ms *= (span_ms / step_ms + most - 1) / most;
 	step_ms = (step_ms + least_ms - 1) / least_ms * least_ms;
-	answer->tier = finest;
-	for (int t = finest; t < HISTORY_TIERS; t++)
-		if (history_tier_used(t, interval_ms) &&
-		    step_ms % history_step_ms(t, interval_ms) == 0)
-			answer->tier = t;
 	answer->step_ms = step_ms;
+	struct grid grid = {step_ms, step_ms % DAY_MS == 0 ? query->zone : NULL};
+	answer->tier = coarsest(first_ms, from, interval_ms, &grid, from_ms);
+	answer->local = grid.zone && answer->tier != HISTORY_TIERS;
+	grid.zone = NULL;
+	if (!answer->local)
+		answer->tier = coarsest(first_ms, from, interval_ms, &grid, from_ms);
+	check(answer->tier != HISTORY_TIERS); /* the step is a multiple of the finest */
 	return 0;
 }
 
-static int span_make(struct span *span, enum history_kind kind, int64_t first, uint32_t count)
+static int span_make(struct span *span, const struct grid *grid, enum history_kind kind,
+		     int64_t first, uint32_t count)
 {
 	*span = (struct span){
+		.grid = *grid,
 		.kind = kind,
 		.words = history_kind_words(kind),
 		.first = first,
@@ -266,24 +331,26 @@ static int64_t origin_ms(int64_t step_ms)
 	return step_ms % (7 * DAY_MS) == 0 ? 4 * DAY_MS : 0;
 }
 
-static int64_t step_of(int64_t ms, int64_t step_ms)
+static int64_t step_of(const struct grid *grid, int64_t ms)
 {
-	return history_floor_div(ms - origin_ms(step_ms), step_ms);
+	int64_t local_ms = ms + zone_offset_ms(grid->zone, ms);
+
+	return history_floor_div(local_ms - origin_ms(grid->step_ms), grid->step_ms);
 }
 
-static int64_t step_begins_ms(int64_t step, int64_t step_ms)
+static int64_t step_begins_ms(const struct grid *grid, int64_t step)
 {
-	return step * step_ms + origin_ms(step_ms);
+	return zone_utc_ms(grid->zone, step * grid->step_ms + origin_ms(grid->step_ms));
 }
 
 static int add_chunk(struct span *span, const struct history_chunk *chunk, int64_t number,
-		     int64_t tier_ms, int64_t step_ms)
+		     int64_t tier_ms)
 {
 	int error = 0;
 
 	for (uint32_t i = 0; i < HISTORY_POINTS && !error; i++) {
 		int64_t ms = (number * HISTORY_POINTS + i) * tier_ms;
-		int64_t at = step_of(ms, step_ms) - span->first;
+		int64_t at = step_of(&span->grid, ms) - span->first;
 		if (chunk->present >> i & 1 && at >= 0 && at < span->count)
 			error = add_point(span, (uint32_t)at, chunk, i);
 	}
@@ -323,8 +390,8 @@ static int read_series(struct history_reader *reader, const struct found *found,
 		       struct history_answer *answer, struct span *span)
 {
 	int64_t tier_ms = history_step_ms(answer->tier, reader->interval_ms);
-	int64_t first_ms = step_begins_ms(span->first, answer->step_ms);
-	int64_t end_ms = step_begins_ms(span->first + span->count, answer->step_ms);
+	int64_t first_ms = step_begins_ms(&span->grid, span->first);
+	int64_t end_ms = step_begins_ms(&span->grid, span->first + span->count);
 	int64_t first = history_chunk_of(history_floor_div(first_ms, tier_ms));
 	int64_t last = history_chunk_of(history_floor_div(end_ms - 1, tier_ms));
 	struct history_chunk chunk;
@@ -348,7 +415,7 @@ static int read_series(struct history_reader *reader, const struct found *found,
 						   sqlite3_column_blob(statement, 0),
 						   (size_t)sqlite3_column_bytes(statement, 0));
 			if (!error)
-				error = add_chunk(span, &chunk, number, tier_ms, answer->step_ms);
+				error = add_chunk(span, &chunk, number, tier_ms);
 			answer->damaged += error == -EPROTO;
 			error = error == -EPROTO ? 0 : error;
 		}
@@ -396,6 +463,8 @@ static void fill_point(struct history_point *point, const struct span *span, uin
 		point->weight = (double)words[1];
 		break;
 	case HISTORY_RATIO:
+		point->sum = weir_bits_value(words[1]);
+		point->sum_squares = weir_bits_value(words[2]);
 		point->numerator = term_value(words, sums & 1);
 		point->weight = term_value(words + 3, sums & 2);
 		break;
@@ -423,7 +492,7 @@ static int fill_answer(const struct found *found, const struct span *span,
 		return -ENOMEM;
 	for (uint32_t i = 0; i < span->count; i++) {
 		struct history_point *point = &answer->points[i];
-		int64_t time_ms = step_begins_ms(span->first + i, answer->step_ms);
+		int64_t time_ms = step_begins_ms(&span->grid, span->first + i);
 		const uint64_t *closed = &coverage->points[(size_t)i * coverage->words];
 		bool before = time_ms + answer->step_ms <= found->first * answer->interval_ms;
 		point->time_ms = time_ms;
@@ -435,12 +504,13 @@ static int fill_answer(const struct found *found, const struct span *span,
 	return 0;
 }
 
-static int read_span(struct history_reader *reader, const struct found *found, int64_t first,
-		     uint32_t count, struct history_answer *answer)
+static int read_span(struct history_reader *reader, const struct found *found,
+		     const struct grid *grid, int64_t first, uint32_t count,
+		     struct history_answer *answer)
 {
 	struct span span, coverage;
-	int error = span_make(&span, found->kind, first, count);
-	int other = span_make(&coverage, HISTORY_COVERAGE, first, count);
+	int error = span_make(&span, grid, found->kind, first, count);
+	int other = span_make(&coverage, grid, HISTORY_COVERAGE, first, count);
 
 	if (!error)
 		error = other;
@@ -480,10 +550,11 @@ static int read_bounded(struct history_reader *reader, const struct history_quer
 
 	if (error < 0)
 		return error;
-	int64_t first = step_of(query->from_ms, answer->step_ms);
-	int64_t end = step_of(query->to_ms - 1, answer->step_ms) + 1;
+	const struct grid grid = {answer->step_ms, answer->local ? query->zone : NULL};
+	int64_t first = step_of(&grid, query->from_ms);
+	int64_t end = step_of(&grid, query->to_ms - 1) + 1;
 	if (end - first <= POINTS_MAX)
-		return read_span(reader, found, first, (uint32_t)(end - first), answer);
+		return read_span(reader, found, &grid, first, (uint32_t)(end - first), answer);
 	snprintf(why, why_bytes,
 		 "%lld points are too many for one answer; ask for a longer step or a shorter span",
 		 (long long)(end - first));
@@ -507,7 +578,7 @@ int history_read(struct history_reader *reader, const struct history_query *quer
 	if (!error)
 		error = find_series(reader, query, &found, answer);
 	if (error == -ENOENT)
-		list_metrics(reader, why, why_bytes, query);
+		list_known(reader, why, why_bytes, query);
 	if (!error)
 		error = bound_query(reader, &found, &bounded, why, why_bytes);
 	if (!error)
@@ -520,36 +591,43 @@ int history_read(struct history_reader *reader, const struct history_query *quer
 	return error;
 }
 
+static int reach_of(struct history_reader *reader, const struct history_query *query,
+		    struct history_reach *reach)
+{
+	struct found found = {0};
+	struct history_answer *answer = calloc(1, sizeof(*answer));
+	int error = answer ? find_series(reader, query, &found, answer) : -ENOMEM;
+
+	if (!error) {
+		memcpy(reach->source, answer->source, sizeof(reach->source));
+		reach->aggregation = answer->aggregation;
+		reach->begun_ms = found.begun * reader->interval_ms;
+		reach->known_ms = found.first * reader->interval_ms;
+		reach->through_ms = (found.through + 1) * reader->interval_ms;
+	}
+	free(answer);
+	return error ? error : tiers_first(reader, &found, reach->first_ms);
+}
+
+int history_reach(struct history_reader *reader, const struct history_query *query,
+		  struct history_reach *ret_reach, char *why, size_t why_bytes)
+{
+	why[0] = '\0';
+	*ret_reach = (struct history_reach){.interval_ms = reader->interval_ms};
+	int error = history_sql_exec(reader->db, "BEGIN");
+	if (!error)
+		error = reach_of(reader, query, ret_reach);
+	if (error == -ENOENT)
+		list_known(reader, why, why_bytes, query);
+	sqlite3_exec(reader->db, "COMMIT", NULL, NULL, NULL);
+	if (error < 0 && !why[0])
+		snprintf(why, why_bytes, "cannot read the history: %s", strerror(-error));
+	return error;
+}
+
 void history_answer_fini(struct history_answer *answer)
 {
 	free(answer->points);
 	answer->points = NULL;
 	answer->count = 0;
-}
-
-int history_names(struct history_reader *reader,
-		  int (*each)(void *self, const struct history_name *name), void *self)
-{
-	sqlite3_stmt *statement;
-	int stop = 0;
-	int result = sqlite3_prepare_v2(reader->db,
-					"SELECT o.name, s.metric, s.slice, s.aggregation FROM "
-					"series s JOIN source o ON o.id = s.source WHERE s.metric "
-					"<> '' ORDER BY o.id, s.metric, s.slice",
-					-1, &statement, NULL);
-
-	if (result != SQLITE_OK)
-		return history_sql_errno(reader->db, result);
-	while (!stop && (result = sqlite3_step(statement)) == SQLITE_ROW) {
-		struct history_name name = {
-			.source = (const char *)sqlite3_column_text(statement, 0),
-			.metric = (const char *)sqlite3_column_text(statement, 1),
-			.slice = (const char *)sqlite3_column_text(statement, 2),
-			.aggregation = (enum aggregation)sqlite3_column_int64(statement, 3),
-		};
-		stop = name.source && name.metric && name.slice ? each(self, &name) : 0;
-	}
-	int error = history_sql_errno(reader->db, result);
-	sqlite3_finalize(statement);
-	return error;
 }

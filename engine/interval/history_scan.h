@@ -64,8 +64,6 @@ int history_scan_next(struct history_scan *scan, int64_t through);
 bool history_scan_point(struct history_scan *scan, struct history_scan_point *ret_point);
 /* Begin again with the stretch that holds this point: there may be more of it now. */
 void history_scan_again(struct history_scan *scan, int64_t from);
-/* Milliseconds of a tier's point. */
-int64_t history_tier_ms(enum history_tier tier, int64_t interval_ms);
 uint32_t history_scan_damaged(const struct history_scan *scan); /* chunks: holes */
 
 #endif

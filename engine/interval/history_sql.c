@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/still.h"
+
 #define MINUTE_MS INT64_C(60000)
 #define BUSY_MS 2000
 /* Cache: a commit goes through the open chunks once, in order; it needs few pages at a time. */
@@ -101,19 +103,31 @@ int history_sql_number(sqlite3 *db, const char *sql, int64_t *ret_number, bool *
 	return result == SQLITE_DONE ? -ENOENT : error;
 }
 
+static int open_and_look(const char *path, int flags, sqlite3 **ret_db)
+{
+	int64_t ignored;
+	int result = sqlite3_open_v2(path, ret_db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+
+	if (result != SQLITE_OK)
+		return history_sql_errno(*ret_db, result);
+	sqlite3_extended_result_codes(*ret_db, 1);
+	sqlite3_busy_timeout(*ret_db, BUSY_MS);
+	/* Opening is lazy: the first read shows whether it is a database at all. */
+	return history_sql_number(*ret_db, "SELECT count(*) FROM sqlite_schema", &ignored, NULL);
+}
+
 int history_sql_open(const char *path, int flags, sqlite3 **ret_db)
 {
 	sqlite3 *db = NULL;
-	int64_t ignored;
-	int result = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, NULL);
-	int error = history_sql_errno(db, result);
+	char still[STILL_BYTES];
+	int error = open_and_look(path, flags, &db);
 
-	if (!error) {
-		sqlite3_extended_result_codes(db, 1);
-		sqlite3_busy_timeout(db, BUSY_MS);
-		/* Opening is lazy: the first read shows whether it is a database at all. */
-		error = history_sql_number(db, "SELECT count(*) FROM sqlite_schema", &ignored,
-					   NULL);
+	/* A reader who may not write there, behind an engine that has ended well. */
+	if ((error == -EROFS || error == -EACCES) && flags == SQLITE_OPEN_READONLY &&
+	    still_name(path, still)) {
+		sqlite3_close_v2(db);
+		db = NULL;
+		error = open_and_look(still, flags | SQLITE_OPEN_URI, &db);
 	}
 	if (!error && flags & SQLITE_OPEN_READWRITE && sqlite3_db_readonly(db, "main") == 1)
 		error = -EROFS;

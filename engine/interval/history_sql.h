@@ -24,6 +24,12 @@
 #define HISTORY_TIME_MAX_MS (INT64_C(1) << 42)
 #define HISTORY_CHUNK_OFFSET (INT64_C(1) << 32)
 
+/* A connection that reads. */
+struct history_reader {
+	sqlite3 *db;
+	int64_t interval_ms;
+};
+
 /* Milliseconds of a tier's point: the interval, a minute, an hour, a day. */
 int64_t history_step_ms(enum history_tier tier, int64_t interval_ms);
 /* Is the tier kept beside finer ones? A tier as fine as the intervals is not. */

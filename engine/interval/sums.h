@@ -1,7 +1,8 @@
 /*
  * sums: what came for one slice and term of a metric, and what it says.
  *
- * Runs on: the shard that owns the metric. For rollup.c alone.
+ * Runs on: the shard that owns the metric. For rollup.c; what a value is
+ * is the same for who reads it back.
  */
 #ifndef INTERVAL_SUMS_H
 #define INTERVAL_SUMS_H

@@ -1,5 +1,5 @@
 /*
- * block: checksums of a block's header, names of files.
+ * block: checksums of headers and fences, names of files.
  *
  * Runs on: any thread; pure functions.
  */
@@ -83,4 +83,24 @@ bool block_header_good(const struct weir_block_header *header, uint64_t segment_
 	       header->payload_bytes <= WEIR_BLOCK_BYTES_MAX - sizeof(*header) &&
 	       header->lsn != 0 && header->lsn < UINT64_C(1) << 62 &&
 	       header->durable_lsn < header->lsn;
+}
+
+static uint32_t fence_crc(const struct weir_fence *fence)
+{
+	const size_t from = offsetof(struct weir_fence, offset);
+
+	return crc32c(0, (const uint8_t *)fence + from, sizeof(*fence) - from);
+}
+
+void fence_seal(struct weir_fence *fence)
+{
+	fence->crc = fence_crc(fence);
+}
+
+bool fence_good(const struct weir_fence *fence, uint64_t segment_id, uint64_t offset)
+{
+	return fence->magic == WEIR_FENCE_MAGIC && fence->segment_id == segment_id &&
+	       fence->offset == offset && fence->crc == fence_crc(fence) &&
+	       fence->stride >= WEIR_FENCE_STRIDE_MIN && fence->stride % WEIR_BLOCK_ALIGN == 0 &&
+	       offset % fence->stride == 0;
 }

@@ -1,5 +1,5 @@
 /*
- * block: what writer and reader agree on: checksums of a block's header, names of files.
+ * block: what writer and reader agree on: checksums of headers and fences, names of files.
  */
 #ifndef LOG_BLOCK_H
 #define LOG_BLOCK_H
@@ -30,5 +30,9 @@ void block_seal(struct weir_block_header *header);
 bool block_header_good(const struct weir_block_header *header, uint64_t segment_id);
 /* Does it at least claim to be: magic and id, for counting what was torn. */
 bool block_header_claims(const struct weir_block_header *header, uint64_t segment_id);
+
+/* The same for a fence. Good: made for this place of this segment. */
+void fence_seal(struct weir_fence *fence);
+bool fence_good(const struct weir_fence *fence, uint64_t segment_id, uint64_t offset);
 
 #endif

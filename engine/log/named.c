@@ -59,8 +59,11 @@ static int walk(const struct naming *naming, const struct segment_entry *entry, 
 			return got < 0 ? (int)got : 0;
 		if (!block_header_good(&header, entry->id) || header.lane != naming->lane ||
 		    header.payload_bytes > WEIR_BLOCK_BYTES_MAX - sizeof(header)) {
+			int error = segments_fence(naming->io, file, entry->id, &offset);
+			if (error)
+				return error < 0 ? error : 0;
 			offset += WEIR_BLOCK_ALIGN;
-			int error = segments_page(naming->io, file, limit, &offset);
+			error = segments_page(naming->io, file, entry->id, limit, &offset);
 			if (error < 0)
 				return error;
 			continue;

@@ -27,7 +27,11 @@
 #include "log/block.h"
 #include "log/segments.h"
 
-#define WINDOW_BYTES (1u << 20)
+/* Any block lies in it whole, so that no file's end is needed; fuzz targets, whose whole files are
+ * shorter than a block may be, have a smaller one. */
+#ifndef READER_WINDOW_BYTES
+#define READER_WINDOW_BYTES (1u << 20)
+#endif
 /* How far a reader that follows looks ahead in a file that is being written. */
 #define AHEAD_BYTES (1u << 20)
 
@@ -38,6 +42,7 @@ struct cursor {
 	uint64_t good_end; /* behind the last block that was returned or passed over as older */
 	uint64_t lsn;      /* of the block it stands on, 0: none found yet */
 	uint64_t checked;  /* `loads` of the reader when its payload was checked */
+	uint64_t barren, barren_end; /* no page in between begins as a block does; 0: not known */
 	bool ended;        /* footer, or the end of a file that nobody writes any more */
 	bool gone;         /* removed by retention while we read */
 };
@@ -99,7 +104,7 @@ static int64_t look(struct reader *reader, struct cursor *cursor, uint64_t offse
 	if (reader->window_cursor != index || offset < reader->window_offset ||
 	    offset + need > end) {
 		int64_t got = reader->io->ops->read(reader->io, cursor->file, offset,
-						    reader->window, WINDOW_BYTES);
+						    reader->window, READER_WINDOW_BYTES);
 		reader->window_bytes = 0;
 		reader->loads++;
 		if (got < 0)
@@ -203,16 +208,36 @@ static bool growing(const struct reader *reader, const struct cursor *cursor)
 }
 
 /* Moves *offset to the page behind one that holds no block, before `limit`. Where another window
- * would have to be read for it, what is none at the first glance is passed over: most of a file
- * that an engine left at its death is. */
-static int next_page(struct reader *reader, const struct cursor *cursor, uint64_t limit,
-		     uint64_t *offset)
+ * would have to be read for it, what is none at the first glance is passed over; and all of the
+ * rest where a fence says so: most of a file that an engine left at its death is none. */
+static int next_page(struct reader *reader, struct cursor *cursor,
+		     const struct weir_block_header *header, uint64_t limit, uint64_t *offset)
 {
-	*offset += WEIR_BLOCK_ALIGN;
+	uint64_t id = cursor->segment.id;
+
+	if (header->magic == WEIR_FENCE_MAGIC) {
+		int fenced = segments_fence(reader->io, cursor->file, id, offset);
+		if (fenced)
+			return fenced < 0 ? fenced : 0;
+	}
+	uint64_t from = *offset += WEIR_BLOCK_ALIGN;
 	if (reader->window_cursor == (uint32_t)(cursor - reader->cursors) &&
-	    *offset + WEIR_BLOCK_ALIGN <= reader->window_offset + reader->window_bytes)
+	    from + WEIR_BLOCK_ALIGN <= reader->window_offset + reader->window_bytes)
 		return 0;
-	return *offset < limit ? segments_page(reader->io, cursor->file, limit, offset) : 0;
+	if (from >= limit)
+		return 0;
+	/* A dead file is walked for its last block, and again for what is torn behind that. */
+	if (limit == UINT64_MAX && cursor->barren && from >= cursor->barren &&
+	    from < cursor->barren_end) {
+		*offset = cursor->barren_end;
+		return 0;
+	}
+	int found = segments_page(reader->io, cursor->file, id, limit, offset);
+	if (found == 0 && limit == UINT64_MAX) {
+		cursor->barren = from;
+		cursor->barren_end = *offset;
+	}
+	return found < 0 ? found : 0;
 }
 
 /* Move to the first good block at or above `wanted`. 1: stands on it; 0: there is none (yet). */
@@ -241,7 +266,7 @@ static int seek(struct reader *reader, struct cursor *cursor)
 			break;
 		}
 		if (verdict == BLOCK_BAD || (header.type == WEIR_BLOCK_SEGMENT && offset)) {
-			int error = next_page(reader, cursor, limit, &offset);
+			int error = next_page(reader, cursor, &header, limit, &offset);
 			if (error < 0)
 				return error;
 			continue;
@@ -478,7 +503,7 @@ static int walk_tail(struct reader *reader, struct cursor *cursor, uint64_t *ret
 		if (verdict == BLOCK_BAD) {
 			if (block_header_claims(&header, cursor->segment.id))
 				*ret_torn += WEIR_BLOCK_ALIGN;
-			int error = next_page(reader, cursor, limit, &offset);
+			int error = next_page(reader, cursor, &header, limit, &offset);
 			if (error < 0)
 				return error;
 			continue;
@@ -517,6 +542,7 @@ static void look_again(struct reader *reader, bool growing_only)
 		cursor->lsn = 0;
 		cursor->ended = false;
 		cursor->offset = cursor->good_end;
+		cursor->barren = 0;
 	}
 }
 
@@ -690,7 +716,7 @@ int reader_open(struct io *io, const char *directory, uint16_t lane, uint64_t fr
 	reader->lane = lane;
 	reader->follow = follow;
 	memcpy(reader->directory, directory, strlen(directory) + 1); /* its length was checked */
-	reader->window = aligned_alloc(4096, WINDOW_BYTES);
+	reader->window = aligned_alloc(4096, READER_WINDOW_BYTES);
 	int result = reader->window ? load_segments(reader, from_lsn) : -ENOMEM;
 	if (result < 0) {
 		snprintf(why, why_bytes, "%s", reader->why[0] ? reader->why : strerror(-result));

@@ -127,6 +127,8 @@ static int prepare(struct writer *writer)
 		}
 		slot->state = SLOT_NAMING;
 		slot->zeroed = spare ? writer->options.segment_bytes : 0;
+		if (spare)
+			fences_want(writer, slot);
 		writer->next = slot;
 	}
 	if (writer->next->state != SLOT_NAMING || writer->naming_running)
@@ -368,6 +370,7 @@ int roll_step(struct writer *writer)
 			work += failed_step(writer, slot);
 	}
 	work += remove_replaced(writer);
+	work += fences_step(writer);
 	if (!writer->closing || writer->placed + 1 != writer->next_lsn)
 		work += prepare(writer);
 	/* After an error without anything to write again. */

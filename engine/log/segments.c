@@ -17,6 +17,9 @@
 
 /* Files of one lane at most: 1 Mi of 128 MiB each. A directory with more is not ours. */
 #define SEGMENTS_MAX (1u << 20)
+/* Behind a fence, this much is looked through all the same: up to the next one, several blocks. */
+#define FENCE_DOUBT_MIN (2u * WEIR_BLOCK_BYTES_MAX)
+#define FENCE_DOUBT_MAX (16u * WEIR_BLOCK_BYTES_MAX)
 
 struct ids {
 	uint64_t *ids;
@@ -105,23 +108,89 @@ static int read_first(const uint8_t *page, uint64_t id, uint16_t lane, const cha
 	return 1;
 }
 
-int segments_page(struct io *io, int file, uint64_t limit, uint64_t *offset)
+/* Does a page from `from` to `until` claim to be a block of the segment? */
+static int claimed(struct io *io, int file, uint64_t id, uint64_t from, uint64_t until)
+{
+	struct weir_block_header header;
+
+	for (uint64_t at = from; at < until; at += WEIR_BLOCK_ALIGN) {
+		int64_t bytes = io->ops->read(io, file, at, &header, sizeof(header));
+		if (bytes < (int64_t)sizeof(header))
+			return bytes < 0 ? (int)bytes : 0;
+		if (block_header_claims(&header, id))
+			return 1;
+	}
+	return 0;
+}
+
+/* Is the next fence there, or its page one that was never written? */
+static int fence_stands(struct io *io, int file, uint64_t id, uint64_t at)
+{
+	struct weir_fence fence;
+
+	if (io_skip_hole(io, file, at) > at)
+		return 1;
+	int64_t bytes = io->ops->read(io, file, at, &fence, sizeof(fence));
+	if (bytes < 0)
+		return (int)bytes;
+	return bytes == sizeof(fence) && fence_good(&fence, id, at);
+}
+
+/* Blocks count in the order in which they lie in the file, so none behind a page that was never
+ * covered does. A disk that has lost writes over a fence is found out by what lies up to the next
+ * one, or by the fences behind it, unless it has lost all of that. */
+int segments_fence(struct io *io, int file, uint64_t id, uint64_t *offset)
+{
+	struct weir_fence fence;
+	int64_t bytes = io->ops->read(io, file, *offset, &fence, sizeof(fence));
+
+	if (bytes < (int64_t)sizeof(fence) || !fence_good(&fence, id, *offset))
+		return bytes < 0 ? (int)bytes : 0;
+	int64_t size = io->ops->size(io, file);
+	if (size < (int64_t)*offset)
+		return size < 0 ? (int)size : 0;
+	uint64_t near = fence.stride < FENCE_DOUBT_MIN   ? FENCE_DOUBT_MIN
+			: fence.stride > FENCE_DOUBT_MAX ? FENCE_DOUBT_MAX
+							 : fence.stride;
+	int result = claimed(io, file, id, *offset + WEIR_BLOCK_ALIGN, *offset + near);
+	if (result)
+		return result < 0 ? result : 0;
+	for (uint64_t left = (uint64_t)size - *offset, on = fence.stride; on < left;
+	     on += fence.stride) {
+		result = fence_stands(io, file, id, *offset + on);
+		if (result <= 0)
+			return result;
+	}
+	*offset = (uint64_t)size;
+	return 1;
+}
+
+int segments_page(struct io *io, int file, uint64_t id, uint64_t limit, uint64_t *offset)
 {
 	struct weir_block_header header;
 	uint64_t at = io_skip_hole(io, file, *offset);
 	int64_t bytes = 0;
+	bool found = false;
 
-	for (; at < limit; at += WEIR_BLOCK_ALIGN) {
+	for (; at < limit && !found; at += WEIR_BLOCK_ALIGN) {
 		bytes = io->ops->read(io, file, at, &header, sizeof(header));
-		if (bytes < (int64_t)sizeof(header) || header.magic == WEIR_BLOCK_MAGIC)
+		if (bytes < (int64_t)sizeof(header))
 			break;
+		found = header.magic == WEIR_BLOCK_MAGIC;
+		if (header.magic != WEIR_FENCE_MAGIC)
+			continue;
+		*offset = at;
+		int fenced = segments_fence(io, file, id, offset);
+		if (fenced)
+			return fenced < 0 ? fenced : 0;
 	}
-	*offset = at;
-	return bytes < 0 ? (int)bytes : 0;
+	*offset = found ? at - WEIR_BLOCK_ALIGN : at;
+	return bytes < 0 ? (int)bytes : found;
 }
 
 /* A start of an engine lists its segments several times, and the next one, which a dead engine had
- * made in advance, is 128 MiB of zeros. Once it is begun it has a first block, and nobody asks. */
+ * made in advance, may be 128 MiB of zeros without a fence. Once it is begun it has a first block,
+ * and nobody asks. */
 static bool known_blank(const struct io *io, uint64_t id)
 {
 	for (uint32_t i = 0; i < IO_BLANKS_MAX && i < io->blanks_count; i++)
@@ -138,11 +207,14 @@ static int search(struct io *io, int file, uint64_t id, uint16_t lane, struct se
 
 	if (known_blank(io, id))
 		return 0;
+	int fenced = segments_fence(io, file, id, &offset);
+	if (fenced < 0)
+		return fenced;
 	do {
-		offset += WEIR_BLOCK_ALIGN;
-		int error = segments_page(io, file, UINT64_MAX, &offset);
-		if (error < 0)
-			return error;
+		offset += fenced ? 0 : WEIR_BLOCK_ALIGN;
+		int found = segments_page(io, file, id, UINT64_MAX, &offset);
+		if (found < 0)
+			return found;
 		int64_t bytes = io->ops->read(io, file, offset, &header, sizeof(header));
 		if (bytes < 0)
 			return (int)bytes;

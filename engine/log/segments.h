@@ -52,10 +52,12 @@ int segments_entry(struct io *io, const char *directory, uint64_t id, uint16_t l
 		   struct segment_entry *ret_entry, char *why, size_t why_bytes);
 int segments_compare(const void *a, const void *b);
 /* Moves *offset to the next page, itself included, that begins as a block does; behind those that
- * do not, to `limit` or the end of the file. Only the first bytes of each are read, for most of
- * what a dead engine leaves is 128 MiB of zeros, written ahead. 0, or what a read has failed with.
- */
-int segments_page(struct io *io, int file, uint64_t limit, uint64_t *offset);
+ * do not, to `limit` or the end of the file. Only the first bytes of each are read; a fence of
+ * segment `id` ends the file. 1: there is one; 0: there is none; or what a read has failed with. */
+int segments_page(struct io *io, int file, uint64_t id, uint64_t limit, uint64_t *offset);
+/* Is the page at *offset a fence of the segment, and does the file look as it does where that is
+ * true? 1: *offset is the end of the file; 0: look further; or what a read has failed with. */
+int segments_fence(struct io *io, int file, uint64_t id, uint64_t *offset);
 
 /* The SERIES blocks that a lane's segments begin with, and of each epoch's last segment, and of one
  * before an unfinished snapshot, all of them: the payload of each, in no particular order, checked

@@ -62,8 +62,11 @@ int spares_take(struct writer *writer, uint64_t id)
 		if (io->ops->rename(io, spare, path) < 0)
 			continue;
 		int file = io->ops->open_write(io, path);
-		if (file >= 0)
+		if (file >= 0 &&
+		    io->ops->size(io, file) == (int64_t)writer->options.segment_bytes)
 			return file;
+		if (file >= 0)
+			io->ops->close(io, file);
 		io->ops->unlink(io, path);
 	}
 	return io->ops->create(io, path, writer->options.segment_bytes);
@@ -171,6 +174,9 @@ static int write_zeros(struct writer *writer, struct slot *slot)
 	if (bytes > writer->options.block_bytes)
 		bytes = writer->options.block_bytes;
 	memset(block->data, 0, bytes);
+	/* A spare gets another id when it is taken, and its fences then. */
+	if (slot == writer->next)
+		fences_put(writer, slot, block->data, slot->zeroed, bytes);
 	if (io->ops->write(io, slot->file, slot->zeroed, block->data, bytes,
 			   cookie(COOKIE_ZEROS, slot_index(writer, slot))) < 0)
 		return 0;

@@ -88,7 +88,14 @@ static int look_through(struct writer *writer, int file, uint64_t id, uint64_t d
 	return result;
 }
 
-/* Read as everybody reads, written as blocks are. */
+static bool no_room(int64_t result)
+{
+	return result == -ENOSPC || result == -EDQUOT;
+}
+
+/* Read as everybody reads, written as blocks are; then synced. 0, or negative errno. No room for
+ * the writes, where a block in place takes new room (copy-on-write), is said and is 0: it is synced
+ * as it is. A sync that finds none has dropped what it could not write, and has failed like any. */
 static int write_again(struct writer *writer, const char *path, int reader,
 		       const struct stretch *stretch)
 {
@@ -109,13 +116,20 @@ static int write_again(struct writer *writer, const char *path, int reader,
 		if (result >= 0 && (uint64_t)result < bytes)
 			result = -EIO;
 		if (result >= 0)
-			result = io->ops->write(io, file, at, data, bytes, cookie(COOKIE_NAMES, 1));
+			result = io->ops->write(io, file, at, data, bytes,
+						cookie(COOKIE_NAMES, 1));
 		if (result >= 0)
 			result = await(writer);
 		/* A short write is gone on with where a page begins. */
 		if (result >= 0 && !(result &= -(int64_t)WEIR_BLOCK_ALIGN))
 			result = -EIO;
 		at += result > 0 ? (uint64_t)result : 0;
+	}
+	if (no_room(result)) {
+		log_warning("log",
+			    "%s: no room to write its tail again (%s); it is synced as it is", path,
+			    strerror((int)-result));
+		result = 0;
 	}
 	if (result >= 0)
 		result = sync_and_wait(writer, file);
@@ -143,13 +157,6 @@ static int keep_tail(struct writer *writer, const struct segment_list *list, boo
 		int result = look_through(writer, file, list->entries[i].id, *durable, &stretch);
 		if (result >= 0 && again)
 			result = write_again(writer, path, file, &stretch);
-		if (result == -ENOSPC || result == -EDQUOT) {
-			/* Only where a block in place takes new room (copy-on-write). */
-			log_warning("log",
-				    "%s: no room to write its tail again (%s); it is synced as it is",
-				    path, strerror(-result));
-			result = 0;
-		}
 		if (result >= 0 && again)
 			result = sync_and_wait(writer, file);
 		io->ops->close(io, file);
@@ -203,11 +210,31 @@ static int take_over(struct writer *writer, const struct segment_list *list)
 	return 0;
 }
 
+/* All fences of a file, before it begins. Only what never ends is an error. */
+static int write_fences(struct writer *writer, struct slot *slot)
+{
+	fences_want(writer, slot);
+	while (slot->fences || slot->in_flight) {
+		if (fences_submit(writer, slot))
+			continue;
+		/* Refused with nothing under way: then without. */
+		if (!slot->in_flight)
+			break;
+		/* A disk may answer with it, too; then as little is certain. */
+		if (await(writer) == -ETIMEDOUT)
+			return -ETIMEDOUT;
+		slot->in_flight--;
+	}
+	slot->fences = 0;
+	return 0;
+}
+
 /* The first file, in one go. A full disk is no error: it is tried again. */
 static int first_file(struct writer *writer)
 {
 	struct io *io = writer->options.io;
 	struct slot *slot = roll_free_slot(writer);
+	bool spare = writer->spares_count > 0;
 
 	slot->id = roll_new_id(writer);
 	slot->file = spares_take(writer, slot->id);
@@ -217,7 +244,10 @@ static int first_file(struct writer *writer)
 	}
 	if (slot->file < 0)
 		return slot->file;
+	/* The name first: under its old one what the file holds may be needed still. */
 	int result = io->ops->sync_dir(io, writer->directory);
+	if (result == 0 && spare)
+		result = write_fences(writer, slot);
 	if (result < 0) {
 		io->ops->close(io, slot->file);
 		return result;

@@ -351,7 +351,7 @@ static int allocate(struct writer *writer)
 	writer->free = calloc(buffers, sizeof(*writer->free));
 	writer->held = calloc(buffers, sizeof(*writer->held));
 	uint8_t *data = io->ops->buffers(io, buffers, writer->options.block_bytes);
-	uint8_t *heads = io->ops->buffers(io, SLOTS_MAX, HEAD_BYTES);
+	uint8_t *heads = io->ops->buffers(io, SLOTS_MAX + FENCES_MAX, HEAD_BYTES);
 	if (!writer->blocks || !writer->free || !writer->held || !data || !heads)
 		return -ENOMEM;
 	/* The first one on top of the stack. */
@@ -364,6 +364,7 @@ static int allocate(struct writer *writer)
 		writer->slots[i].head = heads + (size_t)i * HEAD_BYTES;
 		writer->slots[i].file = -1;
 	}
+	writer->fences = heads + (size_t)SLOTS_MAX * HEAD_BYTES;
 	return 0;
 }
 

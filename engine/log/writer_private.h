@@ -26,6 +26,9 @@
 #define BUFFERS_KEPT 2u
 /* Bytes of a block that is opened for a mark when events have no room. */
 #define MARK_BLOCK_BYTES 4096u
+/* Fences of a file at most; so many of them are written at a time. */
+#define FENCES_MAX 32u
+#define FENCES_AT_ONCE 4u
 /* Interrupted submissions of one block before it counts as failed. */
 #define RETRIES_MAX 32u
 /* Waits between two tries of a disk that refuses, doubling. */
@@ -70,6 +73,7 @@ struct slot {
 	/* Prewriting: */
 	uint64_t zeroed; /* bytes */
 	struct block *zeros;
+	uint32_t fences; /* still to be written, the first so many of the file */
 };
 
 enum block_state {
@@ -131,6 +135,7 @@ struct writer {
 
 	/* Files. */
 	struct slot slots[SLOTS_MAX];
+	uint8_t *fences; /* HEAD_BYTES for each of a file, in a write buffer */
 	struct slot *current, *next;
 	int directory_file;
 	bool naming_running;
@@ -167,6 +172,7 @@ enum cookie_kind {
 	COOKIE_SYNC = 4,   /* of a slot */
 	COOKIE_ZEROS = 5,  /* of a slot */
 	COOKIE_NAMES = 6,
+	COOKIE_FENCE = 7,  /* of a slot */
 };
 
 static inline uint64_t cookie(enum cookie_kind kind, uint32_t index)
@@ -203,6 +209,17 @@ int backlog_sync(struct writer *writer);
 void backlog_fail(struct writer *writer, struct slot *slot, uint64_t bad_lsn, int error);
 /* Once nothing is in flight on the files that failed: line the blocks up again. */
 int backlog_again(struct writer *writer);
+
+/* fences.c: how far a file that was written ahead has been filled. */
+/* Of a file that was written before: all of them are to be written. */
+void fences_want(const struct writer *writer, struct slot *slot);
+/* Into zeros that are to be written at `offset` of the file. */
+void fences_put(const struct writer *writer, const struct slot *slot, uint8_t *data,
+		uint64_t offset, uint64_t bytes);
+/* Queue one that is wanted: 1; 0: none is, or the queue is full. */
+int fences_submit(struct writer *writer, struct slot *slot);
+/* Those of the next file. Work done. */
+int fences_step(struct writer *writer);
 
 /* takeover.c: the directory as it is found, and the first file. */
 int takeover(struct writer *writer);

@@ -2,9 +2,10 @@
  * segment: the log on disk. FORMAT.md has the bytes in full; two readers exist (the engine's, and
  * the one of `weirctl verify`, written from that page alone).
  *
- * A segment is a preallocated file, filled once from the front, never rewritten. It is a sequence
- * of blocks, each padded to 4 KiB. The first is of type SEGMENT and says what file this is; the
- * next ones are the snapshot (rings, series) that makes the file readable on its own.
+ * A segment is a preallocated file, filled once from the front, never rewritten (but for fences, at
+ * the end of this header, which are there before the first block). It is a sequence of blocks, each
+ * padded to 4 KiB. The first is of type SEGMENT and says what file this is; the next ones are the
+ * snapshot (rings, series) that makes the file readable on its own.
  *
  *   +---------+-------+--------+--------+-----+--------+--------+-----+--------+- - - -
  *   | SEGMENT | RINGS | SERIES | EVENTS | ... | LEDGER | EVENTS | ... | FOOTER | zeros or old
@@ -138,6 +139,23 @@ struct weir_footer {
 	uint64_t events;
 	uint64_t blocks;
 };
+
+/* A fence: what a page that no block has covered yet begins with, every `stride` bytes of a file
+ * that was written ahead. Put there before the file's first block; where one stands, no block that
+ * counts lies behind it. A reader may do without. */
+#define WEIR_FENCE_MAGIC 0x434e4657u /* "WFNC" */
+/* Closer together they are none: who finds one looks at all behind it. */
+#define WEIR_FENCE_STRIDE_MIN (128u << 10)
+
+struct weir_fence {
+	uint32_t magic;
+	uint32_t crc;    /* over the 24 bytes behind it */
+	uint64_t offset; /* of this page; a multiple of stride */
+	uint64_t segment_id;
+	uint64_t stride; /* a multiple of WEIR_BLOCK_ALIGN, of WEIR_FENCE_STRIDE_MIN at least */
+};
+
+_Static_assert(sizeof(struct weir_fence) == 32, "fence");
 
 /*
  * The control log: everything but events that can change a result, in order. A record is this
