@@ -35,6 +35,12 @@ int64_t bank_interval_ms(const struct bank *bank);  /* of the observations; 0: n
 typedef void bank_each(void *self, const struct anomaly *anomaly);
 int bank_step(struct bank *bank, const struct observations *observations, bank_each *each,
 	      void *self);
+/* For who does not want to hear. */
+static inline void bank_unheard(void *self, const struct anomaly *anomaly)
+{
+	(void)self;
+	(void)anomaly;
+}
 /* Sums of several intervals at once, for a state rebuilt from a coarse history: `observations` is
  * as of the last of `intervals` that lie in a stretch of step_ms. Only a detector that has periods
  * made of such stretches can take them. */
@@ -56,6 +62,8 @@ struct bank_slice {
 	bool pending, firing;
 };
 uint32_t bank_slices(const struct bank *bank);
+/* Of these, what its alarm budget is shared by: those of which the last step said something. */
+uint32_t bank_watched(const struct bank *bank);
 void bank_slice(const struct bank *bank, uint32_t slice, struct bank_slice *ret_slice);
 /* Checkpoint; load into a bank of an equal spec: 0 or -EPROTO. */
 void bank_save(const struct bank *bank, struct bytes *out);

@@ -17,10 +17,11 @@
 #include "detect/life.h"
 #include "detect/math.h"
 #include "detect/resolutions.h"
+#include "detect/seasonal_build.h"
 #include "detect/severity.h"
 
 #define FORTNIGHT_MS (14 * 86400000.0)
-#define BANK_MAGIC UINT32_C(0x344b4e42) /* "BNK4" */
+#define BANK_MAGIC UINT32_C(0x374b4e42) /* "BNK7" */
 
 struct hash {
 	uint64_t low, high;
@@ -189,6 +190,7 @@ static void free_slices(struct bank *bank)
 	bank->lives = NULL;
 	bank->labels = NULL;
 	bank->slices = bank->capacity = bank->told = 0;
+	calibration_init(&bank->calibration);
 }
 
 void bank_interval(struct bank *bank, int64_t interval_ms)
@@ -231,10 +233,10 @@ void bank_calendar(struct bank *bank, const struct calendar *calendar)
 
 struct bank *bank_create(const struct detector_spec *spec)
 {
-	static const struct detector_ops *const ops[] = {
+	const struct detector_ops *const ops[] = {
 		[DETECTOR_WINDOW] = &detector_window,
 		[DETECTOR_ABSENCE] = &detector_absence,
-		[DETECTOR_SEASONAL] = &detector_seasonal,
+		[DETECTOR_SEASONAL] = seasonal_here(),
 		[DETECTOR_RULE] = &detector_rule,
 	};
 	struct bank *bank = calloc(1, sizeof(*bank));
@@ -247,6 +249,7 @@ struct bank *bank_create(const struct detector_spec *spec)
 		return NULL;
 	}
 	bank->ops = ops[spec->kind];
+	calibration_init(&bank->calibration);
 	if (spec->kind == DETECTOR_WINDOW && spec->baseline == BASELINE_LAST_YEAR)
 		bank->ops = &detector_window_year;
 	return bank;
@@ -264,7 +267,7 @@ void bank_destroy(struct bank *bank)
 }
 
 /* Rows of doubles that a bank itself keeps. */
-enum { DOUBLE_ROWS = 11 };
+enum { DOUBLE_ROWS = 14 };
 
 static void place_doubles(struct bank *bank, double *block, uint32_t capacity)
 {
@@ -280,6 +283,9 @@ static void place_doubles(struct bank *bank, double *block, uint32_t capacity)
 		&bank->diagnosis.expected,
 		&bank->diagnosis.variance,
 		&bank->diagnosis.weight,
+		&bank->episodes.peak,
+		&bank->episodes.start,
+		&bank->episodes.faint,
 	};
 	for (uint32_t row = 0; row < DOUBLE_ROWS; row++)
 		*rows[row] = block + (size_t)row * capacity;
@@ -391,6 +397,7 @@ void bank_save(const struct bank *bank, struct bytes *out)
 	bytes_put_u64(out, bank->seen);
 	bytes_put_u32(out, bank->running);
 	bytes_put_u64(out, (uint64_t)bank->run);
+	bytes_put(out, &bank->calibration, sizeof(bank->calibration));
 	for (uint32_t i = 0; i < bank->slices; i++) {
 		bytes_put_text(out, bank->labels[i]);
 		bytes_put(out, &bank->lives[i], sizeof(bank->lives[i]));
@@ -399,6 +406,9 @@ void bank_save(const struct bank *bank, struct bytes *out)
 		bytes_put_f64(out, bank->diagnosis.expected[i]);
 		bytes_put_f64(out, bank->diagnosis.variance[i]);
 		bytes_put_f64(out, bank->diagnosis.weight[i]);
+		bytes_put_f64(out, bank->episodes.peak[i]);
+		bytes_put_f64(out, bank->episodes.start[i]);
+		bytes_put_f64(out, bank->episodes.faint[i]);
 	}
 	if (bank->slices)
 		bank->ops->save(bank->state, &bank->spec, bank->capacity, bank->slices, out);
@@ -457,7 +467,10 @@ static int load_slice(struct bank *bank, uint32_t i, struct bytes_reader *in)
 	bank->diagnosis.expected[i] = bytes_get_f64(in);
 	bank->diagnosis.variance[i] = bytes_get_f64(in);
 	bank->diagnosis.weight[i] = bytes_get_f64(in);
-	if (in->failed || !is_sane(bank, life))
+	bank->episodes.peak[i] = bytes_get_f64(in);
+	bank->episodes.start[i] = bytes_get_f64(in);
+	bank->episodes.faint[i] = bytes_get_f64(in);
+	if (in->failed || !is_sane(bank, life) || !bank_episode_possible(bank, i))
 		return -EPROTO;
 	bank->confirmed += (uint32_t)life->confirmed;
 	return bank_label(bank, i, label);
@@ -492,6 +505,7 @@ static int load(struct bank *bank, struct bytes_reader *in)
 	bank->seen = bytes_get_u64(in);
 	bank->running = bytes_get_u32(in) != 0;
 	bank->run = (int64_t)bytes_get_u64(in);
+	const void *calibration = bytes_get(in, sizeof(bank->calibration));
 	if (in->failed || magic != BANK_MAGIC || spec != spec_hash(&bank->spec))
 		return -EPROTO;
 	/* One that has not seen an interval yet knows of none. */
@@ -501,6 +515,9 @@ static int load(struct bank *bank, struct bytes_reader *in)
 	if (known)
 		bank_interval(bank, interval_ms);
 	if (known && !is_step(bank, bank->run))
+		return -EPROTO;
+	memcpy(&bank->calibration, calibration, sizeof(bank->calibration));
+	if (!calibration_possible(&bank->calibration))
 		return -EPROTO;
 	int result = load_slices(bank, slices, in);
 	return result ? result : resolutions_load(bank, in);

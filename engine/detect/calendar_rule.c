@@ -69,31 +69,6 @@ bool calendar_day(const struct calendar_entry *entry, int64_t year, int64_t *ret
 	return true;
 }
 
-/*
- * A moment of the zone's clock in UTC. Two offsets can be meant: those that hold a day before and
- * a day behind it, since a clock is not put forward and back within two days.
- *
- *   the clock is put forward over it   it never shows it: the moment at which it is put forward,
- *                                      so a day without a midnight begins with its first hour
- *   the clock is put back to it        it shows it twice: the first time, so no hour is lost
- */
-static int64_t utc_of(const struct zone *zone, int64_t local_ms)
-{
-	int64_t before_ms = zone_offset_ms(zone, local_ms - DAY_MS);
-	int64_t behind_ms = zone_offset_ms(zone, local_ms + DAY_MS);
-	int64_t first_ms = local_ms - (before_ms > behind_ms ? before_ms : behind_ms);
-	int64_t second_ms = local_ms - (before_ms > behind_ms ? behind_ms : before_ms);
-
-	if (first_ms + zone_offset_ms(zone, first_ms) == local_ms)
-		return first_ms;
-	if (second_ms + zone_offset_ms(zone, second_ms) == local_ms)
-		return second_ms;
-	/* It lies in the gap: when that begins, which is before the later of the two. */
-	int64_t change_ms;
-	zone_offset_until(zone, first_ms, &change_ms);
-	return change_ms <= second_ms ? change_ms : second_ms;
-}
-
 static bool of_year(const struct calendar_entry *entry, const struct zone *zone, int64_t year,
 		    int64_t *ret_from_ms, int64_t *ret_until_ms)
 {
@@ -101,10 +76,11 @@ static bool of_year(const struct calendar_entry *entry, const struct zone *zone,
 
 	if (!calendar_day(entry, year, &day))
 		return false;
-	*ret_from_ms = utc_of(zone, day * DAY_MS + entry->at_ms);
+	*ret_from_ms = zone_utc_ms(zone, day * DAY_MS + entry->at_ms);
 	*ret_until_ms = entry->length_ms
 				? *ret_from_ms + entry->length_ms
-				: utc_of(zone, (day + entry->length_days) * DAY_MS + entry->at_ms);
+				: zone_utc_ms(zone, (day + entry->length_days) * DAY_MS +
+							    entry->at_ms);
 	return true;
 }
 

@@ -126,6 +126,9 @@ struct detector_ops {
 	 * their lengths, the shortest first; and what a slice had there. */
 	uint32_t (*recent_lengths)(const void *state, uint32_t lengths[DETECTOR_RECENT]);
 	void (*recent)(const void *state, uint32_t slice, struct recent ret[DETECTOR_RECENT]);
+	/* May be NULL. What the state of longer periods of the same slices knows of the last year,
+	 * which this one has not seen. false: it has not been stepped yet, and cannot. */
+	bool (*inherit)(void *state, const void *longer, uint32_t slices);
 };
 
 extern const struct detector_ops detector_window, detector_window_year, detector_absence,

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "detect/likelihood.h"
 #include "detect/math.h"
 #include "detect/values.h"
 
@@ -78,31 +79,21 @@ void diagnose_add(const struct diagnosis *diagnosis, const struct observations *
 	}
 }
 
-static double term(double x, double m)
-{
-	return x > 0 ? x * math_log(x / math_max(m, 1e-9)) : 0;
-}
-
 /* Counts and sums: how much likelier two factors are than one. */
 static double evidence_lumps(const struct diagnosis *d, uint32_t i, int direction)
 {
 	double sign = d->expected[0] < 0 ? -1 : 1;
 	double total = sign * d->expected[0];
 	double lump = total > 0 ? math_max(d->variance[0] / total, 1e-300) : 1;
-	double x = math_max(sign * d->observed[i], 0) / lump;
-	double m = math_max(sign * d->expected[i], 0) / lump;
-	double rest_x = math_max(sign * d->observed[0] / lump - x, 0);
-	double rest_m = math_max(total / lump - m, 0);
+	double x[2] = {math_max(sign * d->observed[i], 0) / lump};
+	double m[2] = {math_max(sign * d->expected[i], 0) / lump};
+	double whole_x = sign * d->observed[0] / lump, whole_m = total / lump;
+	double rest_x = math_max(whole_x - x[0], 0), rest_m = math_max(whole_m - m[0], 0);
 
-	/* Nothing but this value: there is nothing to tell it from. */
-	if (rest_m < 1e-3 * m)
+	/* Both known to half an event, as their likelihoods are. */
+	if (sign * direction * (x[0] * (rest_m + 0.5) - rest_x * (m[0] + 0.5)) <= 0)
 		return 0;
-	/* One event where none was expected proves nothing: nobody knows a rate to less than half
-	 * an event. */
-	m += 0.5, rest_m += 0.5;
-	if (sign * direction * (x * rest_m - rest_x * m) <= 0)
-		return 0;
-	return term(x, m) + term(rest_x, rest_m) - term(x + rest_x, m + rest_m);
+	return likelihood_gain(1, x, m, whole_x, whole_m);
 }
 
 static double evidence_mean(const struct diagnosis *d, uint32_t i, int direction)

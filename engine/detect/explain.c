@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "detect/likelihood.h"
 #include "detect/math.h"
 #include "detect/values.h"
 
@@ -21,8 +22,6 @@
 #define EVIDENCE_MIN 2.0
 #define SECOND_MIN 4.0
 #define SECOND_PART 0.05
-/* A slice that is all but this part of its roll-up has no rest to be told from. */
-#define REST_MIN 1e-3
 /* The stretch by which lumps are measured. */
 #define LUMP_STRETCH 4
 
@@ -96,30 +95,6 @@ static void sum_rollups(const struct explain *explain, struct explain_sums *sums
 	sums->lump = is_lumps(explain) ? lump_of(sums) : 1;
 }
 
-static double term(double x, double m)
-{
-	return x > 0 ? x * math_log(x / math_max(m, 1e-9)) : 0;
-}
-
-/* Two parts and the rest of a whole, in lumps: factors of their own against one for all. m[1] is 0
- * where there is one part only. */
-static double gain(const double x[2], const double m[2], double whole_x, double whole_m)
-{
-	double rest_x = math_max(whole_x - x[0] - x[1], 0);
-	double rest_m = math_max(whole_m - m[0] - m[1], 0);
-
-	if (rest_m < REST_MIN * (m[0] + m[1]))
-		return 0;
-	/* Nobody knows a rate to less than half an event. */
-	double sum = term(rest_x, rest_m + 0.5), all_x = rest_x, all_m = rest_m + 0.5;
-	for (int i = 0; i < 2 && m[i] > 0; i++) {
-		sum += term(x[i], m[i] + 0.5);
-		all_x += x[i];
-		all_m += m[i] + 0.5;
-	}
-	return sum - term(all_x, all_m);
-}
-
 /* One or two parts of a whole, each further off in the direction than the rest. */
 static double evidence_lumps(const struct recent *const *parts, int count,
 			     const struct recent *whole, double lump, int direction)
@@ -139,7 +114,8 @@ static double evidence_lumps(const struct recent *const *parts, int count,
 		if (!off || sign * direction * (x[i] * rest_m - rest_x * m[i]) <= 0)
 			return 0;
 	}
-	return gain(x, m, sign * whole->observed, sign * whole->expected);
+	int known = m[0] <= 0 ? 0 : m[1] <= 0 ? 1 : 2;
+	return likelihood_gain(known, x, m, sign * whole->observed, sign * whole->expected);
 }
 
 static double evidence_mean(const struct recent *one, const struct recent *whole, int direction)
@@ -147,7 +123,7 @@ static double evidence_mean(const struct recent *one, const struct recent *whole
 	double off = direction * (one->observed - one->expected);
 	double rest = whole->weight - one->weight;
 
-	if (!(one->weight > 0) || rest < REST_MIN * one->weight)
+	if (!(one->weight > 0) || rest < LIKELIHOOD_REST_MIN * one->weight)
 		return 0;
 	double other = direction * (whole->observed - whole->expected) - off;
 	double gap = off / one->weight - other / rest;
@@ -281,11 +257,33 @@ struct search {
 	int direction;
 };
 
+/* What the better one of pairs has by itself, against the rest of a roll-up: asked for by all of
+ * its pairs, most of which have the same. */
+struct alone {
+	const struct recent *whole; /* NULL: not asked yet */
+	double evidence;
+};
+
+static double evidence_alone(const struct search *search, const struct recent *own,
+			     const struct recent *whole, struct alone *alone)
+{
+	if (alone->whole == whole)
+		return alone->evidence;
+	*alone = (struct alone){.whole = whole};
+	for (uint32_t k = 0; k < search->count; k++) {
+		const struct recent *part = &own[k];
+		double one = evidence_lumps(&part, 1, &whole[k], search->sums->lump,
+					    search->direction);
+		alone->evidence = math_max(alone->evidence, one);
+	}
+	return alone->evidence;
+}
+
 /* The two at once, a the better one: what b adds to it, against the rest of the finer one's
  * roll-up, both times: forecasts of two roll-ups are not quite the same. */
 static double search_pair(const struct search *search, uint32_t a, uint32_t b,
 			  const struct recent own[EXPLAIN_PAIRED][DETECTOR_RECENT],
-			  uint8_t *ret_stretch)
+			  struct alone *alone, uint8_t *ret_stretch)
 {
 	const struct explain *explain = search->explain;
 	const struct explain_sums *sums = search->sums;
@@ -293,23 +291,24 @@ static double search_pair(const struct search *search, uint32_t a, uint32_t b,
 	uint32_t one = search->list->best[a].slice, other = search->list->best[b].slice;
 	uint32_t finer = slices[one].dimensions > slices[other].dimensions ? one : other;
 	const struct recent *whole = sums->rollup[rollup_of(explain, finer)];
-	double most = 0, alone = 0;
+	double most = 0;
 
 	if (overlaps(&slices[one], &slices[other]))
 		return 0;
 	for (uint32_t k = 0; k < search->count; k++) {
 		const struct recent *parts[2] = {&own[a][k], &own[b][k]};
 		double both = evidence_lumps(parts, 2, &whole[k], sums->lump, search->direction);
-		double first = evidence_lumps(parts, 1, &whole[k], sums->lump, search->direction);
 		if (both > most) {
 			most = both;
 			*ret_stretch = (uint8_t)k;
 		}
-		alone = math_max(alone, first);
 	}
-	double evidence = search->list->best[a].evidence + most - alone -
+	if (!(most > 0))
+		return 0;
+	double evidence = search->list->best[a].evidence + most -
+			  evidence_alone(search, own[a], whole, alone) -
 			  price(explain, sums, other);
-	return most > 0 ? math_max(evidence, 0) : 0;
+	return math_max(evidence, 0);
 }
 
 static uint32_t paired(const struct explain_list *list)
@@ -327,8 +326,10 @@ static void pair_all(struct search *search)
 	for (uint32_t i = 0; i < count; i++)
 		look(search->explain, list->best[i].slice, own[i]);
 	for (uint32_t a = 0; a < count; a++) {
+		struct alone alone = {0};
 		for (uint32_t b = a + 1; b < count; b++, at++)
-			list->evidence[at] = search_pair(search, a, b, own, &list->stretch[at]);
+			list->evidence[at] = search_pair(search, a, b, own, &alone,
+							 &list->stretch[at]);
 	}
 	list->paired = true;
 }

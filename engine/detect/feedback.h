@@ -34,7 +34,9 @@
 #include "detect/said.h"
 
 /* Of one detector at most; beyond, the oldest is forgotten. */
+#ifndef FEEDBACK_MAX /* fuzz targets have fewer */
 #define FEEDBACK_MAX 256u
+#endif
 
 /* Bounds of what follows, in raw severity. */
 #define FEEDBACK_RAISE_MAX 18.75

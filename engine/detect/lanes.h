@@ -1,10 +1,12 @@
 /*
- * lanes: four series side by side.
+ * lanes: four series side by side, or eight.
  *
  * Idea:  a detector whose step is long and without branches is written once, in GCC's vector types,
- *        and works on four series at a time; each lane is one series and never looks at another.
- *        The compiler turns it into whatever the machine has. The same source with LANES 1 is the
- *        scalar build: the same operations in the same order, so the same bits.
+ *        and works on four series at a time (eight where the build has AVX-512); each lane is one
+ *        series and never looks at another. The compiler turns it into whatever the machine has.
+ *        The same source with LANES 1 is the scalar build: the same operations in the same order,
+ *        so the same bits. Where an instruction is exactly what is written, and the compiler does
+ *        not see it, the instruction is named.
  * Never: contracts, reassociates, calls libm (detect/math.h, a lane at a time).
  */
 #ifndef DETECT_LANES_H
@@ -13,11 +15,25 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "detect/math.h"
 
+#if !defined(LANES) && defined(__AVX512DQ__)
+#define LANES 8
+#endif
 #ifndef LANES
 #define LANES 4
+#endif
+
+/* Instructions that are named below. */
+#if LANES == 8 && defined(__AVX512DQ__)
+#define LANES_AVX512
+#elif LANES == 4 && defined(__AVX2__)
+#define LANES_AVX2
+#endif
+#if defined(LANES_AVX512) || defined(LANES_AVX2)
+#include <immintrin.h>
 #endif
 
 #if LANES == 1
@@ -92,20 +108,39 @@ LANES_INLINE lanes lanes_where(lanes_mask mask, lanes a)
 
 LANES_INLINE bool lanes_any(lanes_mask mask)
 {
+#if defined(LANES_AVX512)
+	return _mm512_movepi64_mask((__m512i)mask) != 0;
+#elif defined(LANES_AVX2)
+	return _mm256_movemask_pd((__m256d)mask) != 0;
+#else
 	int64_t any = 0;
 	for (int i = 0; i < LANES; i++)
 		any |= LANE(mask, i);
 	return any != 0;
+#endif
 }
 
+/* b where neither is less: of a NaN, of two zeros. */
 LANES_INLINE lanes lanes_min(lanes a, lanes b)
 {
+#if defined(LANES_AVX512)
+	return _mm512_min_pd(a, b);
+#elif defined(LANES_AVX2)
+	return _mm256_min_pd(a, b);
+#else
 	return lanes_pick(a < b, a, b);
+#endif
 }
 
 LANES_INLINE lanes lanes_max(lanes a, lanes b)
 {
+#if defined(LANES_AVX512)
+	return _mm512_max_pd(a, b);
+#elif defined(LANES_AVX2)
+	return _mm256_max_pd(a, b);
+#else
 	return lanes_pick(a > b, a, b);
+#endif
 }
 
 LANES_INLINE lanes lanes_clamp(lanes x, lanes low, lanes high)
@@ -134,22 +169,103 @@ LANES_INLINE lanes lanes_signed(lanes a, lanes b)
 
 LANES_INLINE lanes lanes_wide(lanes_short a)
 {
+#if defined(LANES_AVX512)
+	return _mm512_cvtps_pd(a);
+#elif defined(LANES_AVX2)
+	return _mm256_cvtps_pd(a);
+#else
 	lanes ret = {0};
 	for (int i = 0; i < LANES; i++)
 		LANE(ret, i) = (double)LANE(a, i);
 	return ret;
+#endif
 }
 
 /* What is too large for a float becomes as large as one can be. */
 LANES_INLINE lanes_short lanes_narrow(lanes a)
 {
-	lanes_short ret = {0};
 	a = lanes_clamp(a, lanes_all(-1e38), lanes_all(1e38));
+#if defined(LANES_AVX512)
+	lanes_short ret = _mm512_cvtpd_ps(a);
+#elif defined(LANES_AVX2)
+	lanes_short ret = _mm256_cvtpd_ps(a);
+#else
+	lanes_short ret = {0};
 	for (int i = 0; i < LANES; i++)
 		LANE(ret, i) = (float)LANE(a, i);
+#endif
 	/* GCC 12 takes what is narrowed and widened again for what it was, where it has vectors of
 	 * both: the value must be seen to have been a float. */
+#if defined(LANES_AVX512)
+	__asm__("" : "+v"(ret));
+#elif defined(__SSE2__)
+	__asm__("" : "+x"(ret));
+#else
 	__asm__("" : "+m"(ret));
+#endif
+	return ret;
+}
+
+LANES_INLINE lanes lanes_sqrt(lanes a)
+{
+#if defined(LANES_AVX512)
+	return _mm512_sqrt_pd(a);
+#elif defined(LANES_AVX2)
+	return _mm256_sqrt_pd(a);
+#else
+	lanes ret = {0};
+	LANES_LOOP
+	for (int i = 0; i < LANES; i++)
+		LANE(ret, i) = sqrt(LANE(a, i));
+	return ret;
+#endif
+}
+
+#if defined(LANES_AVX2)
+/* The first so many lanes. */
+LANES_INLINE __m256i lanes_first(uint32_t count)
+{
+	return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_set_epi64x(3, 2, 1, 0));
+}
+#endif
+
+/* So many rows of a column, all of them at most, `other` behind them. */
+LANES_INLINE lanes lanes_rows(const double *from, uint32_t count, double other)
+{
+#if defined(LANES_AVX512)
+	return _mm512_mask_loadu_pd(lanes_all(other), (__mmask8)((1u << count) - 1), from);
+#elif defined(LANES_AVX2)
+	__m256i first = lanes_first(count);
+
+	return lanes_pick((lanes_mask)first, _mm256_maskload_pd(from, first), lanes_all(other));
+#else
+	lanes ret = lanes_all(other);
+	for (uint32_t i = 0; i < count; i++)
+		LANE(ret, i) = from[i];
+	return ret;
+#endif
+}
+
+/* The first so many lanes into rows of a column. */
+LANES_INLINE void lanes_put(double *to, uint32_t count, lanes a)
+{
+#if defined(LANES_AVX512)
+	_mm512_mask_storeu_pd(to, (__mmask8)((1u << count) - 1), a);
+#elif defined(LANES_AVX2)
+	_mm256_maskstore_pd(to, lanes_first(count), a);
+#else
+	for (uint32_t i = 0; i < count; i++)
+		to[i] = LANE(a, i);
+#endif
+}
+
+/* Where a column of so many is not 0. */
+LANES_INLINE lanes_mask lanes_set(const uint8_t *from, uint32_t count)
+{
+	lanes_mask ret = {0};
+
+	for (uint32_t i = 0; i < count; i++)
+		LANE(ret, i) = from[i] ? -1 : 0;
 	return ret;
 }
 
@@ -164,7 +280,6 @@ LANES_INLINE lanes_short lanes_narrow(lanes a)
 		return ret;                                                                        \
 	}
 
-LANES_EACH(sqrt, sqrt)
 LANES_EACH(exp, math_exp)
 LANES_EACH(log, math_log)
 /* The same within 1e-8, for what is a probability: half the work. */

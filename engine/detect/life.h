@@ -1,9 +1,12 @@
 /*
  * life: what a bank holds; shared by its files.
  *
- *   bank.c            a step: score, decide, diagnose, speak
+ *   bank.c            a step: score, weigh, and what a bank is asked
+ *   bank_live.c       what is judged of a slice, and what follows from it
+ *   bank_speak.c      what is said of it, and what explains it
  *   bank_memory.c     create, grow, save, load, ids
  *   bank_feedback.c   what people said of its anomalies
+ *   bank_calibrate.c  what its slices' scores are worth
  *   resolutions.h     the banks of longer periods, whose revisions and its own become one
  *
  *              anomalous                 `for` of them
@@ -20,6 +23,7 @@
 #define DETECT_LIFE_H
 
 #include "detect/bank.h"
+#include "detect/calibration.h"
 #include "detect/diagnose.h"
 #include "detect/explain.h"
 #include "detect/feedback.h"
@@ -53,6 +57,15 @@ struct life {
 	struct feedback_run run[2]; /* how large it has been, downward and upward */
 };
 
+/* What is high lately, slice by slice: its peak (0: nothing is), its first step, how many it has
+ * been faint for; rows of the bank's. Of the step in hand: its number, the score with which what
+ * fires goes on, episodes that ended, by the levels that they had reached. */
+struct bank_episodes {
+	double *peak, *start, *faint;
+	double step, goes_on;
+	uint32_t reached[CALIBRATION_LEVELS];
+};
+
 struct resolutions;
 
 struct bank {
@@ -77,6 +90,7 @@ struct bank {
 	/* Of a rebuild: it has had sums of what is up to here. Not saved. */
 	bool absorbed;
 	int64_t absorbed_through;
+	bool inherits; /* and of the year that longer periods had sums of, once it is stepped */
 
 	uint64_t seen;
 	bool running; /* a slice is pending or fires */
@@ -87,6 +101,8 @@ struct bank {
 	struct diagnosis diagnosis;
 	double *volume; /* events per interval, lately */
 	double *raw;    /* severity, not clamped */
+	struct calibration calibration;
+	struct bank_episodes episodes;
 	uint8_t *learn;
 	uint8_t *paused; /* for observations of a step, where an incident is confirmed */
 	struct life *lives;
@@ -113,6 +129,34 @@ struct bank {
 	struct anomaly anomaly;
 };
 
+/* Severity by which an anomaly that fires may fall below the threshold and still go on. */
+#define BANK_HYSTERESIS 25.0
+
+/* A step in hand. */
+struct bank_turn {
+	struct bank *bank;
+	const struct observations *observations;
+	double threshold; /* raw severity to fire: with the alarm budget */
+	bool incomplete;
+	bank_each *each;
+	void *self;
+};
+
+static inline bool bank_excluded(const struct observations *observations, uint32_t i)
+{
+	return observations->excluded && observations->excluded[i];
+}
+
+/* A slice has been weighed: its life goes on (bank_live.c). */
+void bank_live(struct bank_turn *step, uint32_t i);
+/* The next revision of its anomaly (bank_speak.c). */
+void bank_speak(const struct bank_turn *step, uint32_t i, enum anomaly_state state);
+/* Hash of the top contribution to a deviation in this direction; 0: there is none. */
+uint64_t bank_top(const struct bank_turn *step, int direction);
+/* Is another explanation to be told? It is looked for ever more seldom. */
+bool bank_explained_anew(const struct bank_turn *step, uint32_t i);
+/* Of which explanations are made; NULL: slices stand apart and explain nothing. */
+struct explain_scan *bank_scan(const struct bank *bank);
 /* Intervals at the ends of a step of the detector. */
 int64_t bank_first_of(const struct bank *bank, int64_t step);
 int64_t bank_last_of(const struct bank *bank, int64_t step);
@@ -121,6 +165,14 @@ void bank_case(const struct bank *bank, const struct observations *observations,
 	       struct feedback_case *ret_case);
 /* A slice that is not normal has another interval: how far it is off. */
 void bank_measure(struct bank *bank, const struct observations *observations, uint32_t i);
+/* Are its slices' scores worth what was measured of them? Then a step begins, each slice that can
+ * speak says its score, and it ends (bank_calibrate.c). goes_on: log10 of weeks. */
+bool bank_calibrates(const struct bank *bank);
+void bank_calibrate_begin(struct bank *bank, int64_t step, double goes_on);
+void bank_episode(struct bank *bank, uint32_t i, double score);
+void bank_calibrate_end(struct bank *bank, const struct observations *observations,
+			uint32_t watched, uint32_t busy);
+bool bank_episode_possible(const struct bank *bank, uint32_t i);
 /* Is the slice's anomaly an incident, by what was said of the name that it goes under now? */
 void bank_confirm(struct bank *bank, uint32_t i);
 /* What is confirmed is not learned from: observations that say so. */

@@ -71,12 +71,18 @@ static void choose_feeders(struct resolutions *resolutions)
 	}
 }
 
+double resolutions_handicap(uint32_t rank, uint32_t ranks)
+{
+	double rest = 1 - SHARE * (ranks - 1);
+
+	return severity_budget(0, 1 / (rank ? SHARE : rest));
+}
+
 static void share_budget(struct resolutions *resolutions)
 {
-	double rest = 1 - SHARE * (resolutions->ranks - 1);
-
 	for (uint32_t rank = 0; rank < resolutions->ranks; rank++)
-		resolutions->banks[rank]->handicap = severity_budget(0, 1 / (rank ? SHARE : rest));
+		resolutions->banks[rank]->handicap =
+			resolutions_handicap(rank, resolutions->ranks);
 }
 
 static bool adds_up(enum aggregation aggregation)
@@ -214,6 +220,17 @@ static const struct observations *feed(const struct resolutions *resolutions, ui
 	return sums;
 }
 
+/* What the longest periods know of a year that this rank never saw. */
+static void inherit(const struct resolutions *resolutions, uint32_t rank)
+{
+	struct bank *bank = resolutions->banks[rank];
+	const struct bank *longest = resolutions->banks[resolutions->ranks - 1];
+
+	if (!bank->inherits || !bank->ops->inherit || bank->slices < longest->slices)
+		return;
+	bank->inherits = !bank->ops->inherit(bank->state, longest->state, longest->slices);
+}
+
 int resolutions_step(struct resolutions *resolutions, const struct observations *observations,
 		     bank_each *each, void *self)
 {
@@ -235,6 +252,8 @@ int resolutions_step(struct resolutions *resolutions, const struct observations 
 		if (fed)
 			result = bank_step_sums(bank, fed, intervals, incomplete, incident_hear,
 						&ear);
+		if (result == 0 && bank->inherits)
+			inherit(resolutions, rank);
 	}
 	return result;
 }
@@ -252,12 +271,6 @@ bool resolutions_absorb_any(const struct bank *bank, int64_t interval_ms, int64_
 	return false;
 }
 
-static void let_pass(void *self, const struct anomaly *anomaly)
-{
-	(void)self;
-	(void)anomaly;
-}
-
 int resolutions_absorb(struct resolutions *resolutions, const struct observations *observations,
 		       int64_t intervals, int64_t step_ms, int64_t incomplete, int64_t through)
 {
@@ -270,8 +283,13 @@ int resolutions_absorb(struct resolutions *resolutions, const struct observation
 			continue;
 		bank->absorbed = true;
 		bank->absorbed_through = through;
-		result = bank_step_sums(bank, observations, intervals, incomplete, let_pass, NULL);
+		result = bank_step_sums(bank, observations, intervals, incomplete, bank_unheard,
+					NULL);
 	}
+	/* The longest of them has had all of it, if any has. */
+	bool all = resolutions->banks[resolutions->ranks - 1]->absorbed;
+	for (uint32_t rank = 0; rank < resolutions->ranks && result == 0; rank++)
+		resolutions->banks[rank]->inherits = all && !resolutions->banks[rank]->absorbed;
 	return result;
 }
 

@@ -63,6 +63,8 @@ struct resolutions {
  * metrics whose periods add up: 0 or -ENOMEM. */
 int resolutions_make(struct bank *bank, enum aggregation aggregation);
 void resolutions_free(struct bank *bank);
+/* By how much the threshold of one of so many is higher: together they have one alarm budget. */
+double resolutions_handicap(uint32_t rank, uint32_t ranks);
 int resolutions_grow(struct resolutions *resolutions, uint32_t slices);
 /* Other rules of the zone. */
 int resolutions_zone(struct bank *bank);

@@ -23,7 +23,6 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "base/simd.h"
 #include "detect/hours.h"
 #include "detect/severity.h"
 #include "detect/values.h"
@@ -48,6 +47,8 @@
 #define LARGEST 1e30
 /* A value below this is nothing, and so is a weight: the inverse of either has to be a number. */
 #define SMALLEST 1e-30
+/* No day that an event has is further from 1970. */
+#define DAY_FAR 200000
 /* No window is longer than a day, or than this many intervals. */
 #define LONGEST_MIN 12
 
@@ -83,7 +84,9 @@ static void init_group(struct seasonal_group *group)
 	struct seasonal_exact *exact = &group->exact;
 
 	memset(group, 0, sizeof(*group));
+	memset(group->year, INT8_MIN, sizeof(group->year));
 	for (int i = 0; i < LANES; i++) {
+		LANE(exact->year_times, i) = 1;
 		LANE(exact->unit, i) = 1;
 		LANE(exact->lump, i) = 1;
 		LANE(exact->heft, i) = 1;
@@ -107,6 +110,8 @@ static void copy_lane(struct seasonal_group *to, const struct seasonal_group *fr
 		to->visits[i][lane] = from->visits[i][lane];
 	for (size_t i = 0; i < SEASONAL_BINS / 8; i++)
 		to->held[i][lane] = from->held[i][lane];
+	for (size_t i = 0; i < SEASONAL_YEAR; i++)
+		to->year[i][lane] = from->year[i][lane];
 }
 
 /* Slices born since the last step: their lanes have been stepped beside their neighbours', and
@@ -141,7 +146,7 @@ static void seasonal_move(void *to, uint32_t to_capacity, const void *from, uint
 /* The bin of the week that the middle of the interval lies in, by the clock of the place; where in
  * it, in bins from its middle. */
 static uint32_t place(const struct observations *observations, uint32_t day_bins,
-		      double *ret_offset)
+		      double *ret_offset, int64_t *ret_day)
 {
 	int64_t interval_ms = observations->interval_ms;
 	int64_t middle = observations->interval * interval_ms + interval_ms / 2 +
@@ -152,6 +157,7 @@ static uint32_t place(const struct observations *observations, uint32_t day_bins
 	/* 1 January 1970 was a Thursday. */
 	int64_t weekday = ((day + 3) % 7 + 7) % 7;
 
+	*ret_day = day;
 	*ret_offset = (double)time * day_bins / DAY_MS - (double)bin - 0.5;
 	return (uint32_t)(weekday * day_bins + bin);
 }
@@ -216,7 +222,9 @@ static void prepare(struct seasonal_step *step, const struct detector_spec *spec
 		header->edge = math_tail_quantile(math_min(log10_p, -1));
 	}
 	step->edge = header->edge;
-	step->bin = place(observations, step->day_bins, &offset);
+	step->bin = place(observations, step->day_bins, &offset, &step->day);
+	step->old_day = header->day ? header->day - 1 : INT64_MIN;
+	step->day_begins = step->old_day != step->day && observations->interval_ms <= DAY_MS;
 	powers(offset, math_min(step->day_bins / step->per_day, 1), step->powers);
 	step->bin_ends = header->bin != 0 && header->bin != step->bin + 1;
 	step->bin_begins = header->bin != step->bin + 1;
@@ -227,40 +235,85 @@ static void prepare(struct seasonal_step *step, const struct detector_spec *spec
 	seasonal_window_prepare(step);
 }
 
-/* Four series' values, from `first` on. */
+/* Of a group's series, those that there are. */
+static uint32_t rows_of(const struct seasonal_step *step, uint32_t first)
+{
+	uint32_t left = step->observations->count - first;
+
+	return left < LANES ? left : LANES;
+}
+
+/* What the calendar leaves out, or somebody has confirmed. */
+LANES_INLINE lanes_mask marked(const uint8_t *column, uint32_t first, uint32_t count)
+{
+	return column ? lanes_set(column + first, count) : lanes_none();
+}
+
+/* Values as value_of() has them: NaN where there is none. */
+LANES_INLINE lanes values(const struct observations *observations, uint32_t first, uint32_t count,
+			  lanes_mask excluded)
+{
+	lanes value = lanes_rows(observations->value + first, count, (double)NAN);
+	lanes squares = lanes_rows(observations->sum_squares + first, count, (double)NAN);
+	lanes_mask sane = (value >= -VALUE_MAX) & (value <= VALUE_MAX) &
+			  lanes_not(squares > VALUE_MAX * VALUE_MAX) & lanes_not(excluded);
+
+	value = lanes_pick(sane, value, lanes_all((double)NAN));
+	return lanes_pick(lanes_abs(value) < SMALLEST, lanes_all(0), value);
+}
+
+/* A quotient's denominators, as value_weight() has them. */
+LANES_INLINE lanes weights(const struct seasonal_step *step, uint32_t first, uint32_t count)
+{
+	const struct observations *observations = step->observations;
+	enum aggregation aggregation = observations->aggregation;
+
+	if (aggregation == AGGREGATE_MEAN || aggregation == AGGREGATE_PERCENTILE)
+		return lanes_rows(observations->events + first, count, 1);
+	if (!step->shares)
+		return lanes_all(1);
+	lanes weight = lanes_rows(observations->weight + first, count, 1);
+	return lanes_where(weight <= VALUE_MAX, weight);
+}
+
+/* The values of a group's series, from `first` on. */
 static void look(const struct seasonal_step *step, const struct seasonal_group *group,
 		 uint32_t first, struct seasonal_now *now)
 {
 	const struct observations *observations = step->observations;
+	uint32_t count = rows_of(step, first);
+	lanes_mask excluded = marked(observations->excluded, first, count);
+	lanes_mask paused = marked(observations->paused, first, count) | excluded;
+	lanes value = values(observations, first, count, excluded);
+	lanes times = observations->expect ? lanes_rows(observations->expect + first, count, 1)
+					   : lanes_all(1);
+	lanes_mask alone = (times <= 1) & (times >= 1);
+	lanes weight = weights(step, first, count);
+	lanes usual = group->exact.usual, sign = lanes_all(1);
+	lanes_mask there = (lanes_abs(value) <= LARGEST) & (weight >= SMALLEST) &
+			   (weight <= LARGEST);
 
-	for (uint32_t i = 0; i < LANES; i++) {
-		bool here = first + i < observations->count;
-		double value = here ? value_of(observations, first + i) : (double)NAN;
-		double times = here ? value_times(observations, first + i) : 1;
-		bool paused = here && value_paused(observations, first + i);
-		value = fabs(value) < SMALLEST ? 0 : value;
-		double weight = here && (step->weighted || step->shares)
-					? value_weight(observations, first + i)
-					: 1;
-		double usual = LANE(group->exact.usual, i);
+	if (step->lumps) {
 		/* Zeros before the first event are no news: it is what begins the series. */
-		bool begun = !step->lumps || usual != 0 || value != 0;
-		bool there = fabs(value) <= LARGEST && weight >= SMALLEST && weight <= LARGEST &&
-			     begun;
+		there &= (usual != 0) | (value != 0);
 		/* A sum of what is below zero (refunds) is looked at in the mirror. */
-		double sign = step->lumps && (usual != 0 ? usual : value) < 0 ? -1 : 1;
-
-		LANE(now->x, i) = there ? sign * value : 0;
-		LANE(now->times, i) = times;
-		LANE(now->plain, i) = there ? sign * value / times : 0;
-		LANE(now->sign, i) = sign;
-		LANE(now->weight, i) = there ? weight : 0;
-		double squares = here ? observations->sum_squares[first + i] : (double)NAN;
-		LANE(now->squares, i) = squares <= LARGEST * LARGEST ? squares : (double)NAN;
-		LANE(now->there, i) = there ? -1 : 0;
-		LANE(now->whole, i) = there && !step->incomplete ? -1 : 0;
-		LANE(now->teach, i) = there && !step->incomplete && !paused ? -1 : 0;
+		lanes of = lanes_pick(usual != 0, usual, value);
+		sign = lanes_pick(of < 0, lanes_all(-1), lanes_all(1));
 	}
+	/* A calendar knows better. */
+	times = lanes_pick(alone, group->exact.year_times, times);
+	lanes squares = lanes_rows(observations->sum_squares + first, count, (double)NAN);
+	now->x = lanes_where(there, sign * value);
+	now->hint_doubt = lanes_where(alone, group->exact.year_doubt);
+	now->times = times;
+	now->plain = lanes_where(there, sign * value / times);
+	now->sign = sign;
+	now->weight = lanes_where(there, weight);
+	now->squares = lanes_pick(squares <= LARGEST * LARGEST, squares, lanes_all((double)NAN));
+	now->there = there;
+	now->whole = step->incomplete ? lanes_none() : there;
+	now->teach = now->whole & lanes_not(paused);
+	now->year = alone & now->teach;
 }
 
 /* Where chance ends: the square root of a count has about the same scatter at any mean. */
@@ -299,7 +352,6 @@ LANES_INLINE lanes kept(const struct seasonal_now *now, lanes score)
 	return score - DEEP_LESS * (1 - now->gauge) * beyond;
 }
 
-WEIR_CLONES
 static void answer(const struct seasonal_group *group, const struct seasonal_step *step,
 		   const struct seasonal_now *now, uint32_t first, struct verdicts *verdicts)
 {
@@ -314,20 +366,18 @@ static void answer(const struct seasonal_group *group, const struct seasonal_ste
 		lower = lanes_min(edge, other);
 		upper = lanes_max(edge, other);
 	}
-	for (uint32_t i = 0; i < LANES && first + i < step->observations->count; i++) {
-		bool mirror = LANE(now->sign, i) < 0;
-		bool said = LANE(now->score, i) > 0;
-		uint32_t at = first + i;
+	lanes_mask mirror = now->sign<0, said = now->score> 0;
+	lanes side = lanes_pick(now->side > 0, now->sign, -now->sign);
+	uint32_t count = rows_of(step, first);
 
-		verdicts->expected[at] = mirror ? -LANE(mean, i) : LANE(mean, i);
-		verdicts->lower[at] = mirror ? -LANE(upper, i) : LANE(lower, i);
-		verdicts->upper[at] = mirror ? -LANE(lower, i) : LANE(upper, i);
-		verdicts->log10_p[at] = said ? -LANE(score, i) : 0;
-		verdicts->direction[at] = (int8_t)(!said                                ? 0
-						   : (LANE(now->side, i) > 0) == mirror ? -1
-											: 1);
-		verdicts->onset[at] = LANE(onset, i);
-	}
+	side = lanes_where(said, side);
+	lanes_put(verdicts->expected + first, count, lanes_pick(mirror, -mean, mean));
+	lanes_put(verdicts->lower + first, count, lanes_pick(mirror, -upper, lower));
+	lanes_put(verdicts->upper + first, count, lanes_pick(mirror, -lower, upper));
+	lanes_put(verdicts->log10_p + first, count, lanes_where(said, -score));
+	lanes_put(verdicts->onset + first, count, onset);
+	for (uint32_t i = 0; i < count; i++)
+		verdicts->direction[first + i] = (int8_t)LANE(side, i);
 }
 
 static void seasonal_step(void *state, const struct detector_spec *spec, uint32_t capacity,
@@ -336,6 +386,7 @@ static void seasonal_step(void *state, const struct detector_spec *spec, uint32_
 {
 	struct seasonal_header *header = state;
 	struct seasonal_step *step = step_of(state);
+	const lanes_mask all = lanes_not(lanes_none());
 
 	(void)capacity;
 	(void)learn; /* it has its own way with anomalies: seasonal_level.c */
@@ -345,10 +396,12 @@ static void seasonal_step(void *state, const struct detector_spec *spec, uint32_
 		struct seasonal_group *group = &groups_of(state)[i];
 		struct seasonal_now now;
 
+		if (step->day_begins)
+			seasonal_year_day(group, step);
 		look(step, group, i * LANES, &now);
 		if (step->gap)
-			seasonal_window_forget(group, lanes_not(lanes_none()));
-		seasonal_burst_begin(group, &now);
+			seasonal_window_forget(group, step, &all);
+		seasonal_burst_begin(group, step, &now);
 		if (step->bin_ends)
 			seasonal_shape_close(group, step);
 		if (step->bin_begins) {
@@ -367,6 +420,7 @@ static void seasonal_step(void *state, const struct detector_spec *spec, uint32_
 	}
 	header->interval = observations->interval + 1;
 	header->bin = step->bin + 1;
+	header->day = step->day + 1;
 	header->pushed++;
 }
 
@@ -392,6 +446,8 @@ static void seasonal_save(const void *state, const struct detector_spec *spec, u
 			bytes_put(out, &group->visits[i][slice % LANES], 1);
 		for (size_t i = 0; i < SEASONAL_BINS / 8; i++)
 			bytes_put(out, &group->held[i][slice % LANES], 1);
+		for (size_t i = 0; i < SEASONAL_YEAR; i++)
+			bytes_put(out, &group->year[i][slice % LANES], 1);
 	}
 }
 
@@ -416,14 +472,16 @@ static int load_slice(struct seasonal_group *group, uint32_t lane, struct bytes_
 		if (!isfinite(rough[i * LANES]))
 			return -EPROTO;
 	}
-	const uint8_t *bins = bytes_get(in, SEASONAL_BINS / 2 + SEASONAL_BINS / 8);
+	const uint8_t *bins = bytes_get(in, SEASONAL_BINS / 2 + SEASONAL_BINS / 8 + SEASONAL_YEAR);
 	if (!bins)
 		return -EPROTO;
 	for (size_t i = 0; i < SEASONAL_BINS / 2; i++)
 		group->visits[i][lane] = *bins++;
 	for (size_t i = 0; i < SEASONAL_BINS / 8; i++)
 		group->held[i][lane] = *bins++;
-	return 0;
+	for (size_t i = 0; i < SEASONAL_YEAR; i++)
+		group->year[i][lane] = (int8_t)*bins++;
+	return seasonal_year_possible(&group->exact, lane) ? 0 : -EPROTO;
 }
 
 static int seasonal_load(void *state, const struct detector_spec *spec, uint32_t capacity,
@@ -438,7 +496,8 @@ static int seasonal_load(void *state, const struct detector_spec *spec, uint32_t
 		return -EPROTO;
 	memcpy(state, header, HEADER_BYTES);
 	const struct seasonal_header *head = state;
-	if (head->bin < 0 || head->bin > SEASONAL_BINS || !isfinite(head->edge))
+	if (head->bin < 0 || head->bin > SEASONAL_BINS || !isfinite(head->edge) ||
+	    head->day < -DAY_FAR || head->day > DAY_FAR)
 		return -EPROTO;
 	for (uint32_t slice = 0; slice < slices && result == 0; slice++)
 		result = load_slice(&groups_of(state)[slice / LANES], slice % LANES, in);
@@ -459,6 +518,19 @@ static void recent(const void *state, uint32_t slice, struct recent ret[DETECTOR
 			slice % LANES, ret);
 }
 
+static bool inherit(void *state, const void *longer, uint32_t slices)
+{
+	const struct seasonal_header *header = state, *other = longer;
+	const struct seasonal_group *from = groups_of((void *)(uintptr_t)longer);
+
+	if (header->day == 0 || other->day == 0)
+		return false;
+	for (uint32_t slice = 0; slice < slices; slice++)
+		seasonal_year_inherit(&groups_of(state)[slice / LANES], slice % LANES,
+				      &from[slice / LANES], header->day - 1, other->day - 1);
+	return true;
+}
+
 const struct detector_ops detector_seasonal = {
 	.kind = "seasonal",
 	.bytes = seasonal_bytes,
@@ -469,4 +541,5 @@ const struct detector_ops detector_seasonal = {
 	.load = seasonal_load,
 	.recent_lengths = recent_lengths,
 	.recent = recent,
+	.inherit = inherit,
 };

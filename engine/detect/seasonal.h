@@ -9,6 +9,7 @@
  *   seasonal_recent.c    what the last intervals had against what was expected, for diagnosis
  *   seasonal_burst.c     holidays and campaigns that nobody announced
  *   seasonal_habit.c     what happens often is not rare; onsets
+ *   seasonal_year.c      what stood out a year before
  *
  *        header | step | group 0: series 0..3 | group 1: series 4..7 | ...
  *
@@ -36,6 +37,8 @@
 #define SEASONAL_SPANS (SEASONAL_FINE + 2 * SEASONAL_BLOCKS)
 #define SEASONAL_WINDOWS (SEASONAL_SPANS + 2)
 #define SEASONAL_RING 16
+/* Days that are remembered. */
+#define SEASONAL_YEAR 400
 /* Windows that are calibrated together: three of single intervals, two of blocks of eight, one of
  * blocks of 64; novelty; the slowest level. */
 #define SEASONAL_CLASSES 8
@@ -51,7 +54,8 @@
 
 /* A ring of sums, with the level as it was before each. */
 struct seasonal_ring {
-	lanes_short value[SEASONAL_RING], base[SEASONAL_RING], level[SEASONAL_RING];
+	lanes_short value[SEASONAL_RING], base[SEASONAL_RING];
+	lanes_short level[SEASONAL_RING]; /* blocks of counts: in its last bits how well known */
 };
 
 /* Kept exactly. */
@@ -87,11 +91,22 @@ struct seasonal_exact {
 	lanes burst; /* its intervals so far; -1: it is over, -2: it is the new level; 0: none */
 	lanes burst_value, burst_base; /* lately: what came, what the slowest level expected */
 	lanes burst_over;              /* evidence that it is over, nats */
+	lanes burst_level;             /* the level before it, fading to the slowest */
 	lanes episode, episode_kind, episode_age; /* peak; kind; since when it is faint */
 	lanes habit_time;                         /* intervals over which episodes were counted */
 	lanes far_rate, far_time, far_crowd;      /* how often single intervals are far off */
 	lanes calm;                               /* intervals since there was anything */
 	lanes peak; /* highest score lately, fading: what an onset must pass */
+	/* Of today: what came, what its shape alone said, intervals; the level before it. */
+	lanes year_value, year_base, year_count, year_before;
+	lanes year_times, year_doubt; /* how many times the usual by last year; its doubt */
+	lanes year_anchor;            /* logarithm of what a byte of 0 stands for, in steps */
+	lanes year_level;             /* the last day's ratio; 0: there is no anchor yet */
+	lanes year_scatter, year_seen; /* of days around their fortnight; days it was learned of */
+	lanes year_season; /* logarithm: where last year's seasons have moved, fading */
+	lanes year_uu, year_uv; /* regression of how this year's fortnights moved on last year's */
+	/* Regression of what came on what last year said, by weekday and by date. */
+	lanes year_ww, year_wd, year_dd, year_wt, year_dt, year_off;
 };
 
 /* Kept as floats. */
@@ -111,6 +126,7 @@ struct seasonal_group {
 	struct seasonal_rough rough;
 	uint8_t visits[SEASONAL_BINS / 2][LANES]; /* of two bins, four bits each */
 	uint8_t held[SEASONAL_BINS / 8][LANES];   /* of eight bins: not taught the last time */
+	int8_t year[SEASONAL_YEAR][LANES];        /* of days, by their number */
 };
 
 #define SEASONAL_BYTES (sizeof(struct seasonal_group) / LANES)
@@ -122,6 +138,7 @@ struct seasonal_header {
 	uint64_t pushed;  /* intervals put into the rings */
 	double edge;      /* standard deviations to the band's edge; 0: not worked out yet */
 	uint64_t slices;  /* as of the last step: lanes behind them begin anew when they are born */
+	int64_t day;      /* since 1970 at the place, plus 1; 0: none yet */
 };
 
 /* What is the same of a window for all series. */
@@ -155,6 +172,8 @@ struct seasonal_step {
 	double powers[5];      /* of the position in the bin, averaged over the interval */
 	uint32_t bin, old_bin; /* of the week */
 	bool bin_begins, bin_ends;
+	int64_t day, old_day; /* since 1970 at the place; INT64_MIN: there was none */
+	bool day_begins;
 	bool gap; /* intervals were left out before this one */
 	uint64_t pushed;
 	bool incomplete;
@@ -166,9 +185,11 @@ struct seasonal_step {
 struct seasonal_now {
 	/* There is a value; a whole one; and it may be learned. */
 	lanes_mask there, whole, teach;
+	lanes_mask year; /* and no calendar has a say in it */
 	lanes_mask calm; /* and it belongs to no burst: scatter and tails learn from it */
 	lanes x;                 /* the value, in the mirror if need be */
-	lanes times;             /* how many times the usual the calendar expects */
+	lanes times;             /* how many times the usual is expected: calendar, last year */
+	lanes hint_doubt;        /* of what last year says, relative */
 	lanes plain;             /* the value over that */
 	lanes sign;              /* -1: a sum of what is below zero, looked at in the mirror */
 	lanes squares;           /* sums: of the events; NaN: not known */
@@ -202,18 +223,30 @@ void seasonal_window_score(struct seasonal_group *group, const struct seasonal_s
 			   struct seasonal_now *now);
 void seasonal_window_push(struct seasonal_group *group, const struct seasonal_step *step,
 			  const struct seasonal_now *now);
-void seasonal_window_forget(struct seasonal_group *group, lanes_mask which);
+/* By address: clones and what is none do not agree how a vector is passed (lanes.h). */
+void seasonal_window_forget(struct seasonal_group *group, const struct seasonal_step *step,
+			    const lanes_mask *which);
 /* Before a step: what may be learned from it; a burst that is over is forgotten. */
-void seasonal_burst_begin(struct seasonal_group *group, struct seasonal_now *now);
+void seasonal_burst_begin(struct seasonal_group *group, const struct seasonal_step *step,
+			  struct seasonal_now *now);
 /* After its score: does a burst begin, or end? */
 void seasonal_burst_follow(struct seasonal_group *group, const struct seasonal_step *step,
 			   const struct seasonal_now *now);
 void seasonal_habit_fade(struct seasonal_group *group, const struct seasonal_step *step);
 void seasonal_habit_score(struct seasonal_group *group, const struct seasonal_step *step,
 			  struct seasonal_now *now);
+/* A day has begun. */
+void seasonal_year_day(struct seasonal_group *group, const struct seasonal_step *step);
+/* Days before `today` as another state knows them, whose last is `last`. */
+void seasonal_year_inherit(struct seasonal_group *group, uint32_t lane,
+			   const struct seasonal_group *from, int64_t today, int64_t last);
+bool seasonal_year_possible(const struct seasonal_exact *exact, uint32_t lane);
 void seasonal_tail_init(struct seasonal_group *group);
 void seasonal_tail_score(struct seasonal_group *group, const struct seasonal_step *step,
 			 struct seasonal_now *now);
+
+/* A byte's step of the year, as a logarithm. */
+#define SEASONAL_YEAR_STEP 0.025
 
 /* What detector_ops' recent_lengths() and recent() answer. */
 uint32_t seasonal_recent_lengths(const void *state, const struct seasonal_step *step,
@@ -235,6 +268,22 @@ LANES_INLINE lanes seasonal_patience(const struct seasonal_step *step,
 {
 	lanes days = lanes_pick(seasonal_steady(exact), lanes_all(1.25), lanes_all(1));
 	return days * step->per_day;
+}
+
+/* The least mean of a bin that was seen: where nothing came a part of a lump may have, half of a
+ * smoothed estimate's standard error if it were one. Not of young series, whose hours would add up
+ * to more than came. */
+#define SEASONAL_LEAST 0.27
+#define SEASONAL_LEAST_PART 0.25
+
+LANES_INLINE lanes seasonal_least(const struct seasonal_exact *exact,
+				  const struct seasonal_step *step)
+{
+	lanes seen = lanes_max(exact->pooled_visits * step->per_bin, lanes_all(1));
+	lanes least = lanes_min(SEASONAL_LEAST * exact->lump / seen,
+				SEASONAL_LEAST_PART * exact->first);
+
+	return lanes_max(least, 1e-3 * exact->first);
 }
 
 /* Variance of one usual interval's value (counts: over its mean). */

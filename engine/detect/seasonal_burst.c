@@ -9,7 +9,9 @@
  *        brought: when the sum of log-likelihood ratios between the two is past OVER_NATS (CUSUM:
  *        Page 1954), which takes a minute where there are many events and as long as it must where
  *        there are few. Then fast levels and windows begin anew, as if it had not been: its end is
- *        no anomaly. What is learned is so bounded by what came before it was noticed.
+ *        no anomaly. The level is what it was before, or after a long one what it is in the long
+ *        run: where there are many events the two lie far apart for chance. What is learned is so
+ *        bounded by what came before it was noticed.
  *
  *        A burst may last for a day and a quarter; none begins while the shape's patience is
  *        spent (seasonal_level.c). What lasts longer is the new level, at once. A bin of the week
@@ -23,7 +25,6 @@
  *
  * Runs on: the shard that owns the metric. Never allocates.
  */
-#include "base/simd.h"
 #include "detect/seasonal.h"
 
 /* Standard deviations from the slowest level's forecast, at least. */
@@ -34,7 +35,7 @@
 #define PATIENT 0.1
 /* Evidence that it is over. */
 #define OVER_NATS 6.0
-/* Within this of the slowest level it is none. */
+/* Within this of the slowest level it is none, and none begins. */
 #define NEAR 0.1
 /* A burst is what it was in its last fifty intervals or so. */
 #define KEEP 0.98
@@ -46,13 +47,14 @@
 
 /* It is over: levels are as they were before it. Or it is how things are now: levels are where it
  * was lately. Windows begin anew, so that neither is a deviation. */
-LANES_INLINE void settle(struct seasonal_group *group, lanes_mask over, lanes_mask stays)
+LANES_INLINE void settle(struct seasonal_group *group, const struct seasonal_step *step,
+			 lanes_mask over, lanes_mask stays)
 {
 	struct seasonal_exact *exact = &group->exact;
 	const uint32_t last = SEASONAL_LEVELS - 1;
 	lanes slow = exact->level_value[last] / lanes_max(exact->level_base[last], lanes_all(1e-9));
 	lanes ratio = exact->burst_value / lanes_max(exact->burst_base, lanes_all(1e-9));
-	lanes level = lanes_pick(over, slow, slow * ratio);
+	lanes level = lanes_pick(over, exact->burst_level, slow * ratio);
 
 	for (uint32_t a = 0; a < SEASONAL_LEVELS; a++) {
 		lanes_mask moves = a < FAST_LEVELS ? over | stays : stays;
@@ -60,21 +62,23 @@ LANES_INLINE void settle(struct seasonal_group *group, lanes_mask over, lanes_ma
 						   exact->level_value[a]);
 	}
 	exact->level = lanes_pick(over | stays, level, exact->level);
-	seasonal_window_forget(group, over | stays);
+	lanes_mask which = over | stays;
+
+	seasonal_window_forget(group, step, &which);
 	exact->burst_value = lanes_where(lanes_not(over | stays), exact->burst_value);
 	exact->burst_base = lanes_where(lanes_not(over | stays), exact->burst_base);
 	exact->burst_over = lanes_where(lanes_not(over | stays), exact->burst_over);
 	exact->burst = lanes_where(lanes_not(over | stays), exact->burst);
 }
 
-WEIR_CLONES
-void seasonal_burst_begin(struct seasonal_group *group, struct seasonal_now *now)
+void seasonal_burst_begin(struct seasonal_group *group, const struct seasonal_step *step,
+			  struct seasonal_now *now)
 {
 	struct seasonal_exact *exact = &group->exact;
 	lanes_mask over = exact->burst == -1, stays = exact->burst == -2;
 
 	if (lanes_any(over | stays))
-		settle(group, over, stays);
+		settle(group, step, over, stays);
 	now->calm = now->teach & (exact->burst == 0);
 }
 
@@ -95,7 +99,6 @@ LANES_INLINE lanes evidence(struct seasonal_exact *exact, const struct seasonal_
 	return lanes_pick(near < NEAR, lanes_all(2 * OVER_NATS), nats);
 }
 
-WEIR_CLONES
 void seasonal_burst_follow(struct seasonal_group *group, const struct seasonal_step *step,
 			   const struct seasonal_now *now)
 {
@@ -111,13 +114,20 @@ void seasonal_burst_follow(struct seasonal_group *group, const struct seasonal_s
 	if (!lanes_any(in | enters))
 		return;
 	lanes slow = now->levels[SEASONAL_LEVELS - 1] * now->base;
+	enters = enters & (lanes_abs(now->value - slow) > NEAR * slow);
+	if (!lanes_any(in | enters))
+		return;
 	lanes nats = evidence(exact, now, in | enters, slow);
 	nats = lanes_max(exact->burst_over + nats, lanes_all(0));
 	exact->burst_over = lanes_pick(in & now->whole, nats, exact->burst_over);
 	lanes_mask back = in & (exact->burst_over > OVER_NATS);
-	lanes_mask stays = in & now->teach &
-			   (exact->burst >= seasonal_patience(step, exact));
+	lanes_mask stays = in & now->teach & (exact->burst >= seasonal_patience(step, exact));
 
+	/* What it was before fades to what it is in the long run. */
+	lanes usual = now->levels[SEASONAL_LEVELS - 1];
+	lanes before = usual + (exact->burst_level - usual) * step->keep[FAST_LEVELS];
+	exact->burst_level = lanes_pick(enters, exact->level, exact->burst_level);
+	exact->burst_level = lanes_pick(in, before, exact->burst_level);
 	/* What nobody may learn from does not wear out. */
 	lanes age = lanes_pick(now->teach, exact->burst + 1, exact->burst);
 	exact->burst = lanes_pick(enters | in, age, exact->burst);

@@ -14,7 +14,6 @@
  *
  * Runs on: the shard that owns the metric. Never allocates.
  */
-#include "base/simd.h"
 #include "detect/seasonal.h"
 
 /* Levels of score: from here, each higher by this factor. */
@@ -77,7 +76,6 @@ LANES_INLINE void keep_habit(struct seasonal_rough *rough, const struct seasonal
 }
 
 /* Counts fade, once for each bin of the week. */
-WEIR_CLONES
 void seasonal_habit_fade(struct seasonal_group *group, const struct seasonal_step *step)
 {
 	double keep = math_exp(-1 / (SEASONAL_HABIT_DAYS * step->day_bins));
@@ -123,7 +121,6 @@ LANES_INLINE void follow(struct seasonal_group *group, const struct seasonal_ste
 	exact->episode = lanes_pick(over, lanes_all(0), exact->episode);
 }
 
-WEIR_CLONES
 void seasonal_habit_score(struct seasonal_group *group, const struct seasonal_step *step,
 			  struct seasonal_now *now)
 {

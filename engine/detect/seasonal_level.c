@@ -22,7 +22,6 @@
  *
  * Runs on: the shard that owns the metric. Never allocates.
  */
-#include "base/simd.h"
 #include "detect/seasonal.h"
 
 /* Lumps that a level begins with, at 1. */
@@ -71,6 +70,10 @@
 #define FAR_OFTEN 0.003
 #define FAR_CHANCE 0.3
 #define FAR_PRIOR 500.0
+/* What last year says of a gauge is no more in doubt than this many variances. */
+#define HINT_DOUBT_MAX 1e12
+/* Levels know the day as well as a mean of this part of its intervals would. */
+#define DOUBT_SLOW 4.0
 /* Days that the level behind shapes stands at 1 with. */
 #define LONG_PRIOR_DAYS 7.0
 /* A level of a fortnight beyond this becomes part of the shape. */
@@ -106,7 +109,6 @@ LANES_INLINE void guess_lump(struct seasonal_exact *exact, const struct seasonal
 	exact->lump = lanes_pick(fresh, size, exact->lump);
 }
 
-WEIR_CLONES
 void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal_step *step,
 			     struct seasonal_now *now)
 {
@@ -126,7 +128,7 @@ void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal
 	least = lanes_pick(first > 0, lanes_all(1e-9), least);
 	if (step->lumps) {
 		shape = lanes_max(shape, 0.02 * exact->shape[0]);
-		shape = lanes_max(shape, 1e-3 * exact->first + least);
+		shape = lanes_max(shape, seasonal_least(exact, step) + least);
 		shape = lanes_pick(known, shape, lanes_max(first, least));
 		lanes lumps = step->shares  ? now->weight
 			      : step->whole ? lanes_all(1)
@@ -151,10 +153,14 @@ void seasonal_level_forecast(struct seasonal_group *group, const struct seasonal
 		level += exact->share[a] * one;
 	}
 	exact->level = level;
-	now->mean = lanes_where(exact->seen > 0, step->lumps ? level * shape * now->times
-								 : shape + level);
+	now->mean = lanes_where(exact->seen > 0,
+				step->lumps ? level * shape * now->times : shape + level);
 	lanes doubt = step->lumps ? exact->doubt : exact->doubt / exact->unit;
-	now->doubt = lanes_where(known, doubt) + DOUBT_YOUNG * rare;
+	/* Of a gauge in units of its variance. */
+	lanes mean = shape + level;
+	lanes hint = step->lumps ? now->hint_doubt : now->hint_doubt * mean * mean / exact->unit;
+	now->doubt = lanes_where(known, doubt) + DOUBT_YOUNG * rare +
+		     lanes_min(hint, lanes_all(HINT_DOUBT_MAX));
 	now->rare = rare;
 	now->gauge = dispersed(exact, step);
 }
@@ -401,9 +407,34 @@ LANES_INLINE lanes_mask waits(struct seasonal_exact *exact, const struct seasona
 	return wait;
 }
 
+/* What the day has brought so far, for the year after. */
+LANES_INLINE void note_day(struct seasonal_exact *exact, const struct seasonal_step *step,
+			   const struct seasonal_now *now)
+{
+	lanes weight = step->weighted || step->shares ? now->weight : lanes_all(1);
+	lanes_mask noted = now->year & (exact->known > 0);
+
+	exact->year_value += lanes_where(noted, now->x * weight);
+	exact->year_base += lanes_where(noted, now->shape * weight);
+	exact->year_count += lanes_where(noted, lanes_all(1));
+}
+
+/* What last year said of the day is in doubt until levels have followed what comes: no sooner than
+ * the second of them can, and than scatter lets it be seen. */
+LANES_INLINE void fade_doubt(struct seasonal_exact *exact, const struct seasonal_step *step,
+			     const struct seasonal_now *now, lanes variance)
+{
+	lanes mean = step->lumps ? exact->level * now->base
+				 : (now->shape + exact->level) * now->base;
+	lanes noise = DOUBT_SLOW * variance / lanes_max(mean * mean, lanes_all(1e-300));
+	lanes known = exact->year_doubt * noise / (noise + exact->year_doubt + 1e-300);
+
+	known = lanes_max(known, exact->year_doubt * step->keep[2]);
+	exact->year_doubt = lanes_pick(now->teach, known, exact->year_doubt);
+}
+
 /* What has grown many times over (a shop that was tried out and then opened) is beyond what levels
  * may say: they are relative to today again, and forecasts stay the same. */
-WEIR_CLONES
 void seasonal_level_fold(struct seasonal_group *group, const struct seasonal_step *step)
 {
 	struct seasonal_exact *exact = &group->exact;
@@ -432,9 +463,14 @@ void seasonal_level_fold(struct seasonal_group *group, const struct seasonal_ste
 	}
 	exact->part_base[0] *= level;
 	exact->part_base[1] *= level;
+	/* Days are relative to the shape. */
+	exact->year_base *= level;
+	exact->year_before /= level;
+	exact->year_level /= level;
+	for (int i = 0; i < LANES; i++)
+		LANE(exact->year_anchor, i) -= math_log(LANE(level, i)) / SEASONAL_YEAR_STEP;
 }
 
-WEIR_CLONES
 void seasonal_level_learn(struct seasonal_group *group, const struct seasonal_step *step,
 			  const struct seasonal_now *now)
 {
@@ -442,6 +478,7 @@ void seasonal_level_learn(struct seasonal_group *group, const struct seasonal_st
 	lanes mean = exact->level * now->base; /* of value */
 	lanes variance = step->lumps ? exact->unit * mean + exact->unit_square * mean * mean
 				     : exact->unit * now->base;
+	fade_doubt(exact, step, now, variance);
 	lanes drift = step->lumps ? mean * mean : exact->unit * now->base * now->base;
 	variance = lanes_max(variance + now->doubt * drift, lanes_all(1e-300));
 	lanes_mask grown = exact->seen > SEASONAL_SILENT;
@@ -470,4 +507,5 @@ void seasonal_level_learn(struct seasonal_group *group, const struct seasonal_st
 	if (step->lumps && step->observations->aggregation == AGGREGATE_SUM)
 		learn_lump(exact, step, now, now->squares, off);
 	exact->seen += lanes_where(now->teach, lanes_all(1));
+	note_day(exact, step, now);
 }

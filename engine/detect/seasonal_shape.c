@@ -24,7 +24,6 @@
  *
  * Runs on: the shard that owns the metric, once for each bin. Never allocates.
  */
-#include "base/simd.h"
 #include "detect/seasonal.h"
 
 /* Bins before and after the one to be estimated that have a say. */
@@ -56,6 +55,9 @@
 /* A weekday that is further from the others than this (squared, relative) may be so by a burst
  * while it was seen once: doubt, over the visits' square. */
 #define FAR_WEEKDAY 0.05
+/* Of a bin, what counts of what came: so many times what was expected, or so many lumps. */
+#define RATIO_MAX 10.0
+#define RATIO_LUMPS 3.0
 /* Along a row of bins around the one to be estimated. */
 struct around {
 	lanes pooled[AROUND], pooled_visits[AROUND];
@@ -148,8 +150,10 @@ LANES_INLINE lanes visit_variance(const struct seasonal_group *group,
 	lanes least = exact->first * 0.02;
 	lanes count = lanes_max(exact->level, lanes_all(0.01)) * lanes_max(shape, least) *
 		      step->per_bin;
-	return exact->unit * exact->lump / lanes_max(count, lanes_all(1e-300)) +
-	       exact->day_variance;
+	lanes variance = exact->unit * exact->lump / lanes_max(count, lanes_all(1e-300)) +
+			 exact->day_variance;
+	/* However large, a number: what is made of it divides it by itself. */
+	return lanes_min(variance, lanes_all(1e100));
 }
 
 /* Means of the bin and two on each side; what is not known of the middle one. */
@@ -224,7 +228,6 @@ LANES_INLINE lanes trust(const struct seasonal_exact *exact, bool lumps)
 			   lanes_all(1));
 }
 
-WEIR_CLONES
 void seasonal_shape_open(struct seasonal_group *group, const struct seasonal_step *step)
 {
 	struct seasonal_exact *exact = &group->exact;
@@ -320,7 +323,6 @@ LANES_INLINE void hold_bin(struct seasonal_group *group, uint32_t bin, lanes_mas
 	}
 }
 
-WEIR_CLONES
 void seasonal_shape_close(struct seasonal_group *group, const struct seasonal_step *step)
 {
 	struct seasonal_exact *exact = &group->exact;
@@ -337,9 +339,14 @@ void seasonal_shape_close(struct seasonal_group *group, const struct seasonal_st
 
 	/* Freed of which part of it was seen. */
 	if (step->lumps) {
-		lanes_mask tiny = exact->shape[0] <= 1e-3 * exact->first;
-		visit = exact->shape[0] * lanes_clamp(ratio, lanes_all(0), lanes_all(10));
+		lanes_mask tiny = exact->shape[0] <= seasonal_least(exact, step);
+		/* Of rare events each would be cut, until they seem never to come. */
+		lanes base = lanes_max(exact->bin_base, lanes_all(1e-12));
+		lanes most = lanes_max(RATIO_LUMPS * exact->lump / base, lanes_all(RATIO_MAX));
+		visit = exact->shape[0] * lanes_clamp(ratio, lanes_all(0), most);
 		visit = lanes_pick(known & lanes_not(tiny), visit, mean);
+		/* However little was expected, it is kept as a float. */
+		visit = lanes_min(visit, lanes_all(1e30));
 	} else {
 		visit = exact->shape[0] + (exact->bin_value - exact->bin_base) / count;
 		visit = lanes_pick(known, visit, mean);

@@ -23,7 +23,6 @@
  *
  * Runs on: the shard that owns the metric. Never allocates.
  */
-#include "base/simd.h"
 #include "detect/seasonal.h"
 
 /* Part of intervals beyond the threshold, and -log10 of it. */
@@ -221,7 +220,6 @@ LANES_INLINE void merge_far(struct seasonal_group *group, uint32_t class, uint32
 	all->top = lanes_max(all->top, score);
 }
 
-WEIR_CLONES
 void seasonal_tail_score(struct seasonal_group *group, const struct seasonal_step *step,
 			 struct seasonal_now *now)
 {

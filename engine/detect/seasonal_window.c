@@ -27,7 +27,8 @@
  *
  * Runs on: the shard that owns the metric. Never allocates.
  */
-#include "base/simd.h"
+#include <string.h>
+
 #include "detect/seasonal.h"
 
 /* Memory of drifts: a fortnight. */
@@ -51,13 +52,20 @@
 /* Up to here a window's deviation is believed as its drift says; beyond, if the level that it is
  * measured by is known that well. */
 #define BELIEVED 4.5
+/* How well the level before a block was known lies in its last bits: the variance, in quarters of
+ * powers of two from 2^-48 on. */
+#define KNOWN_MASK 0xffu
+#define KNOWN_SHIFT 21
+#define KNOWN_FROM ((127u - 48) << 2)
+#define KNOWN_HALF (1u << (KNOWN_SHIFT - 1))
+#define KNOWN_LEAST 4e-15
+#define KNOWN_MOST 3e4
 
 /* Windows in the order in which they are looked at, in groups that have their turns at the same
  * time. A window's quarter is the one that stands for its last quarter. */
 enum { SLOW_ONE = 7, SLOW_TWELVE = 8, FIRST_BLOCK = 9, FIRST_LARGE = 15 };
-static const uint8_t quarter[SEASONAL_WINDOWS] = {0, 0, 0, 0,  1,  1,  2,
-						  7, 7, 3, 4,  5,  6,  9,
-						  10, 11, 12, 13, 14, 15, 16};
+static const uint8_t quarter[SEASONAL_WINDOWS] = {0, 0, 0, 0,  1,  1,  2,  7,  7,  3, 4,
+						  5, 6, 9, 10, 11, 12, 13, 14, 15, 16};
 static const uint8_t lengths[FIRST_BLOCK] = {1, 2, 3, 4, 6, 8, 12, 1, 12};
 static const uint8_t blocks[SEASONAL_BLOCKS] = {2, 3, 4, 6, 8, 12};
 
@@ -105,10 +113,10 @@ void seasonal_window_prepare(struct seasonal_step *step)
 {
 	uint64_t pushed = step->pushed;
 
-	step->windows = pushed % 16 == 15  ? SEASONAL_WINDOWS
-			: pushed % 4 == 3  ? FIRST_LARGE
-			: pushed % 2 == 1  ? FIRST_BLOCK
-					   : SLOW_TWELVE;
+	step->windows = pushed % 16 == 15 ? SEASONAL_WINDOWS
+			: pushed % 4 == 3 ? FIRST_LARGE
+			: pushed % 2 == 1 ? FIRST_BLOCK
+					  : SLOW_TWELVE;
 	if (step->windows > step->longest_window)
 		step->windows = step->longest_window;
 	for (uint32_t k = 0; k < step->windows; k++) {
@@ -180,12 +188,50 @@ LANES_INLINE lanes level_unknown(const struct seasonal_exact *exact)
 	return sum * exact->unit / lanes_max(exact->level, lanes_all(1e-9));
 }
 
-/* A drift is learned from few windows of its length, and may seem to be none. */
+/* A level that remembers how well it is known. */
+LANES_INLINE lanes_short marked(lanes level, lanes unknown)
+{
+	lanes_short ret = lanes_narrow(level);
+	lanes_short marks = lanes_narrow(
+		lanes_clamp(unknown, lanes_all(KNOWN_LEAST), lanes_all(KNOWN_MOST)));
+
+	for (int i = 0; i < LANES; i++) {
+		float kept = LANE(ret, i), mark = LANE(marks, i);
+		uint32_t bits, of;
+		memcpy(&bits, &kept, sizeof(bits));
+		memcpy(&of, &mark, sizeof(of));
+		bits = (bits & ~KNOWN_MASK) | ((of >> KNOWN_SHIFT) - KNOWN_FROM);
+		memcpy(&kept, &bits, sizeof(kept));
+		LANE(ret, i) = kept;
+	}
+	return ret;
+}
+
+/* How well it was. */
+LANES_INLINE lanes unknown_then(lanes level)
+{
+	lanes ret = {0};
+
+	for (int i = 0; i < LANES; i++) {
+		float kept = (float)LANE(level, i), mark;
+		uint32_t bits;
+		memcpy(&bits, &kept, sizeof(bits));
+		bits = ((bits & KNOWN_MASK) + KNOWN_FROM) << KNOWN_SHIFT | KNOWN_HALF;
+		memcpy(&mark, &bits, sizeof(mark));
+		LANE(ret, i) = (double)mark;
+	}
+	return ret;
+}
+
+/* A drift is learned from few windows of its length, and may seem to be none; and it is the mean of
+ * all hours: at night a level is known from few, and a fast one that was lucky may have all the say
+ * in it. */
 LANES_INLINE lanes believed(const struct seasonal_exact *exact, const struct windows *all,
 			    uint32_t k, lanes z)
 {
 	lanes mean = all->mean[k];
-	lanes least = (exact->unit + level_unknown(exact) * mean) * mean;
+	lanes unknown = k < FIRST_BLOCK ? level_unknown(exact) : unknown_then(all->level[k]);
+	lanes least = (exact->unit + unknown * mean) * mean;
 	lanes part = all->variance[k] / lanes_max(all->variance[k], least);
 	lanes most = lanes_max(lanes_abs(z) * lanes_sqrt(part), lanes_all(BELIEVED));
 
@@ -344,9 +390,7 @@ LANES_INLINE lanes novelty(const struct seasonal_exact *exact, const struct seas
 {
 	lanes spread = lanes_max(exact->spread, lanes_all(1e-300));
 	lanes usual = now->sign * exact->usual;
-	lanes lumps = step->shares  ? now->weight
-		      : step->whole ? lanes_all(1)
-				    : 1 / exact->lump;
+	lanes lumps = step->shares ? now->weight : step->whole ? lanes_all(1) : 1 / exact->lump;
 	/* Of a larger denominator the share scatters less. */
 	lanes heft = step->shares ? lumps * exact->lump : lanes_all(1);
 	lanes z = (now->plain - usual) * lanes_sqrt(lanes_max(heft, lanes_all(1e-9)) / spread);
@@ -421,7 +465,6 @@ LANES_INLINE void score_all(struct seasonal_group *group, const struct seasonal_
 	correct(exact, all, grain(step), lumps);
 }
 
-WEIR_CLONES
 void seasonal_window_score(struct seasonal_group *group, const struct seasonal_step *step,
 			   struct seasonal_now *now)
 {
@@ -452,9 +495,13 @@ void seasonal_window_score(struct seasonal_group *group, const struct seasonal_s
 	to_class(now, SEASONAL_NOVELTY, lanes_where(now->there & (exact->spread > 0), novel));
 }
 
+LANES_INLINE lanes_short kept_level(const struct seasonal_exact *exact, bool lumps)
+{
+	return lumps ? marked(exact->level, level_unknown(exact)) : lanes_narrow(exact->level);
+}
+
 /* The interval goes into the rings, with the level as it was before it; one that is incomplete as
  * one of which nothing is known: a gap's missing part is no deviation. */
-WEIR_CLONES
 void seasonal_window_push(struct seasonal_group *group, const struct seasonal_step *step,
 			  const struct seasonal_now *now)
 {
@@ -472,7 +519,7 @@ void seasonal_window_push(struct seasonal_group *group, const struct seasonal_st
 		uint64_t block = step->pushed / size % SEASONAL_RING;
 
 		if (step->pushed % size == 0)
-			ring->level[block] = lanes_narrow(exact->level);
+			ring->level[block] = kept_level(exact, step->lumps);
 		exact->part_value[order] += value;
 		exact->part_base[order] += base;
 		if (step->pushed % size != size - 1)
@@ -485,20 +532,22 @@ void seasonal_window_push(struct seasonal_group *group, const struct seasonal_st
 
 /* Intervals were left out, or a burst is over: what lies before them is not the last that was.
  * Windows begin anew behind them, against the level that was before. */
-void seasonal_window_forget(struct seasonal_group *group, lanes_mask which)
+void seasonal_window_forget(struct seasonal_group *group, const struct seasonal_step *step,
+			    const lanes_mask *which)
 {
 	struct seasonal_exact *exact = &group->exact;
 	float *held = (float *)group->rough.held;
 
 	for (uint32_t i = 0; i < LANES; i++) {
-		if (!LANE(which, i))
+		if (!LANE(*which, i))
 			continue;
 		for (uint32_t order = 0; order < 3; order++) {
 			struct seasonal_ring *ring = &group->rough.ring[order];
+			lanes_short level = kept_level(exact, step->lumps && order > 0);
 			for (uint32_t at = 0; at < SEASONAL_RING; at++) {
 				LANE(ring->value[at], i) = 0;
 				LANE(ring->base[at], i) = 0;
-				LANE(ring->level[at], i) = (float)LANE(exact->level, i);
+				LANE(ring->level[at], i) = LANE(level, i);
 			}
 		}
 		for (uint32_t at = 0; at < 2 * SEASONAL_CLASSES; at++)

@@ -1,0 +1,159 @@
+/*
+ * calibration: counting and what follows from it. See calibration.h.
+ *
+ * Idea:  how often episodes reach a level is counted; with few of them, what scores say has a say
+ *        of PRIOR episodes. Behind the last level with ENOUGH of them
+ *        rates fall on a line, whose slope is that of the counts from there on: as many reach the
+ *        next level as a coin shows heads (the likeliest coin, SLOPE_PRIOR tosses being there
+ *        before). That is an exponential tail over a threshold, as long as none is heavier; clean
+ *        slices of `weir-bench quality slices` are straight over six decades.
+ *
+ *        Many episodes that end in the same step are rather one thing that happened: they count
+ *        for a few. What fires, and all that goes on while something does, is not counted at all
+ *        (bank_calibrate.c): incidents must not teach that they are usual.
+ *
+ * Runs on: the shard that owns the metric. Never allocates.
+ */
+#include "detect/calibration.h"
+
+#include "detect/math.h"
+
+/* 10^-CALIBRATION_FROM, and 10^-CALIBRATION_STEP. */
+#define RATE_FROM 0.01
+#define RATE_STEP 0.31622776601683794
+/* Over so long what was counted fades. */
+#define MEMORY_MS (26 * 604800000.0)
+/* It is looked at once in an hour, or step. */
+#define TURN_MS INT64_C(3600000)
+/* Episodes as rare as scores say they are that are there before the first. */
+#define PRIOR 5.0
+/* Of long intervals, which see less of what scatters, scores are worth more: by this much for each
+ * ten times of ten minutes, up to a day. */
+#define PRIOR_MORE 0.25
+#define PRIOR_MORE_FROM_MS 600000.0
+#define PRIOR_MORE_MOST 0.55
+/* Episodes behind which a line goes on. */
+#define ENOUGH 40.0
+/* Tosses of a coin that are there before, and their heads: a score of one more is worth 0.95, and
+ * 0.72 of busy counts and sums, by clean slices of `weir-bench quality slices`. */
+#define SLOPE_PRIOR 80.0
+#define SLOPE_HEADS 0.33496543915782767
+#define SLOPE_HEADS_BUSY 0.43651583224016594
+#define SLOPE_MIN 0.4
+#define SLOPE_MAX 1.2
+/* A score is never worth so much more or less than it says. */
+#define MORE_MOST 1.0
+#define LESS_MOST 2.5
+/* Episodes that count of those that end in a step: these, and so many times the usual number. Long
+ * windows are looked at each sixteenth step, and so end together. */
+#define CROWD 2.0
+#define CROWD_USUAL 20.0
+
+static double level_score(uint64_t level)
+{
+	return CALIBRATION_FROM + CALIBRATION_STEP * (double)level;
+}
+
+void calibration_init(struct calibration *calibration)
+{
+	*calibration = (struct calibration){.slope = 1, .ran = -1e18};
+	for (uint32_t level = 0; level < CALIBRATION_LEVELS; level++)
+		calibration->worth[level] = level_score(level);
+}
+
+static bool within(double value, double least, double most)
+{
+	return value >= least && value <= most;
+}
+
+bool calibration_possible(const struct calibration *calibration)
+{
+	double least = 0, most = 1e18;
+	bool possible = within(calibration->time, 0, 1e18) && within(calibration->slope, 0.1, 2) &&
+			within(calibration->ran, -1e18, 1e18) &&
+			calibration->last < CALIBRATION_LEVELS &&
+			calibration->steps <= (uint64_t)TURN_MS;
+
+	for (uint32_t level = 0; level < CALIBRATION_LEVELS; level++) {
+		possible &= within(calibration->over[level], 0, most) &&
+			    within(calibration->worth[level], least, 100);
+		most = calibration->over[level];
+		least = calibration->worth[level];
+	}
+	return possible;
+}
+
+double calibration_far(const struct calibration *calibration, double score)
+{
+	double last = level_score(calibration->last);
+
+	if (score >= last)
+		return calibration->worth[calibration->last] + calibration->slope * (score - last);
+	double at = (score - CALIBRATION_FROM) * (1 / CALIBRATION_STEP);
+	uint32_t level = (uint32_t)at;
+	double worth = calibration->worth[level];
+
+	return worth + (at - level) * (calibration->worth[level + 1] - worth);
+}
+
+void calibration_add(struct calibration *calibration, double slices,
+		     const uint32_t reached[CALIBRATION_LEVELS])
+{
+	double usual = calibration->time > 0 ? calibration->over[0] / calibration->time : RATE_FROM;
+	double most = CROWD + CROWD_USUAL * usual * slices;
+	double part = reached[0] > most ? most / reached[0] : 1;
+
+	calibration->time += slices;
+	for (uint32_t level = 0; level < CALIBRATION_LEVELS && reached[level]; level++)
+		calibration->over[level] += part * reached[level];
+}
+
+/* Worth of a level: by the logarithm of how often it came, as far as it came, or should have. */
+static double worth_of(const struct calibration *calibration, uint32_t level, double rate)
+{
+	double over = calibration->over[level], expected = calibration->time * rate;
+	double most = math_max(over, expected), score = level_score(level);
+	double came = math_log10(math_max(calibration->time, 1) / (over + 0.5));
+	double worth = (most * came - PRIOR * math_log10(rate)) / (most + PRIOR);
+
+	return math_clamp(worth, score - LESS_MOST, score + MORE_MOST);
+}
+
+/* Worth of the levels, and the slope behind them. */
+static void solve(struct calibration *calibration, int64_t step_ms, double busy)
+{
+	double decades = math_log10((double)step_ms / PRIOR_MORE_FROM_MS);
+	double more = math_clamp(PRIOR_MORE * decades, 0, PRIOR_MORE_MOST);
+	double rate = RATE_FROM * math_exp(-more * MATH_LN10), least = 0;
+	double tosses = SLOPE_PRIOR;
+	double heads = SLOPE_PRIOR * (SLOPE_HEADS + busy * (SLOPE_HEADS_BUSY - SLOPE_HEADS));
+
+	calibration->last = 0;
+	for (uint32_t level = 0; level < CALIBRATION_LEVELS; level++, rate *= RATE_STEP) {
+		least = math_max(worth_of(calibration, level, rate), least);
+		calibration->worth[level] = least;
+		if (calibration->over[level] >= ENOUGH)
+			calibration->last = level;
+	}
+	for (uint64_t level = calibration->last; level + 1 < CALIBRATION_LEVELS; level++) {
+		tosses += calibration->over[level];
+		heads += calibration->over[level + 1];
+	}
+	double slope = -math_log10(heads / tosses) * (1 / CALIBRATION_STEP);
+	calibration->slope = math_clamp(slope, SLOPE_MIN, SLOPE_MAX);
+}
+
+void calibration_step(struct calibration *calibration, int64_t step_ms, double busy)
+{
+	uint64_t turn = step_ms < TURN_MS ? (uint64_t)(TURN_MS / step_ms) : 1;
+
+	if (++calibration->steps < turn)
+		return;
+	double keep = math_exp(-(double)step_ms * (double)calibration->steps / MEMORY_MS);
+
+	calibration->steps = 0;
+	solve(calibration, step_ms, busy);
+	calibration->time *= keep;
+	for (uint32_t level = 0; level < CALIBRATION_LEVELS; level++)
+		calibration->over[level] *= keep;
+}
