@@ -499,6 +499,7 @@ int engine_assemble(struct engine *engine, char *why, size_t why_bytes)
 		error = make_rebase(engine, why, why_bytes);
 	if (!error)
 		error = make_lanes(engine, why, why_bytes);
+	phase_ended(engine, ENGINE_PHASE_WRITERS);
 	if (!error)
 		error = make_intake(engine, why, why_bytes);
 	if (!error && engine->config->control_socket)

@@ -18,6 +18,11 @@
 static const char *const aggregations[] = {"count", "sum",      "mean",       "min",
 					   "max",   "distinct", "percentile", "ratio"};
 
+const char *chart_aggregation_name(enum aggregation aggregation)
+{
+	return aggregations[aggregation];
+}
+
 static json_t *number(double value)
 {
 	if (!isfinite(value))
@@ -58,25 +63,13 @@ static json_t *answer_json(const struct history_answer *answer)
 	return json;
 }
 
-static int open_reader(const char *path, struct history_reader **ret_reader, char *why,
-		       size_t why_bytes)
-{
-	int error = history_reader_open(path, ret_reader);
-
-	if (error < 0)
-		snprintf(why, why_bytes, "cannot read %s: %s", path,
-			 error == -EBADMSG ? "it is damaged, or no history of weir"
-					   : strerror(-error));
-	return error;
-}
-
 static void *chart_json(const char *path, const struct history_query *query, bool *ret_unknown,
 			char *why, size_t why_bytes)
 {
 	struct history_reader *reader;
 	struct history_answer answer;
 
-	if (open_reader(path, &reader, why, why_bytes) < 0)
+	if (history_reader_open_or_say(path, &reader, why, why_bytes) < 0)
 		return NULL;
 	int error = history_read(reader, query, &answer, why, why_bytes);
 	history_reader_close(reader);
@@ -125,7 +118,7 @@ static void *chart_names(const char *path, const char *metric, bool *ret_unknown
 	struct listing listing = {.list = json_array(), .metric = metric};
 	struct history_reader *reader;
 
-	if (open_reader(path, &reader, why, why_bytes) < 0) {
+	if (history_reader_open_or_say(path, &reader, why, why_bytes) < 0) {
 		json_decref(listing.list);
 		return NULL;
 	}

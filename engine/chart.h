@@ -23,4 +23,7 @@
  * or slice. Malloc'd; `request` is a json_t. */
 char *chart_answer(const char *path, const void *request);
 
+/* "count", "sum", ... */
+const char *chart_aggregation_name(enum aggregation aggregation);
+
 #endif

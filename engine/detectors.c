@@ -128,6 +128,7 @@ static void add_bank(json_t *to, const struct bank *bank, bool with_slices)
 	json_object_set_new(to, "learned", json_integer((json_int_t)seen));
 	json_object_set_new(to, "learn", json_integer((json_int_t)wanted));
 	json_object_set_new(to, "slices", json_integer(count));
+	json_object_set_new(to, "watched", json_integer(bank_watched(bank)));
 	json_object_set_new(to, "firing", json_integer(firing));
 	json_object_set_new(to, "severity", json_real(slices && count ? slices[0].severity : 0));
 	json_object_set_new(to, "state_bytes", json_integer((json_int_t)bank_bytes(bank)));

@@ -313,12 +313,15 @@ int engine_open(const struct engine_options *options, struct engine **ret_engine
 		error = store_open(engine->store_path, &engine->store, why, why_bytes);
 	if (!error)
 		error = open_history(engine, why, why_bytes);
+	phase_ended(engine, ENGINE_PHASE_STORES);
 	if (!error)
 		error = recover(engine, why, why_bytes);
+	phase_ended(engine, ENGINE_PHASE_RECOVERY);
 	if (!error)
 		error = engine_overrides_begin(engine, why, why_bytes);
 	if (!error)
 		error = engine_assemble(engine, why, why_bytes);
+	phase_ended(engine, ENGINE_PHASE_REST);
 	if (error < 0) {
 		engine_abandon(engine);
 		return error;
@@ -488,4 +491,19 @@ void engine_abandon(struct engine *engine)
 const char *engine_recovery_text(const struct engine *engine)
 {
 	return engine->recovery_text;
+}
+
+void engine_start_text(const struct engine *engine, char *text, size_t bytes)
+{
+	static const char *const names[] = {"databases", "recovery", "segments", "sockets"};
+	uint64_t before = 0;
+	size_t used;
+
+	used = (size_t)snprintf(text, bytes, "up after %.1f ms:",
+				(double)engine->phases_ns[ENGINE_PHASE_REST] / 1e6);
+	for (int i = 0; i < ENGINE_PHASES && used < bytes; i++) {
+		used += (size_t)snprintf(text + used, bytes - used, "%s %s %.1f", i ? "," : "",
+					 names[i], (double)(engine->phases_ns[i] - before) / 1e6);
+		before = engine->phases_ns[i];
+	}
 }

@@ -67,6 +67,8 @@ int engine_rebased(const struct engine *engine);
 
 /* What recovery found, one line for the log. */
 const char *engine_recovery_text(const struct engine *engine);
+/* How long the parts of engine_open() took. */
+void engine_start_text(const struct engine *engine, char *text, size_t bytes);
 /* The answer to {"command":"status"}: malloc'd JSON, see tools/weirctl/README.md. */
 char *engine_status(struct engine *engine);
 

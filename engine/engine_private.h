@@ -25,6 +25,15 @@
 
 #define ENGINE_AGENTS_MAX (WEIR_LANES_MAX + WEIR_SHARDS_MAX + 8)
 
+/* Of a start, in order. */
+enum engine_phase {
+	ENGINE_PHASE_STORES,   /* the directory is ours, the databases are open */
+	ENGINE_PHASE_RECOVERY, /* the log has been read */
+	ENGINE_PHASE_WRITERS,  /* the new epoch's segments have begun */
+	ENGINE_PHASE_REST,     /* sockets */
+	ENGINE_PHASES,
+};
+
 struct engine {
 	struct engine_options options;
 	const struct config *config;
@@ -36,6 +45,7 @@ struct engine {
 	uint32_t epoch;
 	uint64_t started_ms; /* unix */
 	uint64_t opened_ns;  /* monotonic */
+	uint64_t phases_ns[ENGINE_PHASES]; /* when each had ended, since then */
 	const char *backend; /* of the log's io */
 	bool unkept;         /* log.io is none */
 
@@ -87,6 +97,11 @@ struct engine {
 	uint32_t agents_count;
 };
 
+static inline void phase_ended(struct engine *engine, enum engine_phase phase)
+{
+	engine->phases_ns[phase] = clock_monotonic_ns(engine->options.clock) - engine->opened_ns;
+}
+
 /* assemble.c: everything that engine_open() makes after recovery. */
 int engine_assemble(struct engine *engine, char *why, size_t why_bytes);
 /* Another io, one operation at a time, for whoever reads or writes files beside the log. */
@@ -97,7 +112,12 @@ int engine_intake_step(void *engine, uint64_t now_ns);
 void *producers_json(struct engine *engine);
 /* detectors.c: the answer to "detectors", a json_t; name: NULL for all. Control agent. */
 void *detectors_json(struct engine *engine, const char *name);
-/* said.c: what a record of feedback must say, into it; false: why. And the answer to
+/* The running configuration, which a reload changes. Of the control agent. */
+const struct config *engine_running(const struct engine *engine);
+/* said.c: what a record of feedback (json_t) says of its anomaly: its last and its strongest
+ * revision. */
+void said_describe(void *record, const struct anomaly *last, const struct anomaly *strongest);
+/* What a record of feedback must say, into it; false: why. And the answer to
  * "feedback_list", a json_t. Control agent. */
 bool said_complete(const struct engine *engine, void *record, char *why, size_t why_bytes);
 void *said_json(struct engine *engine);

@@ -288,16 +288,16 @@ int input_parse(const char *text, size_t bytes, struct operator_input *ret_input
 	return result;
 }
 
-static bool mute_holds(const struct operator_input *mute, const struct withheld *of,
-		       int64_t time_ms)
+bool input_mute_holds(const struct operator_input *mute, const struct input_target *of,
+		      int64_t time_ms)
 {
 	if (time_ms >= mute->until_ms)
 		return false;
 	if (mute->severity_below > 0 && !(of->severity_peak < mute->severity_below))
 		return false;
 	if (mute->has_id)
-		return memcmp(mute->id, of->id, sizeof(of->id)) == 0;
-	return (!mute->source[0] || match_glob(mute->source, of->source_name)) &&
+		return memcmp(mute->id, of->id, sizeof(mute->id)) == 0;
+	return (!mute->source[0] || match_glob(mute->source, of->source)) &&
 	       (!mute->metric[0] || match_glob(mute->metric, of->metric)) &&
 	       (!mute->detector[0] || match_glob(mute->detector, of->detector)) &&
 	       match_slice(mute->slice, of->slice);
@@ -305,8 +305,17 @@ static bool mute_holds(const struct operator_input *mute, const struct withheld 
 
 static bool any_holds(const struct inputs *inputs, const struct withheld *of, int64_t time_ms)
 {
+	const struct input_target target = {
+		.id = of->id,
+		.source = of->source_name,
+		.metric = of->metric,
+		.detector = of->detector,
+		.slice = of->slice,
+		.severity_peak = of->severity_peak,
+	};
+
 	for (uint32_t i = 0; i < inputs->mutes_count; i++)
-		if (mute_holds(&inputs->mutes[i], of, time_ms))
+		if (input_mute_holds(&inputs->mutes[i], &target, time_ms))
 			return true;
 	return false;
 }

@@ -24,15 +24,27 @@
 #include "weir/limits.h"
 
 /* Of each at most. Beyond: the mute that ends first is forgotten, and the oldest acknowledgement;
- * what cannot be withheld is published. */
+ * what cannot be withheld is published. Fuzz targets have fewer: what is beyond is met sooner. */
+#ifndef INPUT_MUTES_MAX
 #define INPUT_MUTES_MAX 1024u
 #define INPUT_ACKS_MAX 4096u
 #define INPUT_WITHHELD_MAX 4096u
+#endif
 
 /* The data of an INPUT record. 0, -EINVAL with what is wrong, -ENOMEM. `number` is the caller's. */
 int input_parse(const char *text, size_t bytes, struct operator_input *ret_input, char *why,
 		size_t why_bytes);
 const char *input_kind_name(enum operator_kind kind);
+
+/* What a mute may name of an anomaly. */
+struct input_target {
+	const uint64_t *id;
+	const char *source, *metric, *detector, *slice;
+	double severity_peak;
+};
+/* Is the anomaly one of those that the mute is about, at this event time? */
+bool input_mute_holds(const struct operator_input *mute, const struct input_target *of,
+		      int64_t time_ms);
 
 struct withheld;
 struct ack;

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/match.h"
 #include "base/zone.h"
 #include "deliver/store.h"
 #include "input_private.h"
@@ -327,7 +328,7 @@ static const char *unprintable(const json_t *members)
 static bool names_values(const char *slice)
 {
 	while (*slice) {
-		size_t bytes = strcspn(slice, ","), name = strcspn(slice, "=,");
+		size_t bytes = match_piece(slice), name = strcspn(slice, "=,");
 		if (name == 0 || name + 1 >= bytes || (slice[bytes] == ',' && !slice[bytes + 1]))
 			return false;
 		slice += bytes + (slice[bytes] == ',');

@@ -385,7 +385,7 @@ static void mark_source(struct lane *lane, uint32_t number)
 		through = interval_of_ms(clock_ms, interval_ms);
 	/* Relaxed: the flag only delays marks. A wall source's window must follow the clock all the
 	 * same, or what is emitted now would count as future. */
-	if (weir_load_relaxed_32(lane->options.hold_marks)) {
+	if (weir_load_relaxed_32(lane->options.hold_marks) || lane->awaits_source) {
 		int64_t behind = interval_of_ms(clock_ms, interval_ms) - HELD_INTERVALS_MAX;
 		if (event_source(lane, number))
 			return;

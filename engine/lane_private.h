@@ -49,7 +49,8 @@ struct lane {
 	struct writer *writer;
 	struct lane_ring **rings; /* [LANE_RINGS_MAX] */
 	uint32_t rings_count;
-	struct intake_ring *adopting; /* taken from the queue, waits for room in the log */
+	struct intake_ring *adopting; /* taken from the queue, waits for room in the log, or, */
+	bool awaits_source;           /* for its source to be in the control log */
 	struct lane_source sources[WEIR_SOURCES_MAX];
 	uint32_t sources_count;
 	/* Bit per series id: a segment's snapshot names it, or the log does behind it. With the

@@ -51,7 +51,18 @@ static struct weir_ring_record record_of(const struct lane_ring *ring, bool fina
 	return record;
 }
 
-/* Take rings from the intake agent: named in the log before any of their events. */
+/* Is the source of a ring in the control log? */
+static bool source_ready(const struct lane *lane, const struct intake_ring *intake)
+{
+	/* Orders: the control log's record before the flag; partner: ready_sources() of the closing
+	 * agent. After a crash a number that no control log explains goes to the source that comes
+	 * first, and a ring named with it would be of another one than before. */
+	return weir_load_acquire_32(&lane->options.starts[intake->record.source].ready);
+}
+
+/* Take rings from the intake agent: named in the log before any of their events. One whose source
+ * is new waits for the control log, milliseconds; marks wait for it as they wait for producers that
+ * may come back, since those behind it in the queue wait too. */
 int lane_adopt(struct lane *lane)
 {
 	int work = 0;
@@ -60,7 +71,10 @@ int lane_adopt(struct lane *lane)
 		if (!lane->adopting)
 			lane->adopting = queue_pop(lane->options.rings);
 		struct intake_ring *intake = lane->adopting;
-		struct lane_ring *ring = intake ? calloc(1, sizeof(*ring)) : NULL;
+		lane->awaits_source = intake && !source_ready(lane, intake);
+		if (!intake || lane->awaits_source)
+			break;
+		struct lane_ring *ring = calloc(1, sizeof(*ring));
 		if (!ring)
 			break;
 		ring->intake = intake;

@@ -169,6 +169,8 @@ static int run(const struct config *config, const char *path)
 		return EXIT_FAILURE;
 	}
 	log_info("main", "%s", engine_recovery_text(engine));
+	engine_start_text(engine, why, sizeof(why));
+	log_info("main", "%s", why);
 	error = engine_start(engine);
 	if (error < 0) {
 		log_error("main", "cannot start threads: %s", strerror(-error));

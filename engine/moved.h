@@ -24,8 +24,10 @@
 #include "scorer.h"
 
 /* Metrics that are anomalous or have lately been, at most. Beyond, the one that is over longest is
- * forgotten; with none over, what begins is not noted. */
+ * forgotten; with none over, what begins is not noted. Fuzz targets have fewer. */
+#ifndef MOVED_MAX
 #define MOVED_MAX 1024u
+#endif
 /* A run that ended so long before another began may still be its cause; and so long one is kept. */
 #define MOVED_BEFORE_MS (INT64_C(3600000))
 #define MOVED_KEPT_MS (6 * INT64_C(3600000))

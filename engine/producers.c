@@ -37,12 +37,14 @@ static void each(void *self, const struct intake_producer *p)
 	for (int i = 0; i < WEIR_DROP_REASONS; i++)
 		json_object_set_new(dropped, reasons[i], json_integer((json_int_t)p->dropped[i]));
 	json_array_append_new(
-		self, json_pack("{so so si sI si si sI sI so sb sb}", "program",
+		self, json_pack("{so so si sI si si sI sI sI sf so sb sb}", "program",
 				plain_text(p->program), "source", plain_text(p->source), "pid",
 				(int)p->pid, "uid", (json_int_t)p->uid, "rings", (int)p->rings,
 				"series", (int)p->series, "emitted", (json_int_t)p->emitted,
-				"in_ring", (json_int_t)p->in_ring, "dropped", dropped, "connected",
-				(int)p->connected, "quarantined", (int)p->quarantined));
+				"in_ring", (json_int_t)p->in_ring, "capacity",
+				(json_int_t)p->capacity, "fullest", p->fullest, "dropped", dropped,
+				"connected", (int)p->connected, "quarantined",
+				(int)p->quarantined));
 }
 
 static void look(void *self, const void *intake)

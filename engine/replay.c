@@ -507,6 +507,10 @@ static int read_control(struct replay *replay)
 				replay->state->resumed ? from->control_lsn : 0, false, &reader,
 				replay->why, sizeof(replay->why));
 
+	if (error == -ENOENT && replay->state->resumed) {
+		snprintf(replay->why, sizeof(replay->why), "%s", REPLAY_WITHOUT_CONTROL);
+		return -EPROTO;
+	}
 	if (error < 0)
 		return error == -ENOENT ? error : fail(replay, error, "opening the control log");
 	while ((more = reader_next(reader, &block)) > 0) {

@@ -62,6 +62,10 @@ struct replay_lane_end {
 	uint32_t lane;
 };
 
+#define REPLAY_WITHOUT_CONTROL                                                                     \
+	"there is no control log beside these lanes or checkpoints: put the directory control "    \
+	"back, or begin with an empty data directory"
+
 /* What is known at the end of the logs; taken over by a starting engine. */
 struct replay {
 	struct replay_options options;

@@ -198,6 +198,11 @@ static int apply_mark(struct replay_lane *lane, const struct weir_run *run, uint
 		return -EPROTO;
 	if (source->waiting)
 		return 0;
+	/* The epoch's record is durable before the first mark of its lanes. */
+	if (!replay->interval_ms) {
+		snprintf(replay->why, sizeof(replay->why), "%s", REPLAY_WITHOUT_CONTROL);
+		return -EPROTO;
+	}
 	if (!source->cells) {
 		source->cells = open_cells(lane, run->source, run->interval, lsn);
 		if (!source->cells)

@@ -134,7 +134,7 @@ bool engine_kept(const struct engine *engine)
 	return closing_records_kept(engine->closing) >= engine->records_submitted;
 }
 
-static const struct config *running(const struct engine *engine)
+const struct config *engine_running(const struct engine *engine)
 {
 	return engine->running ? engine->running : engine->config;
 }
@@ -183,7 +183,7 @@ static int configure(struct engine *engine, struct config *config, const char *n
 	struct closing_record *record = calloc(1, sizeof(*record));
 	struct config *own = NULL;
 
-	config_diff(running(engine), config, add_change, &changes);
+	config_diff(engine_running(engine), config, add_change, &changes);
 	if (changes.restart[0]) {
 		snprintf(why, why_bytes,
 			 "%s: an engine takes %s only when it starts: restart it, "
@@ -256,7 +256,7 @@ static int reload(struct engine *engine, json_t *list, char *why, size_t why_byt
 	error = config_load(path, &config, why, why_bytes);
 	if (!error)
 		error = engine_overridden(engine, &config, why, why_bytes);
-	if (!error && strcmp(config->record, running(engine)->record) == 0) {
+	if (!error && strcmp(config->record, engine_running(engine)->record) == 0) {
 		log_info("reload", "%s: nothing has changed", path);
 		config_free(config);
 		return 0;
@@ -300,7 +300,7 @@ static char *answer_reload(struct engine *engine, bool *ret_later)
 
 static char *answer_config(const struct engine *engine)
 {
-	const struct config *config = running(engine);
+	const struct config *config = engine_running(engine);
 	const char *path = engine->options.config_path;
 
 	return take_text(json_pack("{sb ss? ss ss sb}", "ok", 1, "path", path, "text", config->text,
@@ -347,27 +347,17 @@ static int find_input(const struct engine *engine, enum operator_kind kind, uint
 	return error < 0 ? error : sought.found;
 }
 
-static int each_entry(void *self, const struct operator_input *input, uint64_t ended)
-{
-	uint32_t *count = self;
-
-	(void)input;
-	*count += ended == 0;
-	return 0;
-}
-
 /* 1: the calendar takes another entry; 0: it is full; or negative. */
 static int has_room(const struct engine *engine)
 {
 	struct store_reader *reader;
-	uint32_t count = 0;
 	int error = store_reader_open(engine->store_path, &reader);
 
 	if (error < 0)
 		return error;
-	error = store_inputs(reader, OPERATOR_CALENDAR_ADD, NULL, 0, each_entry, &count);
+	int64_t count = store_standing(reader, OPERATOR_CALENDAR_ADD);
 	store_reader_close(reader);
-	return error < 0 ? error : count < CALENDAR_ENTRIES_MAX;
+	return count < 0 ? (int)count : count < CALENDAR_ENTRIES_MAX;
 }
 
 /* Does what it speaks of exist? 0, or -EINVAL with why. */
@@ -413,7 +403,7 @@ static int take_overrides(struct engine *engine, void *overrides, struct config 
 
 	json_decref(engine->overrides);
 	engine->overrides = overrides;
-	if (strcmp(config->record, running(engine)->record) != 0)
+	if (strcmp(config->record, engine_running(engine)->record) != 0)
 		error = configure(engine, config, engine_file_name(engine), list, why, why_bytes);
 	else
 		config_free(config);
@@ -546,8 +536,9 @@ int engine_rebase(struct engine *engine, const char *source, char *why, size_t w
 
 	while (number < count && strcmp(table->sources[number].name, source) != 0)
 		number++;
-	int error = number < count ? rebase_ask(engine->rebase, number, running(engine)->record)
-				   : -ENOENT;
+	int error = number < count
+			    ? rebase_ask(engine->rebase, number, engine_running(engine)->record)
+			    : -ENOENT;
 	if (error < 0)
 		snprintf(why, why_bytes, "%s",
 			 error == -ENOENT  ? "there is no such source: see weirctl status"
@@ -595,10 +586,10 @@ static char *answer_rebase(struct engine *engine, const void *request)
 char *engine_request(struct engine *engine, const char *command, const void *request,
 		     bool *ret_later)
 {
-	static const char *const inputs[] = {"mute",         "unmute",         "ack",
-					     "annotate",     "feedback",       "feedback_undo",
-					     "calendar_add", "calendar_remove",
-					     "override", "override_undo"};
+	static const char *const inputs[] = {"mute",         "unmute",          "ack",
+					     "annotate",     "feedback",        "feedback_undo",
+					     "calendar_add", "calendar_remove", "override",
+					     "override_undo"};
 
 	*ret_later = false;
 	if (strcmp(command, "reload") == 0)

@@ -21,23 +21,27 @@ const char *engine_file_name(const struct engine *engine)
 	return engine->options.config_path ? engine->options.config_path : "the configuration";
 }
 
-static void say_left(json_t *list)
+/* Says which do not fit; returns how many do. */
+static size_t say_left(json_t *list)
 {
+	size_t kept = json_array_size(list);
 	const json_t *entry;
 	size_t i;
 
 	json_array_foreach(list, i, entry)
 	{
 		const char *left = json_string_value(json_object_get(entry, "left"));
-		if (left)
-			log_warning(
-				"config",
-				"override %" JSON_INTEGER_FORMAT
-				" does not fit the file and is left out: %s; correct the file, or: "
-				"weirctl detectors undo %" JSON_INTEGER_FORMAT,
-				json_integer_value(json_object_get(entry, "number")), left,
-				json_integer_value(json_object_get(entry, "number")));
+		if (!left)
+			continue;
+		kept--;
+		log_warning("config",
+			    "override %" JSON_INTEGER_FORMAT
+			    " does not fit the file and is left out: %s; correct the file, or: "
+			    "weirctl detectors undo %" JSON_INTEGER_FORMAT,
+			    json_integer_value(json_object_get(entry, "number")), left,
+			    json_integer_value(json_object_get(entry, "number")));
 	}
+	return kept;
 }
 
 int engine_overridden(struct engine *engine, struct config **config, char *why, size_t why_bytes)
@@ -54,12 +58,12 @@ int engine_overridden(struct engine *engine, struct config **config, char *why, 
 		*config = NULL;
 		return error;
 	}
-	say_left(engine->overrides);
+	size_t kept = say_left(engine->overrides);
 	free(engine->file_text);
 	engine->file_text = text;
 	if (with) {
 		log_info("config", "%zu overrides of detectors are kept: weirctl detectors diff",
-			 json_array_size(engine->overrides));
+			 kept);
 		config_free(*config);
 		*config = with;
 	}

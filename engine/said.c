@@ -51,10 +51,15 @@ static json_t *sizes_of(const double sizes[FEEDBACK_SCALES], double off)
 	return list;
 }
 
-static void complete(json_t *record, const struct anomaly *last, const struct anomaly *strongest)
+void said_describe(void *of, const struct anomaly *last, const struct anomaly *strongest)
 {
+	json_t *record = of;
 	/* One that turned on its way is what it was at its worst. */
 	bool down = strongest->direction < 0;
+	/* Sizes grow as it goes on. But what several resolutions saw has figures of each: those
+	 * that are said together are of one. */
+	bool same = period_of(last) == period_of(strongest);
+	const struct anomaly *figures = same ? last : strongest;
 
 	json_object_set_new(record, "source", json_string(last->source));
 	json_object_set_new(record, "metric", json_string(last->metric));
@@ -65,12 +70,14 @@ static void complete(json_t *record, const struct anomaly *last, const struct an
 			    json_integer(anomaly_time_ms(last, last->start, false)));
 	json_object_set_new(record, "end_ms",
 			    json_integer(anomaly_time_ms(last, last->interval, true)));
-	json_object_set_new(record, "period_ms", json_integer(period_of(last)));
+	json_object_set_new(record, "period_ms", json_integer(period_of(figures)));
 	json_object_set_new(record, "severity", json_real(finite_or_nothing(last->severity_peak)));
-	json_object_set_new(record, "usual", json_real(finite_or_nothing(last->usual)));
+	json_object_set_new(record, "usual", json_real(finite_or_nothing(figures->usual)));
 	double off = fabs(strongest->observed - strongest->expected);
-	json_object_set_new(record, "sizes", sizes_of(down ? last->fall : last->rise, off));
-	json_object_set_new(record, "rebound", sizes_of(down ? last->rise : last->fall, 0));
+	json_object_set_new(record, "sizes",
+			    sizes_of(down ? figures->fall : figures->rise, off));
+	json_object_set_new(record, "rebound",
+			    sizes_of(down ? figures->rise : figures->fall, 0));
 }
 
 static int each_feedback(void *self, const struct operator_input *input, uint64_t ended)
@@ -114,7 +121,7 @@ static const char *complete_from(json_t *record, struct store_reader *reader)
 	if (found < 0)
 		why = strerror(-found);
 	else if (found > 0 && digits && strcmp(kind, "feedback") == 0)
-		complete(record, last, strongest);
+		said_describe(record, last, strongest);
 	else if (found > 0 && digits)
 		why = complete_undo(record, reader, id);
 	/* Without an anomaly the record is refused for that. */

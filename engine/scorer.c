@@ -305,7 +305,7 @@ static enum detector_baseline baseline_of(const char *name)
 }
 
 /* Padding is zeroed too: specifications are compared as bytes. */
-static void detector_spec_of(const struct config_detector *detector, struct detector_spec *spec)
+void scorer_detector_spec(const struct config_detector *detector, struct detector_spec *spec)
 {
 	memset(spec, 0, sizeof(*spec));
 	strncpy(spec->name, detector->name, sizeof(spec->name) - 1);
@@ -408,7 +408,7 @@ static int fill_banks(struct metric_state *metric, const struct config *config,
 		if (strcmp(config->detectors[i].metric, metric_name) != 0)
 			continue;
 		struct detector_spec spec;
-		detector_spec_of(&config->detectors[i], &spec);
+		scorer_detector_spec(&config->detectors[i], &spec);
 		struct bank_state *bank = &metric->banks[metric->banks_count++];
 		bank->key = spec_key(&spec);
 		bank->bank = bank->key ? claim_bank(old, &spec, bank->key) : NULL;

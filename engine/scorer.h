@@ -78,6 +78,8 @@ void scored_list_merge(struct scored_list *into, struct scored_list *from);
  * were is kept; what fires in the others is resolved as of its last interval, with the next close.
  * The configuration is borrowed until the next call. */
 int scorer_configure(struct scorer *scorer, const struct config *config);
+/* What a bank is told of a detector of a configuration, whose zone it borrows. */
+void scorer_detector_spec(const struct config_detector *detector, struct detector_spec *spec);
 /* Where the rows of closes go from here on, for the history; NULL (at first): nowhere. What is
  * scored does not depend on it. */
 void scorer_record(struct scorer *scorer, struct history_rows *rows);

@@ -33,12 +33,6 @@ int scorer_put(struct metric_state *metric, enum history_kind kind, uint32_t sli
 	return recorder_put(metric->rollup, kind, slice, interval, words, sketch, bytes);
 }
 
-static void let_pass(void *self, const struct anomaly *anomaly)
-{
-	(void)self;
-	(void)anomaly;
-}
-
 void scorer_carried(struct scorer *scorer, bank_each *each, void *self)
 {
 	for (const struct scored *at = scorer->carried.first; at; at = at->next)
@@ -49,7 +43,7 @@ void scorer_carried(struct scorer *scorer, bank_each *each, void *self)
 int scorer_step(struct scorer *scorer, uint32_t source, int64_t interval, bool incomplete,
 		bank_each *each, void *self)
 {
-	scorer_carried(scorer, each ? each : let_pass, self);
+	scorer_carried(scorer, each ? each : bank_unheard, self);
 	for (struct metric_state *m = scorer->metrics; m; m = m->next) {
 		if (m->source != source)
 			continue;
@@ -57,7 +51,7 @@ int scorer_step(struct scorer *scorer, uint32_t source, int64_t interval, bool i
 			rollup_close(m->rollup, interval, incomplete ? OBSERVATION_INCOMPLETE : 0);
 		for (uint32_t i = 0; i < m->banks_count; i++) {
 			struct bank *bank = m->banks[i].bank;
-			int error = bank_step(bank, observations, each ? each : let_pass, self);
+			int error = bank_step(bank, observations, each ? each : bank_unheard, self);
 			if (error < 0)
 				return error;
 		}
@@ -92,5 +86,5 @@ void scorer_settle(struct scorer *scorer, bank_each *each, void *self)
 {
 	for (struct metric_state *m = scorer->metrics; m; m = m->next)
 		for (uint32_t i = 0; i < m->banks_count; i++)
-			bank_end(m->banks[i].bank, m->last, each ? each : let_pass, self);
+			bank_end(m->banks[i].bank, m->last, each ? each : bank_unheard, self);
 }

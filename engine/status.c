@@ -16,6 +16,7 @@
 #include "engine_private.h"
 #include "listing.h"
 #include "stat.h"
+#include "watched.h"
 
 static json_t *number(uint64_t value)
 {
@@ -103,6 +104,10 @@ static void add_intake(struct engine *engine, json_t *status)
 			    json_integer(series_count(engine->recovered.registry)));
 	json_object_set_new(status, "series_overflowed",
 			    number(series_overflowed(engine->recovered.registry)));
+	json_object_set_new(status, "limits",
+			    json_pack("{si si si}", "series", (int)engine->config->series_max,
+				      "producers", (int)engine->config->producers_max, "slices",
+				      (int)engine->config->slices_max));
 }
 
 static void add_scoring(struct engine *engine, json_t *status)
@@ -133,6 +138,15 @@ static void add_scoring(struct engine *engine, json_t *status)
 			  -(int)weir_load_relaxed_32((const uint32_t *)&storing->failing)));
 }
 
+static json_t *away_ms(struct engine *engine, const struct publisher_status *redis)
+{
+	uint64_t now_ns = clock_monotonic_ns(engine->options.clock);
+
+	if (!redis->away_since_ns || now_ns < redis->away_since_ns)
+		return number(0);
+	return number((now_ns - redis->away_since_ns) / 1000000);
+}
+
 static void add_redis(struct engine *engine, json_t *status)
 {
 	struct publisher_status redis = {0};
@@ -143,8 +157,9 @@ static void add_redis(struct engine *engine, json_t *status)
 	}
 	publisher_status(engine->publisher, &redis);
 	json_object_set_new(status, "redis",
-			    json_pack("{sb sb so so so ss}", "configured", 1, "connected",
-				      (int)redis.connected, "published", number(redis.published),
+			    json_pack("{sb sb so so so so ss}", "configured", 1, "connected",
+				      (int)redis.connected, "away_ms", away_ms(engine, &redis),
+				      "published", number(redis.published),
 				      "reconnects", number(redis.reconnects), "errors",
 				      number(redis.errors), "error", redis.error));
 }
@@ -162,6 +177,7 @@ static json_t *status_json(struct engine *engine)
 	json_object_set_new(status, "up_ms", number(up_ms));
 	json_object_set_new(status, "environment", json_string(config->environment));
 	json_object_set_new(status, "data_directory", json_string(config->data_directory));
+	json_object_set_new(status, "socket", json_string(config->socket));
 	json_object_set_new(status, "interval_ms", json_integer(config->interval_ms));
 	json_object_set_new(status, "io", json_string(engine->backend));
 	json_object_set_new(status, "durability",
@@ -232,6 +248,8 @@ char *engine_answer(void *self, const char *command, const void *request)
 	if (strcmp(command, "detectors") == 0)
 		return answer_text(detectors_json(
 			engine, json_string_value(json_object_get(request, "name"))));
+	if (strcmp(command, "metrics") == 0)
+		return answer_text(watched_json(engine_running(engine)));
 	if (strcmp(command, "feedback_list") == 0)
 		return answer_text(said_json(engine));
 	if (strcmp(command, "producers") == 0)

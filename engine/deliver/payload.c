@@ -77,8 +77,7 @@ static void put(struct bytes *out, const char *text)
 	bytes_put(out, text, strlen(text));
 }
 
-/* Bytes of the well-formed UTF-8 sequence at `text`, 0 if there is none (Unicode, table 3-7). */
-static size_t utf8_bytes(const unsigned char *text, size_t left)
+size_t utf8_bytes(const unsigned char *text, size_t left)
 {
 	unsigned char lead = text[0], low = 0x80, high = 0xbf;
 	size_t bytes = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
@@ -225,23 +224,26 @@ static void put_path_segment(struct bytes *out, const char *text, size_t size)
 	}
 }
 
-struct label_pair {
-	const char *name, *value;
-	size_t name_bytes, value_bytes;
-};
+/* The next one that no backslash makes a part of a value; NULL: none. */
+static const char *find_plain(const char *at, const char *end, char wanted)
+{
+	for (; at < end; at++) {
+		if (*at == wanted)
+			return at;
+		if (*at == '\\')
+			at++;
+	}
+	return NULL;
+}
 
-/*
- * "country=DE,device=mobile" into pairs. A piece without `=`, and one whose name came before,
- * belongs to the value before it: a value may hold a comma.
- */
-static unsigned split_label(const char *label, size_t size, struct label_pair *pairs, unsigned max)
+unsigned split_label(const char *label, size_t size, struct label_pair *pairs, unsigned max)
 {
 	const char *at = label, *end = label + strnlen(label, size);
 	unsigned count = 0;
 	while (at && at < end) {
-		const char *comma = memchr(at, ',', (size_t)(end - at));
+		const char *comma = find_plain(at, end, ',');
 		const char *stop = comma ? comma : end;
-		const char *equals = memchr(at, '=', (size_t)(stop - at));
+		const char *equals = find_plain(at, stop, '=');
 		bool fresh = equals && equals > at && count < max;
 		for (unsigned i = 0; i < count && fresh; i++)
 			fresh = pairs[i].name_bytes != (size_t)(equals - at) ||
@@ -260,6 +262,25 @@ static unsigned split_label(const char *label, size_t size, struct label_pair *p
 	return count;
 }
 
+size_t label_plain(const char *text, size_t bytes, char *to)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < bytes; i++) {
+		if (text[i] == '\\' && i + 1 < bytes)
+			i++;
+		to[used++] = text[i];
+	}
+	return used;
+}
+
+static void put_plain(struct bytes *out, const char *text, size_t bytes)
+{
+	char plain[ANOMALY_LABEL_BYTES];
+
+	put_text(out, plain, label_plain(text, bytes, plain));
+}
+
 static void put_dimensions(struct bytes *out, const char label[ANOMALY_LABEL_BYTES])
 {
 	struct label_pair pairs[WEIR_DIMENSIONS_MAX];
@@ -268,9 +289,9 @@ static void put_dimensions(struct bytes *out, const char label[ANOMALY_LABEL_BYT
 	put(out, "{");
 	for (unsigned i = 0; i < count; i++) {
 		put(out, i ? "," : "");
-		put_text(out, pairs[i].name, pairs[i].name_bytes);
+		put_plain(out, pairs[i].name, pairs[i].name_bytes);
 		put(out, ":");
-		put_text(out, pairs[i].value, pairs[i].value_bytes);
+		put_plain(out, pairs[i].value, pairs[i].value_bytes);
 	}
 	put(out, "}");
 }
@@ -327,8 +348,7 @@ static void put_explanations(struct bytes *out, const struct anomaly *anomaly)
 	put(out, "]");
 }
 
-/* Did the first of the others move before this metric? Of two at once the first by name did, so
- * that both name the same. */
+/* Did the first of the others move before this metric? */
 static bool was_moved(const struct anomaly *anomaly)
 {
 	const struct related *first = &anomaly->related[0];
@@ -336,6 +356,13 @@ static bool was_moved(const struct anomaly *anomaly)
 	if (first->lead_ms != 0)
 		return first->lead_ms > 0;
 	return strncmp(first->metric, anomaly->metric, sizeof(anomaly->metric)) < 0;
+}
+
+const char *anomaly_first_mover(const struct anomaly *anomaly)
+{
+	if (anomaly->relateds == 0)
+		return NULL;
+	return was_moved(anomaly) ? anomaly->related[0].metric : anomaly->metric;
 }
 
 static void put_related(struct bytes *out, const struct anomaly *anomaly)
@@ -355,12 +382,11 @@ static void put_related(struct bytes *out, const struct anomaly *anomaly)
 	}
 	put(out, "]");
 	put_name(out, "first_mover");
-	if (anomaly->relateds == 0)
-		put(out, "null");
-	else if (was_moved(anomaly))
-		put_text(out, anomaly->related[0].metric, sizeof(anomaly->related[0].metric));
+	const char *first = anomaly_first_mover(anomaly);
+	if (first)
+		put_text(out, first, sizeof(anomaly->metric));
 	else
-		put_text(out, anomaly->metric, sizeof(anomaly->metric));
+		put(out, "null");
 }
 
 static void put_data(struct bytes *out, const struct anomaly *anomaly, const char *id)

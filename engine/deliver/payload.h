@@ -22,5 +22,21 @@ const char *anomaly_state_name(enum anomaly_state state);
 void anomaly_id_text(const uint64_t id[2], char text[33]);
 /* Unix time in ms at which an interval of this anomaly begins, or ends. Never overflows. */
 int64_t anomaly_time_ms(const struct anomaly *anomaly, int64_t interval, bool end);
+/* Of the metrics that moved together the one that did first; of two at once the first by name, so
+ * that both name the same. NULL: it moved alone. */
+const char *anomaly_first_mover(const struct anomaly *anomaly);
+/* Bytes of the well-formed UTF-8 sequence at `text`, 0 if there is none (Unicode, table 3-7). */
+size_t utf8_bytes(const unsigned char *text, size_t left);
+
+struct label_pair {
+	const char *name, *value;
+	size_t name_bytes, value_bytes;
+};
+/* "country=DE,device=mobile" into at most `max` pairs; how many. A piece without `=`, and one whose
+ * name came before, belongs to the value before it: a value may hold a comma. */
+unsigned split_label(const char *label, size_t size, struct label_pair *pairs, unsigned max);
+/* Of its names and values one as it is, without what sets it apart in a label, into room for
+ * `bytes`. How many it has. */
+size_t label_plain(const char *text, size_t bytes, char *to);
 
 #endif

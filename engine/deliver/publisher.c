@@ -120,6 +120,8 @@ static void disconnect(struct publisher *publisher, uint64_t now_ns)
 	publisher->retry_ns = now_ns + delay_ms * 1000000;
 	pthread_mutex_lock(&publisher->lock);
 	publisher->status.connected = 0;
+	if (!publisher->status.away_since_ns)
+		publisher->status.away_since_ns = now_ns;
 	pthread_mutex_unlock(&publisher->lock);
 }
 
@@ -277,6 +279,7 @@ static int connect_redis(struct publisher *publisher, uint64_t now_ns)
 	pthread_mutex_lock(&publisher->lock);
 	bool was_broken = publisher->status.error[0] != '\0';
 	publisher->status.connected = 1;
+	publisher->status.away_since_ns = 0;
 	publisher->status.reconnects += publisher->was_connected;
 	if (!publisher->refused)
 		publisher->status.error[0] = '\0';

@@ -30,6 +30,7 @@ struct publisher_options {
 struct publisher_status {
 	uint64_t published, reconnects, errors; /* since start */
 	uint64_t acknowledged;                  /* outbox row; the store forgets up to here */
+	uint64_t away_since_ns;                 /* of the steps' clock; 0: it is not away */
 	uint32_t connected;
 	char error[160]; /* last one, "" if none */
 };

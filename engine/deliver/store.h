@@ -80,5 +80,28 @@ int store_match(struct store_reader *reader, const char *digits, uint64_t ret_id
 typedef int store_each_input(void *self, const struct operator_input *input, uint64_t ended);
 int store_inputs(struct store_reader *reader, int kind, const uint64_t *id, uint32_t limit,
 		 store_each_input *each, void *self);
+/* How many of a kind nothing has ended; or negative. */
+int64_t store_standing(struct store_reader *reader, enum operator_kind kind);
+/* An anomaly's revisions, oldest first, at most `limit` of the newest (0: all). Without what
+ * contributes. */
+int store_life(struct store_reader *reader, const uint64_t id[2], uint32_t limit, store_each *each,
+	       void *self);
+
+/* Following a store: how far somebody has read. Zeroed: from the beginning. */
+struct store_position {
+	uint64_t row;   /* of the last revision */
+	uint64_t input; /* number of the last input */
+	uint64_t print; /* of what these two said; 0: not known, whatever stands there is right */
+};
+/* Has anybody committed since this was last asked? Cheap. 1, 0 or negative errno. */
+int store_changed(struct store_reader *reader);
+/* What has come since, each in its order, revisions (without what contributes) before inputs, at
+ * most `most` of each; inputs only when no revision is left. 0: that was all; 1: there is more;
+ * -ESTALE: the position is of another store or of a log that was lost: begin anew. */
+int store_follow(struct store_reader *reader, struct store_position *position, uint32_t most,
+		 store_each *each, store_each_input *each_input, void *self);
+/* Where to begin so that the newest anomalies, so many of them, are followed from their first
+ * revision on: the row before it; 0: there are fewer. */
+int store_row_before(struct store_reader *reader, uint32_t anomalies, uint64_t *ret_row);
 
 #endif

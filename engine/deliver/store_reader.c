@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fnv.h"
 #include "deliver/payload.h"
 #include "deliver/store.h"
 #include "deliver/store_sql.h"
@@ -25,6 +26,14 @@ enum statement {
 	STATEMENT_STRONGEST,
 	STATEMENT_MATCH,
 	STATEMENT_INPUTS,
+	STATEMENT_STANDING,
+	STATEMENT_LIFE,
+	STATEMENT_VERSION,
+	STATEMENT_FOLLOW,
+	STATEMENT_FOLLOW_INPUTS,
+	STATEMENT_LAST,
+	STATEMENT_LAST_INPUT,
+	STATEMENT_BEFORE,
 	STATEMENTS
 };
 
@@ -61,11 +70,28 @@ static const char *const statements[STATEMENTS] = {
 	[STATEMENT_INPUTS] = "SELECT " STORE_INPUT_COLUMNS ", ended FROM input "
 			     "WHERE (?1 < 0 OR kind = ?1) AND (?2 IS NULL OR id = ?2) "
 			     "ORDER BY number DESC LIMIT ?3",
+	[STATEMENT_STANDING] = "SELECT count(*) FROM input WHERE kind = ? AND ifnull(ended, 0) = 0",
+	[STATEMENT_LIFE] = "SELECT * FROM (SELECT row, " STORE_COLUMNS " FROM revision "
+			   "WHERE id = ?1 ORDER BY revision DESC LIMIT ?2) ORDER BY revision",
+	[STATEMENT_VERSION] = "PRAGMA data_version",
+	[STATEMENT_FOLLOW] = "SELECT row, " STORE_COLUMNS " FROM revision WHERE row > ? "
+			     "ORDER BY row LIMIT ?",
+	[STATEMENT_FOLLOW_INPUTS] = "SELECT " STORE_INPUT_COLUMNS ", ended FROM input "
+				    "WHERE number > ? ORDER BY number LIMIT ?",
+	[STATEMENT_LAST] = "SELECT id || '-' || revision || '-' || end_ms FROM revision "
+			   "WHERE row = ?",
+	[STATEMENT_LAST_INPUT] =
+		"SELECT kind || '-' || time_ms || '-' || ifnull(id, '') || until_ms || '-' || mute "
+		"|| author || '-' || text || '-' || metric || '-' || slice || '-' || detail "
+		"FROM input WHERE number = ?",
+	[STATEMENT_BEFORE] = "SELECT row - 1 FROM revision WHERE revision = 1 "
+			     "ORDER BY row DESC LIMIT 1 OFFSET ?",
 };
 
 struct store_reader {
 	sqlite3 *db;
 	sqlite3_stmt *statement[STATEMENTS];
+	sqlite3_int64 version; /* as store_changed() saw it last */
 };
 
 int store_reader_open(const char *path, struct store_reader **ret_reader)
@@ -174,19 +200,26 @@ static int read_relateds(struct store_reader *reader, sqlite3_int64 row, struct 
 	return error;
 }
 
-/* The row that the statement stands on, whole. */
-static int read_anomaly(struct store_reader *reader, sqlite3_stmt *statement,
-			struct anomaly *ret_anomaly)
+/* The row that the statement stands on, without what contributes: most of its bytes. */
+static int read_light(struct store_reader *reader, sqlite3_stmt *statement,
+		      struct anomaly *ret_anomaly)
 {
 	sqlite3_int64 row = sqlite3_column_int64(statement, 0);
 	int error = store_read_revision(statement, 1, ret_anomaly);
-	if (!error)
-		error = read_contributions(reader, row, ret_anomaly);
 	if (!error)
 		error = read_explanations(reader, row, ret_anomaly);
 	if (!error)
 		error = read_relateds(reader, row, ret_anomaly);
 	return error;
+}
+
+/* The row, whole. */
+static int read_anomaly(struct store_reader *reader, sqlite3_stmt *statement,
+			struct anomaly *ret_anomaly)
+{
+	sqlite3_int64 row = sqlite3_column_int64(statement, 0);
+	int error = read_light(reader, statement, ret_anomaly);
+	return error ? error : read_contributions(reader, row, ret_anomaly);
 }
 
 /* The statement's one row, if it has one: 1, 0, or negative. Its column `row` too, where ret_row is
@@ -307,4 +340,164 @@ int store_inputs(struct store_reader *reader, int kind, const uint64_t *id, uint
 	sqlite3_reset(statement);
 	sqlite3_clear_bindings(statement);
 	return error;
+}
+
+int64_t store_standing(struct store_reader *reader, enum operator_kind kind)
+{
+	sqlite3_stmt *statement = reader->statement[STATEMENT_STANDING];
+	sqlite3_bind_int(statement, 1, (int)kind);
+	int result = sqlite3_step(statement);
+	int64_t count = result == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+	int error = store_sql_errno(reader->db, result);
+	sqlite3_reset(statement);
+	return error ? error : count;
+}
+
+/* Each row of a bound statement, light; *ret_row, where it is not NULL, is the last one's. Returns
+ * how many, or negative. */
+static int each_light(struct store_reader *reader, sqlite3_stmt *statement, store_each *each,
+		      void *self, uint64_t *ret_row)
+{
+	struct anomaly *anomaly = malloc(sizeof(*anomaly));
+	int result = SQLITE_ROW, error = anomaly ? 0 : -ENOMEM, count = 0;
+	while (!error && (result = sqlite3_step(statement)) == SQLITE_ROW) {
+		error = read_light(reader, statement, anomaly);
+		if (error || each(self, anomaly))
+			break;
+		count++;
+		if (ret_row)
+			*ret_row = (uint64_t)sqlite3_column_int64(statement, 0);
+	}
+	if (!error)
+		error = store_sql_errno(reader->db, result);
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+	free(anomaly);
+	return error ? error : count;
+}
+
+int store_life(struct store_reader *reader, const uint64_t id[2], uint32_t limit, store_each *each,
+	       void *self)
+{
+	sqlite3_stmt *statement = reader->statement[STATEMENT_LIFE];
+	char text[33];
+	anomaly_id_text(id, text);
+	sqlite3_bind_text(statement, 1, text, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_int64(statement, 2, limit ? (sqlite3_int64)limit : -1);
+	int count = each_light(reader, statement, each, self, NULL);
+	return count < 0 ? count : 0;
+}
+
+/* 1 and the number that the statement gives; 0: no row; negative. */
+static int take_number(struct store_reader *reader, enum statement which, sqlite3_int64 *ret_number)
+{
+	sqlite3_stmt *statement = reader->statement[which];
+	int result = sqlite3_step(statement);
+	int error = store_sql_errno(reader->db, result);
+	if (result == SQLITE_ROW)
+		*ret_number = sqlite3_column_int64(statement, 0);
+	sqlite3_reset(statement);
+	return error ? error : result == SQLITE_ROW;
+}
+
+int store_changed(struct store_reader *reader)
+{
+	sqlite3_int64 version = 0;
+	int found = take_number(reader, STATEMENT_VERSION, &version);
+	if (found < 0)
+		return found;
+	bool changed = version != reader->version;
+	reader->version = version;
+	return changed;
+}
+
+int store_row_before(struct store_reader *reader, uint32_t anomalies, uint64_t *ret_row)
+{
+	sqlite3_int64 row = 0;
+	if (anomalies == 0)
+		return -EINVAL;
+	sqlite3_bind_int64(reader->statement[STATEMENT_BEFORE], 1, (sqlite3_int64)anomalies - 1);
+	int found = take_number(reader, STATEMENT_BEFORE, &row);
+	*ret_row = (uint64_t)row;
+	return found < 0 ? found : 0;
+}
+
+/* The hash, and what the statement says of this number; 0: no such row any more, or an error. */
+static int print_of(struct store_reader *reader, enum statement which, uint64_t number,
+		    uint64_t *hash)
+{
+	sqlite3_stmt *statement = reader->statement[which];
+	if (number == 0)
+		return 0;
+	sqlite3_bind_int64(statement, 1, (sqlite3_int64)number);
+	int result = sqlite3_step(statement);
+	int error = store_sql_errno(reader->db, result);
+	if (result == SQLITE_ROW)
+		*hash = fnv(*hash, sqlite3_column_text(statement, 0),
+			    (size_t)sqlite3_column_bytes(statement, 0));
+	sqlite3_reset(statement);
+	return error ? error : result == SQLITE_ROW ? 0 : -ESTALE;
+}
+
+static int position_print(struct store_reader *reader, const struct store_position *position,
+			  uint64_t *ret_print)
+{
+	*ret_print = FNV_BEGIN;
+	int error = print_of(reader, STATEMENT_LAST, position->row, ret_print);
+	return error ? error
+		     : print_of(reader, STATEMENT_LAST_INPUT, position->input, ret_print);
+}
+
+static int follow_inputs(struct store_reader *reader, struct store_position *position,
+			 uint32_t most, store_each_input *each, void *self)
+{
+	sqlite3_stmt *statement = reader->statement[STATEMENT_FOLLOW_INPUTS];
+	struct operator_input input;
+	int result = SQLITE_ROW, error = 0, count = 0;
+	sqlite3_bind_int64(statement, 1, (sqlite3_int64)position->input);
+	sqlite3_bind_int64(statement, 2, (sqlite3_int64)most);
+	while (!error && (result = sqlite3_step(statement)) == SQLITE_ROW) {
+		error = store_read_input(statement, 0, &input);
+		if (error || each(self, &input,
+				  (uint64_t)sqlite3_column_int64(statement,
+								 STORE_INPUT_COLUMNS_COUNT)))
+			break;
+		position->input = input.number;
+		count++;
+	}
+	if (!error)
+		error = store_sql_errno(reader->db, result);
+	sqlite3_reset(statement);
+	return error ? error : count;
+}
+
+/* Within one snapshot. */
+static int follow(struct store_reader *reader, struct store_position *position, uint32_t most,
+		  store_each *each, store_each_input *each_input, void *self)
+{
+	sqlite3_stmt *statement = reader->statement[STATEMENT_FOLLOW];
+	uint64_t print = 0;
+	int count = position->print ? position_print(reader, position, &print) : 0;
+	if (count == 0 && print != position->print)
+		count = -ESTALE;
+	if (count < 0)
+		return count;
+	sqlite3_bind_int64(statement, 1, (sqlite3_int64)position->row);
+	sqlite3_bind_int64(statement, 2, (sqlite3_int64)most);
+	count = each_light(reader, statement, each, self, &position->row);
+	if (count >= 0 && (uint32_t)count < most)
+		count = follow_inputs(reader, position, most, each_input, self);
+	int error = count < 0 ? count : position_print(reader, position, &position->print);
+	return error ? error : (uint32_t)count == most;
+}
+
+int store_follow(struct store_reader *reader, struct store_position *position, uint32_t most,
+		 store_each *each, store_each_input *each_input, void *self)
+{
+	int result = sqlite3_exec(reader->db, "BEGIN", NULL, NULL, NULL);
+	if (result != SQLITE_OK)
+		return store_sql_errno(reader->db, result);
+	int answer = follow(reader, position, most, each, each_input, self);
+	sqlite3_exec(reader->db, "COMMIT", NULL, NULL, NULL);
+	return answer;
 }

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/still.h"
 #include "deliver/payload.h"
 
 /* The journal is cut back to this when it has been longer, and this much is set aside for it. */
@@ -174,15 +175,34 @@ static int refuse(sqlite3 *db, const char *path, int result, const char *what, c
 	return error ? error : -EIO;
 }
 
+static int open_and_look(const char *path, int flags, sqlite3 **ret_db)
+{
+	int result = sqlite3_open_v2(path, ret_db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	if (result == SQLITE_OK) {
+		sqlite3_extended_result_codes(*ret_db, 1);
+		sqlite3_busy_timeout(*ret_db, STORE_BUSY_MS);
+		/* Opening is lazy: the first read shows whether it is a database at all. */
+		result = sqlite3_exec(*ret_db, "PRAGMA schema_version", NULL, NULL, NULL);
+	}
+	return result;
+}
+
+/* A reader who may not write there, behind an engine that has ended well. */
+static bool is_shut_out(int flags, int result)
+{
+	return flags == SQLITE_OPEN_READONLY &&
+	       ((result & 0xff) == SQLITE_CANTOPEN || (result & 0xff) == SQLITE_READONLY);
+}
+
 int store_sql_open(const char *path, int flags, sqlite3 **ret_db, char *why, size_t why_bytes)
 {
 	sqlite3 *db = NULL;
-	int result = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, NULL);
-	if (result == SQLITE_OK) {
-		sqlite3_extended_result_codes(db, 1);
-		sqlite3_busy_timeout(db, STORE_BUSY_MS);
-		/* Opening is lazy: the first read shows whether it is a database at all. */
-		result = sqlite3_exec(db, "PRAGMA schema_version", NULL, NULL, NULL);
+	char still[STILL_BYTES];
+	int result = open_and_look(path, flags, &db);
+	if (is_shut_out(flags, result) && still_name(path, still)) {
+		sqlite3_close_v2(db);
+		db = NULL;
+		result = open_and_look(still, flags | SQLITE_OPEN_URI, &db);
 	}
 	if (result != SQLITE_OK) {
 		int error = refuse(db, path, result, "open", why, why_bytes);

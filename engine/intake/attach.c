@@ -189,6 +189,11 @@ static void take_hello(struct intake *intake, struct connection *connection, int
 	if (r < 0) {
 		if (r == -EMFILE || r == -ENFILE)
 			refuse(&refusal, "the engine has no descriptors left: raise LimitNOFILE");
+		else if (r == -ENOSYS || r == -EPERM)
+			refuse(&refusal,
+			       "the engine may not watch you (pidfd_open: %s): it needs Linux 5.3, "
+			       "no filter",
+			       strerror(-r));
 		else
 			refuse(&refusal,
 			       "the kernel does not say who you are (%s): same pid namespace, "
@@ -520,8 +525,8 @@ static int adopt_region(struct intake *intake, const struct store_name *name, in
 		log_warning("intake", "a region that was kept is refused: %s", refusal.text);
 		return r;
 	}
-	/* A process that we could never see may live all the same. */
-	producer->doubtful = name->number == 0;
+	/* A process that we cannot see may live all the same. */
+	producer->doubtful = process.unsure;
 	return 0;
 }
 
@@ -564,9 +569,17 @@ static void add_ring(const struct held_ring *held, struct intake_producer *to)
 	const struct weir_ring_header *header = held->memory.at;
 	uint64_t tail = weir_load_relaxed_64(&header->tail);
 	uint64_t released = weir_load_relaxed_64(&held->ring.control->released);
+	uint64_t in_ring = tail > released ? tail - released : 0;
+	uint64_t capacity = held->ring.drain.capacity; /* checked when it was attached */
+	double full = (double)in_ring / (double)capacity;
 
+	if (full > 1)
+		full = 1;
+	if (full > to->fullest)
+		to->fullest = full;
 	to->emitted += tail;
-	to->in_ring += tail > released ? tail - released : 0;
+	to->in_ring += in_ring;
+	to->capacity += capacity;
 	to->dropped[WEIR_DROP_FULL] += weir_load_relaxed_64(&header->dropped_full);
 	to->dropped[WEIR_DROP_TIMEOUT] += weir_load_relaxed_64(&header->dropped_timeout);
 }

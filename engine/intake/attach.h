@@ -81,6 +81,8 @@ struct intake_producer {
 	uid_t uid;
 	uint32_t rings, series;
 	uint64_t emitted, in_ring; /* events of its rings; in_ring: not yet in the log's files */
+	uint64_t capacity;         /* events that its rings hold */
+	double fullest;            /* of its rings the one with the least room: 0 to 1 */
 	uint64_t dropped[WEIR_DROP_REASONS];
 	bool connected, quarantined;
 };

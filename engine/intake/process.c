@@ -142,11 +142,12 @@ int process_of_peer(int socket, struct process *ret_process)
 void process_of_pid(pid_t pid, uint64_t start_time_ticks, struct process *ret_process)
 {
 	struct process process = {.pid = pid, .pidfd = -1, .start_time_ticks = start_time_ticks};
-	int fd = pid > 0 ? open_pidfd(pid) : -ESRCH;
+	int fd = pid > 0 ? open_pidfd(pid) : -EINVAL;
 	uint64_t now_ticks = fd >= 0 ? process_start_time(pid) : 0;
 
 	if (fd < 0 || (now_ticks && now_ticks != start_time_ticks)) {
 		process.gone = true;
+		process.unsure = fd < 0 && fd != -ESRCH;
 		if (fd >= 0)
 			close(fd);
 	} else {

@@ -15,7 +15,8 @@ struct process {
 	pid_t pid;                 /* as we see it; 0: in a namespace that we do not see into */
 	uint64_t start_time_ticks; /* field 22 of /proc/pid/stat; 0: unknown */
 	int pidfd;                 /* readable once it is dead; -1: none */
-	bool gone;                 /* it is dead already */
+	bool gone;                 /* it is dead already, */
+	bool unsure;               /* ... or the kernel would not say */
 };
 
 /* The process that connected `socket`. 0 (also when it is gone), or a negative errno: the kernel
