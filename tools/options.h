@@ -78,6 +78,7 @@ struct options {
 	const char *exits[4];    /* what a code means here, where it differs from every tool's */
 	const char *environment; /* "WEIR_SOCKET WEIR_CONTROL": those it reads */
 	const char *see_also;    /* "weird(8)"; NULL: the program whose command this is */
+	const char *section;     /* of the manual; NULL: "1" */
 };
 
 /* Fill `self` from the command line, and check that the operands can be these. 0 and the operands

@@ -232,7 +232,8 @@ void options_manual(const struct options *options, FILE *to)
 {
 	const char *space = strchr(options->program, ' ');
 	char pages[64] = "weird(8)";
-	manual_head(options->program, "1", options->summary, to);
+	manual_head(options->program, options->section ? options->section : "1", options->summary,
+		    to);
 	print_synopsis(options, to);
 	fputs(".Sh DESCRIPTION\n", to);
 	manual_text(options->description, to);

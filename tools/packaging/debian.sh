@@ -13,6 +13,19 @@ packages_check=(clang libclang-rt-14-dev libcriterion-dev valgrind strace python
 # second time.
 packages_compare=(lttng-tools liblttng-ust-dev babeltrace2)
 
+# What the pages of the console are tested in; without it these tests say that they are skipped.
+packages_browser=(chromium)
+# What the console is built with beside npm; without them it is left out.
+packages_console=(zlib1g-dev)
+
+# packages_console_need: what the console is built with. npm comes with Node.js in many ways: Debian's
+# are taken only where there is none.
+packages_console_need() {
+	local packages=("${packages_console[@]}")
+	command -v npm >/dev/null && command -v node >/dev/null || packages+=(nodejs npm)
+	packages_need "${packages[@]}"
+}
+
 # packages_need PACKAGE...: install those that are missing; without root or sudo say what to do.
 packages_need() {
 	local missing=() package as_root=()

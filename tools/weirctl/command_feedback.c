@@ -54,23 +54,10 @@ static double number_of(const json_t *object, const char *name)
 	return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
-/* "Tue 14:00-15:30 UTC": of which time of the week it speaks. */
-static void print_span(const json_t *said)
-{
-	static const char *const days[] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
-	int64_t start_ms = whole_of(said, "start_ms"), end_ms = whole_of(said, "end_ms");
-	int64_t day = start_ms / 86400000 - (start_ms % 86400000 < 0);
-	char start[TEXT_TIME_BYTES], end[TEXT_TIME_BYTES];
-	text_time(start, start_ms);
-	text_time(end, end_ms);
-	if (strlen(start) > 16 && strlen(end) > 16)
-		printf(" %s %.5s-%.5s UTC", days[(day % 7 + 7) % 7], start + 11, end + 11);
-}
-
 static void print_effect(const json_t *said)
 {
 	const json_t *effect = json_object_get(said, "effect");
-	char time[TEXT_TIME_BYTES];
+	char time[TEXT_TIME_BYTES], week[TEXT_WEEK_BYTES];
 	if (json_object_get(said, "ended")) {
 		printf("      taken back\n");
 		return;
@@ -88,8 +75,8 @@ static void print_effect(const json_t *said)
 	printf("      threshold %.2f -> %.2f", number_of(effect, "threshold_before"),
 	       number_of(effect, "threshold"));
 	if (strcmp(text_of(said, "verdict"), "no") == 0) {
-		printf("; look-alikes suppressed around");
-		print_span(said);
+		text_week(week, whole_of(said, "start_ms"), whole_of(said, "end_ms"));
+		printf("; look-alikes suppressed around %s", week);
 	}
 	if (whole_of(effect, "suppressed") > 0) {
 		text_time(time, whole_of(effect, "suppressed_ms"));
@@ -187,11 +174,13 @@ const struct command command_feedback = {
 			 "What still fires and is dismissed ends.\n"
 			 "\n"
 			 "yes: the threshold is 1.25 lower for each (at most 6.25), and nothing is "
-			 "learned from the incident while it lasts.\n"
+			 "learned from the incident while it lasts. Of one that is over, what it "
+			 "has taught is taken out by the next weirctl rebase.\n"
 			 "\n"
 			 "unsure: kept, without effect. Said twice of one anomaly the later "
-			 "counts. --undo takes the last back: from then on it is as if it had not "
-			 "been said.",
+			 "counts. --undo takes the last back: from then on thresholds are as if it "
+			 "had not been said; what was learned meanwhile, or was not, stays "
+			 "until the next rebase.",
 		 OPERATE_ENDS},
 	.bytes = sizeof(struct given),
 	.run = run,

@@ -19,6 +19,27 @@ static const struct option_row rows[] = {
 	ROW_JSON_AT(offsetof(struct given, by.json), "one JSON object, as the engine answers"),
 };
 
+/* Those that fit the new file, and those that do not. */
+static void print_overrides(const json_t *overrides)
+{
+	const json_t *override;
+	size_t kept = json_array_size(overrides), i;
+	json_array_foreach(overrides, i, override)
+	{
+		const char *left = json_string_value(json_object_get(override, "left"));
+		long long number = json_integer_value(json_object_get(override, "number"));
+		if (!left)
+			continue;
+		kept--;
+		printf("override %lld does not fit the file and is left out: %s; correct the file, "
+		       "or: weirctl detectors undo %lld\n",
+		       number, left, number);
+	}
+	if (kept)
+		printf("%zu override%s of detectors kept: weirctl detectors diff\n", kept,
+		       text_s(kept));
+}
+
 static int run(void *self, int count, char **operands)
 {
 	const struct given *given = self;
@@ -41,10 +62,7 @@ static int run(void *self, int count, char **operands)
 	} else {
 		printf("in force\n");
 	}
-	size_t kept = json_array_size(json_object_get(answer, "overrides"));
-	if (kept)
-		printf("%zu override%s of detectors kept: weirctl detectors diff\n", kept,
-		       text_s(kept));
+	print_overrides(json_object_get(answer, "overrides"));
 	json_decref(answer);
 	return code;
 }

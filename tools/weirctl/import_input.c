@@ -14,7 +14,10 @@
 
 #include "text.h"
 
-#define BUFFER_BYTES (1u << 20)
+/* To begin with. Fuzz targets have less, so that it grows. */
+#ifndef IMPORT_BUFFER_BYTES
+#define IMPORT_BUFFER_BYTES (1u << 20)
+#endif
 
 /* Start gzip on the file; its output is what we read. */
 static int open_gzip(struct import_input *input, const char *path)
@@ -116,7 +119,7 @@ int import_open(struct import_input *input, const char *path, enum import_format
 		snprintf(why, why_bytes, "cannot open %s: %s", path, strerror(-input->fd));
 		return -EIO;
 	}
-	input->capacity = BUFFER_BYTES;
+	input->capacity = IMPORT_BUFFER_BYTES;
 	/* One byte more: the sentinel of the CSV reader. */
 	input->buffer = malloc(input->capacity + 1);
 	input->numbers = malloc((size_t)IMPORT_COLUMNS_MAX * TEXT_NUMBER_BYTES);

@@ -97,6 +97,26 @@ void text_time(char text[TEXT_TIME_BYTES], int64_t unix_ms)
 	snprintf(text, TEXT_TIME_BYTES, "%s.%03dZ", date, (int)ms);
 }
 
+void text_week(char text[TEXT_WEEK_BYTES], int64_t start_ms, int64_t end_ms)
+{
+	static const char *const days[] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
+	const int64_t minute = 60000, day = 1440, week = 7 * day;
+	/* 1 January 1970 was a Thursday. */
+	int64_t week_ms = week * minute;
+	int64_t start = (start_ms % week_ms + week_ms) % week_ms / minute;
+	int64_t length = (end_ms - start_ms) / minute, end = (start + length) % week;
+	/* Midnight is the end of a day, too. */
+	bool one = start % day + length <= day;
+	int64_t until = one && end % day == 0 && length > 0 ? day : end % day;
+
+	if (length >= week)
+		snprintf(text, TEXT_WEEK_BYTES, "the whole week");
+	else
+		snprintf(text, TEXT_WEEK_BYTES, "%s %02d:%02d-%s%s%02d:%02d UTC", days[start / day],
+			 (int)(start % day / 60), (int)(start % 60), one ? "" : days[end / day],
+			 one ? "" : " ", (int)(until / 60), (int)(until % 60));
+}
+
 int text_parse_time(const char *text, int64_t *ret_unix_ms)
 {
 	bool number = text[strspn(text, "0123456789")] == '\0';

@@ -19,6 +19,9 @@ void text_csv(FILE *to, const char *text);
 void text_double(char text[TEXT_NUMBER_BYTES], double value);
 /* "2011-01-04T10:00:00.000Z". */
 void text_time(char text[TEXT_TIME_BYTES], int64_t unix_ms);
+/* A time of the week: "Tue 14:00-15:30 UTC", "Tue 22:00-Wed 02:00 UTC", "the whole week". */
+#define TEXT_WEEK_BYTES 32
+void text_week(char text[TEXT_WEEK_BYTES], int64_t start_ms, int64_t end_ms);
 /* The end of a word: "" for one, else "s". */
 const char *text_s(uint64_t count);
 /* Unix seconds, "2011-01-04", "2011-01-04T10:00", "2011-01-04 10:00:00+01:00"; UTC where it does

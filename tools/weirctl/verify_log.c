@@ -126,6 +126,7 @@ static int take_segment(struct scan *scan, const struct weir_block_header *heade
 	file->base_lsn = info.base_lsn;
 	file->created_ms = info.created_ms;
 	file->epoch = header->epoch;
+	file->ordinal = info.serial;
 	file->continues = info.flags & WEIR_SEGMENT_CONTINUES;
 	file->headless = false;
 	return 0;
@@ -257,6 +258,7 @@ static int64_t scan_at(struct scan *scan, uint64_t offset)
 	}
 	/* Where the first block is lost, the next header says nearly as much. */
 	if (offset > 0 && !scan->file->epoch) {
+		scan->file->began_durable_lsn = header.durable_lsn;
 		scan->file->base_lsn = header.lsn;
 		scan->file->epoch = header.epoch;
 	}
@@ -467,6 +469,91 @@ static void say_gap(struct verify *verify, struct verify_log *log, uint64_t from
 	}
 }
 
+/* The order of files, as FORMAT.md has it. One that has lost its first block has no ordinal. */
+static int by_begin(const struct verify_file *x, const struct verify_file *y)
+{
+	if (x->epoch != y->epoch)
+		return x->epoch < y->epoch ? -1 : 1;
+	if (x->base_lsn != y->base_lsn)
+		return x->base_lsn < y->base_lsn ? -1 : 1;
+	return x->ordinal < y->ordinal ? -1 : x->ordinal > y->ordinal;
+}
+
+/* Does another of its epoch have everything again that this one has? */
+static bool replaced(const struct verify_log *log, const struct verify_file *file)
+{
+	bool is = false;
+
+	for (uint32_t i = 0; i < log->files_count; i++) {
+		const struct verify_file *other = &log->files[i];
+		is |= file->ordinal && other->epoch == file->epoch &&
+		      other->ordinal > file->ordinal && other->base_lsn <= file->base_lsn;
+	}
+	return is;
+}
+
+/* The next file behind `from` that can be read alone; NULL: none. */
+static const struct verify_file *next_alone(const struct verify_log *log,
+					    const struct verify_file *from)
+{
+	const struct verify_file *next = NULL;
+
+	for (uint32_t i = 0; i < log->files_count; i++) {
+		const struct verify_file *file = &log->files[i];
+		if (!file->epoch || file->continues || file->base_lsn <= from->base_lsn ||
+		    file->base_lsn >= file->void_lsn || replaced(log, file))
+			continue;
+		if (!next || by_begin(file, next) < 0)
+			next = file;
+	}
+	return next;
+}
+
+/* Retention removes a file and those that continue it one by one; a power cut in between may leave
+ * one whose snapshot is gone. What it names was durable once and is forgotten: begin with the next
+ * file that can be read alone. */
+static void pass_over_rest(struct verify *verify, struct verify_log *log)
+{
+	uint64_t at = 0;
+
+	if (log->places_count == 0)
+		return;
+	const struct verify_file *first = &log->files[log->places[0].file];
+	if (!first->continues || first->base_lsn <= 1 || first->durable_lsn + 1 < first->base_lsn)
+		return;
+	for (uint32_t i = 0; i < log->files_count; i++)
+		if (log->files[i].epoch && !log->files[i].continues &&
+		    log->files[i].base_lsn <= first->base_lsn)
+			return; /* it is there, whatever it holds */
+	const struct verify_file *alone = next_alone(log, first);
+	if (!alone)
+		return;
+	while (at < log->places_count && log->places[at].lsn < alone->base_lsn)
+		at++;
+	verify_say(verify, VERIFY_NOTE,
+		   "%s/%s: continues a file that retention has removed: %llu blocks are passed "
+		   "over",
+		   log->directory, first->name, (unsigned long long)at);
+	log->places_count -= at;
+	memmove(log->places, log->places + at, log->places_count * sizeof(*log->places));
+	log->first_lsn = alone->base_lsn;
+}
+
+/* The oldest file of which something is in force; NULL: none. */
+static const struct verify_file *front_file(const struct verify_log *log)
+{
+	const struct verify_file *front = NULL;
+
+	for (uint32_t i = 0; i < log->files_count; i++) {
+		const struct verify_file *file = &log->files[i];
+		if (!file->epoch || file->base_lsn >= file->void_lsn)
+			continue;
+		if (!front || by_begin(file, front) < 0)
+			front = file;
+	}
+	return front;
+}
+
 /* Follow the LSNs from the first on, to the end of what counts. */
 static void follow(struct verify *verify, struct verify_log *log, uint64_t durable_lsn)
 {
@@ -476,11 +563,12 @@ static void follow(struct verify *verify, struct verify_log *log, uint64_t durab
 		if (log->files[i].epoch && log->files[i].base_lsn < next)
 			next = log->files[i].base_lsn;
 	log->first_lsn = next == UINT64_MAX ? 1 : next;
-	/* Where the very first block of all is lost, so may be some behind it: what was durable
-	 * before the first good one is the best that is known. */
-	if (log->places_count && log->files[log->places[0].file].headless &&
-	    log->places[0].durable_lsn + 1 < log->first_lsn)
-		log->first_lsn = log->places[0].durable_lsn + 1;
+	/* Where the very first block of all is lost, so may be some behind it, if not all: what was
+	 * durable before the first good one is the best that is known. */
+	const struct verify_file *front = front_file(log);
+	if (front && front->headless && front->began_durable_lsn + 1 < log->first_lsn)
+		log->first_lsn = front->began_durable_lsn + 1;
+	pass_over_rest(verify, log);
 	next = log->first_lsn;
 	for (; at < log->places_count; at++) {
 		struct verify_place *place = &log->places[at];

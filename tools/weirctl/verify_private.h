@@ -30,11 +30,13 @@ struct verify_file {
 	uint64_t void_lsn; /* blocks from here on are void: a newer epoch wrote them again */
 	uint64_t first_lsn, last_lsn; /* of its good blocks, 0: none */
 	uint64_t durable_lsn;         /* highest that any of its blocks names */
+	uint64_t began_durable_lsn;   /* as its first good header says */
 	uint64_t footer_lsn;          /* last block, as its footer says; 0: none */
 	uint64_t blocks, events;
 	uint32_t epoch;
 	uint32_t serial; /* order in which the chain came to it, from 1; 0: not yet */
 	bool headless;   /* its first block is not good */
+	uint32_t ordinal; /* among the files of its epoch, from 1; 0: not known */
 	bool continues;  /* its snapshot is that of the file before it */
 	bool footed;
 	bool damaged; /* bad blocks lie between good ones */

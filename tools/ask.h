@@ -1,8 +1,8 @@
 /*
  * ask: one question to a running engine: a JSON line to its control socket, a JSON line back.
  */
-#ifndef WEIRCTL_ASK_H
-#define WEIRCTL_ASK_H
+#ifndef TOOLS_ASK_H
+#define TOOLS_ASK_H
 
 #include <jansson.h>
 #include <stddef.h>
@@ -21,6 +21,23 @@ json_t *ask_of(const char *socket_path, json_t *request, int *ret_code, char *wh
 
 /* The same, but an answer that says no is an answer too. */
 json_t *ask_raw(const char *socket_path, json_t *request, char *why, size_t why_bytes);
+
+/* The same, with another patience than ten seconds, and with the name of the option that says where
+ * to ask. */
+struct ask_how {
+	const char *socket_path;
+	const char *option; /* "--socket" */
+	unsigned patience_ms;
+	/* Who may cut it short, by shutdown(2) of the socket: told it, and -1 before it is closed.
+	 * NULL: nobody. */
+	void (*holds)(void *by, int fd);
+	void *by;
+};
+json_t *ask_with(const struct ask_how *how, json_t *request, char *why, size_t why_bytes);
+
+/* A path in the status of an engine ("data_directory", "socket"), as this process can open it; to
+ * be freed. NULL: it says none. */
+char *ask_status_path(const json_t *status, const char *name);
 
 /* The data directory given, else that of the running engine, as this process can open it; to be
  * freed. NULL: why. */

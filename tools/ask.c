@@ -14,7 +14,7 @@
 #include "options.h"
 
 #define CONTROL_DEFAULT "/run/weir/control.sock"
-#define ANSWER_S 10
+#define ANSWER_MS 10000u
 #define ANSWER_BYTES_MAX (64u << 20)
 
 const char *ask_socket(const char *given)
@@ -25,10 +25,12 @@ const char *ask_socket(const char *given)
 	return environment && environment[0] ? environment : CONTROL_DEFAULT;
 }
 
-static int connect_to(const char *socket_path, char *why, size_t why_bytes)
+static int connect_to(const struct ask_how *how, char *why, size_t why_bytes)
 {
+	const char *socket_path = how->socket_path;
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct timeval patience = {.tv_sec = ANSWER_S};
+	struct timeval patience = {.tv_sec = how->patience_ms / 1000,
+				   .tv_usec = how->patience_ms % 1000 * 1000};
 	size_t bytes = strlen(socket_path);
 
 	if (bytes >= sizeof(address.sun_path)) {
@@ -44,11 +46,14 @@ static int connect_to(const char *socket_path, char *why, size_t why_bytes)
 			return fd;
 	}
 	int error = errno;
-	const char *hint = "";
+	char hint[96] = "";
 	if (error == ENOENT || error == ECONNREFUSED)
-		hint = "; is weird running? Name its control_socket with --socket or $WEIR_CONTROL";
+		snprintf(hint, sizeof(hint),
+			 "; is weird running? Name its control_socket with %s or $WEIR_CONTROL",
+			 how->option);
 	else if (error == EACCES)
-		hint = "; join the socket's group, or ask as the engine's user";
+		snprintf(hint, sizeof(hint),
+			 "; join the socket's group, or ask as the engine's user");
 	snprintf(why, why_bytes, "cannot ask at %s: %s%s", socket_path, strerror(error), hint);
 	if (fd >= 0)
 		close(fd);
@@ -114,23 +119,28 @@ static char *request_line(json_t *request)
 	return line;
 }
 
-json_t *ask_raw(const char *socket_path, json_t *request, char *why, size_t why_bytes)
+json_t *ask_with(const struct ask_how *how, json_t *request, char *why, size_t why_bytes)
 {
+	const char *socket_path = how->socket_path;
 	char *line = request_line(request);
 	if (!line) {
 		snprintf(why, why_bytes, "out of memory");
 		return NULL;
 	}
-	int fd = connect_to(socket_path, why, why_bytes);
+	int fd = connect_to(how, why, why_bytes);
 	if (fd < 0) {
 		free(line);
 		return NULL;
 	}
 	size_t bytes = 0;
+	if (how->holds)
+		how->holds(how->by, fd);
 	int ret = send_all(fd, line, strlen(line));
 	free(line);
 	char *answer_text = ret < 0 ? NULL : read_line(fd, &bytes);
 	int error = ret < 0 ? -ret : errno;
+	if (how->holds)
+		how->holds(how->by, -1);
 	close(fd);
 	if (!answer_text) {
 		snprintf(why, why_bytes, "no answer at %s: %s", socket_path, strerror(error));
@@ -145,6 +155,13 @@ json_t *ask_raw(const char *socket_path, json_t *request, char *why, size_t why_
 			 "socket?",
 			 socket_path, where.text);
 	return answer;
+}
+
+json_t *ask_raw(const char *socket_path, json_t *request, char *why, size_t why_bytes)
+{
+	const struct ask_how how = {
+		.socket_path = socket_path, .option = "--socket", .patience_ms = ANSWER_MS};
+	return ask_with(&how, request, why, why_bytes);
 }
 
 json_t *ask_of(const char *socket_path, json_t *request, int *ret_code, char *why, size_t why_bytes)
@@ -167,6 +184,19 @@ json_t *ask(const char *socket_path, json_t *request, char *why, size_t why_byte
 	return ask_of(socket_path, request, &code, why, why_bytes);
 }
 
+char *ask_status_path(const json_t *status, const char *name)
+{
+	const char *said = json_string_value(json_object_get(status, name));
+	json_int_t pid = json_integer_value(json_object_get(status, "pid"));
+	char *path = NULL;
+	int bytes = -1;
+	if (said && said[0] == '/')
+		bytes = asprintf(&path, "%s", said);
+	else if (said && pid > 0) /* relative to where the engine was started */
+		bytes = asprintf(&path, "/proc/%lld/cwd/%s", (long long)pid, said);
+	return bytes < 0 ? NULL : path;
+}
+
 char *ask_directory(const char *given, const char *socket_path, char *why, size_t why_bytes)
 {
 	if (given) {
@@ -178,20 +208,10 @@ char *ask_directory(const char *given, const char *socket_path, char *why, size_
 	json_t *answer = ask(socket_path, json_pack("{ss}", "command", "status"), why, why_bytes);
 	if (!answer)
 		return NULL;
-	const json_t *status = json_object_get(answer, "status");
-	const char *path = json_string_value(json_object_get(status, "data_directory"));
-	json_int_t pid = json_integer_value(json_object_get(status, "pid"));
-	char *directory = NULL;
-	int bytes = -1;
-	if (path && path[0] == '/')
-		bytes = asprintf(&directory, "%s", path);
-	else if (path && pid > 0) /* relative to where the engine was started */
-		bytes = asprintf(&directory, "/proc/%lld/cwd/%s", (long long)pid, path);
-	if (bytes < 0) {
-		directory = NULL;
+	char *directory = ask_status_path(json_object_get(answer, "status"), "data_directory");
+	if (!directory)
 		snprintf(why, why_bytes, "the engine at %s does not say where its data is",
 			 socket_path);
-	}
 	json_decref(answer);
 	return directory;
 }
