@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "detect/detector.h"
+#include "detect/seasonal_build.h"
 
 #define SERIES 32
 #define MINUTE_MS 60000
@@ -106,8 +106,8 @@ static void play(struct cost *cost, int64_t day)
 
 static bool begin(struct cost *cost)
 {
-	const struct detector_ops *ops[2] = {&scalar_seasonal, &detector_seasonal};
-	size_t bytes = detector_seasonal.bytes(&cost->spec, SERIES);
+	const struct detector_ops *ops[2] = {&scalar_seasonal, seasonal_here()};
+	size_t bytes = ops[1]->bytes(&cost->spec, SERIES);
 
 	for (int s = 0; s < 2; s++) {
 		cost->sides[s].ops = ops[s];

@@ -9,7 +9,7 @@
 #include "program.h"
 #include "status.h"
 
-#define QUALITY_QUESTIONS(ROW) ROW(nab) ROW(orders) ROW(shop) ROW(slices)
+#define QUALITY_QUESTIONS(ROW) ROW(feedback) ROW(nab) ROW(orders) ROW(shop) ROW(slices)
 
 #define QUALITY_DECLARE(name) extern const struct command quality_##name;
 QUALITY_QUESTIONS(QUALITY_DECLARE)

@@ -43,7 +43,8 @@ enum shop_method {
 /* What is asked of a table. */
 struct shop_request {
 	uint64_t seed;
-	uint32_t tier, series, threads;
+	uint32_t tier, threads;
+	uint32_t series; /* of a rate; of deviations 0: as many as its rate asks for */
 	bool other; /* of other habits and noise (counts.h) */
 	bool rivals, json;
 	const double *rates; /* events a minute */
@@ -167,6 +168,8 @@ enum shop_row {
 	SHOP_ROW_ORACLE,  /* per cent of the injections that it finds */
 	SHOP_ROW_WEIR,
 	SHOP_ROW_RATIO,   /* of the oracle's; all: of all injections */
+	SHOP_ROW_RATIO_LEAST, /* between these in nine of ten cases */
+	SHOP_ROW_RATIO_MOST,
 	SHOP_ROW_GLOBAL,  /* the same with one threshold for all rates */
 	SHOP_ROW_RIVALS,  /* the ratios of SHOP_HOUR .. SHOP_PROFILE */
 	SHOP_ROW_DELAY_50 = SHOP_ROW_RIVALS + SHOP_METHODS - 1, /* of the oracle's */
@@ -186,9 +189,10 @@ enum shop_row {
 
 struct shop_table {
 	enum shop_kind kind;
-	uint32_t tier, rates, series;
+	uint32_t tier, rates;
 	bool rivals; /* they were asked */
 	double rate[SHOP_RATES_MAX];
+	uint32_t series[SHOP_RATES_MAX];
 	double figures[SHOP_ROWS][SHOP_RATES_MAX + 1]; /* [rates]: all */
 	/* Per cent found, of the longer two lengths: by size, both signs; weir's and the oracle's.
 	 */

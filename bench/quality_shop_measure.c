@@ -5,7 +5,9 @@
  * a series-week: hours of the clock in which a score is above it. An injection is found if a score
  * is above the threshold from its onset until SHOP_AFTER minutes after its end; the delay counts
  * minutes from the onset on, the onset's own being 1. Delays are compared over injections of the
- * longer two lengths that both find.
+ * longer two lengths that both find. What is found of the oracle's is a quotient of sums over
+ * series; between what it lies in nine of ten cases is by how much these differ (linearized;
+ * W. Cochran, Sampling Techniques, 6.3). Of all rates together each has the same say.
  */
 #include <errno.h>
 #include <math.h>
@@ -16,6 +18,7 @@
 
 #define BUDGET 1 /* alarm-hours a series-week */
 #define LONG_MINUTES 30
+#define NINE_OF_TEN 1.6449 /* standard deviations to either side */
 
 /* What a rate's figures are made of: sums, so that several rates add up. */
 struct tally {
@@ -23,6 +26,9 @@ struct tally {
 	double far_weir, far_oracle, near_weir, near_oracle;       /* delays */
 	double hours, episodes, early[2], fired, global_hours, loud[SHOP_METHODS];
 	double squares, errors, ns, series;
+	/* Over series, less their means: what weir found of its deviations, squared, times the
+	 * oracle's, and that squared. */
+	double found_ww, found_wo, found_oo;
 };
 
 #define TALLY_FIELDS (sizeof(struct tally) / sizeof(double))
@@ -47,10 +53,20 @@ static float threshold_of(float *values, size_t count, size_t budget)
 	return values[budget < count ? budget : count - 1];
 }
 
-/* Of several sets of values, for as many times the budget. */
+static uint32_t least_series(const struct shop_part *parts, uint32_t rates)
+{
+	uint32_t least = parts[0].series;
+
+	for (uint32_t i = 1; i < rates; i++)
+		least = parts[i].series < least ? parts[i].series : least;
+	return least;
+}
+
+/* Of several sets of values, for as many times the budget; each rate has the same say. */
 static int threshold_all(const struct shop_part *parts, uint32_t rates, float *ret_threshold)
 {
-	size_t each = (size_t)parts[0].series * SHOP_HOURS;
+	const uint32_t series = least_series(parts, rates);
+	size_t each = (size_t)series * SHOP_HOURS;
 	float *values = malloc(each * rates * sizeof(*values));
 
 	if (!values)
@@ -59,7 +75,7 @@ static int threshold_all(const struct shop_part *parts, uint32_t rates, float *r
 		memcpy(values + i * each, parts[i].methods[SHOP_WEIR].hour_max,
 		       each * sizeof(*values));
 	*ret_threshold = threshold_of(values, each * rates,
-				      (size_t)BUDGET * SHOP_TEST_WEEKS * parts[0].series * rates);
+				      (size_t)BUDGET * SHOP_TEST_WEEKS * series * rates);
 	free(values);
 	return 0;
 }
@@ -107,6 +123,25 @@ static double found(const struct shop_part *part, const uint8_t *delays)
 	for (uint32_t i = 0; i < events_of(part); i++)
 		count += delays[i] > 0;
 	return count;
+}
+
+/* How what both find differs from series to series. */
+static void add_squares(const struct shop_part *part, const struct delays *delays,
+			struct tally *tally)
+{
+	for (uint32_t i = 0; i < part->series; i++) {
+		double weir = 0.0, oracle = 0.0;
+		for (uint32_t k = i * SHOP_EVENTS; k < (i + 1) * SHOP_EVENTS; k++) {
+			weir += delays->weir[k] > 0;
+			oracle += delays->oracle[k] > 0;
+		}
+		tally->found_ww += weir * weir;
+		tally->found_wo += weir * oracle;
+		tally->found_oo += oracle * oracle;
+	}
+	tally->found_ww -= tally->weir * tally->weir / part->series;
+	tally->found_wo -= tally->weir * tally->oracle / part->series;
+	tally->found_oo -= tally->oracle * tally->oracle / part->series;
 }
 
 /* Delays of what both find, with a size within low..high of either sign. */
@@ -189,6 +224,7 @@ static void tally_found(struct shop_part *part, uint32_t column, float global,
 	tally->oracle = found(part, delays->oracle);
 	tally->weir = found(part, delays->weir);
 	tally->global = found(part, delays->other);
+	add_squares(part, delays, tally);
 	add_delays(part, delays, 0.5, 1.0, &tally->far_weir, &tally->far_oracle);
 	add_delays(part, delays, 0.2, 0.2, &tally->near_weir, &tally->near_oracle);
 	fill_cells(part, delays, column, table);
@@ -201,15 +237,31 @@ static void tally_found(struct shop_part *part, uint32_t column, float global,
 	}
 }
 
-static void tally_add(struct tally *to, const struct tally *from)
+/* As if there were so many series of it. */
+static void tally_add(struct tally *to, const struct tally *from, double series)
 {
+	const double part = series / from->series;
 	double sums[TALLY_FIELDS], more[TALLY_FIELDS];
+	struct tally scaled = *from;
 
+	scaled.found_ww *= part;
+	scaled.found_wo *= part;
+	scaled.found_oo *= part;
 	memcpy(sums, to, sizeof(sums));
-	memcpy(more, from, sizeof(more));
+	memcpy(more, &scaled, sizeof(more));
 	for (size_t i = 0; i < TALLY_FIELDS; i++)
-		sums[i] += more[i];
+		sums[i] += part * more[i];
 	memcpy(to, sums, sizeof(sums));
+}
+
+/* How far the quotient of what is found may be off. */
+static double ratio_error(const struct tally *tally)
+{
+	const double ratio = tally->weir / tally->oracle;
+	double squares = tally->found_ww - 2.0 * ratio * tally->found_wo +
+			 ratio * ratio * tally->found_oo;
+
+	return NINE_OF_TEN * sqrt(fmax(squares, 0.0)) / tally->oracle;
 }
 
 static void fill_column(const struct tally *tally, uint32_t column, struct shop_table *table)
@@ -220,6 +272,8 @@ static void fill_column(const struct tally *tally, uint32_t column, struct shop_
 	figures[SHOP_ROW_ORACLE][column] = 100.0 * tally->oracle / tally->events;
 	figures[SHOP_ROW_WEIR][column] = 100.0 * tally->weir / tally->events;
 	figures[SHOP_ROW_RATIO][column] = tally->weir / tally->oracle;
+	figures[SHOP_ROW_RATIO_LEAST][column] = tally->weir / tally->oracle - ratio_error(tally);
+	figures[SHOP_ROW_RATIO_MOST][column] = tally->weir / tally->oracle + ratio_error(tally);
 	figures[SHOP_ROW_GLOBAL][column] = tally->global / tally->oracle;
 	for (uint32_t k = SHOP_HOUR; k < SHOP_METHODS; k++) {
 		figures[SHOP_ROW_RIVALS + k - 1][column] = tally->rivals[k] / tally->oracle;
@@ -241,23 +295,26 @@ static void fill_column(const struct tally *tally, uint32_t column, struct shop_
 
 int shop_measure(struct shop_part *parts, uint32_t rates, struct shop_table *ret_table)
 {
-	const size_t events = events_of(&parts[0]);
+	const double least = least_series(parts, rates);
+	size_t events = 0;
 	struct tally all = {0};
 	float global = 0.0F;
+	for (uint32_t i = 0; i < rates; i++)
+		events = events_of(&parts[i]) > events ? events_of(&parts[i]) : events;
 	uint8_t *room = malloc(3 * events);
 	int ret = room ? threshold_all(parts, rates, &global) : -ENOMEM;
 	const struct delays delays = {room, room + events, room + 2 * events};
 
 	ret_table->kind = parts[0].kind;
 	ret_table->rates = rates;
-	ret_table->series = parts[0].series;
 	ret_table->rivals = parts[0].rivals;
 	for (uint32_t i = 0; ret == 0 && i < rates; i++) {
 		struct tally tally = {0};
 		ret_table->rate[i] = parts[i].spec.rate;
+		ret_table->series[i] = parts[i].series;
 		tally_clean(&parts[i], global, &tally);
 		tally_found(&parts[i], i, global, &delays, &tally, ret_table);
-		tally_add(&all, &tally);
+		tally_add(&all, &tally, least);
 		fill_column(&tally, i, ret_table);
 	}
 	if (ret == 0)

@@ -14,6 +14,8 @@ static const struct {
 	[SHOP_ROW_ORACLE] = {"found by the oracle, %", "oracle", 1, false},
 	[SHOP_ROW_WEIR] = {"found by weir, %", "weir", 1, false},
 	[SHOP_ROW_RATIO] = {"  of the oracle's", "ratio", 3, false},
+	[SHOP_ROW_RATIO_LEAST] = {"  nine times of ten from", "ratio_least", 3, false},
+	[SHOP_ROW_RATIO_MOST] = {"  to", "ratio_most", 3, false},
 	[SHOP_ROW_GLOBAL] = {"  one threshold for all rates", "ratio_global", 3, false},
 	[SHOP_ROW_RIVALS] = {"  sliding 1 h, of the oracle's", "rival_1h", 3, true},
 	[SHOP_ROW_RIVALS + 1] = {"  sliding 24 h", "rival_24h", 3, true},
@@ -73,12 +75,14 @@ static void print_cells(const struct shop_table *table)
 
 static void print_people(const struct shop_table *table)
 {
-	printf("%s, tier %u: %u series a rate, %u injections a rate\n\n%-33s",
-	       kinds[table->kind].title, table->tier, table->series, table->series * SHOP_EVENTS,
-	       kinds[table->kind].unit);
+	printf("%s, tier %u: %d injections a series\n\n%-33s", kinds[table->kind].title,
+	       table->tier, SHOP_EVENTS, kinds[table->kind].unit);
 	for (uint32_t i = 0; i < table->rates; i++)
 		printf(" %7g", table->rate[i]);
-	printf(" %7s\n", "all");
+	printf(" %7s\n%-33s", "all", "series");
+	for (uint32_t i = 0; i < table->rates; i++)
+		printf(" %7u", table->series[i]);
+	putchar('\n');
 	for (uint32_t row = 0; row < SHOP_ROWS; row++) {
 		if (rows[row].rival && !table->rivals)
 			continue;

@@ -23,7 +23,8 @@ enum { TABLE_FAULTS, TABLE_CLEAN, TABLES };
 
 struct settings {
 	const char *rates;
-	uint32_t shops, threads, millions;
+	const char *events;
+	uint32_t shops, threads, millions, slices, minutes, weeks, severity;
 	unsigned table; /* of the choices; TABLES: all */
 	uint64_t seed;
 	bool quick, json, other;
@@ -49,11 +50,47 @@ static const struct option_row rows[] = {
 	 .at = offsetof(struct settings, table)},
 	{.name = "millions",
 	 .argument = "N",
-	 .help = "of intervals, of each case of clean slices; default 10",
+	 .help = "of intervals of slices, of each case of clean ones; default 10",
 	 .kind = OPTION_U32,
 	 .min = 1,
 	 .max = 100000,
 	 .at = offsetof(struct settings, millions)},
+	{.name = "slices",
+	 .argument = "N",
+	 .help = "clean ones in detectors of 10, 1000 or 100000; default all",
+	 .kind = OPTION_U32,
+	 .min = 10,
+	 .max = 100000,
+	 .at = offsetof(struct settings, slices)},
+	{.name = "minutes",
+	 .argument = "N",
+	 .help = "of an interval of clean slices: 1, 10, 60 or 1440; default all",
+	 .kind = OPTION_U32,
+	 .min = 1,
+	 .max = 1440,
+	 .at = offsetof(struct settings, minutes)},
+	{.name = "events",
+	 .argument = "N|mixed",
+	 .help = "an interval of clean slices: 0.1, 1, 5, 20, 100, 1000, or all of these mixed; "
+		 "default each",
+	 .kind = OPTION_TEXT,
+	 .at = offsetof(struct settings, events)},
+	{.name = "weeks",
+	 .argument = "N",
+	 .help = "in which alarms of clean slices are counted, behind four; default 12 to 208, by "
+		 "the interval",
+	 .kind = OPTION_U32,
+	 .min = 1,
+	 .max = 500,
+	 .at = offsetof(struct settings, weeks)},
+	{.name = "severity",
+	 .argument = "N",
+	 .help = "threshold of clean slices' detectors; default 70, which is rarely passed: at 57 "
+		 "there are ten times as many alarms to count",
+	 .kind = OPTION_U32,
+	 .min = 1,
+	 .max = 100,
+	 .at = offsetof(struct settings, severity)},
 	{.name = "seed",
 	 .argument = "N",
 	 .help = "everything follows from it; default 1",
@@ -111,6 +148,11 @@ static int run(void *self, int count, char **operands)
 					 .shops = settings->quick ? QUICK_SHOPS : settings->shops,
 					 .threads = settings->threads,
 					 .millions = settings->quick ? 0 : settings->millions,
+					 .clean_slices = settings->slices,
+					 .clean_minutes = settings->minutes,
+					 .clean_events = -1.0,
+					 .clean_weeks = settings->weeks,
+					 .clean_severity = settings->severity,
 					 .other = settings->other,
 					 .json = settings->json,
 					 .rates = rates};
@@ -122,6 +164,9 @@ static int run(void *self, int count, char **operands)
 				     "--rates: at most %d numbers between 0.01 and 100000, as "
 				     "200,1000",
 				     SLICES_RATES_MAX);
+	if (settings->events && !slices_clean_events(settings->events, &request.clean_events))
+		return options_wrong(&quality_slices.options,
+				     "--events: 0.1, 1, 5, 20, 100, 1000 or mixed");
 	request.rates_count = settings->quick ? 1 : request.rates_count;
 	machine_head(settings->json, NULL);
 	int ret = settings->table != TABLE_CLEAN ? watch_all(&request) : 0;
@@ -134,7 +179,13 @@ static int run(void *self, int count, char **operands)
 }
 
 static const struct settings defaults = {
-	.rates = "200,1000", .shops = 90, .threads = 2, .millions = 10, .seed = 1, .table = TABLES};
+	.rates = "200,1000",
+	.shops = 90,
+	.threads = 2,
+	.millions = 10,
+	.severity = 70,
+	.seed = 1,
+	.table = TABLES};
 
 static const struct option_example examples[] = {
 	{"weir-bench quality slices", "All figures, in about two minutes"},

@@ -25,6 +25,7 @@
 
 #include "counts.h"
 #include "detect/anomaly.h"
+#include "detect/detector.h"
 
 #define SLICES_COUNTRIES 6
 #define SLICES_DEVICES 3
@@ -44,7 +45,8 @@
 #define SLICES_WINDOW (SLICES_LENGTH + 2) /* in which it may be found */
 #define SLICES_NAMED_AFTER 5 /* minutes after the alarm at which its explanation is read */
 #define SLICES_RATES_MAX 8
-#define SLICES_BUDGET_WEEKS 39.81 /* between two false alarms of a detector (severity.h, 70) */
+#define SLICES_SEVERITY 70.0 /* the threshold that ships */
+#define SLICES_BUDGET_WEEKS 39.81 /* between two false alarms of a detector at it (severity.h) */
 
 enum slices_kind {
 	SLICES_ONE_COUNTRY,
@@ -93,6 +95,10 @@ struct slices_request {
 	uint64_t seed;
 	uint32_t shops, threads;
 	uint32_t millions; /* of intervals, of each case of clean slices */
+	uint32_t clean_slices, clean_minutes; /* these alone; 0: all */
+	double clean_events;                  /* the same; below 0: all */
+	uint32_t clean_weeks;                 /* of test; 0: as many as the interval asks for */
+	double clean_severity;                /* threshold */
 	bool other, json;
 	const double *rates; /* events a minute of all slices together */
 	uint32_t rates_count;
@@ -112,10 +118,14 @@ void slices_shop_init(struct slices_shop *shop, const struct slices_request *req
 		      uint32_t index);
 /* Its cells: [SLICES_CELLS][SLICES_MINUTES]; injected: with what fails. Notes what is possible. */
 void slices_shop_make(struct slices_shop *shop, float *lambda, float *clean, float *injected);
+/* The detector as it ships, of an interval: with its resolutions. */
+void slices_shipped(struct detector_spec *ret_spec, int64_t interval_ms);
 /* Does an anomaly name what failed, and nothing else? */
 bool slices_named(const struct slices_fault *fault, const struct anomaly *anomaly);
 /* 0; -ENOMEM. */
 int slices_shop_watch(struct slices_shop *shop);
+/* Which of the means of clean slices a text says; false: none. */
+bool slices_clean_events(const char *text, double *ret_events);
 /* Clean slices: score and print them all. 0; -ENOMEM. */
 int slices_clean_run(const struct slices_request *request);
 /* shops: [rates][shops]. */

@@ -78,6 +78,18 @@ static void hear(void *self, const struct anomaly *anomaly)
 		note_found(view);
 }
 
+void slices_shipped(struct detector_spec *ret_spec, int64_t interval_ms)
+{
+	static const int64_t longer_ms[] = {300000, 3600000, 86400000};
+	uint32_t count = 0;
+
+	scoring_defaults(ret_spec);
+	for (uint32_t i = 0; i < sizeof(longer_ms) / sizeof(longer_ms[0]); i++) {
+		if (longer_ms[i] > interval_ms && longer_ms[i] % interval_ms == 0)
+			ret_spec->resolutions_ms[count++] = longer_ms[i];
+	}
+}
+
 static int view_init(struct view *view, struct slices_shop *shop, enum slices_watcher watcher,
 		     const struct slices_place *places)
 {

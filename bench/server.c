@@ -138,7 +138,9 @@ int server_start(struct server *server, const struct server_options *options, ch
 			 options->directory);
 		return -ENAMETOOLONG;
 	}
-	if (mkdir(server->data, 0700) < 0 || write_config(config, server, options) < 0) {
+	/* It may be there: a data directory that somebody has made up. */
+	if ((mkdir(server->data, 0700) < 0 && errno != EEXIST) ||
+	    write_config(config, server, options) < 0) {
 		snprintf(why, why_bytes, "%s: %s", options->directory, strerror(errno));
 		return -EIO;
 	}
@@ -271,7 +273,8 @@ int server_stop(struct server *server, uint32_t timeout_ms, char *why, size_t wh
 int program_find(const char *given, const char *name, char *path, size_t path_bytes)
 {
 	/* Beside this program, as installed; then where the build puts the others. */
-	static const char *const places[] = {"", "../engine/", "../tools/weirctl/", "../"};
+	static const char *const places[] = {"", "../engine/", "../tools/weirctl/",
+					     "../tools/console/", "../"};
 	char self[2048];
 	if (given)
 		return snprintf(path, path_bytes, "%s", given) < (int)path_bytes &&
