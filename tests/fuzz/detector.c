@@ -4,12 +4,14 @@
  *
  *   byte   0            1            2          3       4          5 ...
  *          aggregation  interval     learn      kind    clock      operations
- *                                               (from 128 on, three resolutions more)
+ *
+ *   kind, up to 253, is the default: with 128 of three resolutions more, with 64 one that has lived
+ *   for long before, from a state that was saved then; 254 and 255 are others
  *
  *   operation, low 3 bits; the high 5 are a number n
  *     0  n + 1 intervals, the values before again
  *     1  a day like that: 8 (n + 1) intervals
- *     2  a value: 8 bytes of a double, for slice n mod 3; from n = 16 on without its events
+ *     2  a value: 8 bytes of a double, for slice n mod 2; from n = 16 on without its events
  *     3  a count: one byte, to the power of 4, likewise
  *     4  n^4 intervals of which nothing is known
  *     5  the interval that comes is incomplete; the clocks change by n - 16 quarters of an hour
@@ -25,11 +27,15 @@
 #include "base/check.h"
 #include "target.h"
 
-#define SLICES 3
-/* Most lives are short, so that there are many; one in DEEP_ONE_IN lasts for weeks. */
-#define INTERVALS_SHORT 96
+#define SLICES 2
+#define SAVES_MAX 2 /* of a life, and as many states that are foreign */
+/* Most lives are short, so that there are many, and half of them go on from a long one that all
+ * have in common; one in DEEP_ONE_IN lasts for weeks itself. */
+#define INTERVALS_SHORT 48
 #define INTERVALS_DEEP 6000
-#define DEEP_ONE_IN 128u
+#define DEEP_ONE_IN 1024u
+#define INTERVALS_BEFORE 2000
+#define INTERVALS 7
 
 
 struct play {
@@ -39,8 +45,15 @@ struct play {
 	struct shop shop;
 	double numerator[SLICES], weight[SLICES];
 	uint32_t steps, steps_max;
+	uint32_t saves, loads;
 	bool foreign; /* its state came from the input: only memory must be safe */
 };
+
+/* The long lives, by aggregation, interval and resolutions; made where they are asked for. */
+static struct before {
+	struct bytes state;
+	int64_t interval;
+} lived[AGGREGATE_RATIO + 1][INTERVALS][2];
 
 static uint8_t take(struct play *play)
 {
@@ -191,21 +204,72 @@ static void operate(struct play *play)
 		observations->offset_ms %= 86400000;
 		break;
 	case 6:
-		save_and_load(play);
+		if (play->saves++ < SAVES_MAX)
+			save_and_load(play);
 		break;
 	default:
-		load_foreign(play);
+		if (play->loads++ < SAVES_MAX)
+			load_foreign(play);
 	}
+}
+
+/* A bank of what is said of it, at a time. */
+static void make(struct play *play, enum aggregation aggregation, int64_t interval_ms, uint8_t time)
+{
+	shop_init(&play->shop, 1, SLICES, interval_ms, aggregation);
+	play->shop.observations.interval = (int64_t)time * 86400000 * 80 / interval_ms;
+	play->shop.observations.quantile = 0.9;
+	play->shop.observations.numerator = play->numerator;
+	play->shop.observations.weight = play->weight;
+	play->bank = bank_create(&play->spec);
+	check(play->bank);
+}
+
+/* Days with a night and a little noise; in the last slice, now and then nothing. */
+static void live(struct before *before, const struct play *as)
+{
+	const struct observations *observations = &as->shop.observations;
+	static struct play play;
+	uint32_t random = 7;
+
+	memset(&play, 0, sizeof(play));
+	play.spec = as->spec;
+	play.steps_max = INTERVALS_BEFORE;
+	make(&play, observations->aggregation, observations->interval_ms, 200);
+	for (uint32_t k = 0; k < INTERVALS_BEFORE; k++) {
+		uint32_t slot = k % 24;
+		for (uint32_t i = 0; i < SLICES; i++) {
+			random = random * 1664525 + 1013904223;
+			double value = (slot < 12 ? 40 + 10 * slot : 280 - 10 * slot) / (1.0 + i);
+			bool nothing = i == SLICES - 1 && random >> 29 == 0;
+			set(&play, i, nothing ? 0 : floor(value + (random >> 24) / 16.0), true);
+		}
+		step(&play, 1);
+	}
+	before->interval = play.shop.observations.interval;
+	bank_save(play.bank, &before->state);
+	check(!before->state.failed);
+	bank_destroy(play.bank);
+}
+
+static void go_on(struct play *play, struct before *before)
+{
+	if (!before->state.used)
+		live(before, play);
+	struct bytes_reader in = {.data = before->state.data, .left = before->state.used};
+	check(bank_load(play->bank, &in) == 0);
+	play->shop.observations.interval = before->interval;
 }
 
 static void begin(struct play *play)
 {
-	static const int64_t intervals[] = {1000, 10000, 60000, 300000, 900000, 3600000, 86400000};
+	static const int64_t intervals_ms[INTERVALS] = {1000,   10000,   60000,   300000,
+							900000, 3600000, 86400000};
 	static const enum detector_kind others[] = {DETECTOR_WINDOW, DETECTOR_ABSENCE};
 	/* So short that a short life has many of them. */
 	static const int64_t resolutions_ms[] = {20000, 300000, 3600000, 86400000};
-	enum aggregation aggregation = (enum aggregation)(take(play) % (AGGREGATE_RATIO + 1));
-	int64_t interval_ms = intervals[take(play) % 7];
+	uint32_t aggregation = take(play) % (AGGREGATE_RATIO + 1);
+	uint32_t interval = take(play) % INTERVALS;
 
 	play->spec = (struct detector_spec){
 		.name = "fuzz",
@@ -220,17 +284,16 @@ static void begin(struct play *play)
 		.absent_intervals = 2,
 	};
 	uint8_t kind = take(play);
+	bool old = kind < 254 && kind & 64;
 	if (kind >= 254)
 		play->spec.kind = others[kind & 1];
-	else if (kind >= 128)
+	else if (kind & 128)
 		memcpy(play->spec.resolutions_ms, resolutions_ms, sizeof(resolutions_ms));
-	shop_init(&play->shop, 1, SLICES, interval_ms, aggregation);
-	play->shop.observations.interval = (int64_t)take(play) * 86400000 * 80 / interval_ms;
-	play->shop.observations.quantile = 0.9;
-	play->shop.observations.numerator = play->numerator;
-	play->shop.observations.weight = play->weight;
-	play->bank = bank_create(&play->spec);
-	check(play->bank);
+	if (old)
+		play->spec.learn_intervals = 100;
+	make(play, (enum aggregation)aggregation, intervals_ms[interval], take(play));
+	if (old)
+		go_on(play, &lived[aggregation][interval][kind >> 7]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -246,7 +309,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	begin(&play);
 	while (play.in.left && play.steps < play.steps_max)
 		operate(&play);
-	save_and_load(&play);
+	if (!play.saves)
+		save_and_load(&play);
 	bank_destroy(play.bank);
 	return 0;
 }

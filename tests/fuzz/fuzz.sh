@@ -19,7 +19,7 @@ case $name in
 attach | detector) longest=64 ;;
 checkpoint | control-log | segment) longest=128 ;;
 import | region) longest=256 ;;
-control) longest=512 ;;
+control) longest=192 ;;
 zone) longest=600 ;;
 *) longest=1024 ;;
 esac
@@ -45,7 +45,7 @@ export ASAN_OPTIONS=quarantine_size_mb=1:malloc_context_size=8:detect_leaks=1:ab
 export UBSAN_OPTIONS=print_stacktrace=1
 LSAN_OPTIONS=suppressions=$(dirname "$corpus")/../../support/leaks.txt:print_suppressions=0
 export LSAN_OPTIONS
-"$program" -runs="$count" -seed="${WEIR_FUZZ_SEED:-1}" -max_len="$longest" -len_control=0 \
+"$program" -runs="$count" -seed="${WEIR_FUZZ_SEED:-1}" -max_len="$longest" -len_control=0 -entropic=0 \
 	-timeout=120 -rss_limit_mb=4096 -print_final_stats=1 -artifact_prefix="$folder/" \
 	"${found:-$folder/found}" "$corpus" >"$folder/log" 2>&1 &
 child=$!
