@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "definitions.h"
 #include "deliver/payload.h"
 #include "deliver/store.h"
 #include "log/reader.h"
@@ -26,25 +27,20 @@ struct counting {
 };
 
 /* Where the series of the producers are in the log's numbers. */
-static void note_series(struct counting *counting, const struct reader_block *block)
+static int note_series(void *self, uint32_t id, enum weir_sketch sketch,
+		       const struct weir_definition *definition)
 {
-	const uint8_t *at = block->payload;
-	uint32_t left = block->header.payload_bytes;
+	struct counting *counting = self;
 
-	while (left >= 16) {
-		const struct weir_definition *definition = (const void *)(at + 8);
-		uint32_t id;
-		memcpy(&id, at, sizeof(id));
-		for (int i = 0; i < LOAD_PRODUCERS; i++) {
-			char name[16];
-			load_name(i, name);
-			if (definition->event_bytes == strlen(name) &&
-			    memcmp(definition->text, name, strlen(name)) == 0)
-				counting->ids[i] = id;
-		}
-		at += 8 + definition->bytes;
-		left -= 8 + definition->bytes;
+	(void)sketch;
+	for (int i = 0; i < LOAD_PRODUCERS; i++) {
+		char name[16];
+		load_name(i, name);
+		if (definition->event_bytes == strlen(name) &&
+		    memcmp(definition->text, name, strlen(name)) == 0)
+			counting->ids[i] = id;
 	}
+	return 0;
 }
 
 static void count_event(struct counting *counting, const struct weir_event *event)
@@ -79,7 +75,9 @@ static void count_lane(struct counting *counting, struct io *io, uint32_t lane)
 		return;
 	while (reader_next(reader, &block) > 0) {
 		if (block.header.type == WEIR_BLOCK_SERIES)
-			note_series(counting, &block);
+			counting->verdict.torn +=
+				definitions_each(block.payload, block.header.payload_bytes,
+						 note_series, counting) < 0;
 		if (block.header.type == WEIR_BLOCK_EVENTS)
 			for (uint32_t e = 0; e < block.header.count; e++)
 				count_event(counting, &block.events[e]);
@@ -276,6 +274,6 @@ void judge_wait(struct site *site)
 			    site_shown(answer, "outbox") == 0 &&
 			    site_shown(answer, "producers") == 0;
 		quiet = over ? quiet + 1 : 0;
-		site_sleep_us(100000);
+		pause_us(100000);
 	}
 }

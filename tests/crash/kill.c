@@ -41,9 +41,9 @@ static bool kill_one(struct site *site, struct tally *tally)
 	if (!site_wait_for_events(site))
 		return false;
 	tally->wait_us += site_now_us() - was_us;
-	const uint64_t pause_us = random_below(PAUSE_US_MAX);
-	tally->pause_us += pause_us;
-	site_sleep_us(pause_us);
+	const uint64_t us = random_below(PAUSE_US_MAX);
+	tally->pause_us += us;
+	pause_us(us);
 	was_us = site_now_us();
 	/* A moment at which blocks were given to the disk and are not yet known to be there. */
 	if (random_below(3))
@@ -71,7 +71,7 @@ static bool play(char **argv, unsigned kills, struct tally *tally)
 	struct verdict verdict = {0};
 
 	site_begin(&site, argv[1], argv[2], "/var/tmp");
-	site_start_redis(&site);
+	site.redis = process_redis(site.directory);
 	site_write_config(&site, argv[3], LOAD_PRODUCERS, "");
 	struct load *load = load_start(&site, WRITE_PAUSE_US);
 	bool running = site_start_engine(&site);

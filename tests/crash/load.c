@@ -65,7 +65,7 @@ static void settle(weir *w, struct weir_ledger *ledger)
 		weir_ledger(w, ledger);
 		if (ledger->persisted + ledger->rejected + ledger->lost == ledger->published)
 			break;
-		site_sleep_us(2000);
+		pause_us(2000);
 	} while (site_now_us() < end_us);
 }
 
@@ -97,7 +97,7 @@ static void produce(const struct site *site, struct load *load, int number)
 		}
 		__atomic_store_n(&row->emitted, n, __ATOMIC_RELAXED);
 		look(w, row);
-		site_sleep_us(load->pause_us);
+		pause_us(load->pause_us);
 	}
 	settle(w, &row->ledger);
 	weir_close(w, 20000);
@@ -114,7 +114,7 @@ struct load *load_start(const struct site *site, uint32_t pause_us)
 		exit(1);
 	load->pause_us = pause_us;
 	for (int i = 0; i < LOAD_PRODUCERS; i++) {
-		pid_t pid = site_fork();
+		pid_t pid = process_fork();
 		if (pid == 0)
 			produce(site, load, i);
 		load->pids[i] = pid;

@@ -95,7 +95,7 @@ static void survive(const struct site *site, struct survivor *survivor, uint32_t
 			n += weir_emit(w, series, value) == 0;
 		}
 		__atomic_store_n(&survivor->emitted, n, __ATOMIC_RELAXED);
-		site_sleep_us(1000);
+		pause_us(1000);
 	}
 	weir_wait(w, WEIR_DURABLE, SITE_PATIENCE_S * 1000);
 	weir_ledger(w, &survivor->ledger);
@@ -151,7 +151,7 @@ static void expect_no_stall(struct driver *driver)
 				site_expect(&driver->site, false, "survivors are drained");
 				return;
 			}
-			site_sleep_us(500);
+			pause_us(500);
 		}
 }
 
@@ -277,7 +277,7 @@ static bool kill_all(struct driver *driver)
 		before = driver->kills;
 		if (site_now_us() - moved_us > SITE_PATIENCE_S * 1000000ull)
 			return site_expect(&driver->site, false, "producers come and go");
-		site_sleep_us(200);
+		pause_us(200);
 	}
 	return true;
 }
@@ -381,7 +381,7 @@ static void expect_forgotten(struct driver *driver, unsigned before)
 	unsigned now;
 
 	while ((now = descriptors(driver)) != before && site_now_us() < end_us)
-		site_sleep_us(10000);
+		pause_us(10000);
 	printf("%u descriptors of producers before the first kill, %u after the last\n", before,
 	       now);
 	site_expect(&driver->site, before > 0 && now == before,
@@ -396,7 +396,7 @@ static void start(struct driver *driver)
 	if (!site_start_engine(site))
 		return;
 	for (unsigned s = 0; s < SURVIVORS; s++) {
-		driver->survivor_pids[s] = site_fork();
+		driver->survivor_pids[s] = process_fork();
 		if (driver->survivor_pids[s] == 0)
 			survive(site, &driver->survivors[s], s);
 	}
@@ -407,7 +407,7 @@ static void start(struct driver *driver)
 				site_expect(site, false, "survivors attach");
 				return;
 			}
-			site_sleep_us(1000);
+			pause_us(1000);
 		}
 }
 

@@ -94,7 +94,7 @@ static void contend(const struct driver *driver, uint32_t me, uint32_t wait_ms, 
 	const bool started = engine_start(engine) == 0;
 	__atomic_store_n(&lane->answer, OWNS, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&lane->end, __ATOMIC_ACQUIRE))
-		site_sleep_us(500);
+		pause_us(500);
 	__atomic_store_n(&field->owner, 0, __ATOMIC_RELEASE);
 	engine_close(engine);
 	_exit(started ? 0 : 1);
@@ -110,7 +110,7 @@ static int next_answer(struct driver *driver, const bool done[ENGINES_MAX])
 			if (!done[i] && __atomic_load_n(&driver->field->lanes[i].answer,
 							__ATOMIC_ACQUIRE) != NONE)
 				return (int)i;
-		site_sleep_us(200);
+		pause_us(200);
 	}
 	site_expect(&driver->site, false, "every engine answers");
 	return -1;
@@ -123,7 +123,7 @@ static void wait_for_writes(struct driver *driver)
 	const uint64_t before = __atomic_load_n(persisted, __ATOMIC_RELAXED);
 
 	while (__atomic_load_n(persisted, __ATOMIC_RELAXED) == before && site_now_us() < end_us)
-		site_sleep_us(500);
+		pause_us(500);
 	site_expect(&driver->site, site_now_us() < end_us, "the owner takes events");
 }
 
@@ -218,7 +218,7 @@ static void race(struct driver *driver)
 	for (uint32_t i = 0; i < driver->engines; i++) {
 		const uint32_t wait_ms = all_wait ? LONG_WAIT_MS : (uint32_t)random_below(3);
 		const uint64_t seed = random_next() | 1;
-		driver->pids[i] = site_fork();
+		driver->pids[i] = process_fork();
 		if (driver->pids[i] == 0)
 			contend(driver, i, wait_ms, seed);
 	}

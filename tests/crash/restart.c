@@ -74,7 +74,7 @@ static bool emit(struct driver *driver, uint64_t count)
 		if (driver->emitted - ledger.persisted > RING_EVENTS - BATCH) {
 			if (site_now_us() > end_us)
 				return site_expect(&driver->site, false, "the engine drains");
-			site_sleep_us(100);
+			pause_us(100);
 			continue;
 		}
 		const uint64_t some = count < BATCH ? count : BATCH;
@@ -97,7 +97,7 @@ static bool wait_for_all(struct driver *driver)
 		if (ledger.persisted == driver->emitted)
 			return site_expect(&driver->site, !ledger.lost && !ledger.rejected,
 					   "nothing is lost");
-		site_sleep_us(100);
+		pause_us(100);
 	} while (site_now_us() < end_us);
 	return site_expect(&driver->site, false, "what waited in the ring is persisted");
 }
@@ -129,7 +129,7 @@ static bool restart(struct driver *driver, uint64_t *ret_us)
 	if (!emit(driver, 1))
 		return false;
 	const uint64_t was_us = site_now_us();
-	site->engine = site_spawn(argv, site->log);
+	site->engine = process_spawn(argv, site->log);
 	if (!wait_for_all(driver))
 		return false;
 	*ret_us = site_now_us() - was_us;

@@ -3,12 +3,10 @@
  */
 #include "site.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -88,53 +86,12 @@ bool site_expect(struct site *site, bool condition, const char *what)
 	return condition;
 }
 
-void site_sleep_us(uint64_t us)
-{
-	struct timespec pause = {.tv_sec = (time_t)(us / 1000000),
-				 .tv_nsec = (long)(us % 1000000) * 1000};
-	nanosleep(&pause, NULL);
-}
-
 uint64_t site_now_us(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-pid_t site_fork(void)
-{
-	fflush(stdout);
-	pid_t parent = getpid(), pid = fork();
-
-	if (pid < 0) {
-		printf("FAILED: no process\n");
-		exit(1);
-	}
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent) /* it was gone before it was asked for */
-			_exit(1);
-	}
-	return pid;
-}
-
-pid_t site_spawn(char *const argv[], const char *output)
-{
-	pid_t pid = site_fork();
-
-	if (pid == 0) {
-		int fd = open(output ? output : "/dev/null", O_WRONLY | O_CREAT | O_APPEND, 0600);
-		if (fd >= 0) {
-			dup2(fd, 1);
-			dup2(fd, 2);
-		}
-		signal(SIGPIPE, SIG_DFL);
-		execvp(argv[0], argv);
-		_exit(127);
-	}
-	return pid;
 }
 
 bool site_ask(const struct site *site, char *answer, size_t bytes)
@@ -164,7 +121,7 @@ bool site_wait_for_events(struct site *site)
 		if (site_ask(site, answer, sizeof(answer)) &&
 		    site_shown(answer, "events_persisted") > 0)
 			return true;
-		site_sleep_us(1000);
+		pause_us(1000);
 	}
 	return site_expect(site, false, "an engine takes events");
 }
@@ -175,7 +132,7 @@ bool site_start_engine(struct site *site)
 	char *argv[] = {(char *)site->weird, "--config", site->config, NULL};
 	char answer[65536];
 
-	site->engine = site_spawn(argv, site->log);
+	site->engine = process_spawn(argv, site->log);
 	while (site_now_us() < end_us) {
 		if (site_ask(site, answer, sizeof(answer)))
 			return true;
@@ -183,7 +140,7 @@ bool site_start_engine(struct site *site)
 			site->engine = 0;
 			break;
 		}
-		site_sleep_us(2000);
+		pause_us(2000);
 	}
 	return site_expect(site, false, "the engine starts");
 }
@@ -202,28 +159,10 @@ int site_end_engine(struct site *site, int signal)
 			waitpid(site->engine, &status, 0);
 			break;
 		}
-		site_sleep_us(500);
+		pause_us(500);
 	}
 	site->engine = 0;
 	return status;
-}
-
-void site_start_redis(struct site *site)
-{
-	char path[96], output[96];
-
-	snprintf(path, sizeof(path), "%s/redis.sock", site->directory);
-	snprintf(output, sizeof(output), "%s/redis.log", site->directory);
-	char *argv[] = {"redis-server", "--port", "0",     "--unixsocket",  path,
-			"--save",       "",       "--dir", site->directory, NULL};
-	site->redis = site_spawn(argv, output);
-	for (int i = 0; access(path, F_OK) != 0; i++) {
-		if (waitpid(site->redis, NULL, WNOHANG) == site->redis || i > 6000) {
-			site->redis = 0;
-			return;
-		}
-		site_sleep_us(10000);
-	}
 }
 
 void site_verify(struct site *site, bool refuse_late)

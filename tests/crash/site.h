@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "support/process.h"
+
 /* What must happen happens within this, however slow the machine. */
 #define SITE_PATIENCE_S 120u
 
@@ -33,17 +35,10 @@ void site_end(struct site *site);
 /* Counts and says what is not so; the answer is whether it is. */
 bool site_expect(struct site *site, bool condition, const char *what);
 
-/* Start a program with its output appended to a file (NULL: nowhere). */
-pid_t site_spawn(char *const argv[], const char *output);
-/* A child that dies with the test. */
-pid_t site_fork(void);
-
 /* weird on the configuration; true: it answers on its control socket. */
 bool site_start_engine(struct site *site);
 /* The signal, then wait for its end; the status, as waitpid says it. */
 int site_end_engine(struct site *site, int signal);
-/* redis-server on a socket in the directory, if it is installed. */
-void site_start_redis(struct site *site);
 
 /* What the engine answers to {"command":"status"}. */
 bool site_ask(const struct site *site, char *answer, size_t bytes);
@@ -59,7 +54,6 @@ void site_verify(struct site *site, bool refuse_late);
 void site_write_config(const struct site *site, const char *backend, int producers,
 		       const char *more);
 
-void site_sleep_us(uint64_t us);
 uint64_t site_now_us(void);
 
 #endif

@@ -41,7 +41,7 @@ static bool wait_for_looks(struct site *site, struct load *load)
 		while (__atomic_load_n(&load->rows[i].looks, __ATOMIC_ACQUIRE) < wanted[i]) {
 			if (site_now_us() > end_us)
 				return site_expect(site, false, "the producers go on");
-			site_sleep_us(500);
+			pause_us(500);
 		}
 	return true;
 }
@@ -55,7 +55,7 @@ static bool wait_for(struct site *site, struct load *load, const uint64_t wanted
 		while (__atomic_load_n(&load->rows[i].persisted, __ATOMIC_RELAXED) < wanted[i]) {
 			if (site_now_us() > end_us)
 				return site_expect(site, false, "this engine takes all events");
-			site_sleep_us(500);
+			pause_us(500);
 		}
 	return true;
 }
@@ -79,7 +79,7 @@ static void stop_one(struct site *site, struct load *load, struct tally *tally)
 {
 	uint64_t written[LOAD_PRODUCERS];
 
-	site_sleep_us(random_below(PAUSE_US_MAX));
+	pause_us(random_below(PAUSE_US_MAX));
 	const uint64_t was_us = site_now_us();
 	for (int i = 0; i < LOAD_PRODUCERS; i++)
 		written[i] = __atomic_load_n(&load->rows[i].emitted, __ATOMIC_RELAXED);
@@ -107,7 +107,7 @@ static bool play(char **argv, unsigned stops, struct tally *tally)
 	struct verdict verdict = {0};
 
 	site_begin(&site, argv[2], argv[3], "/var/tmp");
-	site_start_redis(&site);
+	site.redis = process_redis(site.directory);
 	site_write_config(&site, "auto", LOAD_PRODUCERS, "");
 	struct load *load = load_start(&site, WRITE_PAUSE_US);
 	bool running = site_start_engine(&site);

@@ -121,14 +121,14 @@ static void live(const struct site *site, struct victim *victim)
 		load_look(w);
 		weir_ledger(w, &ledger);
 		if (!ledger.persisted)
-			site_sleep_us(PAUSE_US);
+			pause_us(PAUSE_US);
 	} while (!ledger.persisted);
 	victim->ring_fd = w->rings[0].memory.descriptor.fd;
 	/* Orders: series and descriptor before the word that the killer waits for. */
 	__atomic_store_n(&victim->ready, 1, __ATOMIC_RELEASE);
 	/* Relaxed: nothing comes with it. */
 	while (!__atomic_load_n(&victim->seen, __ATOMIC_RELAXED))
-		site_sleep_us(PAUSE_US);
+		pause_us(PAUSE_US);
 	if (victim->cpu_ns)
 		set_end(victim->cpu_ns);
 	for (uint64_t burst = n;;) {
@@ -136,7 +136,7 @@ static void live(const struct site *site, struct victim *victim)
 		n += taken;
 		/* Who is to die at work works all the time, also where the ring is full. */
 		if (!victim->cpu_ns && (!taken || n - burst >= BURST_EVENTS)) {
-			site_sleep_us(PAUSE_US);
+			pause_us(PAUSE_US);
 			burst = n;
 		}
 	}
@@ -144,7 +144,7 @@ static void live(const struct site *site, struct victim *victim)
 
 pid_t victim_start(const struct site *site, struct victim *victim)
 {
-	pid_t pid = site_fork();
+	pid_t pid = process_fork();
 
 	if (pid == 0)
 		live(site, victim);
@@ -203,7 +203,7 @@ enum victim_place victim_place(const struct victim *victim, const struct victim_
 bool victim_can_stop(void)
 {
 	int status = 0;
-	pid_t pid = site_fork();
+	pid_t pid = process_fork();
 
 	if (pid == 0)
 		for (;;)

@@ -8,6 +8,7 @@
  * block is lost that a flip lies in, none that it does not; of swapped ones what is lost is said;
  * a recovery starts; a damaged checkpoint costs time, and changes nothing.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -397,6 +398,30 @@ static uint64_t checkpoints(struct world *world)
 	return done;
 }
 
+/* Events without the log that says which intervals they belong to: refused, and said why; never
+ * taken for a new store. */
+static void without_control(struct world *world)
+{
+	static const char *const kept[2][3] = {{"lane-00"}, {"lane-00", "checkpoint"}};
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		struct shelf shelf = {0};
+		shelf_fill(&shelf, &world->shelf.io, kept[i]);
+		struct replay replay;
+		struct replay_options options = {
+			.io = &shelf.io,
+			.shards = 1,
+			.series_max = SERIES_MAX,
+			.start = REPLAY_NEWEST,
+		};
+		int error = replay_run(&options, &replay);
+		expect(world, error == -EPROTO && strstr(replay.why, "control log"),
+		       "lanes without a control log are refused, and said why");
+		replay_fini(&replay);
+		shelf_fini(&shelf);
+	}
+}
+
 /* The independent reader wants a real directory. */
 
 static void put_file(const struct world *world, const struct shelf_file *file)
@@ -518,6 +543,7 @@ int main(int argc, char **argv)
 	prove(&world, "bit-flips-verify", verifies(&world, &world.lane));
 	prove(&world, "bit-flips-recovery", recoveries(&world, &world.lane));
 	prove(&world, "bit-flips-checkpoint", checkpoints(&world));
+	without_control(&world);
 	forget(&world.lane);
 	forget(&world.control);
 	shelf_fini(&world.shelf);

@@ -68,7 +68,8 @@ error_of() {
 
 kept() {
 	closed access $(((START + HOURS * 3600) * 1000)) &&
-		[ "$(ctl history pages --since "${HOURS}h" --step 1h --csv 2>/dev/null | wc -l)" -eq $((HOURS + 1)) ]
+		ctl history pages --since "${HOURS}h" --step 1h --csv 2>/dev/null | sed -n 2p |
+		grep -q "^$(date -u -d "@$START" +%Y-%m-%dT%H:%M)"
 }
 
 weird_start

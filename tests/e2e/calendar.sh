@@ -5,33 +5,12 @@
 # shellcheck disable=SC2119,SC2317
 # shellcheck source=../support/e2e.sh
 . "$(dirname "$0")/../support/e2e.sh"
+# shellcheck source=../support/purchases.sh
+. "$(dirname "$0")/../support/purchases.sh"
 need jq python3
 WEIR_CALENDARS=$(realpath "$(dirname "$0")/../../tools/presets/calendars")
 export WEIR_CALENDARS
 
-# minutes FROM UNTIL PER_MINUTE: purchases of these minutes of the story, at the end of a CSV file.
-minutes() {
-	python3 - "$@" >>"$E2E/orders.csv" <<'END'
-import sys
-from datetime import datetime, timedelta
-first, last, count = map(int, sys.argv[1:])
-begin = datetime(2026, 1, 5)
-for minute in range(first, last):
-    for i in range(count + minute % 3):
-        at = begin + timedelta(minutes=minute, milliseconds=i * 60000 // (count + 3))
-        print(f"{at.isoformat()},{'IT' if i % 4 else 'DE'},1.25")
-END
-}
-# play: what minutes has collected, through the engine, until it is scored and stored.
-play() {
-	sed -i '1i time,country,value' "$E2E/orders.csv"
-	"$WEIRCTL" import "$E2E/orders.csv" --socket "$E2E/weir.sock" --source shop --event purchase \
-		--value value --dimension country --quiet >"$E2E/out" 2>&1 || fail "import: $(cat "$E2E/out")"
-	local until
-	until=$(date -u -d "$(tail -n 1 "$E2E/orders.csv" | cut -c1-16)Z" +%s000)
-	rm "$E2E/orders.csv"
-	wait_for 60 "minute $until to be closed" closed shop $((until + 1))
-}
 calendar() {
 	local wanted=$1 action=$2
 	shift 2
@@ -40,15 +19,7 @@ calendar() {
 entries() { ctl calendar --json list "$@" | wc -l; }
 found() { ctl anomalies --json --limit 1000 | wc -l; }
 
-config_write <<END
-interval: 60s
-lateness: {event: 60s}
-checkpoint_intervals: 50
-metrics:
-  - {name: orders, event: purchase, by: [country]}
-detectors:
-  - {name: orders-window, metric: orders, kind: window, window: 30, k: 4, severity: 10, direction: up}
-END
+watch_orders
 weird_start
 
 # Sets: a dry look, all entries at once, and away again.

@@ -17,7 +17,7 @@ metrics:
   - {name: revenue, event: purchase, agg: sum}
 detectors:
   # Für alle Länder.
-  - name: orders
+  - name: ${2:-orders}
     metric: orders
     severity: ${1:-40}   # loud
   - {name: revenue, metric: revenue}
@@ -108,6 +108,14 @@ config 50
 code 0 "$WEIRCTL" reload --socket "$E2E/control.sock"
 says '2 overrides of detectors kept'
 expect 'after a reload' "$(severity)" '40 1000'
+# One that does not fit the file is not said to be kept.
+config 50 renamed
+code 0 "$WEIRCTL" reload --socket "$E2E/control.sock"
+says 'override 1 does not fit the file and is left out: there is no detector "orders"'
+says '1 override of detectors kept'
+config 50
+code 0 "$WEIRCTL" reload --socket "$E2E/control.sock"
+says '2 overrides of detectors kept'
 detectors 0 undo --author cleo
 wait_for 60 'the draft to be undone' in_force '60 0'
 detectors 0 undo 1

@@ -3,6 +3,8 @@
 # without, keeps an event, and what it wrote is whole.
 # shellcheck source=../support/e2e.sh
 . "$(dirname "$0")/../support/e2e.sh"
+# shellcheck source=../support/ledger.sh
+. "$(dirname "$0")/../support/ledger.sh"
 need setpriv jq
 
 without=$WEIR_BUILD/tests/e2e/e2e_without
@@ -103,5 +105,33 @@ if [ -n "$root" ]; then
 	keeps nobody uring '' setpriv --reuid=nobody --regid=nogroup --clear-groups --bounding-set=-all
 	chown root "$E2E"
 fi
+
+# Who is at the other end, without what the kernel says of it: by its number. A death is seen all
+# the same, and what the dead had written is kept.
+attached() { [ "$(ctl status --json | jq '.intake.producers')" = "$1" ]; }
+rm -rf "$E2E/data"
+config_write </dev/null
+count=$((count + 1))
+"$without" --peerpidfd "$WEIRD" --config "$E2E/weir.yaml" >"$WEIRD_LOG" 2>&1 &
+WEIRD_PID=$!
+wait_for 60 'an engine without SO_PEERPIDFD' grep -q 'ready: producers' "$WEIRD_LOG"
+app_start mortal 1024 0
+app_tell emit 1000
+wait_for 60 'its producer' attached 1
+app_crash
+wait_for 60 'the death of its producer' attached 0
+weird_stop
+"$WEIRCTL" verify "$E2E/data" --json >"$E2E/out" || broken peerpidfd "$(cat "$E2E/out")"
+grep -q '"events":1000,' "$E2E/out" || broken peerpidfd "not 1000 events: $(cat "$E2E/out")"
+
+# No pidfd at all: nobody is taken whose end would not be seen, and hears what to do.
+count=$((count + 1))
+"$without" --pidfd "$WEIRD" --config "$E2E/weir.yaml" >"$WEIRD_LOG" 2>&1 &
+WEIRD_PID=$!
+wait_for 60 'an engine without pidfds' grep -q 'ready: producers' "$WEIRD_LOG"
+"$WEIRCTL" emit --socket "$E2E/weir.sock" --wait --timeout 2s purchase value=1 >"$E2E/out" 2>&1 &&
+	broken pidfd "an application is taken"
+grep -q 'pidfd_open' "$E2E/out" || broken pidfd "an application is not told why: $(cat "$E2E/out")"
+weird_stop
 proof environments "$count" "$wrong"
 pass

@@ -20,6 +20,10 @@ mapfile -t questions < <("$WEIR_BUILD/bench/weir-bench" --help | sed -n 's/^  \(
 mapfile -t qualities < <("$WEIR_BUILD/bench/weir-bench" quality --help | sed -n 's/^  \([a-z]*\) .*/\1/p')
 [ ${#qualities[@]} -ge 1 ] || fail "weir-bench quality knows no question"
 
+# The console is not there where npm is absent.
+daemons=(man8/weird.8)
+[ ! -x "$WEIR_BUILD/tools/console/weir-console" ] || daemons+=(man8/weir-console.8)
+
 # mandoc looks for what a page names in the system's folders only; here it is looked for beside it.
 all=("$pages"/man[0-9]/*)
 mandoc -T lint "${all[@]}" 2>/dev/null | grep -v 'referenced manual not found' >"$E2E/lint"
@@ -30,7 +34,7 @@ done < <(sed -n '/^\.Xr \(systemd 1\|sd_notify 3\)/!{/^\.Xr /p}' "${all[@]}")
 expect "pages" "$(cd "$pages" && printf '%s\n' man*/* | sort | paste -sd ' ')" \
 	"$(printf '%s\n' "${commands[@]/#/man1/weirctl-}" "${questions[@]/#/man1/weir-bench-}" \
 		"${qualities[@]/#/man1/weir-bench-quality-}" man1/weir-bench man1/weir-shop man1/weirctl |
-		sed 's/$/.1/' | cat - <(echo man8/weird.8) | sort | paste -sd ' ')"
+		sed 's/$/.1/' | cat - <(printf '%s\n' "${daemons[@]}") | sort | paste -sd ' ')"
 
 # has PAGE COMMAND...: every option of its --help.
 has() {
@@ -55,6 +59,7 @@ for question in "${qualities[@]}"; do
 	has "man1/weir-bench-quality-$question.1" "$WEIR_BUILD/bench/weir-bench" quality "$question"
 done
 has man8/weird.8 "$WEIRD"
+[ ${#daemons[@]} -eq 1 ] || has man8/weir-console.8 "$WEIR_BUILD/tools/console/weir-console"
 
 # And completion lies where the shells look.
 [ -s "$(find "$root" -path '*bash-completion/completions/weirctl.bash')" ] || fail "no bash completion"

@@ -6,31 +6,13 @@
 # shellcheck disable=SC2119,SC2317
 # shellcheck source=../support/e2e.sh
 . "$(dirname "$0")/../support/e2e.sh"
+# shellcheck source=../support/purchases.sh
+. "$(dirname "$0")/../support/purchases.sh"
 need jq python3
 
-# minutes FROM UNTIL PER_MINUTE: purchases of these minutes of the story, at the end of a CSV file.
-minutes() {
-	python3 - "$@" >>"$E2E/orders.csv" <<'END'
-import sys
-from datetime import datetime, timedelta
-first, last, count = map(int, sys.argv[1:])
-begin = datetime(2026, 1, 5)
-for minute in range(first, last):
-    for i in range(count + minute % 3):
-        at = begin + timedelta(minutes=minute, milliseconds=i * 60000 // (count + 3))
-        print(f"{at.isoformat()},{'IT' if i % 4 else 'DE'},1.25")
-END
-}
-
-# play: what minutes has collected, through the engine, until it is scored and stored.
-play() {
-	sed -i '1i time,country,value' "$E2E/orders.csv"
-	"$WEIRCTL" import "$E2E/orders.csv" --socket "$E2E/weir.sock" --source shop --event purchase \
-		--value value --dimension country --quiet >"$E2E/out" 2>&1 || fail "import: $(cat "$E2E/out")"
-	local until
-	until=$(date -u -d "$(tail -n 1 "$E2E/orders.csv" | cut -c1-16)Z" +%s000)
-	rm "$E2E/orders.csv"
-	wait_for 60 "minute $until to be closed" closed shop $((until + 1))
+# live: what minutes has collected, through the engine, until it is scored, stored and told.
+live() {
+	play
 	wait_for 60 "what was found to be told" at_rest
 }
 status() { ctl status --json | jq -er "(.status // .) | $1"; }
@@ -54,28 +36,13 @@ states() {
 listed() { ctl anomalies --revisions --json --limit 1000 | jq -rs --arg id "$1" "map(select(.data.id == \$id)) | $2"; }
 
 redis_start
-config() {
-	config_write <<END
-interval: 60s
-lateness: {event: ${LATENESS:-60s}}
-lanes: ${LANES:-1}
-checkpoint_intervals: 50
-metrics:
-  - {name: orders, event: purchase, by: [country]}
-$METRICS
-detectors:
-  - {name: orders-window, metric: orders, kind: window, window: 30, k: 4, severity: 10, direction: up}
-$DETECTORS
-END
-}
-METRICS='' DETECTORS=''
-config
+watch_orders
 weird_start
 
 # Something is wrong, and somebody looks after it.
 minutes 0 100 40
 minutes 100 104 200
-play
+live
 id=$(open_id) || fail "nothing is open: $(ctl anomalies)"
 expect "what Redis heard" "$(states "$id")" "firing"
 operate 1 ack ffff0000ffff0000
@@ -127,7 +94,7 @@ minutes 104 150 40
 minutes 150 154 200
 minutes 154 195 40
 minutes 195 198 200
-play
+live
 expect "the end of what was told" "$(states "$id")" "firing resolved"
 operate 0 anomalies --metric orders
 grep "^${id:0:8} .*resolved.* 201 instead of" "$E2E/out" >/dev/null ||
@@ -146,11 +113,11 @@ within=$(ctl anomalies --json | jq -rs 'map(select(.data.start == "2026-01-05T02
 expect "what began and ended within the mute" "$(states "$within")" ""
 # It ends at minute 200, and what fires then is told.
 minutes 198 203 200
-play
+live
 expect "what fires at the end of the mute" "$(states "$second")" "firing"
 [ -n "$(redis zscore weir:test:open "$second")" ] || fail "what was released is not in the set of open ones"
 minutes 203 240 40
-play
+live
 expect "and its end" "$(states "$second")" "firing resolved"
 [ "$(redis ttl "weir:test:anomaly:$second")" -gt 2500000 ] || fail "a resolved anomaly's hash stays for ever"
 
@@ -159,7 +126,7 @@ operate 0 mute --slice country=DE --until 2099-01-01
 operate 0 mute --metric '*' --severity-below 101 --until 2099-01-01 --json
 number=$(jq .number "$E2E/out")
 minutes 240 245 200
-play
+live
 third=$(open_id) || fail "nothing fires within the second mute"
 expect "what Redis heard of the third" "$(states "$third")" ""
 weird_kill
@@ -176,12 +143,12 @@ expect "what is still muted" "$(ctl mute --list --json | jq -r .slice)" "country
 # Reload: wrong, too much, and right.
 cp "$E2E/weir.yaml" "$E2E/before.yaml"
 METRICS='  - {name: revenue, event: purchase, agg: bake}'
-config
+watch_orders
 operate 1 reload
 says 'agg'
 operate 1 config diff "$E2E/weir.yaml"
 METRICS='' LANES=2
-config
+watch_orders
 operate 1 config diff "$E2E/weir.yaml"
 says 'lanes: 1 -> 2  (needs a restart)'
 operate 1 reload
@@ -192,7 +159,7 @@ operate 0 config diff "$E2E/before.yaml"
 LANES=1 LATENESS=2m
 METRICS='  - {name: revenue, event: purchase, agg: sum, by: [country]}'
 DETECTORS='  - {name: revenue-window, metric: revenue, kind: window, window: 30, k: 4, severity: 10}'
-config
+watch_orders
 operate 1 config diff "$E2E/weir.yaml" --json
 expect "what would change" "$(jq -r .key "$E2E/out" | sort | paste -sd ' ')" \
 	"detectors.revenue-window lateness.event metrics.revenue"
@@ -206,13 +173,13 @@ cmp -s "$E2E/out" "$E2E/weir.yaml" || fail "config show is not what was loaded"
 minutes 245 300 40
 minutes 300 304 200
 minutes 304 330 40
-play
+live
 [ -n "$(ctl anomalies --metric revenue --json)" ] || fail "nothing of the metric that reload brought"
 # The first detector went on with what it had learned.
 [ -n "$(ctl anomalies --metric orders --since 2026-01-05T05:00 --json)" ] || fail "orders are not watched any more"
 # By signal, and wrong.
 DETECTORS=''
-config
+watch_orders
 kill -HUP "$WEIRD_PID"
 in_force() { ctl config show >"$E2E/out" && cmp -s "$E2E/out" "$E2E/weir.yaml"; }
 wait_for 60 "SIGHUP" in_force
@@ -220,13 +187,13 @@ echo 'nonsense' >>"$E2E/weir.yaml"
 kill -HUP "$WEIRD_PID"
 refused() { grep -q 'the configuration stays as it was' "$WEIRD_LOG"; }
 wait_for 60 "a word on the wrong configuration" refused
-config
+watch_orders
 
 # Everything again, from the logs.
 weird_kill
 weird_start
 minutes 330 340 40
-play
+live
 weird_stop
 code 0 "$WEIRCTL" replay "$E2E/data" --compare --json
 jq -e '.ok and .same > 8' "$E2E/out" >/dev/null || fail "replay: $(cat "$E2E/out")"

@@ -35,12 +35,13 @@ END
 weird_start
 shop 1
 wait_for 60 "the first alerts in Redis" at_rest
+expect "connected" "$(status '.redis | [.connected, .away_ms]' | jq -c .)" '[true,0]'
 [ "$(redis xlen weir:test:anomalies)" -gt 10 ] || fail "too few alerts for a test"
 
 redis_stop
 shop 2
 wait_for 60 "alerts in the outbox" outbox_fills 10
-expect "connected to nothing" "$(status .redis.connected)" false
+expect "connected to nothing" "$(status '.redis | [.connected, .away_ms > 0]' | jq -c .)" '[false,true]'
 weird_stop
 weird_start
 outbox_fills 10 || fail "the outbox did not outlive the engine"

@@ -73,7 +73,8 @@ done
 ! grep -q $'\033' "$E2E/out" || fail "it draws where there is no terminal"
 ctl top --json -n 2 --interval 100ms >"$E2E/out" || fail "top --json"
 expect "looks" "$(jq -c '[.seconds > 0.05, (.stats | length) > 60 and
-	(.producers | any(.rings == 1 and .dropped.full == 0 and .connected))]' "$E2E/out" | paste -sd ' ')" \
+	(.producers | any(.rings == 1 and .dropped.full == 0 and .connected
+	and .capacity >= 64 and .in_ring <= .capacity and .fullest >= 0 and .fullest <= 1))]' "$E2E/out" | paste -sd ' ')" \
 	'[true,true] [true,true]'
 python3 - "$WEIRCTL" "$E2E/control.sock" >"$E2E/screen" <<'END' || fail "top on a terminal: $(cat "$E2E/screen")"
 import os, pty, select, sys, time

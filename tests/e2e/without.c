@@ -1,20 +1,22 @@
 /*
- * without: runs a command to which the kernel refuses io_uring, as container runtimes do.
+ * without: runs a command to which the kernel refuses io_uring, as container runtimes do, or what
+ * older kernels have not.
  *
- *   without [--enosys | --restrictions] COMMAND [ARGUMENT...]
+ *   without [--enosys | --restrictions | --peerpidfd | --pidfd] COMMAND [ARGUMENT...]
  *
- * EPERM, or ENOSYS as on a kernel that has none; or only what restricts a ring (EINVAL), as on one
- * that is too old for it.
+ * io_uring: EPERM, or ENOSYS as on a kernel that has none; or only what restricts a ring (EINVAL).
+ * --peerpidfd: the pidfd of a socket's peer (ENOPROTOOPT), as before Linux 6.5; --pidfd: nor any
+ * other (ENOSYS), as before 5.3.
  */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/io_uring.h>
 #include <linux/seccomp.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -60,15 +62,68 @@ static int refuse_restrictions(void)
 	return refuse(filter, sizeof(filter));
 }
 
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* newer than the C library's headers here */
+#endif
+
+static int refuse_peer_pidfd(void)
+{
+	const struct sock_filter filter[] = {
+		LOAD(nr),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getsockopt, 0, 3),
+		LOAD(args[2]),
+		IF(SO_PEERPIDFD), ANSWER(SECCOMP_RET_ERRNO | ENOPROTOOPT),
+		ANSWER(SECCOMP_RET_ALLOW),
+	};
+
+	return refuse(filter, sizeof(filter));
+}
+
+static int refuse_pidfd(void)
+{
+	const struct sock_filter filter[] = {
+		LOAD(nr),
+		IF(SYS_pidfd_open), ANSWER(SECCOMP_RET_ERRNO | ENOSYS),
+		ANSWER(SECCOMP_RET_ALLOW),
+	};
+	int error = refuse_peer_pidfd();
+
+	return error < 0 ? error : refuse(filter, sizeof(filter));
+}
+
+static int refuse_eperm(void)
+{
+	return refuse_all(EPERM);
+}
+
+static int refuse_enosys(void)
+{
+	return refuse_all(ENOSYS);
+}
+
+static const struct {
+	const char *option;
+	int (*refuse)(void);
+} kinds[] = {
+	{"--enosys", refuse_enosys},
+	{"--restrictions", refuse_restrictions},
+	{"--peerpidfd", refuse_peer_pidfd},
+	{"--pidfd", refuse_pidfd},
+};
+
 int main(int argc, char **argv)
 {
-	bool enosys = argc > 1 && strcmp(argv[1], "--enosys") == 0;
-	bool restrictions = argc > 1 && strcmp(argv[1], "--restrictions") == 0;
-	char **command = argv + 1 + (enosys || restrictions);
+	int (*chosen)(void) = refuse_eperm;
+	char **command = argv + 1;
 
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && argc > 1; i++)
+		if (strcmp(argv[1], kinds[i].option) == 0) {
+			chosen = kinds[i].refuse;
+			command = argv + 2;
+		}
 	if (argc < 2 || !*command)
 		return 2;
-	if ((restrictions ? refuse_restrictions() : refuse_all(enosys ? ENOSYS : EPERM)) < 0) {
+	if (chosen() < 0) {
 		perror("without: no filter");
 		return 77;
 	}

@@ -27,7 +27,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,6 +34,7 @@
 #include "fault.h"
 #include "names.h"
 #include "stage.h"
+#include "support/process.h"
 #include "support/proof.h"
 
 #define POINTS_MAX 1024
@@ -193,7 +193,6 @@ static void serve(struct stage *stage)
 	struct order order = {.what = STAGE_OPEN};
 	int answer;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	fault_watch = watch;
 	fault_enter(SIDE_ENGINE);
 	do {
@@ -218,11 +217,9 @@ static void keep(struct stage *stage)
 {
 	struct order order;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	while (read(run.orders[0], &order, sizeof(order)) == sizeof(order)) {
 		int status, answer = -ECANCELED;
-		fflush(stdout);
-		pid_t pid = fork();
+		pid_t pid = process_fork();
 		if (pid == 0) {
 			stage->slot = order.slot;
 			serve(stage);
@@ -269,7 +266,7 @@ static int live(const char *parent)
 	stage_begin(&stage, parent);
 	if (pipe2(run.orders, O_CLOEXEC) < 0 || pipe2(run.answers, O_CLOEXEC) < 0)
 		abort();
-	pid_t keeper = fork();
+	pid_t keeper = process_fork();
 	if (keeper == 0) {
 		close(run.orders[1]);
 		close(run.answers[0]);

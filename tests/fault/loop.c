@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +23,7 @@
 #include "fault.h"
 #include "stage.h"
 #include "stream.h"
+#include "support/process.h"
 
 #define CPU_SECONDS 20
 #define WALL_SECONDS 120
@@ -96,8 +96,7 @@ static bool try(struct loop *loop, enum fault_call call, enum fault_side side, u
 
 	snprintf(out, sizeof(out), "%s/out", loop->directory);
 	memset(loop->result, 0, sizeof(*loop->result));
-	fflush(stdout);
-	pid_t pid = fork();
+	pid_t pid = process_fork();
 	if (pid == 0) {
 		struct rlimit cpu = {.rlim_cur = CPU_SECONDS, .rlim_max = CPU_SECONDS};
 		int fd = open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -105,9 +104,6 @@ static bool try(struct loop *loop, enum fault_call call, enum fault_side side, u
 		dup2(fd, 2);
 		close(fd);
 		setrlimit(RLIMIT_CPU, &cpu);
-		signal(SIGTERM, SIG_DFL);
-		signal(SIGINT, SIG_DFL);
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		alarm(WALL_SECONDS);
 		int code = live(loop, call, side, nth, persistent);
 		fflush(stdout);

@@ -3,20 +3,15 @@
  */
 #include "stream.h"
 
-#include <fcntl.h>
 #include <hiredis/hiredis.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
+
+#include "support/process.h"
 
 #define SCHEME "unix://"
 #define STREAM "weir:test:anomalies"
-#define TRIES 6000
-#define PAUSE_US 10000
 
 static redisReply *command(const char *url, const char *text)
 {
@@ -31,30 +26,10 @@ static redisReply *command(const char *url, const char *text)
 const char *stream_start(const char *directory, pid_t *ret_pid)
 {
 	static char url[128];
-	char *path = url + strlen(SCHEME);
 
 	snprintf(url, sizeof(url), SCHEME "%s/redis.sock", directory);
-	*ret_pid = fork();
-	if (*ret_pid == 0) {
-		int nowhere = open("/dev/null", O_RDWR);
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		dup2(nowhere, 1);
-		dup2(nowhere, 2);
-		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", path,
-		       "--save", "", "--dir", directory, (char *)NULL);
-		_exit(127);
-	}
-	for (int tries = 0; tries < TRIES; tries++) {
-		redisReply *reply = command(url, "PING");
-		freeReplyObject(reply);
-		if (reply)
-			return url;
-		if (waitpid(*ret_pid, NULL, WNOHANG) == *ret_pid)
-			break;
-		usleep(PAUSE_US);
-	}
-	*ret_pid = 0;
-	return NULL;
+	*ret_pid = process_redis(directory);
+	return *ret_pid ? url : NULL;
 }
 
 void stream_forget(const char *url)

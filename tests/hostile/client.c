@@ -321,7 +321,7 @@ static uint64_t change_time(struct host *host, uint64_t count)
 	uint64_t done = 0;
 
 	for (uint64_t i = 0; i < count; i++) {
-		pid_t pid = host_fork();
+		pid_t pid = process_fork();
 		if (pid == 0)
 			be_in_time_space(host, offsets[i % 3]);
 		int code = host_wait(pid);
@@ -338,6 +338,21 @@ static uint64_t change_time(struct host *host, uint64_t count)
 }
 
 /* Engines that come and go. */
+
+/* One engine in so many stays until the application has come back, which looks once a second: an
+ * emit waits for room for a minute, and that is not for engines that nobody can reach. */
+#define STAYS_ONE_IN 8u
+
+static bool came_back(void)
+{
+	struct weir_ledger ledger = {0};
+
+	for (unsigned ms = 0; ms < PATIENCE_MS && !ledger.attached; ms++) {
+		pause_us(1000);
+		weir_ledger(app, &ledger);
+	}
+	return ledger.attached;
+}
 
 static void *emit_on(void *self)
 {
@@ -363,6 +378,8 @@ static uint64_t cycle_engines(struct host *host, uint64_t count)
 		else
 			host_stop(host);
 		host_start(host);
+		if (i % STAYS_ONE_IN == 0)
+			host_expect(host, came_back(), "the application does not come back");
 	}
 	weir_store_relaxed_32(&stop, 1);
 	pthread_join(thread, NULL);
@@ -380,28 +397,28 @@ struct found {
 	uint32_t id;
 };
 
-static void note_block(void *self, const struct reader_block *block)
+static int note_series(void *self, uint32_t id, enum weir_sketch sketch,
+		       const struct weir_definition *definition)
 {
 	struct found *found = self;
-	const uint8_t *at = block->payload;
 
-	for (uint32_t i = 0; block->header.type == WEIR_BLOCK_SERIES && i < block->header.count;
-	     i++) {
-		const struct weir_definition *definition = (const void *)(at + 8);
-		if (definition->event_bytes == 8 && memcmp(definition->text, "numbered", 8) == 0)
-			memcpy(&found->id, at, sizeof(found->id));
-		at += 8 + definition->bytes;
-	}
-	for (uint32_t i = 0; block->header.type == WEIR_BLOCK_EVENTS && i < block->header.count;
-	     i++) {
-		double value = weir_bits_value(block->events[i].value);
-		uint64_t n = (uint64_t)value;
-		if (weir_event_series(block->events[i].word) != found->id)
-			continue;
-		found->events++;
-		if (!(value >= 0) || n >= found->all || (double)n != value || found->seen[n]++)
-			found->wrong++;
-	}
+	(void)sketch;
+	if (definition->event_bytes == 8 && memcmp(definition->text, "numbered", 8) == 0)
+		found->id = id;
+	return 0;
+}
+
+static void note_event(void *self, const struct weir_event *event)
+{
+	struct found *found = self;
+	double value = weir_bits_value(event->value);
+	uint64_t n = (uint64_t)value;
+
+	if (weir_event_series(event->word) != found->id)
+		return;
+	found->events++;
+	if (!(value >= 0) || n >= found->all || (double)n != value || found->seen[n]++)
+		found->wrong++;
 }
 
 /* Each number at most once, and as many as were not dropped. */
@@ -409,7 +426,7 @@ static void check_log(struct host *host, uint64_t dropped)
 {
 	struct found found = {.all = *numbers, .seen = calloc(*numbers + 1, 1)};
 
-	host_read(host, note_block, &found);
+	host_read(host, note_series, note_event, &found);
 	printf("%llu numbers, %llu dropped, %llu events in the log, %llu wrong\n",
 	       (unsigned long long)found.all, (unsigned long long)dropped,
 	       (unsigned long long)found.events, (unsigned long long)found.wrong);

@@ -6,7 +6,8 @@
  * Beside honest producers, in turn:
  *   bad-descriptors  each of a table of things that are no producer's memory, as region and as ring
  *   hole-punches     COUNT pages punched out of rings and tables while the engine reads them
- *   floods           COUNT connections that are silent, say nonsense, half of it, too much, leave
+ *   floods           COUNT connections or more, as long as others come for the first time: they are
+ *                    silent, say nonsense, half of it, too much, leave
  *   attach-cycles    COUNT regions, opened and closed by a process that lives
  *   stopped-readers  producers and operators that ask and never read an answer
  *   another's-rings  rings and uuids of a living producer, offered by another process
@@ -21,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -34,6 +36,9 @@
 #define PAGE 4096u
 /* Connections that a flood holds open at a time. */
 #define HELD 100u
+/* Operators who read nothing: more than an engine serves at a time, and more than that. */
+#define OPERATORS_MIN 24u
+#define OPERATORS_MAX 64u
 
 /* A connection, offered `fd` as its region, or as the ring of a region that is good. 1: refused; 0:
  * taken; -1: the kernel does not let it through. */
@@ -130,6 +135,22 @@ static void *punch(void *self)
 	return NULL;
 }
 
+/* Slots that were punched out before they are published: each is read as zeros, and refused. */
+static void publish_holes(struct host *host, struct rogue *rogue)
+{
+	const struct weir_control_slot *slot = rogue_slot(rogue, 0);
+	uint64_t before = slot->rejected;
+
+	fallocate(rogue->ring_fd[0], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE,
+		  (off_t)(rogue->ring_bytes - PAGE));
+	/* Orders: nothing, there was nothing written; partner: weir_ring_snapshot(). */
+	weir_store_release_64(&rogue->ring[0]->tail, rogue->ring[0]->tail + rogue->capacity / 2);
+	host_expect(host, rogue_taken(rogue, 0) && slot->rejected - before == rogue->capacity / 2,
+		    "of %llu slots that are holes %llu were refused",
+		    (unsigned long long)rogue->capacity / 2,
+		    (unsigned long long)(slot->rejected - before));
+}
+
 static uint64_t punch_holes(struct host *host, uint64_t wanted)
 {
 	struct rogue_options options = {.capacity = 16384};
@@ -155,7 +176,7 @@ static uint64_t punch_holes(struct host *host, uint64_t wanted)
 	const struct weir_control_slot *slot = rogue_slot(rogue, 0);
 	printf("%llu slots with holes read, %llu refused\n", (unsigned long long)slot->released,
 	       (unsigned long long)slot->rejected);
-	host_expect(host, slot->rejected > 0, "no hole was ever read");
+	publish_holes(host, rogue);
 	host_expect(host, !(slot->flags & WEIR_CONTROL_QUARANTINED), "holes are no lie");
 	/* The tail's own page: it stands at 0 now, which is a lie, and an operator sees it. */
 	fallocate(rogue->ring_fd[0], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE);
@@ -188,7 +209,8 @@ static int flood_one(const struct host *host, uint64_t die, const struct rogue *
 
 	if (socket < 0)
 		return -1;
-	switch (die % 9) {
+	/* Every other one is silent, so that more are held than an engine lets wait. */
+	switch (die % 18 < 9 ? die % 18 : 0) {
 	case 0: /* silent */
 		break;
 	case 1: /* nonsense */
@@ -203,7 +225,7 @@ static int flood_one(const struct host *host, uint64_t die, const struct rogue *
 	case 4: /* more descriptors than a message may bring */
 		for (unsigned i = 0; i < 250; i++)
 			fds[i] = rogue->region_fd;
-		rogue_send(socket, &message, sizeof(message), fds, 2 + die / 9 % 248);
+		rogue_send(socket, &message, sizeof(message), fds, 2 + die / 18 % 248);
 		break;
 	case 5: /* a ring without a region */
 		rogue_say(socket, WEIR_MESSAGE_RING, 0, rogue->ring_fd[0]);
@@ -223,35 +245,64 @@ static int flood_one(const struct host *host, uint64_t die, const struct rogue *
 	return socket;
 }
 
+/* Shared by the test and who floods. */
+struct flood {
+	uint64_t wanted, done[2];
+	uint32_t enough; /* test -> flood: everybody else has come */
+};
+
 /* A process that floods, and holds on to some of the connections. */
-static void flood(const struct host *host, uint64_t count, uint64_t seed)
+static void flood(const struct host *host, struct flood *all, unsigned which)
 {
 	struct rogue_options options = {.rings = 1};
 	struct rogue rogue;
 	int held[HELD];
 
-	random_start(seed);
+	random_start(which + 1);
 	rogue_open(&rogue, &options);
 	for (unsigned i = 0; i < HELD; i++)
 		held[i] = -1;
-	for (uint64_t i = 0; i < count; i++) {
+	/* Polled. */
+	for (uint64_t i = 0; i < all->wanted || !weir_load_relaxed_32(&all->enough); i++) {
 		int *place = &held[i % HELD];
 		if (*place >= 0)
 			close(*place);
 		*place = flood_one(host, random_next() >> 8, &rogue);
+		all->done[which] = i + 1;
+		if (i >= all->wanted)
+			pause_us(200); /* still more than the engine holds, again and again */
 	}
 	_exit(0);
 }
 
+/* Who says nothing is hung up on, though nobody crowds him out. */
+static void expect_hang_up(struct host *host)
+{
+	struct weir_message answer;
+	int socket = rogue_connect(host->socket);
+
+	host_expect(host, socket >= 0, "nobody can come after a flood");
+	if (socket < 0)
+		return;
+	int type = rogue_hear(socket, &answer, NULL);
+	host_expect(host, type == -1 && errno != EAGAIN, "a silent connection stays");
+	close(socket);
+}
+
 static uint64_t flood_all(struct host *host, uint64_t count)
 {
+	struct flood *all = mmap(NULL, sizeof(*all), PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct honest late[4];
 	pid_t pids[2];
 
-	for (uint64_t i = 0; i < 2; i++) {
-		pids[i] = host_fork();
+	if (all == MAP_FAILED)
+		exit(1);
+	all->wanted = count / 2;
+	for (unsigned i = 0; i < 2; i++) {
+		pids[i] = process_fork();
 		if (pids[i] == 0)
-			flood(host, count / 2, i + 1);
+			flood(host, all, i);
 	}
 	/* Meanwhile others come for the first time, as if nothing were. */
 	for (unsigned i = 0; i < 4; i++) {
@@ -260,11 +311,15 @@ static uint64_t flood_all(struct host *host, uint64_t count)
 		honest_stop(&late[i], host);
 		honest_free(&late[i]);
 	}
+	weir_store_relaxed_32(&all->enough, 1);
 	for (unsigned i = 0; i < 2; i++) {
 		int code = host_wait(pids[i]);
 		host_expect(host, code == 0, "a flood ended with %d", code);
 	}
-	return count / 2 * 2;
+	expect_hang_up(host);
+	count = all->done[0] + all->done[1];
+	munmap(all, sizeof(*all));
+	return count;
 }
 
 /* A producer that asks for answers and reads none, until it is cut off. */
@@ -308,8 +363,10 @@ static uint64_t stop_readers(struct host *host, uint64_t count)
 {
 	struct rogue_options options = {.rings = 1};
 	struct rogue rogue;
-	int clients[64];
-	unsigned held = count < 64 ? (unsigned)count : 64;
+	int clients[OPERATORS_MAX];
+	unsigned held = count < OPERATORS_MIN	? OPERATORS_MIN
+			: count < OPERATORS_MAX ? (unsigned)count
+						: OPERATORS_MAX;
 
 	rogue_open(&rogue, &options);
 	for (uint64_t i = 0; i < count; i++)
@@ -362,7 +419,7 @@ static uint64_t steal(struct host *host, uint64_t count)
 	if (!rogue_attach(&rogue, host->socket))
 		host_expect(host, false, "a good producer is refused: %s", rogue.answer.text);
 	for (uint64_t i = 0; i < count; i++) {
-		pid_t pid = host_fork();
+		pid_t pid = process_fork();
 		if (pid == 0)
 			be_thief(host, &rogue);
 		int code = host_wait(pid);
@@ -404,7 +461,7 @@ static uint64_t cycle(struct host *host, uint64_t count)
 
 	/* What one such life leaves is there after the first. (A sanitizer keeps more.) */
 	for (int i = 0; i < 2; i++) {
-		pid_t pid = host_fork();
+		pid_t pid = process_fork();
 		if (pid == 0)
 			churn(host, count / 2);
 		int code = host_wait(pid);

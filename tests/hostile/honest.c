@@ -55,7 +55,7 @@ void honest_start(struct honest *honest, const struct host *host, unsigned first
 	if (honest->page == MAP_FAILED)
 		exit(1);
 	for (unsigned i = 0; i < count; i++) {
-		honest->pid[i] = host_fork();
+		honest->pid[i] = process_fork();
 		if (honest->pid[i] == 0)
 			live(&honest->page[i], host->socket, first + i, nap_us);
 	}
@@ -118,42 +118,34 @@ static int number_of(const struct weir_definition *definition)
 	return memcmp(tail, "process", 7) ? -1 : tail[7] - '0';
 }
 
-static void note_series(struct tally *tally, const struct reader_block *block)
+static int note_series(void *self, uint32_t id, enum weir_sketch sketch,
+		       const struct weir_definition *definition)
 {
-	const uint8_t *at = block->payload;
+	struct tally *tally = self;
+	int number = number_of(definition);
+	uint32_t place = (uint32_t)number - tally->honest->first;
 
-	for (uint32_t i = 0; i < block->header.count; i++) {
-		const struct weir_definition *definition = (const void *)(at + 8);
-		int number = number_of(definition);
-		uint32_t place = (uint32_t)number - tally->honest->first;
-		if (number >= 0 && place < tally->honest->count)
-			memcpy(&tally->id[place], at, sizeof(uint32_t));
-		at += 8 + definition->bytes;
+	(void)sketch;
+	if (number >= 0 && place < tally->honest->count)
+		tally->id[place] = id;
+	return 0;
+}
+
+static void note_event(void *self, const struct weir_event *event)
+{
+	struct tally *tally = self;
+
+	for (unsigned i = 0; i < tally->honest->count; i++) {
+		if (weir_event_series(event->word) != tally->id[i])
+			continue;
+		double value = weir_bits_value(event->value);
+		uint64_t n = (uint64_t)value;
+		if (!(value >= 0) || n >= tally->honest->page[i].emitted || (double)n != value ||
+		    tally->seen[i][n])
+			tally->wrong++;
+		else
+			tally->seen[i][n] = 1;
 	}
-}
-
-static void note_events(struct tally *tally, const struct reader_block *block)
-{
-	for (uint32_t e = 0; e < block->header.count; e++)
-		for (unsigned i = 0; i < tally->honest->count; i++) {
-			if (weir_event_series(block->events[e].word) != tally->id[i])
-				continue;
-			double value = weir_bits_value(block->events[e].value);
-			uint64_t n = (uint64_t)value;
-			if (!(value >= 0) || n >= tally->honest->page[i].emitted ||
-			    (double)n != value || tally->seen[i][n])
-				tally->wrong++;
-			else
-				tally->seen[i][n] = 1;
-		}
-}
-
-static void note_block(void *self, const struct reader_block *block)
-{
-	if (block->header.type == WEIR_BLOCK_SERIES)
-		note_series(self, block);
-	if (block->header.type == WEIR_BLOCK_EVENTS)
-		note_events(self, block);
 }
 
 void honest_check(const struct honest *honest, struct host *host)
@@ -163,7 +155,7 @@ void honest_check(const struct honest *honest, struct host *host)
 
 	for (unsigned i = 0; i < honest->count; i++)
 		tally.seen[i] = calloc(honest->page[i].emitted + 1, 1);
-	host_read(host, note_block, &tally);
+	host_read(host, note_series, note_event, &tally);
 	for (unsigned i = 0; i < honest->count; i++) {
 		for (uint64_t n = 0; n < honest->page[i].emitted; n++)
 			missing += !tally.seen[i][n];

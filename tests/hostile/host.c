@@ -11,12 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "log/reader.h"
 #include "support/control_ask.h"
 #include "support/proof.h"
 #include "verify.h"
@@ -55,13 +55,6 @@ static void catch_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-void pause_us(uint64_t us)
-{
-	struct timespec pause = {.tv_sec = (time_t)(us / 1000000),
-				 .tv_nsec = (long)(us % 1000000) * 1000};
-	nanosleep(&pause, NULL);
-}
-
 bool host_quick(void)
 {
 	const char *quick = getenv("WEIR_TEST_QUICK");
@@ -78,27 +71,6 @@ bool host_sanitized(void)
 #else
 	return false;
 #endif
-}
-
-pid_t host_fork(void)
-{
-	pid_t parent = getpid();
-
-	fflush(stdout);
-	pid_t pid = fork();
-	if (pid < 0) {
-		perror("fork");
-		exit(1);
-	}
-	if (pid == 0) {
-		signal(SIGINT, SIG_DFL);
-		signal(SIGTERM, SIG_DFL);
-		signal(SIGHUP, SIG_DFL);
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent)
-			_exit(1);
-	}
-	return pid;
 }
 
 int host_wait(pid_t pid)
@@ -193,7 +165,7 @@ static void start_inside(struct host *host)
 
 static void start_weird(struct host *host)
 {
-	host->pid = host_fork();
+	host->pid = process_fork();
 	if (host->pid == 0) {
 		int fd = open(host->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 		dup2(fd, STDOUT_FILENO);
@@ -342,8 +314,14 @@ void host_verify(struct host *host)
 	verify_report_free(&report);
 }
 
+struct reading {
+	definitions_take *definition;
+	host_event *event;
+	void *self;
+};
+
 static void read_lane(struct host *host, struct io *io, uint32_t lane,
-		      void (*each)(void *self, const struct reader_block *block), void *self)
+		      const struct reading *reading)
 {
 	struct reader_block block;
 	struct reader *reader;
@@ -354,21 +332,29 @@ static void read_lane(struct host *host, struct io *io, uint32_t lane,
 		host_expect(host, false, "a lane cannot be read: %s", why);
 		return;
 	}
-	while (reader_next(reader, &block) > 0)
-		each(self, &block);
+	while (reader_next(reader, &block) > 0) {
+		if (block.header.type == WEIR_BLOCK_SERIES)
+			host_expect(host,
+				    definitions_each(block.payload, block.header.payload_bytes,
+						     reading->definition, reading->self) == 0,
+				    "a block has broken definitions");
+		for (uint32_t e = 0;
+		     block.header.type == WEIR_BLOCK_EVENTS && e < block.header.count; e++)
+			reading->event(reading->self, &block.events[e]);
+	}
 	reader_close(reader);
 }
 
-void host_read(struct host *host, void (*each)(void *self, const struct reader_block *block),
-	       void *self)
+void host_read(struct host *host, definitions_take *definition, host_event *event, void *self)
 {
+	const struct reading reading = {definition, event, self};
 	struct io *io;
 	int fd = open(host->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0 || io_pwrite_create(fd, 1, &io) < 0)
 		exit(1);
 	for (uint32_t lane = 0; lane < LANES; lane++)
-		read_lane(host, io, lane, each, self);
+		read_lane(host, io, lane, &reading);
 	io->ops->destroy(io);
 	close(fd);
 }

@@ -15,8 +15,10 @@
 
 #include "base/clock.h"
 #include "config.h"
+#include "definitions.h"
 #include "engine.h"
-#include "log/reader.h"
+#include "support/process.h"
+#include "weir/event.h"
 
 /* Something must happen within this, on the slowest machine; nothing takes so long. */
 #define HOST_PATIENCE_S 120
@@ -47,9 +49,9 @@ void host_stop(struct host *host);
 void host_kill(struct host *host);
 /* Of a stopped engine: the independent reader finds nothing wrong. */
 void host_verify(struct host *host);
-/* Every block of every lane, in order, as the engine's own reader sees them. */
-void host_read(struct host *host, void (*each)(void *self, const struct reader_block *block),
-	       void *self);
+/* Every definition and every event of every lane, in order, as the engine's reader sees them. */
+typedef void host_event(void *self, const struct weir_event *event);
+void host_read(struct host *host, definitions_take *definition, host_event *event, void *self);
 void host_close(struct host *host);
 
 /* A number of its answer to `status`: the first with this name behind the text `after` (NULL: from
@@ -75,11 +77,8 @@ void host_expect(struct host *host, bool condition, const char *format, ...)
 void host_prove(struct host *host, const char *name, uint64_t (*run)(struct host *, uint64_t),
 		uint64_t count);
 
-/* A child of the test that dies with it. 0 in the child. */
-pid_t host_fork(void);
 /* Wait for a child: its exit code; 128 and the signal that ended it. */
 int host_wait(pid_t pid);
-void pause_us(uint64_t us);
 /* Does WEIR_TEST_QUICK ask for a short run? */
 bool host_quick(void);
 /* Built with AddressSanitizer, which takes addresses and memory of its own? */

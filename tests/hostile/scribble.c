@@ -308,7 +308,7 @@ static void be_hostile(struct score *score, const struct host *host, uint64_t wa
 	while (weir_load_relaxed_64(&score->scribbles) < wanted) {
 		uint64_t lives = 1 + draw(&seed) % LIVES_OF_PROCESS;
 		uint64_t child_seed = draw(&seed);
-		pid_t pid = host_fork();
+		pid_t pid = process_fork();
 		if (pid == 0) {
 			for (uint64_t i = 0; i < lives; i++)
 				live(score, host, child_seed + i, i + 1 == lives);
@@ -348,7 +348,7 @@ int main(int argc, char **argv)
 	random_start(argc > 3 ? strtoull(argv[3], NULL, 0) : 1);
 	for (unsigned i = 0; i < HOSTILES; i++) {
 		uint64_t seed = random_next();
-		hostile[i] = host_fork();
+		hostile[i] = process_fork();
 		if (hostile[i] == 0)
 			be_hostile(score, &host, wanted, seed);
 	}

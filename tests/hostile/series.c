@@ -58,7 +58,7 @@ static void define_many(const struct host *host, uint64_t first, uint64_t count)
 
 static void define_range(struct host *host, uint64_t first, uint64_t last)
 {
-	pid_t pid = host_fork();
+	pid_t pid = process_fork();
 
 	if (pid == 0) {
 		while (first < last) {
@@ -78,25 +78,25 @@ struct found {
 	uint64_t *events; /* the same */
 };
 
-static void note_block(void *self, const struct reader_block *block)
+static int note_series(void *self, uint32_t id, enum weir_sketch sketch,
+		       const struct weir_definition *definition)
 {
 	struct found *found = self;
-	const uint8_t *at = block->payload;
 
-	for (uint32_t i = 0; block->header.type == WEIR_BLOCK_SERIES && i < block->header.count;
-	     i++) {
-		const struct weir_definition *definition = (const void *)(at + 8);
-		uint32_t id;
-		memcpy(&id, at, sizeof(id));
-		if (id <= SERIES_MAX && definition->event_bytes == 7 &&
-		    memcmp(definition->text, "hostile", 7) == 0)
-			found->kind[id] = definition->dimensions ? 1 : 2;
-		at += 8 + definition->bytes;
-	}
-	for (uint32_t i = 0; block->header.type == WEIR_BLOCK_EVENTS && i < block->header.count;
-	     i++)
-		if (weir_event_series(block->events[i].word) <= SERIES_MAX)
-			found->events[weir_event_series(block->events[i].word)]++;
+	(void)sketch;
+	if (id <= SERIES_MAX && definition->event_bytes == 7 &&
+	    memcmp(definition->text, "hostile", 7) == 0)
+		found->kind[id] = definition->dimensions ? 1 : 2;
+	return 0;
+}
+
+static void note_event(void *self, const struct weir_event *event)
+{
+	struct found *found = self;
+	uint32_t id = weir_event_series(event->word);
+
+	if (id <= SERIES_MAX)
+		found->events[id]++;
 }
 
 static void check_log(struct host *host, uint64_t names, uint64_t overflowed)
@@ -105,7 +105,7 @@ static void check_log(struct host *host, uint64_t names, uint64_t overflowed)
 			      .events = calloc(SERIES_MAX + 1, sizeof(uint64_t))};
 	uint64_t own = 0, over = 0, wrong = 0;
 
-	host_read(host, note_block, &found);
+	host_read(host, note_series, note_event, &found);
 	for (uint32_t id = 1; id <= SERIES_MAX; id++) {
 		own += found.kind[id] == 1;
 		wrong += found.kind[id] == 1 && found.events[id] != 1;

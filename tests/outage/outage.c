@@ -16,13 +16,11 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -33,6 +31,7 @@
 #include "heard.h"
 #include "proxy.h"
 #include "server.h"
+#include "support/process.h"
 #include "support/proof.h"
 #include "support/random.h"
 #include "weir/weir.h"
@@ -222,19 +221,11 @@ static void check_arguments(struct driver *driver, const char *name)
 
 static bool start_engine(struct driver *driver)
 {
+	char *argv[] = {(char *)driver->weird, "--config", driver->config, NULL};
 	char log[96];
 
 	snprintf(log, sizeof(log), "%s/weird.log", driver->directory);
-	fflush(stdout);
-	driver->engine = fork();
-	if (driver->engine == 0) {
-		int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		dup2(fd, 1);
-		dup2(fd, 2);
-		execl(driver->weird, driver->weird, "--config", driver->config, (char *)NULL);
-		_exit(127);
-	}
+	driver->engine = process_spawn(argv, log);
 	if (!wait_until(driver, ready, "the engine answers") || !driver->answer[0])
 		return false;
 	check_arguments(driver, "cmdline");

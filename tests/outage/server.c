@@ -3,15 +3,15 @@
  */
 #include "server.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "support/process.h"
 
 /* Keys that make loading take its time, when asked to. */
 #define DUMMIES "3000"
@@ -94,15 +94,7 @@ static bool run(struct server *server, const char *slowly)
 	char *argv[] = {"redis-server", conf, slowly ? "--key-load-delay" : NULL, (char *)slowly,
 			NULL};
 	unlink(server->path);
-	server->pid = fork();
-	if (server->pid == 0) {
-		int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		dup2(fd, 1);
-		dup2(fd, 2);
-		execvp(argv[0], argv);
-		_exit(127);
-	}
+	server->pid = process_spawn(argv, log);
 	for (int tries = 0; tries < START_TRIES; tries++) {
 		if (answers(server))
 			return true;

@@ -22,7 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -93,7 +92,7 @@ static void wait_ready(struct world *world)
 	for (int i = 0; i < READY_POLLS && !weir_load_relaxed_32(&world->board->ready) &&
 			world_engine_runs(world);
 	     i++)
-		world_pause_us(POLL_US);
+		pause_us(POLL_US);
 }
 
 /* The clock's cuts: at any moment from the engine's first on. */
@@ -102,11 +101,11 @@ static void wait_random(struct world *world)
 	bool early = random_one_in(4);
 
 	for (int i = 0; i < STATE_POLLS && !early && !sum_told(world, false); i++)
-		world_pause_us(POLL_US);
-	world_pause_us(random_below(30000));
+		pause_us(POLL_US);
+	pause_us(random_below(30000));
 	/* Mostly with blocks that are written and not yet synced. */
 	for (int i = 0; i < 1000 && !early && sum_told(world, false) <= sum_told(world, true); i++)
-		world_pause_us(20);
+		pause_us(20);
 }
 
 /* The engine cuts itself when it comes to the state; or is told to stop, and does then. */
@@ -124,7 +123,7 @@ static bool wait_struck(struct world *world, enum plug_state state, bool seen, i
 		if (state == PLUG_RETENTION && i % 100 == 99)
 			weir_store_relaxed_64(&world->board->ahead_ns,
 					      world->board->ahead_ns + UINT64_C(1100000000));
-		world_pause_us(POLL_US);
+		pause_us(POLL_US);
 	}
 	return false;
 }
@@ -156,7 +155,7 @@ static void live_and_cut(struct world *world, struct tally *tally, bool retentio
 		int error = world_cut(world, plug.how);
 		/* What an engine says of a dead disk must be true, too. */
 		if (random_one_in(2))
-			world_pause_us(random_below(15000));
+			pause_us(random_below(15000));
 		status = world_end_engine(world, true);
 		state = error ? state : PLUG_RANDOM;
 	}
@@ -229,7 +228,7 @@ static void end_in_peace(struct world *world, struct tally *tally, bool retentio
 	world_start_others(world);
 	/* Some of everything, so that the detectors have come through a hole in the traffic. */
 	for (int i = 0; i < READY_POLLS && sum_told(world, false) < 3 * 40000; i++)
-		world_pause_us(POLL_US);
+		pause_us(POLL_US);
 	weir_store_relaxed_32(&world->board->finish, 1);
 	tally->bad += world_end_others(world);
 	for (uint32_t p = 0; p < WORLD_PRODUCERS; p++)
@@ -238,7 +237,7 @@ static void end_in_peace(struct world *world, struct tally *tally, bool retentio
 	/* Closes come in steps, and are stored soon after: what is quiet for a while is over. */
 	for (int i = 0; i < 1200 && quiet < 8; i++) {
 		quiet = nothing_left() ? quiet + 1 : 0;
-		world_pause_us(50000);
+		pause_us(50000);
 	}
 	weir_store_relaxed_32(&world->board->stop, 1);
 	status = world_end_engine(world, false);
@@ -275,26 +274,6 @@ static void run_machine(struct world *world, uint32_t number, uint64_t cuts, str
 	       world->board->answers);
 }
 
-static pid_t start_redis(void)
-{
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (!freopen(GROUND "/redis.log", "w", stdout))
-			_exit(127);
-		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", REDIS,
-		       "--save", "", "--dir", GROUND, NULL);
-		_exit(127);
-	}
-	for (int i = 0; i < 3000 && access(REDIS, F_OK) < 0; i++) {
-		if (waitpid(pid, NULL, WNOHANG) == pid)
-			return 0;
-		world_pause_us(10000);
-	}
-	return pid;
-}
-
 static void say(const struct tally *tally)
 {
 	printf("%llu cuts over io_uring, %llu over pwrite; in state:",
@@ -315,7 +294,7 @@ int main(int argc, char **argv)
 	random_start(seed);
 	world_init(&world);
 	ground_enter(&world.ground);
-	pid_t redis = start_redis();
+	pid_t redis = process_redis(GROUND);
 	world.redis = redis ? REDIS : NULL;
 	if (!redis)
 		printf("redis-server is not installed: no alert was delivered\n");

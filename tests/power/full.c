@@ -102,7 +102,7 @@ static void start(struct world *world, const struct world_log *log, struct tally
 			world_leave();
 			return;
 		}
-		world_pause_us(POLL_US);
+		pause_us(POLL_US);
 	}
 }
 
@@ -116,13 +116,13 @@ static void suffer(struct world *world, struct tally *tally)
 		before[p] = weir_load_relaxed_64(&world->board->ledger[p].dropped);
 	fill();
 	for (int i = 0; i < POLLS && !all_dropped(world, before); i++)
-		world_pause_us(POLL_US);
+		pause_us(POLL_US);
 	/* It says what is wrong, of itself and of what it cannot write. */
 	bool said = false;
 	for (int i = 0; i < 2000 && !said; i++) {
 		said = world_ask("{\"command\":\"status\"}\n", answer, sizeof(answer)) &&
 		       strstr(answer, "\"failing\":28");
-		world_pause_us(said ? 0 : 10000);
+		pause_us(said ? 0 : 10000);
 	}
 	if (!all_dropped(world, before) || !said) {
 		printf("FAILED: the disk is full and nobody notices\n");
@@ -137,7 +137,7 @@ static void recover(struct world *world, struct tally *tally)
 	for (uint32_t p = 0; p < WORLD_PRODUCERS; p++)
 		published[p] = weir_load_relaxed_64(&world->board->ledger[p].published);
 	for (int i = 0; i < POLLS && !caught_up(world, published); i++)
-		world_pause_us(POLL_US);
+		pause_us(POLL_US);
 	if (!caught_up(world, published)) {
 		printf("FAILED: there is room again, and the engine does not go on\n");
 		tally->bad++;

@@ -17,8 +17,9 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "support/process.h"
 
 #define SHUTDOWN _IOR('X', 125, uint32_t) /* EXT4_IOC_SHUTDOWN */
 #define LYING GROUND "/lying"
@@ -47,12 +48,6 @@ static _Noreturn void no_mount(const char *what)
 	if (mounted_once)
 		die(what);
 	skip(what);
-}
-
-static void pause_us(long us)
-{
-	struct timespec pause = {.tv_nsec = us * 1000};
-	nanosleep(&pause, NULL);
 }
 
 /* A device for the image; gone with its last user. Negative: none, see errno. */

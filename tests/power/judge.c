@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "definitions.h"
 #include "log/io.h"
 #include "log/reader.h"
 #include "power/ground.h"
@@ -68,19 +69,16 @@ static uint16_t life_named(const struct weir_definition *definition)
 	return (uint16_t)atoi(text);
 }
 
-static void note_series(struct look *look, const struct reader_block *block)
+static int note_series(void *self, uint32_t id, enum weir_sketch sketch,
+		       const struct weir_definition *definition)
 {
-	const uint8_t *at = block->payload;
+	struct look *look = self;
+	uint16_t life = life_named(definition);
 
-	for (uint32_t i = 0; i < block->header.count; i++) {
-		const struct weir_definition *definition = (const void *)(at + 8);
-		uint32_t id;
-		memcpy(&id, at, sizeof(id));
-		uint16_t life = life_named(definition);
-		if (id < IDS_MAX && life <= look->lives->count)
-			look->life_of[id] = life;
-		at += 8 + definition->bytes;
-	}
+	(void)sketch;
+	if (id < IDS_MAX && life <= look->lives->count)
+		look->life_of[id] = life;
+	return 0;
 }
 
 static void note_event(struct look *look, const struct weir_event *event)
@@ -104,6 +102,7 @@ static uint64_t walk_lane(struct look *look, struct io *io, uint32_t lane)
 	struct reader_block block;
 	struct reader *reader;
 	char name[16], why[256];
+	uint64_t bad = 0;
 	int more;
 
 	snprintf(name, sizeof(name), "lane-%02u", lane);
@@ -116,7 +115,8 @@ static uint64_t walk_lane(struct look *look, struct io *io, uint32_t lane)
 	}
 	while ((more = reader_next(reader, &block)) > 0) {
 		if (block.header.type == WEIR_BLOCK_SERIES)
-			note_series(look, &block);
+			bad += definitions_each(block.payload, block.header.payload_bytes,
+						note_series, look) < 0;
 		for (uint32_t e = 0;
 		     block.header.type == WEIR_BLOCK_EVENTS && e < block.header.count; e++)
 			note_event(look, &block.events[e]);
@@ -126,7 +126,8 @@ static uint64_t walk_lane(struct look *look, struct io *io, uint32_t lane)
 	reader_report(reader, &report);
 	look->gaps += report.gaps;
 	reader_close(reader);
-	return broken("a lane that cannot be read to its end", more < 0);
+	return broken("a lane that cannot be read to its end", more < 0) +
+	       broken("broken definitions", bad);
 }
 
 /* What one life has left, against what it was told and what the last look found. */

@@ -95,7 +95,7 @@ static bool ends_in_peace(struct world *world, struct tally *tally)
 	for (int i = 0; i < POLLS && !caught_up(world); i++) {
 		if (i % 100 == 0 && given_up())
 			return false;
-		world_pause_us(POLL_US);
+		pause_us(POLL_US);
 	}
 	tally->bad += world_end_others(world);
 	if (!caught_up(world))
@@ -141,15 +141,15 @@ static void use_disk(struct world *world, struct tally *tally)
 	world_config(world, &log);
 	world_start_engine(world, &plug);
 	for (int i = 0; i < POLLS && !weir_load_relaxed_32(&world->board->ready); i++)
-		world_pause_us(POLL_US);
+		pause_us(POLL_US);
 	world_start_others(world);
-	world_pause_us(random_below(60000));
+	pause_us(random_below(60000));
 	ground_lie(&world->ground, random_below(1024) << 12);
 	for (int i = 0; i < POLLS / 10 && !errors_met(); i++)
-		world_pause_us(10 * POLL_US);
+		pause_us(10 * POLL_US);
 	if (!errors_met())
 		tally->bad += (uint64_t)printf("FAILED: the disk did not lie\n") > 0;
-	world_pause_us(random_below(60000));
+	pause_us(random_below(60000));
 	ground_grow(DISK_BYTES);
 	bool peace = !power && ends_in_peace(world, tally);
 	if (!peace)

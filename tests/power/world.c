@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,13 +31,6 @@
 #define LOCK_WAIT_MS 10000u
 /* An engine waits so long for applications that its log knows, and a little more. */
 #define HOLD_NS UINT64_C(6000000000)
-
-void world_pause_us(uint64_t us)
-{
-	struct timespec pause = {.tv_sec = (time_t)(us / 1000000),
-				 .tv_nsec = (long)(us % 1000000) * 1000};
-	nanosleep(&pause, NULL);
-}
 
 void world_init(struct world *world)
 {
@@ -92,18 +84,6 @@ void world_config(const struct world *world, const struct world_log *log)
 			"severity: 30, for: 1, recover: 1}\n",
 			p, p);
 	fclose(file);
-}
-
-static pid_t fork_child(void)
-{
-	fflush(stdout);
-	pid_t pid = fork();
-
-	if (pid < 0)
-		abort();
-	if (pid == 0)
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-	return pid;
 }
 
 /* Wall time is for one thread of an engine (base/clock.h). */
@@ -160,7 +140,7 @@ static int run_engine(struct world *world)
 	weir_store_relaxed_64(&world->board->ahead_ns, HOLD_NS);
 	weir_store_relaxed_32(&world->board->ready, 1);
 	while (!weir_load_relaxed_32(&world->board->stop))
-		world_pause_us(500);
+		pause_us(500);
 	plug_phase(PLUG_STOPPING);
 	engine_close(engine);
 	config_free(config);
@@ -172,7 +152,7 @@ void world_start_engine(struct world *world, const struct plug *plug)
 	world->board->ready = world->board->stop = world->board->struck = 0;
 	world->board->over = world->board->finish = 0;
 	world->board->ahead_ns = world->board->cutting = 0;
-	world->engine = fork_child();
+	world->engine = process_fork();
 	if (world->engine)
 		return;
 	int log = open(WORLD_LOG, O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -221,7 +201,7 @@ static void emit_numbers(struct world *world, weir *w, uint32_t p, int series)
 		if (slot % 16 == 0 || all)
 			read_ledger(board, w, told);
 		if (slot % world->pace == 0 || all)
-			world_pause_us(all ? 2000 : 100);
+			pause_us(all ? 2000 : 100);
 		slot -= all;
 		if (all || slot / EVENTS_OF_INTERVAL % HOLE_EVERY >= HOLE_FROM)
 			continue;
@@ -232,7 +212,7 @@ static void emit_numbers(struct world *world, weir *w, uint32_t p, int series)
 		while ((error = weir_emit_at(w, series, (double)n, time_ms)) == -EAGAIN &&
 		       !weir_load_relaxed_32(&board->over)) {
 			read_ledger(board, w, told);
-			world_pause_us(200);
+			pause_us(200);
 		}
 		n += error == 0;
 		/* Who asks to be told. */
@@ -310,7 +290,7 @@ static void operate(struct world_board *board)
 			board->remarks.answered[number] = 1;
 			board->answers++;
 		}
-		world_pause_us(3000);
+		pause_us(3000);
 	}
 	_exit(0);
 }
@@ -322,11 +302,11 @@ void world_start_others(struct world *world)
 		if (++world->lives.count == LIVES_MAX)
 			abort();
 		world->life_of[p] = world->lives.count;
-		world->producers[p] = fork_child();
+		world->producers[p] = process_fork();
 		if (world->producers[p] == 0)
 			produce(world, p);
 	}
-	world->operator= fork_child();
+	world->operator= process_fork();
 	if (world->operator== 0)
 		operate(world->board);
 }

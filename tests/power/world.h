@@ -15,6 +15,7 @@
 #include "power/ground.h"
 #include "power/judge.h"
 #include "power/plug.h"
+#include "support/process.h"
 
 #define WORLD_PRODUCERS 3u
 #define WORLD_LOG GROUND "/weird.log"
@@ -86,7 +87,6 @@ int world_end_engine(struct world *world, bool killed);
 uint64_t world_end_others(struct world *world);
 /* One line to the engine's control socket and its answer; false: none came. */
 bool world_ask(const char *line, char *answer, size_t bytes);
-void world_pause_us(uint64_t us);
 /* The last lines that engines said; the data directory is copied to where it can be looked at. */
 void world_leave(void);
 

@@ -166,7 +166,7 @@ static int visit(const struct host *host, struct board *board, unsigned number)
 static pid_t start(struct soak *soak, int (*life)(const struct host *, struct board *, unsigned),
 		   unsigned number)
 {
-	pid_t pid = host_fork();
+	pid_t pid = process_fork();
 
 	if (pid == 0)
 		_exit(life(&soak->host, soak->board, number));

@@ -24,6 +24,7 @@ struct tails {
 	struct host host;
 	weir *w;
 	int series;
+	uint32_t ring_events;
 	uint64_t emits, *ns, normal_ns;
 	uint64_t taken, refused;
 };
@@ -77,10 +78,13 @@ static void wait_kept(struct tails *tails)
 
 static void fill(struct tails *tails)
 {
-	int said;
+	int said = 0;
 
-	while ((said = weir_emit(tails->w, tails->series, 1.0)) == 0)
-		tails->taken++;
+	/* One more than the ring has room for. */
+	for (uint32_t i = 0; i <= tails->ring_events && said == 0; i++) {
+		said = weir_emit(tails->w, tails->series, 1.0);
+		tails->taken += said == 0;
+	}
 	host_expect(&tails->host, said == -EAGAIN, "a full ring said %d", said);
 	tails->refused++;
 }
@@ -121,6 +125,7 @@ int main(int argc, char **argv)
 	struct weir_options options = {.size = sizeof(options),
 				       .socket_path = tails.host.socket,
 				       .ring_events = ring_events};
+	tails.ring_events = ring_events;
 	if (weir_open(&options, &tails.w) < 0)
 		return 1;
 	tails.series = weir_series(tails.w, "tails", NULL, WEIR_KIND_NUMBER, NULL, 0);

@@ -143,6 +143,44 @@ Test(quality_shop, what_is_found_and_when_is_counted_at_equal_false_alarms)
 	shop_part_free(&part);
 }
 
+/* A part of a rate: of one series in `each` all is found, of the others nothing. */
+static struct shop_part part_found(uint32_t series, uint32_t each)
+{
+	struct shop_part part;
+
+	cr_assert_eq(shop_part_init(&part, SHOP_COUNT, &spec, series, false), 0);
+	for (uint32_t i = 0; i < series * SHOP_EVENTS; i++) {
+		part.oracle_reach[(size_t)i * SHOP_REACH] = 1;
+		part.methods[SHOP_WEIR].reach[(size_t)i * SHOP_REACH] =
+			i / SHOP_EVENTS % each == 0 ? 1 : 0;
+	}
+	return part;
+}
+
+Test(quality_shop, a_ratio_says_how_far_series_let_it_be_off_and_each_rate_has_the_same_say)
+{
+	/* Half of 64 series, and a quarter of 16: all or nothing of a series, as a coin. */
+	struct shop_part parts[2] = {part_found(64, 2), part_found(16, 4)};
+	struct shop_table table = {0};
+	double (*figures)[SHOP_RATES_MAX + 1] = table.figures;
+
+	cr_assert_eq(shop_measure(parts, 2, &table), 0);
+	cr_expect_eq(table.series[0], 64);
+	cr_expect_eq(table.series[1], 16);
+	const double expected[3] = {0.5, 0.25, 0.375};
+	const double off[3] = {sqrt(0.25 / 64), sqrt(0.1875 / 16),
+			       sqrt(0.25 / 64 + 0.1875 / 16) / 2};
+	for (uint32_t i = 0; i < 3; i++) {
+		cr_expect_float_eq(figures[SHOP_ROW_RATIO][i], expected[i], 1e-9, "%u", i);
+		cr_expect_float_eq(figures[SHOP_ROW_RATIO_MOST][i] - expected[i], 1.6449 * off[i],
+				   1e-9, "%u", i);
+		cr_expect_float_eq(expected[i] - figures[SHOP_ROW_RATIO_LEAST][i],
+				   1.6449 * off[i], 1e-9, "%u", i);
+	}
+	for (uint32_t i = 0; i < 2; i++)
+		shop_part_free(&parts[i]);
+}
+
 Test(quality_shop, alarms_are_counted_by_hours_of_the_clock_and_by_episodes)
 {
 	struct shop_part part = part_of(0.1);

@@ -24,6 +24,7 @@ struct maker {
 	char directory[16];
 	uint16_t lane;
 	uint32_t epoch;
+	uint32_t serial;  /* of the next file in its epoch */
 	uint64_t lsn;     /* of the next block */
 	uint64_t durable; /* what headers say from here on */
 	/* The file that is being filled. */
@@ -48,7 +49,7 @@ static inline void maker_open(struct maker *maker, const char *root, const char 
 	strcpy(maker->root, root);
 	strcpy(maker->directory, directory);
 	maker->lane = lane;
-	maker->epoch = 1;
+	maker->epoch = maker->serial = 1;
 	maker->lsn = 1;
 	maker->fd = -1;
 	snprintf(path, sizeof(path), "%s/%s", root, directory);
@@ -87,6 +88,7 @@ static inline void maker_segment(struct maker *maker, uint32_t flags)
 		.created_ms = 1000 * maker_next_id, /* later files are later */
 		.file_bytes = MAKER_FILE_BYTES,
 		.flags = flags,
+		.serial = maker->serial++,
 	};
 	struct weir_block_header header = {.type = WEIR_BLOCK_SEGMENT, .lsn = maker->lsn};
 	memset(info.store_uuid, 7, sizeof(info.store_uuid));

@@ -221,6 +221,14 @@ static void make_strange(struct anomaly *anomaly)
 	       "\xf0\x9f\x9b\x92 \xed\xa0\x80 \xf4\x90\x80\x80 \xe2\x82");
 }
 
+/* What sets a name or a value apart in a slice is no part of it. The last one was cut. */
+static void make_escaped(struct anomaly *anomaly)
+{
+	sample_anomaly(anomaly);
+	strcpy(anomaly->slice, "city=Frankfurt\\, Oder,a\\=b=c\\\\d,e=\\");
+	strcpy(anomaly->explanation[0].slice, "city=\\=,e=f");
+}
+
 /* Who moved first, of two metrics, as one of them tells it. */
 static void expect_first(const char *metric, const char *other, int64_t lead_ms, const char *first)
 {
@@ -260,6 +268,8 @@ Test(payload, is_what_the_golden_files_say, .init = load_schema)
 	expect_golden(&anomaly, "prod", "muted.json");
 	make_strange(&anomaly);
 	expect_golden(&anomaly, "st aging", "strange.json");
+	make_escaped(&anomaly);
+	expect_golden(&anomaly, "prod", "escaped.json");
 }
 
 Test(payload, is_valid_for_whatever_an_anomaly_holds, .init = load_schema)
@@ -353,4 +363,16 @@ Test(payload, names_bands_states_and_ids)
 	char text[33];
 	anomaly_id_text((uint64_t[2]){1, UINT64_MAX}, text);
 	cr_assert_str_eq(text, "0000000000000001ffffffffffffffff");
+}
+
+Test(payload, a_comma_or_equals_sign_behind_a_backslash_is_part_of_a_value)
+{
+	static const char label[] = "country=DE,name=a\\,b\\=c\\\\,x=1";
+	struct label_pair pairs[4];
+	cr_assert_eq(split_label(label, sizeof(label), pairs, 4), 3);
+	cr_assert_eq(strncmp(pairs[1].value, "a\\,b\\=c\\\\", pairs[1].value_bytes), 0);
+	cr_assert_eq(pairs[1].value_bytes, 9);
+	cr_assert_eq(strncmp(pairs[2].name, "x", pairs[2].name_bytes), 0);
+	/* Nothing behind the last backslash. */
+	cr_assert_eq(split_label("a=b\\", 4, pairs, 4), 1);
 }

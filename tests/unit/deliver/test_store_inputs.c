@@ -55,6 +55,9 @@ Test(store_inputs, keeps_what_operators_said_once)
 	sum = 0;
 	cr_assert_eq(store_inputs(reader, OPERATOR_MUTE, NULL, 0, count_input, &sum), 0);
 	cr_assert_eq(sum, 11);
+	cr_assert_eq(store_standing(reader, OPERATOR_MUTE), 0);
+	cr_assert_eq(store_standing(reader, OPERATOR_ACK), 1);
+	cr_assert_eq(store_standing(reader, OPERATOR_CALENDAR_ADD), 0);
 	store_reader_close(reader);
 	/* The log has lost its end: what comes then is stored again. */
 	cr_assert_eq(store_rewind_inputs(store, 2), 0);

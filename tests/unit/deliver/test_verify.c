@@ -662,6 +662,34 @@ Test(verify, begins_where_retention_has_left_off)
 	clear(&house);
 }
 
+/* Retention removes a file and those that continue it one by one: a power cut in between may leave
+ * one that continues nothing. */
+Test(verify, begins_behind_a_file_that_continues_one_that_is_gone)
+{
+	struct house house;
+	struct maker *lane = &house.lane[0];
+	char path[128];
+	build_small(&house);
+	lane->lsn = 5; /* a sync failed: 5 and 6 again, in a new file */
+	lane->durable = 4;
+	maker_segment(lane, WEIR_SEGMENT_CONTINUES | WEIR_SEGMENT_AGAIN);
+	maker_run(lane, 1, 20, 10, 0, T100, 1);
+	maker_flush(lane);
+	maker_run(lane, 1, 30, 10, 0, T100, 1);
+	maker_flush(lane);
+	maker_ring(lane, WEIR_BLOCK_RINGS, 1, 40, 0, 0, 0);
+	maker_series(lane, 1);
+	lane->durable = lane->lsn - 1;
+	maker_segment(lane, 0);
+	maker_ring(lane, WEIR_BLOCK_RINGS, 1, 40, 0, 0, 0);
+	maker_series(lane, 1);
+	maker_run(lane, 1, 40, 10, 0, T100, 1);
+	maker_flush(lane);
+	snprintf(path, sizeof(path), "rm $(ls %s/lane-00/*.wseg | head -1)", house.root);
+	cr_assert_eq(system(path), 0);
+	expect(&house, true, 0, 0, 0, 10, NULL);
+}
+
 Test(verify, sees_a_hole_also_where_retention_has_been)
 {
 	struct house house;

@@ -6,9 +6,9 @@
 #ifndef TESTS_DETECT_SUBJECT_H
 #define TESTS_DETECT_SUBJECT_H
 
-#include "detect/detector.h"
+#include "detect/seasonal_build.h"
 
-#define SUBJECT detector_seasonal
+#define SUBJECT (*seasonal_here())
 #define SUBJECT_SCALAR scalar_seasonal
 #define SUBJECT_KIND DETECTOR_SEASONAL
 /* Hours with a severity of 50 or more in a week of one series, where all is well: 1 is said. */

@@ -244,7 +244,9 @@ Test(bank, small_volumes_say_nothing)
 
 	cr_assert_eq(step(bank, 0, 0), 0);
 	cr_assert_eq(step(bank, 0, 499), 0);
+	cr_assert_eq(bank_watched(bank), 0);
 	cr_assert_eq(step(bank, 0, 501), 1, "observed volume counts too");
+	cr_assert_eq(bank_watched(bank), 1);
 	bank_destroy(bank);
 }
 
@@ -277,6 +279,7 @@ Test(bank, more_slices_take_more_to_fire)
 	struct bank *many = quiet_bank(&spec, 100);
 	cr_assert_eq(step(many, 7, 49), 0);
 	cr_assert_eq(step(many, 7, 10), 1, "and at 100 it is still within reach");
+	cr_assert_eq(bank_watched(many), 100);
 	bank_destroy(many);
 }
 

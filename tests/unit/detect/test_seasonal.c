@@ -65,9 +65,10 @@ Test(seasonal, rarely_cries_wolf_at_hours_and_days, .timeout = 60)
 	run_free(run);
 }
 
-/* Slice-days at this severity or above in eight weeks, the first four not counted, of slices that
- * have the same rate at all times. */
-static uint32_t loud_days(struct run *run, double severity)
+/* Slice-days at this severity or above in eight weeks, the four before them not counted, of slices
+ * that have this part of their rate in eight hours of the night, and the same rate at all other
+ * times. */
+static uint32_t loud_days(struct run *run, double severity, double night)
 {
 	const int64_t steps = DAY / run->shop.observations.interval_ms;
 	int64_t told[SHOP_SLICES_MAX] = {0};
@@ -75,8 +76,9 @@ static uint32_t loud_days(struct run *run, double severity)
 
 	for (int64_t k = 0; k < 84 * steps; k++) {
 		run->shop.observations.interval++;
+		double part = fmod(shop_hours(&run->shop), 24) < 8 ? night : 1;
 		for (uint32_t i = 0; i < slices; i++)
-			shop_draw(&run->shop, i, run->rates[i]);
+			shop_draw(&run->shop, i, run->rates[i] * part);
 		probe_step(&run->probe, &run->shop);
 		for (uint32_t i = 0; k >= 28 * steps && i < slices; i++) {
 			if (severity_of(run, i) < severity || told[i] == k / steps)
@@ -94,10 +96,42 @@ Test(seasonal, rarely_cries_wolf_over_what_long_windows_see, .timeout = 60)
 {
 	const double rates[] = {20};
 	struct run *run = run_new(7, 240, 10 * MINUTE, AGGREGATE_COUNT, rates, 1);
-	uint32_t days = loud_days(run, 81.25);
+	uint32_t days = loud_days(run, 81.25, 1);
 
 	/* By the meaning of 81.25 they are 6, and of these clusters are one. */
 	cr_assert_leq(days, 4, "%u in 1920 slice-weeks", days);
+	run_free(run);
+}
+
+/* At night a level is known from few, and one that was lucky then may have all the say: what long
+ * windows measure by it in the morning is not surer than it was. */
+Test(seasonal, a_lucky_night_is_no_surplus_by_day, .timeout = 60)
+{
+	const double rates[] = {40};
+	struct run *run = run_new(11, 240, 10 * MINUTE, AGGREGATE_COUNT, rates, 1);
+	uint32_t days = loud_days(run, 81.25, 0.05);
+
+	cr_assert_leq(days, 6, "%u in 1920 slice-weeks", days);
+	run_free(run);
+}
+
+/* Forty nights without an event do not say that there is none in ten thousand. */
+Test(seasonal, what_has_not_come_may_come, .timeout = 60)
+{
+	const double rates[] = {0.6};
+	struct run *run = run_new(12, 240, HOUR, AGGREGATE_COUNT, rates, 1);
+	uint32_t sure = 0;
+
+	for (uint32_t k = 0; k < 6 * 168; k++) {
+		run->shop.observations.interval++;
+		bool night = fmod(shop_hours(&run->shop), 24) < 8;
+		for (uint32_t i = 0; i < 240; i++)
+			shop_draw(&run->shop, i, night ? 0.04 : rates[0]);
+		probe_step(&run->probe, &run->shop);
+		for (uint32_t i = 0; k >= 4 * 168 && i < 240; i++)
+			sure += run->probe.expected[i] < 0.004;
+	}
+	cr_assert_eq(sure, 0, "%u of %u slice-hours", sure, 2 * 168 * 240);
 	run_free(run);
 }
 
@@ -106,7 +140,7 @@ Test(seasonal, what_is_very_rare_is_as_rare_as_it_says, .timeout = 60)
 {
 	const double rates[] = {5, 20, 60};
 	struct run *run = run_new(9, 96, MINUTE, AGGREGATE_COUNT, rates, 3);
-	uint32_t days = loud_days(run, 75);
+	uint32_t days = loud_days(run, 75, 1);
 
 	/* 7.7 by the meaning of 75. */
 	cr_assert_leq(days, 10, "%u in 768 slice-weeks", days);

@@ -88,6 +88,30 @@ Test(seasonal_burst, what_comes_after_a_campaign_is_seen)
 	run_free(run);
 }
 
+/* A level that is a bit higher for some hours, and then a bit lower. */
+static double wave(uint32_t minute)
+{
+	return 1 + 0.05 * fmax(-1, fmin(2 * sin(2 * M_PI * minute / 1020), 1));
+}
+
+/* A burst that is over leaves the level where it was of late, not where it is in the long run. */
+Test(seasonal_burst, what_is_over_brings_back_what_was_before)
+{
+	const double rate = 20 * RATE;
+	const uint32_t day = 24 * 1020 + 400;
+	struct run *run = run_new(36, 4, MINUTE, AGGREGATE_COUNT, &rate, 1);
+	double sum = 0;
+
+	for (uint32_t k = 0; k < day + 20; k++) {
+		run_step(run, wave(k) * (k >= day && k < day + 3 ? 1.4 : 1));
+		double usual = rate * wave(k) * shop_shape(shop_hours(&run->shop));
+		for (uint32_t i = 0; k >= day + 10 && i < 4; i++)
+			sum += run->probe.expected[i] / usual / 40;
+	}
+	cr_assert(sum > 0.985 && sum < 1.015, "expects %g of what there has been for hours", sum);
+	run_free(run);
+}
+
 /* What lasts longer than a burst may is what there is now. */
 Test(seasonal_burst, what_lasts_is_the_new_level)
 {

@@ -446,3 +446,22 @@ Test(seasonal, the_worse_it_is_the_higher_it_scores_without_an_end)
 	check_order(AGGREGATE_COUNT);
 	check_order(AGGREGATE_SUM);
 }
+
+/* What comes once in two weeks is still expected after two years: no weekday's shape dwindles. */
+Test(seasonal_laws, what_comes_seldom_stays_expected)
+{
+	const double rate = 0.06;
+	struct run *run = run_new(77, 32, DAY, AGGREGATE_COUNT, &rate, 1);
+	double expected = 0, usual = 0;
+
+	run_weeks(run, 100);
+	for (uint32_t day = 0; day < 28; day++) {
+		run_step(run, 1);
+		for (uint32_t i = 0; i < 32; i++)
+			expected += run->probe.expected[i];
+		usual += 32 * rate * shop_shape(shop_hours(&run->shop));
+	}
+	double bias = expected / usual;
+	cr_assert(bias > 0.7 && bias < 1.4, "expects %g times the usual", bias);
+	run_free(run);
+}

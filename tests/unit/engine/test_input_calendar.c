@@ -159,6 +159,10 @@ Test(input_calendar, what_would_be_ignored_is_refused)
 			   "country=DE,device=mobile");
 	cr_assert_eq(input_calendar_complete(record, why, sizeof(why)), 0, "%s", why);
 	json_decref(record);
+	record = json_pack("{ss ss ss}", "name", "fair", "date", "01-01", "slice",
+			   "city=Frankfurt\\, Oder,device=mobile");
+	cr_assert_eq(input_calendar_complete(record, why, sizeof(why)), 0, "%s", why);
+	json_decref(record);
 	char text[128];
 	snprintf(text, sizeof(text), "\"name\":\"x\",%s", span);
 	cr_assert_eq(parse(text), 0, "%s", why);

@@ -134,6 +134,38 @@ static void sql(const char *text)
 	sqlite3_close(db);
 }
 
+/* Minutes are kept for a shorter time than intervals, as by default: what is asked for of before is
+ * made of intervals then. */
+Test(history, a_tier_that_does_not_reach_back_is_not_read)
+{
+	struct history_options options = options_of();
+	struct history_answer answer;
+	struct history *history;
+	struct history_reader *reader;
+	struct history_query query = {.metric = "orders",
+				      .to_ms = HISTORY_NEWEST,
+				      .from_ms = 1,
+				      .step_ms = 15 * MINUTE_MS};
+
+	options.interval_ms = MINUTE_MS / 2;
+	options.keep = (struct history_keep){{10 * 86400, 86400, 30 * 86400, 60 * 86400}};
+	cr_assert_eq(history_open(&options, &history, NULL, why, sizeof(why)), 0, "%s", why);
+	fill(history, 4 * 2 * DAY, 1);
+	history_close(history);
+	cr_assert_eq(history_reader_open(path, &reader), 0);
+	cr_assert_eq(history_read(reader, &query, &answer, why, sizeof(why)), 0, "%s", why);
+	cr_assert_eq(answer.count, 4 * 96);
+	for (uint32_t i = 0; i < answer.count; i++)
+		cr_assert_eq(answer.points[i].value, 30, "%u: %g", i, answer.points[i].value);
+	history_answer_fini(&answer);
+	/* And where they do, they are. */
+	query.from_ms = (int64_t)(3 * DAY + 600) * MINUTE_MS;
+	cr_assert_eq(history_read(reader, &query, &answer, why, sizeof(why)), 0, "%s", why);
+	cr_assert(answer.tier == HISTORY_MINUTE && answer.points[0].value == 30);
+	history_answer_fini(&answer);
+	history_reader_close(reader);
+}
+
 Test(history, takes_what_the_arithmetic_says)
 {
 	struct history *history = open_history();
@@ -415,6 +447,11 @@ Test(history, an_unknown_metric_is_refused_with_what_there_is)
 	query.metric = "orders";
 	query.slice = "country=9";
 	cr_assert_eq(history_read(reader, &query, &answer, why, sizeof(why)), -ENOENT);
+	cr_assert_not_null(strstr(why, "of orders, country=9; there are country=1"), "%s", why);
+	query.source = "nobody";
+	cr_assert_eq(history_read(reader, &query, &answer, why, sizeof(why)), -ENOENT);
+	cr_assert_not_null(strstr(why, "of nobody; there are orders"), "%s", why);
+	query.source = NULL;
 	query.slice = NULL;
 	query.from_ms = 50;
 	query.to_ms = 40;

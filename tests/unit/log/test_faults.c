@@ -231,6 +231,50 @@ Test(faults, a_failed_sync_is_never_believed_again_wherever_it_happens)
 					 5);
 }
 
+/* An engine dies with a tail that is not synced; the next one takes it over, and one sync of that
+ * fails. False: it has not so many. */
+static bool take_over(uint64_t nth, int error)
+{
+	struct plan plan = {.seed = nth * 131, .durability = DURABILITY_INTERVAL, .end = END_KILL};
+	struct simdisk *disk = simdisk_create(plan.seed + lane_seed());
+	struct io *io = simdisk_io(disk, 8);
+	struct lane_log log;
+
+	lane_setup(&plan);
+	cr_assert(lane_open(&lane, io, NULL, NULL));
+	lane_write(&lane, 30000, 4000);
+	finish(&plan, disk, io, &log);
+
+	io = simdisk_io(disk, 8);
+	simdisk_fail(disk, SIMDISK_SYNC, nth, error, false);
+	bool open = lane_open(&lane, io, &log, NULL);
+	bool struck = simdisk_failed(disk) > 0;
+	simdisk_fail(disk, SIMDISK_SYNC, 0, 0, false);
+	if (!open) {
+		io->ops->destroy(io);
+		io = simdisk_io(disk, 8);
+		cr_assert(lane_open(&lane, io, &log, NULL), "it starts once the disk is well");
+	}
+	/* What is before the new engine's first block counts as durable from now on. */
+	lane_write(&lane, log.events + 2000, 4000);
+	plan.end = END_POWER_CUT;
+	finish(&plan, disk, io, &log);
+	simdisk_destroy(disk);
+	return struck;
+}
+
+Test(faults, a_tail_whose_sync_fails_at_a_takeover_is_not_called_durable)
+{
+	static const int errors[] = {-EIO, -ENOSPC, -EDQUOT};
+
+	for (size_t e = 0; e < sizeof(errors) / sizeof(errors[0]); e++) {
+		uint64_t nth = 1;
+		while (take_over(nth, errors[e]))
+			nth++;
+		cr_assert(nth > 2, "only %lu places to fail", (unsigned long)nth);
+	}
+}
+
 Test(faults, a_failed_sync_of_names_delays_the_next_segment_and_nothing_else)
 {
 	for (int end = 0; end < ENDS; end++)

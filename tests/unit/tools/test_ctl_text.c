@@ -75,6 +75,30 @@ Test(ctl_text, times_are_written_in_utc_with_milliseconds)
 	cr_expect_str_eq(text, "1969-12-31T23:59:59.999Z");
 }
 
+Test(ctl_text, times_of_the_week_say_their_days)
+{
+	static const struct {
+		int64_t start_minutes, minutes;
+		const char *text;
+	} cases[] = {
+		/* 1970-01-06 was a Tuesday. */
+		{5 * 1440 + 14 * 60, 90, "Tue 14:00-15:30 UTC"},
+		{5 * 1440 + 22 * 60, 240, "Tue 22:00-Wed 02:00 UTC"},
+		{5 * 1440, 1440, "Tue 00:00-24:00 UTC"},
+		{6 * 1440 + 23 * 60, 3 * 1440, "Wed 23:00-Sat 23:00 UTC"},
+		{5 * 1440 + 60, 8 * 1440, "the whole week"},
+		{-60, 30, "Wed 23:00-23:30 UTC"},
+	};
+	char text[TEXT_WEEK_BYTES];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int64_t start_ms = cases[i].start_minutes * 60000;
+
+		text_week(text, start_ms, start_ms + cases[i].minutes * 60000);
+		cr_expect_str_eq(text, cases[i].text);
+	}
+}
+
 Test(ctl_text, times_are_read_in_the_forms_that_people_write)
 {
 	static const struct {

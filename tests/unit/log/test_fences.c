@@ -1,0 +1,294 @@
+/*
+ * fences: a dead engine's file is read to the first fence that stands, and no block that was called
+ * persisted or durable is ever missed for it: not after a kill or a power cut at any place, and not
+ * where a disk has lost the write that should have covered one.
+ */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lane.h"
+#include "log/block.h"
+#include "support/simdisk.h"
+#include "weir/limits.h"
+
+#define STRIDE (128u << 10)
+#define SEGMENT_BYTES (4u << 20)
+#define FENCES (SEGMENT_BYTES / STRIDE)
+
+static struct lane lane;
+static struct simdisk *disk;
+
+static void setup(uint64_t seed)
+{
+	lane = (struct lane){
+		.options = {
+			.segment_bytes = SEGMENT_BYTES,
+			.block_bytes = 8 << 10,
+			.buffers = 12,
+			.durability = DURABILITY_INTERVAL,
+			.sync_ms = 5,
+			.sync_bytes = 64 << 10,
+			.spares = 1,
+		},
+		.random = seed,
+	};
+	disk = simdisk_create(seed);
+}
+
+/* An epoch that idles until its next file and a spare are written ahead, and dies. */
+static void make_spares(void)
+{
+	struct io *io = simdisk_io(disk, 8);
+
+	cr_assert(lane_open(&lane, io, NULL, NULL));
+	cr_assert(lane_write(&lane, 100, 1000));
+	cr_assert(lane_settle(&lane, 1000));
+	for (int i = 0; i < 6000; i++)
+		lane_step(&lane);
+	writer_abandon(lane.writer);
+	simdisk_kill(disk);
+	io->ops->destroy(io);
+}
+
+static uint64_t read_all(struct lane_log *log)
+{
+	struct io *io = simdisk_io(disk, 4);
+	const uint64_t before = simdisk_count(disk, SIMDISK_READ);
+
+	lane_read(io, log);
+	io->ops->destroy(io);
+	return simdisk_count(disk, SIMDISK_READ) - before;
+}
+
+/* A second one, in what the first wrote ahead: `events` more, all of them durable. */
+static void fill(uint64_t events)
+{
+	struct lane_log log;
+
+	read_all(&log);
+	struct io *io = simdisk_io(disk, 8);
+	cr_assert(lane_open(&lane, io, &log, NULL));
+	cr_assert(lane_write(&lane, lane.next + events, 200000));
+	cr_assert(lane_settle(&lane, 1000));
+	for (int i = 0; i < 200; i++)
+		lane_step(&lane); /* the next file's fences, too */
+	writer_abandon(lane.writer);
+	simdisk_kill(disk);
+	io->ops->destroy(io);
+}
+
+struct standing {
+	uint8_t *file; /* the one with the most fences covered, and blocks in it */
+	uint64_t id;
+	uint32_t fences; /* of all files */
+	uint32_t covered;
+	bool erase;
+};
+
+/* Every segment's fences: counted, or made zeros. */
+static void look(void *self, const char *path)
+{
+	struct standing *standing = self;
+	uint64_t bytes, id;
+	uint32_t fences = 0;
+
+	if (segment_parse_name(path + strlen("lane-00/"), &id) != SEGMENT_FILE_SEGMENT)
+		return;
+	uint8_t *file = simdisk_file(disk, path, &bytes);
+	for (uint64_t at = 0; at < bytes; at += STRIDE) {
+		struct weir_fence fence;
+		memcpy(&fence, file + at, sizeof(fence));
+		fences += fence_good(&fence, id, at);
+		if (standing->erase && fence.magic == WEIR_FENCE_MAGIC)
+			memset(file + at, 0, sizeof(fence));
+	}
+	standing->fences += fences;
+	if (fences && FENCES - fences > standing->covered) {
+		standing->covered = FENCES - fences;
+		standing->file = file;
+		standing->id = id;
+	}
+}
+
+static struct standing look_at_all(bool erase)
+{
+	struct standing standing = {.erase = erase};
+
+	simdisk_names(disk, look, &standing);
+	return standing;
+}
+
+Test(fences, a_dead_file_is_read_to_its_first_fence_and_no_further)
+{
+	struct lane_log log, again;
+
+	setup(lane_seed() + 1);
+	make_spares();
+	struct standing standing = look_at_all(false);
+	cr_assert(standing.fences >= FENCES, "the next file's: %u", standing.fences);
+	fill(20000);
+	const uint64_t reads = read_all(&log);
+	look_at_all(true);
+	const uint64_t reads_without = read_all(&again);
+	cr_assert_eq(log.events, lane.flushed);
+	cr_assert_eq(again.events, log.events);
+	cr_assert_eq(again.report.next_lsn, log.report.next_lsn);
+	/* Pages: two files, less what is in windows; against 512 KiB of each, and 31 fences. */
+	cr_assert(reads < 600, "%lu", (unsigned long)reads);
+	cr_assert(reads_without > 1000, "%lu", (unsigned long)reads_without);
+	simdisk_destroy(disk);
+}
+
+static void put_fence(uint8_t *page, uint64_t id, uint64_t offset, uint64_t stride)
+{
+	struct weir_fence fence = {
+		.magic = WEIR_FENCE_MAGIC,
+		.offset = offset,
+		.segment_id = id,
+		.stride = stride,
+	};
+
+	fence_seal(&fence);
+	memset(page, 0, 4096);
+	memcpy(page, &fence, sizeof(fence));
+}
+
+/* The pages at `count` fences that blocks have covered, from `first` on, and `bytes` from the last
+ * one on, as if these writes had been lost, with all between them or without. What is found then is
+ * what is found where they are zeros. */
+static void lose(const struct standing *standing, uint32_t first, uint32_t count, uint64_t bytes,
+		 bool between)
+{
+	static uint8_t good[SEGMENT_BYTES];
+	struct lane_log zeros, fences;
+
+	memcpy(good, standing->file, sizeof(good));
+	for (uint32_t i = first; i < first + count; i++)
+		memset(standing->file + (uint64_t)i * STRIDE, 0, 4096);
+	memset(standing->file + (uint64_t)(first + count - 1) * STRIDE, 0, bytes);
+	if (between)
+		memset(standing->file + (uint64_t)first * STRIDE, 0, (count - 1) * STRIDE);
+	read_all(&zeros);
+	for (uint32_t i = first; i < first + count; i++)
+		put_fence(standing->file + (uint64_t)i * STRIDE, standing->id, (uint64_t)i * STRIDE,
+			  STRIDE);
+	read_all(&fences);
+	cr_assert_eq(fences.events, zeros.events, "fence %u", first);
+	cr_assert_eq(fences.report.events, zeros.report.events);
+	cr_assert_eq(fences.report.next_lsn, zeros.report.next_lsn);
+	cr_assert_eq(fences.report.gap_blocks, zeros.report.gap_blocks);
+	cr_assert_eq(fences.report.torn_bytes, zeros.report.torn_bytes);
+	memcpy(standing->file, good, sizeof(good));
+}
+
+Test(fences, those_that_lost_writes_have_left_standing_hide_nothing)
+{
+	setup(lane_seed() + 2);
+	make_spares();
+	fill(120000);
+	struct standing standing = look_at_all(false);
+	cr_assert(standing.covered > 8 && standing.covered < FENCES - 1, "%u", standing.covered);
+	for (uint32_t count = 1; count <= 4; count++)
+		for (uint32_t i = 0; i + count <= standing.covered; i++)
+			lose(&standing, i, count, 4096, false);
+	/* Nothing is left next to it: the fence behind it is not, either. */
+	for (uint32_t i = 0; i + 1 < standing.covered; i++)
+		lose(&standing, i, 1, STRIDE, false);
+	/* Nor is that one; what it hides ends before the third. */
+	for (uint32_t count = 2; count <= 3; count++)
+		for (uint32_t i = 0; i + count <= standing.covered; i++)
+			lose(&standing, i, count, 4096, true);
+	simdisk_destroy(disk);
+}
+
+Test(fences, of_another_segment_or_place_or_shape_are_no_fences)
+{
+	struct weir_fence fence = {
+		.magic = WEIR_FENCE_MAGIC,
+		.offset = 3 * STRIDE,
+		.segment_id = 77,
+		.stride = STRIDE,
+	};
+
+	fence_seal(&fence);
+	cr_assert(fence_good(&fence, 77, 3 * STRIDE));
+	cr_assert(!fence_good(&fence, 78, 3 * STRIDE));
+	cr_assert(!fence_good(&fence, 77, 2 * STRIDE));
+	for (uint64_t bit = 0; bit < sizeof(fence) * 8; bit++) {
+		((uint8_t *)&fence)[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		cr_assert(!fence_good(&fence, 77, 3 * STRIDE), "bit %lu", (unsigned long)bit);
+		((uint8_t *)&fence)[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	const uint64_t strides[] = {0, 1, 4095, 2048, 6 * STRIDE, UINT64_MAX & ~UINT64_C(4095)};
+	for (size_t i = 0; i < sizeof(strides) / sizeof(strides[0]); i++) {
+		fence.stride = strides[i];
+		fence_seal(&fence);
+		cr_assert(!fence_good(&fence, 77, 3 * STRIDE), "%zu", i);
+	}
+}
+
+/* No fence of the file stands before a block up to `lsn`. */
+static void check_file(const uint8_t *file, uint64_t bytes, uint64_t id, uint64_t lsn)
+{
+	uint64_t first = bytes;
+
+	for (uint64_t at = bytes; at;) {
+		struct weir_fence fence;
+		at -= 4096;
+		memcpy(&fence, file + at, sizeof(fence));
+		if (fence_good(&fence, id, at))
+			first = at;
+	}
+	for (uint64_t at = first; at < bytes; at += 4096) {
+		struct weir_block_header header;
+		memcpy(&header, file + at, sizeof(header));
+		cr_assert(!block_header_good(&header, id) || header.lsn > lsn,
+			  "block %lu of %016lx lies behind a fence at %lu",
+			  (unsigned long)header.lsn, (unsigned long)id, (unsigned long)first);
+	}
+}
+
+static void check_promise(void *self, const char *path)
+{
+	const uint64_t *lsn = self;
+	uint64_t bytes, id;
+
+	if (segment_parse_name(path + strlen("lane-00/"), &id) != SEGMENT_FILE_SEGMENT)
+		return;
+	const uint8_t *file = simdisk_file(disk, path, &bytes);
+	check_file(file, bytes, id, *lsn);
+}
+
+Test(fences, no_block_that_was_promised_lies_behind_one_wherever_an_engine_ends)
+{
+	struct lane_log log = {.report.next_lsn = 1};
+
+	setup(lane_seed() + 4);
+	lane.options.segment_bytes = WEIR_SEGMENT_BYTES_MIN;
+	lane.options.spares = 2;
+	for (int round = 0; round < 60; round++) {
+		struct io *io = simdisk_io(disk, 4 + (uint32_t)round % 8);
+		cr_assert(lane_open(&lane, io, round ? &log : NULL, NULL), "round %d", round);
+		for (uint64_t i = lane_random(&lane, 300); i > 0; i--)
+			lane_step(&lane);
+		lane_write(&lane, lane.next + lane_random(&lane, 90000),
+			   (uint32_t)lane_random(&lane, 2000));
+		for (uint64_t i = lane_random(&lane, 300); i > 0; i--)
+			lane_step(&lane);
+		const bool power = round % 2;
+		uint64_t lsn = power ? lane.claimed_durable : lane.claimed_persisted;
+		writer_abandon(lane.writer);
+		if (power)
+			simdisk_power_cut(disk);
+		else
+			simdisk_kill(disk);
+		io->ops->destroy(io);
+		simdisk_names(disk, check_promise, &lsn);
+		read_all(&log);
+		cr_assert(log.report.next_lsn > lsn);
+		cr_assert(log.events >= lane.events_until[lsn]);
+		cr_assert_eq(log.report.gaps, 0u);
+	}
+	simdisk_destroy(disk);
+}
