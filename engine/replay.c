@@ -289,6 +289,16 @@ static int apply(struct replay *replay, const struct weir_control_record *record
 	}
 }
 
+/* Is the record of a block of the control log in the checkpoint that the replay goes on from? */
+static bool contained(const struct replay *replay, uint64_t lsn, uint32_t index)
+{
+	const struct checkpoint *from = &replay->state->checkpoint;
+
+	return replay->state->resumed &&
+	       (lsn < from->control_lsn ||
+		(lsn == from->control_lsn && index < from->control_records));
+}
+
 static int apply_block(struct replay *replay, const struct reader_block *block)
 {
 	const struct weir_control_record *record;
@@ -300,13 +310,9 @@ static int apply_block(struct replay *replay, const struct reader_block *block)
 	if (block->header.type != WEIR_BLOCK_CONTROL)
 		return 0;
 	while ((more = control_record_next(block, &offset, &record, &data)) > 0) {
-		const struct checkpoint *from = &replay->state->checkpoint;
-		bool contained =
-			replay->state->resumed &&
-			(block->header.lsn < from->control_lsn ||
-			 (block->header.lsn == from->control_lsn && index < from->control_records));
-		index++;
-		int error = contained ? 0 : apply(replay, record, data);
+		int error = contained(replay, block->header.lsn, index++)
+				    ? 0
+				    : apply(replay, record, data);
 		if (error < 0)
 			return error;
 	}
@@ -497,6 +503,60 @@ static int choose_start(struct replay *replay)
 	return 0;
 }
 
+static int tell_block(struct replay *replay, const struct reader_block *block, uint64_t *count)
+{
+	const struct weir_control_record *record;
+	struct operator_input input;
+	const void *data;
+	uint32_t offset = 0;
+	uint32_t index = 0;
+	int more;
+
+	if (block->header.type != WEIR_BLOCK_CONTROL)
+		return 0;
+	while ((more = control_record_next(block, &offset, &record, &data)) > 0) {
+		if (!contained(replay, block->header.lsn, index++))
+			return 0;
+		if (record->kind != WEIR_CONTROL_INPUT)
+			continue;
+		int error = input_parse(data, record->bytes, &input, replay->why,
+					sizeof(replay->why));
+		if (error < 0)
+			return fail(replay, error, "an input of the control log");
+		input.number = ++*count;
+		replay->options.each_input(replay->options.self, &input);
+	}
+	return more < 0 ? fail(replay, more, "a block of the control log") : 0;
+}
+
+/* A store that is behind the checkpoint has not heard what was said before it either. Retention
+ * never takes the control log, so all of that is still there. */
+static int tell_earlier(struct replay *replay)
+{
+	const struct replay_options *options = &replay->options;
+	struct reader *reader;
+	struct reader_block block;
+	uint64_t count = 0;
+	int more = 0;
+
+	if (!replay->state->resumed || !options->each_input ||
+	    options->stored_through >= replay->started_at)
+		return 0;
+	int error = reader_open(options->io, "control", WEIR_LANE_CONTROL, 0, false, &reader,
+				replay->why, sizeof(replay->why));
+	if (error == -ENOENT) {
+		replay->why[0] = '\0';
+		return 0; /* whoever reads it next says so */
+	}
+	if (error < 0)
+		return fail(replay, error, "opening the control log");
+	while (!error && (more = reader_next(reader, &block)) > 0 &&
+	       block.header.lsn <= replay->state->checkpoint.control_lsn)
+		error = tell_block(replay, &block, &count);
+	reader_close(reader);
+	return !error && more < 0 ? fail(replay, more, "reading the control log") : error;
+}
+
 static int read_control(struct replay *replay)
 {
 	const struct checkpoint *from = &replay->state->checkpoint;
@@ -553,6 +613,9 @@ int replay_run(const struct replay_options *options, struct replay *replay)
 	/* Without a lane that is there its events would count as lost, for good. */
 	if (error < 0)
 		return fail(replay, error, "opening the lanes");
+	error = tell_earlier(replay);
+	if (error < 0)
+		return error == -ENOENT ? -EPROTO : error;
 	error = read_control(replay);
 	if (error < 0 && error != -ENOENT)
 		return error;

@@ -46,7 +46,8 @@ struct replay_options {
 	/* Every revision, in order, with the number of its close. May be NULL. */
 	void (*each)(void *self, uint64_t sequence, const struct anomaly *anomaly);
 	/* What operators said, and whose last revision was published after all (input.h), in order
-	 * with the revisions. May be NULL. */
+	 * with the revisions; of the time before a checkpoint that is behind `stored_through`, what
+	 * they said comes first. May be NULL. */
 	void (*each_input)(void *self, const struct operator_input *input);
 	void (*each_release)(void *self, uint64_t sequence, uint64_t number, const uint64_t id[2]);
 	/* What each close brings to the history: rows of each shard. May be NULL. */

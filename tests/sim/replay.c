@@ -15,6 +15,7 @@
 #include "judge.h"
 #include "support/proof.h"
 #include "support/story.h"
+#include "words.h"
 
 static int failed, passed;
 static uint64_t compared;
@@ -139,9 +140,7 @@ static void small_blocks(void)
 /* The store is a projection: where it is lost, the log gives it again, checkpoints or not. */
 static void lost_store(void)
 {
-	static const char *const files[] = {"weir.db", "weir.db-wal", "weir.db-shm"};
 	struct story story;
-	char path[128];
 
 	story_begin(&story, 2, 2, 78);
 	story_start(&story);
@@ -149,16 +148,56 @@ static void lost_store(void)
 	story_play(&story, 12, 0.9);
 	story_play(&story, 150, 0);
 	story_stop(&story);
-	for (int i = 0; i < 3; i++) {
-		snprintf(path, sizeof(path), "%s/%s", story.data, files[i]);
-		unlink(path);
-	}
+	words_lose_store(&story);
 	story_start(&story);
 	story_play(&story, 30, 0);
 	story_end_producers(&story);
 	story_stop(&story);
 	check_log(&story, "lost store");
 	compare(&story, "a store that was lost", false);
+	story_end(&story);
+}
+
+/* Where the beginning of the lanes is gone as well, what people said is told all the same: the
+ * control log has it, from before the oldest checkpoint too. */
+static void lost_words(void)
+{
+	static const char *const said[] = {
+		"{\"kind\":\"annotate\",\"author\":\"ann\",\"text\":\"a sale\",\"from_ms\":1,"
+		"\"until_ms\":2}",
+		"{\"kind\":\"mute\",\"metric\":\"none\",\"until_ms\":99999999999999}",
+		"{\"kind\":\"calendar_add\",\"name\":\"summer\",\"date\":\"07-14\"}",
+		"{\"kind\":\"unmute\",\"author\":\"bob\",\"mute\":2}",
+	};
+	const char *name = "lost words";
+	struct story story;
+	struct words before, behind;
+
+	story_begin(&story, 2, 2, 79);
+	story.retain_bytes = 8u << 20;
+	story_start(&story);
+	story_play(&story, 150, 0);
+	for (int i = 0; i < 4; i++)
+		story_input(&story, said[i]);
+	story_stop(&story);
+	struct story_span then = story_replay_span(&story);
+	story_start(&story);
+	story_play(&story, 2800, 0);
+	story_input(&story, "{\"kind\":\"annotate\",\"text\":\"late\",\"from_ms\":1,"
+			    "\"until_ms\":2}");
+	story_stop(&story);
+	expect(words_read(&story, &before) && before.count == 5, "the store has what was said",
+	       name);
+	expect(story_replay_span(&story).from > then.through,
+	       "retention has taken the lanes of that time", name);
+	words_lose_store(&story);
+	story_start(&story);
+	story_play(&story, 30, 0);
+	story_end_producers(&story);
+	story_stop(&story);
+	expect(words_read(&story, &behind) && memcmp(&behind, &before, sizeof(before)) == 0,
+	       "a store that was lost is told all that was said", name);
+	printf("%-40s %u of %u words\n", name, behind.count, before.count);
 	story_end(&story);
 }
 
@@ -651,6 +690,7 @@ static bool play_part(const char *part)
 	} else if (strcmp(part, "small") == 0) {
 		small_blocks();
 		lost_store();
+		lost_words();
 	} else if (strcmp(part, "operated") == 0) {
 		operated(1, 1, 0, 0);
 		operated(3, 2, 1, 0);
@@ -714,6 +754,7 @@ int main(int argc, char **argv)
 	rare_checkpoints();
 	small_blocks();
 	lost_store();
+	lost_words();
 	printf("%d passed, %d failed\n", passed, failed);
 	proof_say("revisions-replayed", compared, (uint64_t)failed);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -416,7 +416,8 @@ static void add_revision(void *self, uint64_t sequence, const struct anomaly *an
 }
 
 /* The options but for the shards and the io are the caller's. */
-static void replay_all(struct story *story, uint32_t shards, struct replay_options options)
+static struct story_span replay_all(struct story *story, uint32_t shards,
+				    struct replay_options options)
 {
 	struct replay replay;
 
@@ -429,8 +430,15 @@ static void replay_all(struct story *story, uint32_t shards, struct replay_optio
 		fprintf(stderr, "replay: %s\n", replay.why);
 		abort();
 	}
+	struct story_span span = {.from = replay.started_at, .through = replay.sequence};
 	replay_fini(&replay);
 	options.io->ops->destroy(options.io);
+	return span;
+}
+
+struct story_span story_replay_span(struct story *story)
+{
+	return replay_all(story, 1, (struct replay_options){0});
 }
 
 char **story_replayed(struct story *story, uint32_t shards, uint32_t *ret_count)

@@ -78,6 +78,11 @@ char **story_replayed(struct story *story, uint32_t shards, uint32_t *ret_count)
  * here); what a replay says. */
 char **story_outbox(struct story *story, uint32_t *ret_count);
 char **story_told(struct story *story, uint32_t shards, uint32_t *ret_count);
+/* Closes that a replay from the oldest start there is goes through: those behind `from`. */
+struct story_span {
+	uint64_t from, through;
+};
+struct story_span story_replay_span(struct story *story);
 void story_free_lines(char **lines, uint32_t count);
 /* Count and sum of all events in the log. */
 void story_logged(struct story *story, uint64_t *ret_events, double *ret_sum);
