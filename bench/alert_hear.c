@@ -18,11 +18,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "own_redis.h"
 #include "peer.h"
 #include "server.h"
 #include "weir/order.h"
 
-#define START_MS 10000
 #define PING_MS 2000
 #define LOOK_MS 100 /* the subscriber looks for the end so often */
 
@@ -112,37 +112,6 @@ static void *listen_all(void *self)
 	return NULL;
 }
 
-/* Its pid or a negative errno. */
-static pid_t start_redis(struct hear *hear, const char *program, const char *directory)
-{
-	char *const arguments[] = {(char *)"redis-server", (char *)"--port", (char *)"0",
-				   (char *)"--unixsocket", hear->socket,     (char *)"--dir",
-				   (char *)directory,      (char *)"--save", (char *)"",
-				   (char *)"--appendonly", (char *)"no",     NULL};
-	const struct peer_program with = {.path = program,
-					  .arguments = arguments,
-					  .home = directory,
-					  .name = "redis",
-					  .processor = -1};
-	return peer_start(&with);
-}
-
-/* NULL: it does not answer in time. */
-static redisContext *connect_redis(struct hear *hear)
-{
-	for (int waited_ms = 0; waited_ms < START_MS; waited_ms += 10) {
-		redisContext *context = redisConnectUnix(hear->socket);
-		if (context && !context->err)
-			return context;
-		if (context)
-			redisFree(context);
-		if (!peer_runs(hear->server))
-			return NULL;
-		sleep_ms(10);
-	}
-	return NULL;
-}
-
 static bool subscribe(redisContext *context)
 {
 	/* One answer for each channel. */
@@ -160,20 +129,19 @@ static bool subscribe(redisContext *context)
 int hear_start(struct hear *hear, const char *directory, uint32_t capacity, char *why,
 	       size_t why_bytes)
 {
+	const struct own_redis own = {.directory = directory, .processor = -1};
 	char program[2200];
+	redisContext *context = NULL;
 	*hear = (struct hear){.capacity = capacity};
-	if (program_find(NULL, "redis-server", program, sizeof(program)) < 0) {
-		snprintf(why, why_bytes, "no redis-server here; apt-get install redis-server");
+	if (own_redis_find(program, why, why_bytes) < 0)
 		return -ENOENT;
-	}
 	snprintf(hear->socket, sizeof(hear->socket), "%s/redis.sock", directory);
 	hear->heard = calloc(capacity, sizeof(*hear->heard));
-	hear->server = hear->heard ? start_redis(hear, program, directory) : -ENOMEM;
+	hear->server = hear->heard ? own_redis_start(&own, &context) : -ENOMEM;
 	if (hear->server < 0) {
 		snprintf(why, why_bytes, "redis-server: %s", strerror(-hear->server));
 		return hear->server;
 	}
-	redisContext *context = connect_redis(hear);
 	if (context && subscribe(context)) {
 		hear->context = context;
 		if (pthread_create(&hear->thread, NULL, listen_all, hear) == 0)

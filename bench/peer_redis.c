@@ -9,6 +9,7 @@
 #include <hiredis.h>
 
 #include "coarse.h"
+#include "own_redis.h"
 #include "peer.h"
 
 #include <errno.h>
@@ -28,47 +29,7 @@ static int redis_available(const struct peer_task *task, char *why, size_t why_b
 {
 	char path[2200];
 	(void)task;
-	if (program_find(NULL, "redis-server", path, sizeof(path)) == 0)
-		return 0;
-	snprintf(why, why_bytes, "no redis-server; apt-get install redis-server");
-	return -ENOENT;
-}
-
-/* Start it and connect. *ret_context: NULL if that fails. */
-static pid_t start(const struct peer *peer, const struct peer_task *task,
-		   redisContext **ret_context)
-{
-	char path[2200], socket[2300];
-	snprintf(socket, sizeof(socket), "%s/redis.sock", task->directory);
-	char *const arguments[] = {(char *)"redis-server", (char *)"--port", (char *)"0",
-				   (char *)"--unixsocket", socket, (char *)"--dir",
-				   (char *)task->directory, (char *)"--save", (char *)"",
-				   (char *)"--appendfsync", (char *)"everysec",
-				   /* it would only be in the way of the disk */
-				   (char *)"--auto-aof-rewrite-percentage", (char *)"0",
-				   (char *)"--appendonly", (char *)(peer->on_disk ? "yes" : "no"),
-				   NULL};
-	struct peer_program program = {.path = path,
-				       .arguments = arguments,
-				       .home = task->directory,
-				       .name = "redis",
-				       .processor = task->receiver};
-	*ret_context = NULL;
-	if (program_find(NULL, "redis-server", path, sizeof(path)) < 0)
-		return -ENOENT;
-	pid_t pid = peer_start(&program);
-	for (uint32_t waited_ms = 0; pid > 0 && waited_ms < 20000; waited_ms += 20) {
-		*ret_context = redisConnectUnix(socket);
-		if (*ret_context && !(*ret_context)->err)
-			return pid;
-		if (*ret_context)
-			redisFree(*ret_context);
-		*ret_context = NULL;
-		if (!peer_runs(pid))
-			return -ECHILD;
-		usleep(20000);
-	}
-	return pid;
+	return own_redis_find(path, why, why_bytes);
 }
 
 static char *put(char *at, const char *text, size_t bytes)
@@ -217,7 +178,10 @@ static int redis_run(const struct peer *peer, const struct peer_task *task,
 	struct plan plan;
 	struct plan_cursor cursor;
 	redisContext *context;
-	pid_t server = start(peer, task, &context);
+	const struct own_redis own = {.directory = task->directory,
+				      .appends = peer->on_disk,
+				      .processor = task->receiver};
+	pid_t server = own_redis_start(&own, &context);
 	int r = context ? plan_init(&plan, task->series, 0) : -EIO;
 	if (!context)
 		peer_quote(task->directory, "redis", ret_result->why, sizeof(ret_result->why));

@@ -20,4 +20,12 @@ QUESTIONS(QUESTION_DECLARE)
 				   "figure",                                                       \
 		  [STATUS_UNABLE] = "it could not be measured; the message says what to do"}
 
+/* The row of an option that names a program of ours. */
+#define ROW_PROGRAM(type, program)                                                                 \
+	{                                                                                          \
+		.name = #program, .argument = "PATH",                                              \
+		.help = "program; default beside this one, in its build tree, in PATH",            \
+		.kind = OPTION_TEXT, .at = offsetof(type, program)                                 \
+	}
+
 #endif
