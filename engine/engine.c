@@ -15,6 +15,7 @@
 #include "engine_private.h"
 #include "exposed.h"
 #include "named.h"
+#include "told.h"
 
 /* A lane looks away after work, so that it does not chase the producers' tails; a few events are
  * not worth a core that looks for them, and a ring of the default size takes ten times as many in a
@@ -258,6 +259,7 @@ static void release(struct engine *engine)
 	config_free(engine->running);
 	config_free(engine->begun);
 	json_decref(engine->overrides);
+	told_free(engine->told);
 	free(engine->file_text);
 	struct io *ios[] = {engine->read_io, engine->control_io, engine->checkpoint_io,
 			    engine->rebase_io};

@@ -88,6 +88,7 @@ struct engine {
 	void *overrides;            /* json_t, overrides.h: those that are not undone */
 	uint64_t records_submitted; /* to the closing agent, since the start */
 	uint64_t inputs_submitted;  /* number of the last input, in the store's life */
+	struct told *told;          /* what was said under a key; NULL: no key was seen yet */
 	uint64_t lateness_ms[2];    /* by enum weir_clock_kind, of new sources; relaxed */
 	uint32_t reload_asked;      /* by a signal: set by any thread */
 

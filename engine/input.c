@@ -109,6 +109,23 @@ static int take_kind(struct input_reading *reading, const json_t *value)
 				     "override_undo");
 }
 
+/* Under which it is said: any may have one. */
+static int take_key(struct input_reading *reading, const json_t *value)
+{
+	const char *text = json_string_value(value);
+	size_t bytes = text ? strlen(text) : 0;
+
+	for (size_t i = 0; i < bytes; i++)
+		if (text[i] <= ' ' || text[i] > '~')
+			bytes = 0;
+	if (bytes == 0 || bytes >= OPERATOR_KEY_BYTES)
+		return input_refuse(reading,
+				    "\"key\" is 1 to %d characters of ASCII, without blanks",
+				    OPERATOR_KEY_BYTES - 1);
+	json_object_set(reading->own, "key", (json_t *)(uintptr_t)value);
+	return 0;
+}
+
 /* A member that is one of a kind's own. */
 static int take_own(struct input_reading *reading, const char *key, const json_t *value)
 {
@@ -176,6 +193,8 @@ static int take_member(struct input_reading *reading, const char *key, const jso
 		return 0; /* taken first */
 	if (strcmp(key, "id") == 0)
 		return take_id(reading, value);
+	if (strcmp(key, "key") == 0)
+		return take_key(reading, value);
 	int own = take_own(reading, key, value);
 	if (own == 1)
 		json_object_set(reading->own, key, (json_t *)(uintptr_t)value);

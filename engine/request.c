@@ -24,6 +24,7 @@
 #include "deliver/payload.h"
 #include "engine_private.h"
 #include "input_calendar.h"
+#include "told.h"
 #include "wishes.h"
 
 /* A disk that has not taken a record after this long: the operator is told so. */
@@ -71,8 +72,9 @@ static char *poll_pending(struct control_later *later)
 	}
 	if (now_ns < pending->deadline_ns)
 		return NULL;
-	return refusal("the disk of the data directory does not answer; what was asked is in force "
-		       "as soon as it does: see weirctl status");
+	return take_text(json_pack("{sb sb ss}", "ok", 0, "pending", 1, "error",
+				   "the disk of the data directory does not answer; what was asked "
+				   "is in force as soon as it does: see weirctl status"));
 }
 
 static void forget_pending(struct control_later *later)
@@ -417,6 +419,7 @@ int engine_input(struct engine *engine, const char *json, char *why, size_t why_
 	struct operator_input *input = calloc(1, sizeof(*input));
 	struct config *config = NULL;
 	void *overrides = NULL;
+	struct told_entry said;
 	int error = record && input ? 0 : -ENOMEM;
 
 	if (!error)
@@ -432,6 +435,7 @@ int engine_input(struct engine *engine, const char *json, char *why, size_t why_
 		free(input);
 		return error;
 	}
+	bool has_key = engine->told && told_of(input, &said);
 	*record = (struct closing_record){
 		.kind = WEIR_CONTROL_INPUT,
 		.text = strdup(json),
@@ -439,8 +443,11 @@ int engine_input(struct engine *engine, const char *json, char *why, size_t why_
 		.input = input,
 	};
 	error = submit(engine, record, why, why_bytes);
-	if (!error)
+	if (!error) {
 		engine->inputs_submitted++;
+		if (has_key)
+			told_add(engine->told, &said);
+	}
 	if (!error && config)
 		return take_overrides(engine, overrides, config, why, why_bytes);
 	config_free(config);
@@ -485,13 +492,11 @@ static int64_t wall_ms(const struct engine *engine)
 }
 
 /* The request without its command is the record; a duration from now becomes a time. */
-static char *answer_input(struct engine *engine, const char *command, const json_t *request,
-			  bool *ret_later)
+static json_t *record_of(const struct engine *engine, const char *command, const json_t *request)
 {
-	char why[WHY_BYTES] = "";
 	json_t *record = json_copy((json_t *)(uintptr_t)request);
-	int64_t now_ms = wall_ms(engine);
 	const json_t *for_ms = json_object_get(request, "for_ms");
+	int64_t now_ms = wall_ms(engine);
 
 	json_object_del(record, "command");
 	json_object_set_new(record, "kind", json_string(command));
@@ -504,24 +509,55 @@ static char *answer_input(struct engine *engine, const char *command, const json
 				    json_integer(now_ms + (ms < most_ms ? ms : most_ms)));
 		json_object_del(record, "for_ms");
 	}
-	json_t *until_ms = json_incref(json_object_get(record, "until_ms"));
-	int error = complete_id(engine, record, why, sizeof(why)) ? 0 : -EINVAL;
-	if (!error && strcmp(command, input_kind_name(OPERATOR_CALENDAR_ADD)) == 0)
-		error = input_calendar_complete(record, why, sizeof(why));
+	return record;
+}
+
+/* 0, or negative with why. */
+static int take_input(struct engine *engine, const char *command, json_t *record, char *why,
+		      size_t why_bytes)
+{
 	bool said = strcmp(command, "feedback") == 0 || strcmp(command, "feedback_undo") == 0;
-	if (!error && said && !said_complete(engine, record, why, sizeof(why)))
-		error = -EINVAL;
+
+	if (strcmp(command, input_kind_name(OPERATOR_CALENDAR_ADD)) == 0 &&
+	    input_calendar_complete(record, why, why_bytes) < 0)
+		return -EINVAL;
+	if (said && !said_complete(engine, record, why, why_bytes))
+		return -EINVAL;
 	char *text = json_dumps(record, JSON_COMPACT | JSON_SORT_KEYS);
-	if (!error)
-		error = text ? engine_input(engine, text, why, sizeof(why)) : -ENOMEM;
-	json_decref(record);
+	int error = text ? engine_input(engine, text, why, why_bytes) : -ENOMEM;
 	free(text);
+	return error;
+}
+
+static char *answer_input(struct engine *engine, const char *command, const json_t *request,
+			  bool *ret_later)
+{
+	char why[WHY_BYTES] = "";
+	json_t *record = record_of(engine, command, request);
+	json_t *until_ms = json_incref(json_object_get(record, "until_ms"));
+	struct told_entry before;
+	int error = complete_id(engine, record, why, sizeof(why)) ? 0 : -EINVAL;
+	int told = error ? error
+			 : told_find(&engine->told, engine->store_path, record, &before, why,
+				     sizeof(why));
+
+	if (told == 0)
+		error = take_input(engine, command, record, why, sizeof(why));
+	else if (told < 0)
+		error = told;
+	json_decref(record);
 	if (error < 0) {
 		json_decref(until_ms);
 		return refusal(why[0] ? why : strerror(-error));
 	}
 	json_t *answer = json_pack("{sb sI}", "ok", 1, "number",
-				   (json_int_t)engine->inputs_submitted);
+				   (json_int_t)(told ? before.number : engine->inputs_submitted));
+	if (told)
+		json_object_set_new(answer, "repeated", json_true());
+	if (told && until_ms) {
+		json_decref(until_ms);
+		until_ms = json_integer(before.until_ms);
+	}
 	if (until_ms)
 		json_object_set_new(answer, "until_ms", until_ms);
 	return answer_later(engine, answer, ret_later);

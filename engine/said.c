@@ -22,14 +22,6 @@
 #define PATIENCE_MS 5000u
 /* In one answer at most. */
 #define LISTED_MAX 1000
-#define MONTH_MS (30 * INT64_C(86400000))
-
-static int64_t period_of(const struct anomaly *anomaly)
-{
-	if (anomaly->frequency_ms == DETECTOR_MONTH)
-		return MONTH_MS;
-	return anomaly->frequency_ms > 0 ? anomaly->frequency_ms : anomaly->interval_ms;
-}
 
 static double finite_or_nothing(double value)
 {
@@ -58,7 +50,7 @@ void said_describe(void *of, const struct anomaly *last, const struct anomaly *s
 	bool down = strongest->direction < 0;
 	/* Sizes grow as it goes on. But what several resolutions saw has figures of each: those
 	 * that are said together are of one. */
-	bool same = period_of(last) == period_of(strongest);
+	bool same = anomaly_period_ms(last) == anomaly_period_ms(strongest);
 	const struct anomaly *figures = same ? last : strongest;
 
 	json_object_set_new(record, "source", json_string(last->source));
@@ -70,7 +62,7 @@ void said_describe(void *of, const struct anomaly *last, const struct anomaly *s
 			    json_integer(anomaly_time_ms(last, last->start, false)));
 	json_object_set_new(record, "end_ms",
 			    json_integer(anomaly_time_ms(last, last->interval, true)));
-	json_object_set_new(record, "period_ms", json_integer(period_of(figures)));
+	json_object_set_new(record, "period_ms", json_integer(anomaly_period_ms(figures)));
 	json_object_set_new(record, "severity", json_real(finite_or_nothing(last->severity_peak)));
 	json_object_set_new(record, "usual", json_real(finite_or_nothing(figures->usual)));
 	double off = fabs(strongest->observed - strongest->expected);

@@ -1,7 +1,7 @@
 /*
  * watched: the metrics of the running configuration, for who asks at the control socket.
  *
- *   {"command":"metrics"} -> {"metrics":[{"name","aggregation","quantile"?,"event"|null,
+ *   {"command":"metrics"} -> {"metrics":[{"name","aggregation","unit","quantile"?,"event"|null,
  *                             "numerator"?,"denominator"?,"dimensions":[name],
  *                             "detectors":[name]},...],"timezone"}
  *
@@ -46,12 +46,31 @@ static json_t *detectors_of(const struct config *config, const char *metric)
 	return list;
 }
 
+const char *watched_unit_of(const char *aggregation, bool counts)
+{
+	if (strcmp(aggregation, "count") == 0 || strcmp(aggregation, "distinct") == 0)
+		return "count";
+	return strcmp(aggregation, "ratio") == 0 && counts ? "share" : "value";
+}
+
+const char *watched_unit(const struct config *config, const struct config_metric *metric)
+{
+	const struct config_metric *half[] = {&config->metrics[metric->numerator],
+					      &config->metrics[metric->denominator]};
+	bool counts = true;
+
+	/* The parts of a ratio are no ratios. */
+	for (int i = 0; i < 2 && strcmp(metric->agg, "ratio") == 0; i++)
+		counts &= strcmp(watched_unit_of(half[i]->agg, false), "count") == 0;
+	return watched_unit_of(metric->agg, counts);
+}
+
 static json_t *metric_json(const struct config *config, const struct config_metric *metric)
 {
-	json_t *object = json_pack("{ss ss ss? so so}", "name", metric->name, "aggregation",
-				   metric->agg, "event", metric->event, "dimensions",
-				   dimensions_json(metric), "detectors",
-				   detectors_of(config, metric->name));
+	json_t *object = json_pack("{ss ss ss ss? so so}", "name", metric->name, "aggregation",
+				   metric->agg, "unit", watched_unit(config, metric), "event",
+				   metric->event, "dimensions", dimensions_json(metric),
+				   "detectors", detectors_of(config, metric->name));
 
 	if (metric->agg[0] == 'p' && isfinite(metric->quantile))
 		json_object_set_new(object, "quantile", json_real(metric->quantile));

@@ -30,6 +30,7 @@ enum operator_kind {
 
 #define OPERATOR_TEXT_BYTES 1025
 #define OPERATOR_DETAIL_BYTES 4097
+#define OPERATOR_KEY_BYTES 65
 
 struct operator_input {
 	enum operator_kind kind;
@@ -52,7 +53,8 @@ struct operator_input {
 	/* UNMUTE, FEEDBACK_UNDO, CALENDAR_REMOVE, OVERRIDE_UNDO: number of what is over with it */
 	uint64_t ends;
 	struct feedback_said feedback; /* FEEDBACK */
-	/* The members that only its kind has, as they stood in the record: a JSON object; or "". */
+	/* The members that only its kind has, and `key`, under which it was said (engine/told.h),
+	 * as they stood in the record: a JSON object; or "". */
 	char detail[OPERATOR_DETAIL_BYTES];
 };
 

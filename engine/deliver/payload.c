@@ -59,6 +59,14 @@ void anomaly_id_text(const uint64_t id[2], char text[33])
 	snprintf(text, 33, "%016" PRIx64 "%016" PRIx64, id[0], id[1]);
 }
 
+int64_t anomaly_period_ms(const struct anomaly *anomaly)
+{
+	if (anomaly->frequency_ms < 0) /* a calendar month */
+		return 30 * INT64_C(86400000);
+	int64_t ms = anomaly->frequency_ms > 0 ? anomaly->frequency_ms : anomaly->interval_ms;
+	return ms > 0 ? ms : 1;
+}
+
 int64_t anomaly_time_ms(const struct anomaly *anomaly, int64_t interval, bool end)
 {
 	int64_t ms;

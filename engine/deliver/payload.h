@@ -22,6 +22,8 @@ const char *anomaly_state_name(enum anomaly_state state);
 void anomaly_id_text(const uint64_t id[2], char text[33]);
 /* Unix time in ms at which an interval of this anomaly begins, or ends. Never overflows. */
 int64_t anomaly_time_ms(const struct anomaly *anomaly, int64_t interval, bool end);
+/* How long what its `observed` and `expected` speak of is, about: a month is 30 days. From 1 on. */
+int64_t anomaly_period_ms(const struct anomaly *anomaly);
 /* Of the metrics that moved together the one that did first; of two at once the first by name, so
  * that both name the same. NULL: it moved alone. */
 const char *anomaly_first_mover(const struct anomaly *anomaly);
