@@ -4,17 +4,21 @@
 #include "ask.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "options.h"
 
 #define CONTROL_DEFAULT "/run/weir/control.sock"
 #define ANSWER_MS 10000u
+#define FULL_PAUSE_MS 10
 #define ANSWER_BYTES_MAX (64u << 20)
 
 const char *ask_socket(const char *given)
@@ -23,6 +27,51 @@ const char *ask_socket(const char *given)
 	if (given)
 		return given;
 	return environment && environment[0] ? environment : CONTROL_DEFAULT;
+}
+
+static bool goes_on(const struct ask_how *how, int fd)
+{
+	return !how->holds || how->holds(how->by, fd);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Where many wait to be taken already, nothing says when there is a place: it is tried again. */
+static int connect_patiently(const struct ask_how *how, int fd, const struct sockaddr_un *address)
+{
+	const struct timespec pause = {.tv_nsec = FULL_PAUSE_MS * 1000000L};
+	int64_t until_ms = now_ms() + how->patience_ms;
+
+	while (goes_on(how, fd)) {
+		if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
+			return !goes_on(how, fd) ? -ECANCELED : fcntl(fd, F_SETFL, 0);
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+		if (now_ms() >= until_ms)
+			return -ETIMEDOUT;
+		nanosleep(&pause, NULL);
+	}
+	return -ECANCELED;
+}
+
+static void say_why(const struct ask_how *how, int error, char *why, size_t why_bytes)
+{
+	char hint[96] = "";
+
+	if (error == ENOENT || error == ECONNREFUSED)
+		snprintf(hint, sizeof(hint),
+			 "; is weird running? Name its control_socket with %s or $WEIR_CONTROL",
+			 how->option);
+	else if (error == EACCES)
+		snprintf(hint, sizeof(hint),
+			 "; join the socket's group, or ask as the engine's user");
+	snprintf(why, why_bytes, "cannot ask at %s: %s%s", how->socket_path, strerror(error), hint);
 }
 
 static int connect_to(const struct ask_how *how, char *why, size_t why_bytes)
@@ -38,26 +87,21 @@ static int connect_to(const struct ask_how *how, char *why, size_t why_bytes)
 		return -ENAMETOOLONG;
 	}
 	memcpy(address.sun_path, socket_path, bytes);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0) {
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int error = fd < 0 ? -errno : 0;
+	if (!error) {
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-			return fd;
+		error = connect_patiently(how, fd, &address);
 	}
-	int error = errno;
-	char hint[96] = "";
-	if (error == ENOENT || error == ECONNREFUSED)
-		snprintf(hint, sizeof(hint),
-			 "; is weird running? Name its control_socket with %s or $WEIR_CONTROL",
-			 how->option);
-	else if (error == EACCES)
-		snprintf(hint, sizeof(hint),
-			 "; join the socket's group, or ask as the engine's user");
-	snprintf(why, why_bytes, "cannot ask at %s: %s%s", socket_path, strerror(error), hint);
-	if (fd >= 0)
+	if (!error)
+		return fd;
+	say_why(how, -error, why, why_bytes);
+	if (fd >= 0) {
+		(void)(how->holds && how->holds(how->by, -1));
 		close(fd);
-	return -error;
+	}
+	return error;
 }
 
 static int send_all(int fd, const char *text, size_t bytes)
@@ -123,6 +167,8 @@ json_t *ask_with(const struct ask_how *how, json_t *request, char *why, size_t w
 {
 	const char *socket_path = how->socket_path;
 	char *line = request_line(request);
+	if (how->ret_sent)
+		*how->ret_sent = false;
 	if (!line) {
 		snprintf(why, why_bytes, "out of memory");
 		return NULL;
@@ -133,14 +179,13 @@ json_t *ask_with(const struct ask_how *how, json_t *request, char *why, size_t w
 		return NULL;
 	}
 	size_t bytes = 0;
-	if (how->holds)
-		how->holds(how->by, fd);
 	int ret = send_all(fd, line, strlen(line));
 	free(line);
+	if (how->ret_sent)
+		*how->ret_sent = ret == 0;
 	char *answer_text = ret < 0 ? NULL : read_line(fd, &bytes);
 	int error = ret < 0 ? -ret : errno;
-	if (how->holds)
-		how->holds(how->by, -1);
+	(void)(how->holds && how->holds(how->by, -1));
 	close(fd);
 	if (!answer_text) {
 		snprintf(why, why_bytes, "no answer at %s: %s", socket_path, strerror(error));

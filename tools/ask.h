@@ -5,6 +5,7 @@
 #define TOOLS_ASK_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The socket given, else $WEIR_CONTROL, else the configuration's default. */
@@ -28,10 +29,13 @@ struct ask_how {
 	const char *socket_path;
 	const char *option; /* "--socket" */
 	unsigned patience_ms;
-	/* Who may cut it short, by shutdown(2) of the socket: told it, and -1 before it is closed.
-	 * NULL: nobody. */
-	void (*holds)(void *by, int fd);
+	/* Who may cut it short: told the socket, before it is connected and again while that takes
+	 * long, and -1 before it is closed. False: it is cut short now; later by shutdown(2). NULL:
+	 * nobody. */
+	bool (*holds)(void *by, int fd);
 	void *by;
+	bool *ret_sent; /* the whole line: who was asked may act on it. NULL: nobody wants to know
+			 */
 };
 json_t *ask_with(const struct ask_how *how, json_t *request, char *why, size_t why_bytes);
 

@@ -28,6 +28,13 @@ ask() {
 	status=$(curl -sS --max-time 60 --unix-socket "$E2E/console.sock" -X "$1" "${body[@]}" \
 		-o "$E2E/out" -w '%{http_code}' "http://localhost/api/v1/$2" 2>"$E2E/err")
 }
+# tell KEY METHOD PATH [BODY]: under this key.
+tell() {
+	local key=$1 body=()
+	[ $# -lt 4 ] || body=(--json "$4")
+	status=$(curl -sS --max-time 60 --unix-socket "$E2E/console.sock" -X "$2" "${body[@]}" \
+		-H "Idempotency-Key: $key" -o "$E2E/out" -w '%{http_code}' "http://localhost/api/v1/$3" 2>"$E2E/err")
+}
 # get PATH: answered, and well.
 get() {
 	ask GET "$1"
@@ -164,7 +171,7 @@ refused 409 POST notes '{"text":"of what?"}'
 refused 404 POST anomalies/ffff0000/ack '{}'
 
 # A mute holds by the time of the source, which is long ago.
-ask POST mutes "{\"id\":\"$id\",\"for_ms\":3600000,\"text\":\"stock-taking\"}"
+ask POST mutes "{\"id\":\"${id:0:8}\",\"for_ms\":3600000,\"text\":\"stock-taking\"}"
 expect "status of a mute" "$status" 200
 is '.until_ms > 1767571200000 and .until_ms < 1767600000000'
 number=$(jq .number "$E2E/out")
@@ -183,6 +190,23 @@ refused 422 POST mutes '{"metric":"orders","for_ms":"1h"}'
 refused 422 POST mutes '{"metric":"orders","for_ms":-1}'
 ask POST mutes '{"metric":"ord*","source":"shop","for_ms":60000}'
 wait_for 60 "the mute of its kind" status_is muted
+
+# What is sent twice under one key is said once.
+once() {
+	tell called-1 POST "anomalies/$id/notes" '{"text":"once"}'
+	expect "status of what is said under a key: $(cat "$E2E/out")" "$status" 200
+}
+once
+number=$(jq .number "$E2E/out")
+is 'has("repeated") | not'
+once
+is ".number == $number and .repeated"
+tell called-1 POST "anomalies/$id/ack" '{}'
+expect "status of something else under it" "$status" 409
+is '.error | test("something else was said under this key")'
+tell 'called 1' POST "anomalies/$id/notes" '{"text":"once"}'
+expect "status of a key with a blank" "$status" 400
+wait_for 60 "the note under a key" holds "anomalies/$id" '[.operator.notes[] | select(.text == "once")] | length == 1'
 
 # A stream that breaks off goes on where it was; the mute ends by itself, as does the anomaly.
 kill "$listener"
@@ -241,6 +265,10 @@ weird_start
 wait_for 60 "the anomaly in the new store" status_is resolved
 expect "who looked after it" "$(row .ack)" true
 wait_for 60 "the engine again" engine_is true
+once
+is ".number == $number and .repeated"
+get "anomalies/$id"
+is '[.operator.notes[] | select(.text == "once")] | length == 1'
 refused 409 POST demo '{}'
 is '.error | test("holds data")'
 minutes 150 154 200

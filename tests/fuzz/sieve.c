@@ -43,7 +43,7 @@ static void make_book(void)
 					     "country=a,b=c"};
 
 	check(book_create(0, &book) == 0);
-	check(book_metric(book, "orders", "count", NULL) == 0);
+	check(book_metric(book, "orders", "count", "count") == 0);
 	for (uint64_t i = 1; i < 40; i++) {
 		struct anomaly made = made_anomaly(i, i % 3 ? "orders" : "share", slices[i % 4]);
 		made.severity = made.severity_peak = (double)(i * 7 % 101);

@@ -18,13 +18,15 @@ struct api_request {
 	const char *id;     /* the path's variable part, decoded, or "" */
 	json_t *body;       /* of POST: an object, else NULL */
 	const char *author; /* who writes: from a proxy, else the body's, else "console" */
+	const char *key;    /* Idempotency-Key, or "" */
 	const struct url *url;
 };
 
 typedef json_t *api_handler(struct console *console, const struct api_request *request,
 			    unsigned *status);
 
-/* The query's ?name=, decoded UTF-8 without control characters; NULL: not there. */
+/* The query's ?name=, decoded UTF-8; control characters may be in `slice` and `q` (url.h). NULL:
+ * not there. */
 const char *api_query(const struct api_request *request, const char *name);
 /* A whole number of the query within min..max; `missing` where it is not there. 0, or -EINVAL with
  * *ret_error the answer to give (status 400). */

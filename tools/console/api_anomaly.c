@@ -125,12 +125,29 @@ static int each_said_alone(void *self, const struct operator_input *input, uint6
 	return 1;
 }
 
+/* What is known of its metric. */
+static int take_metric(struct reading *reading, struct book *book)
+{
+	struct book *from = reading->console->book;
+	int error = 0;
+
+	book_read(from);
+	for (uint32_t i = 0; i < from->metrics && !error; i++)
+		if (strcmp(from->metric[i].name->text, reading->last.metric) == 0)
+			error = book_metric(book, reading->last.metric, from->metric[i].aggregation,
+					    from->metric[i].unit);
+	book_done(from);
+	return error;
+}
+
 /* The book has it no more. */
 static int fill_alone(struct reading *reading)
 {
 	struct book *book;
 	int error = book_create(0, &book);
 
+	if (!error)
+		error = take_metric(reading, book);
 	if (!error)
 		error = store_life(reading->reader, reading->id, 0, each_alone, book);
 	if (!error)

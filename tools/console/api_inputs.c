@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include "api.h"
@@ -79,14 +80,44 @@ static json_t *take_members(const struct api_request *request, const struct memb
 	return NULL;
 }
 
-/* Tell the engine; steals `tell`. Its answer, with the row of the anomaly where there is one. */
+/* The caller's, or one of our own: so that it can be said again, and is kept once. */
+static void make_key(const struct api_request *request, char key[OPERATOR_KEY_BYTES])
+{
+	uint64_t number[2] = {0};
+
+	snprintf(key, OPERATOR_KEY_BYTES, "%s", request->key);
+	if (!key[0] && getrandom(number, sizeof(number), 0) == sizeof(number))
+		snprintf(key, OPERATOR_KEY_BYTES, "%016" PRIx64 "%016" PRIx64, number[0],
+			 number[1]);
+}
+
+/* Nobody has said whether it is kept. */
+static json_t *unknown_outcome(const char *key, const char *why, unsigned *status)
+{
+	json_t *answer = api_error(status, 503,
+				   "%s. It may have been kept: said again with the header "
+				   "Idempotency-Key: %s it is kept once",
+				   why, key);
+
+	json_object_set_new(answer, "outcome", json_string("unknown"));
+	json_object_set_new(answer, "key", json_string(key));
+	return answer;
+}
+
+/* Tell the engine; steals `tell`. Its answer. */
 static json_t *tell_engine(struct console *console, const struct api_request *request, json_t *tell,
 			   unsigned *status)
 {
-	char why[ENGINE_WHY_BYTES] = "";
+	char why[ENGINE_WHY_BYTES] = "", key[OPERATOR_KEY_BYTES];
+	bool unknown;
 
+	make_key(request, key);
 	json_object_set_new(tell, "author", json_string(request->author));
-	json_t *answer = engine_tell(console->link, tell, status, why);
+	if (key[0])
+		json_object_set_new(tell, "key", json_string(key));
+	json_t *answer = engine_tell(console->link, tell, &unknown, status, why);
+	if (!answer && unknown)
+		return unknown_outcome(key, why, status);
 	if (!answer)
 		return api_error(status, *status == 400 ? 409 : *status, "%s", why);
 	*status = 200;
@@ -269,8 +300,7 @@ static void take_duration(struct console *console, json_t *tell)
 	uint64_t id[2];
 	size_t i;
 
-	if (digits && strlen(digits) == 32 &&
-	    sscanf(digits, "%16" SCNx64 "%16" SCNx64, &id[0], &id[1]) == 2) {
+	if (digits && sscanf(digits, "%16" SCNx64 "%16" SCNx64, &id[0], &id[1]) == 2) {
 		book_read(console->book);
 		const struct book_entry *entry = book_find(console->book, id);
 		snprintf(of_id, sizeof(of_id), "%s", entry ? entry->source->text : "");
@@ -305,7 +335,11 @@ json_t *api_mute(struct console *console, const struct api_request *request, uns
 	json_t *tell = json_pack("{ss}", "command", "mute");
 	json_t *wrong = take_members(request, members, tell, status);
 	const json_t *for_ms = json_object_get(tell, "for_ms");
+	const char *digits = json_string_value(json_object_get(tell, "id"));
+	char id[33];
 
+	if (!wrong && digits && !(wrong = find_id(console, digits, id, status)))
+		json_object_set_new(tell, "id", json_string(id));
 	if (!wrong && for_ms &&
 	    (json_integer_value(for_ms) <= 0 || json_integer_value(for_ms) >= (json_int_t)1 << 42))
 		wrong = api_error(status, 422, "\"for_ms\" has to be a duration from 1 on");

@@ -24,29 +24,6 @@ static double number_at(const json_t *status, const char *part, const char *name
 	return json_number_value(json_object_get(object, name));
 }
 
-/* Of a metric's values: how they are written. A ratio of two counts is a share. */
-static const char *unit_of(const json_t *metrics, const json_t *metric)
-{
-	const char *aggregation = json_string_value(json_object_get(metric, "aggregation"));
-	const char *half[] = {json_string_value(json_object_get(metric, "numerator")),
-			      json_string_value(json_object_get(metric, "denominator"))};
-	const json_t *other;
-	size_t i;
-
-	if (strcmp(aggregation, "count") == 0 || strcmp(aggregation, "distinct") == 0)
-		return "count";
-	if (strcmp(aggregation, "ratio") != 0 || !half[0] || !half[1])
-		return "value";
-	unsigned counts = 0;
-	json_array_foreach(metrics, i, other)
-	{
-		const char *name = json_string_value(json_object_get(other, "name"));
-		if (name && (strcmp(name, half[0]) == 0 || strcmp(name, half[1]) == 0))
-			counts += strcmp(unit_of(metrics, other), "count") == 0;
-	}
-	return counts == 2 ? "share" : "value";
-}
-
 /* {"metrics","timezone"}, as the engine said last; else as the configuration in force has it. */
 static json_t *watched(struct console *console)
 {
@@ -71,9 +48,9 @@ static json_t *metrics_json(const json_t *watched)
 	size_t i;
 
 	json_array_foreach(metrics, i, metric) json_array_append_new(
-		list, json_pack("{sO sO ss sO sO}", "name", json_object_get(metric, "name"),
+		list, json_pack("{sO sO sO sO sO}", "name", json_object_get(metric, "name"),
 				"aggregation", json_object_get(metric, "aggregation"), "unit",
-				unit_of(metrics, metric), "detectors",
+				json_object_get(metric, "unit"), "detectors",
 				json_object_get(metric, "detectors"), "dimensions",
 				json_object_get(metric, "dimensions")));
 	return list;

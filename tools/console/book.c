@@ -11,10 +11,8 @@
 #include <time.h>
 
 #include "deliver/payload.h"
-#include "detect/detector.h"
 
 #define ENTRIES_FIRST 1024u
-#define MONTH_MS (30.0 * 86400000)
 
 static const char *const statuses[BOOK_STATUSES] = {
 	[BOOK_OPEN] = "open",           [BOOK_ACKNOWLEDGED] = "acknowledged",
@@ -201,15 +199,6 @@ static int name_pairs(struct book *book, struct book_entry *entry, const char *s
 	return 0;
 }
 
-static double period_of(const struct anomaly *anomaly)
-{
-	if (anomaly->frequency_ms == DETECTOR_MONTH)
-		return MONTH_MS;
-	if (anomaly->frequency_ms > 0)
-		return (double)anomaly->frequency_ms;
-	return anomaly->interval_ms > 0 ? (double)anomaly->interval_ms : 1;
-}
-
 /* What all its revisions have in common. */
 static int begin(struct book *book, struct book_entry *entry, const struct anomaly *anomaly)
 {
@@ -258,7 +247,8 @@ static double in_direction(const struct book_entry *entry, double value)
 static void add_impact(struct book_entry *entry, const struct anomaly *anomaly)
 {
 	int64_t until_ms = anomaly_time_ms(anomaly, anomaly->interval, true);
-	double period_ms = period_of(anomaly), gap = anomaly->observed - anomaly->expected;
+	double period_ms = (double)anomaly_period_ms(anomaly),
+	       gap = anomaly->observed - anomaly->expected;
 	double rate = isfinite(gap) ? in_direction(entry, gap) / period_ms : 0;
 	double held_ms = fmax((double)until_ms - (double)entry->since_ms, 0);
 	double own_ms = fmin(period_ms, held_ms);
@@ -352,13 +342,6 @@ int book_closed(struct book *book, const char *source, int64_t through_ms)
 	return 0;
 }
 
-static const char *usual_unit(const char *aggregation)
-{
-	if (strcmp(aggregation, "count") == 0 || strcmp(aggregation, "distinct") == 0)
-		return "count";
-	return strcmp(aggregation, "ratio") == 0 ? "share" : "value";
-}
-
 int book_metric(struct book *book, const char *metric, const char *aggregation, const char *unit)
 {
 	const struct name *name = named(book, metric);
@@ -374,7 +357,7 @@ int book_metric(struct book *book, const char *metric, const char *aggregation, 
 	to->name = name;
 	to->sums = strcmp(aggregation, "count") == 0 || strcmp(aggregation, "sum") == 0;
 	snprintf(to->aggregation, sizeof(to->aggregation), "%s", aggregation);
-	snprintf(to->unit, sizeof(to->unit), "%s", unit ? unit : usual_unit(aggregation));
+	snprintf(to->unit, sizeof(to->unit), "%s", unit);
 	book->metrics += i == book->metrics;
 	return 0;
 }

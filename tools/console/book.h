@@ -126,8 +126,7 @@ int book_revision(struct book *book, const struct anomaly *anomaly);
 int book_input(struct book *book, const struct operator_input *input, uint64_t ended);
 /* A source is closed up to there. */
 int book_closed(struct book *book, const char *source, int64_t through_ms);
-/* How a metric's values come about ("sum", "mean", ...), and what they are ("count", "value",
- * "share"; NULL: as is usual for that). */
+/* How a metric's values come about ("sum", "mean", ...), and their unit (watched.h). */
 int book_metric(struct book *book, const char *metric, const char *aggregation, const char *unit);
 /* After any of these: mutes that began or ended, too many entries. -ENOMEM: the book is empty, and
  * has to be filled anew. */

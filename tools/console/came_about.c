@@ -14,14 +14,13 @@
 #include <time.h>
 
 #include "console.h"
-#include "detect/detector.h"
+#include "deliver/payload.h"
 #include "detect/resolutions.h"
 #include "detect/severity.h"
 #include "engine_link.h"
 #include "row.h"
 
 #define KEPT_S 30
-#define MONTH_MS (30 * INT64_C(86400000))
 
 static struct {
 	pthread_mutex_t lock;
@@ -86,14 +85,6 @@ static const json_t *detector_of(const json_t *list, const struct anomaly *anoma
 	return NULL;
 }
 
-static int64_t spoken_ms(const struct anomaly *anomaly)
-{
-	if (anomaly->frequency_ms == DETECTOR_MONTH)
-		return MONTH_MS;
-	int64_t ms = anomaly->frequency_ms > 0 ? anomaly->frequency_ms : anomaly->interval_ms;
-	return ms > 0 ? ms : 1;
-}
-
 /* Its part of the budget, where it watches longer periods beside the interval. */
 static double handicap_of(const json_t *spec, const struct anomaly *anomaly)
 {
@@ -119,7 +110,8 @@ static void add_chance(json_t *to, const struct anomaly *anomaly)
 	double severity = anomaly->severity, raw = NAN;
 
 	if (anomaly->log10_p < 0)
-		raw = severity_raw(anomaly->log10_p, severity_log10_intervals(spoken_ms(anomaly)));
+		raw = severity_raw(anomaly->log10_p,
+				   severity_log10_intervals(anomaly_period_ms(anomaly)));
 	json_object_set_new(to, "log10_p",
 			    anomaly->log10_p < 0 ? row_number(anomaly->log10_p) : json_null());
 	json_object_set_new(to, "severity", row_number(severity));

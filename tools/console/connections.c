@@ -12,10 +12,8 @@
 
 /* By phase; 0: as long as it likes. */
 static const uint64_t patience_ms[] = {
-	[CONNECTION_HEAD] = 15000,
-	[CONNECTION_BODY] = 10000,
-	[CONNECTION_ANSWER] = 30000,
-	[CONNECTION_STREAM] = 0,
+	[CONNECTION_HEAD] = 15000,   [CONNECTION_BODY] = 10000, [CONNECTION_WAIT] = 0,
+	[CONNECTION_ANSWER] = 30000, [CONNECTION_STREAM] = 0,
 };
 
 struct connection {

@@ -6,6 +6,7 @@
  *
  *   HEAD    15 s  from the connection, or the end of the answer before, to the end of a head
  *   BODY    10 s
+ *   WAIT    -     its answer is being made, which is our time
  *   ANSWER  30 s  to take an answer
  *   STREAM  -     listens to events: the feed looks after it
  *
@@ -24,7 +25,13 @@
 #define CONNECTIONS_MAX 3072u
 #define CONNECTIONS_OF_ADDRESS_MAX 256u
 
-enum connection_phase { CONNECTION_HEAD, CONNECTION_BODY, CONNECTION_ANSWER, CONNECTION_STREAM };
+enum connection_phase {
+	CONNECTION_HEAD,
+	CONNECTION_BODY,
+	CONNECTION_WAIT,
+	CONNECTION_ANSWER,
+	CONNECTION_STREAM
+};
 
 struct connections;
 struct connection;

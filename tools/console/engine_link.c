@@ -30,7 +30,8 @@ struct visit {
 	struct engine_link *link;
 	struct visit *next;
 	enum want want;
-	int fd; /* -1: not connected */
+	int fd;    /* -1: none */
+	bool sent; /* it may act on what it was asked */
 };
 
 struct engine_link {
@@ -133,15 +134,15 @@ static bool enter(struct engine_link *link, struct visit *visit, char *why)
 }
 
 /* As ask_with() wants it. Whoever ends the link cuts what is known here, under the lock. */
-static void hold(void *by, int fd)
+static bool hold(void *by, int fd)
 {
 	struct visit *visit = by;
 
 	pthread_mutex_lock(&visit->link->lock);
 	visit->fd = fd;
-	if (visit->link->ended && fd >= 0)
-		shutdown(fd, SHUT_RDWR);
+	bool goes_on = !visit->link->ended;
 	pthread_mutex_unlock(&visit->link->lock);
+	return goes_on;
 }
 
 void engine_link_end(struct engine_link *link)
@@ -166,39 +167,47 @@ static void leave(struct engine_link *link, const struct visit *visit, char *why
 	*at = visit->next;
 	*(visit->want == WANT_CHANGE ? &link->tells : &link->asks) -= 1;
 	if (why && link->ended)
-		copy_why(why, visit->want == WANT_CHANGE
-				      ? "this console is being stopped: whether the engine has "
-					"kept it is not known"
-				      : "this console is being stopped");
+		copy_why(why, "this console is being stopped");
 	link->away_until_ms = why ? now_ms() + AWAY_MS : 0;
 	copy_why(link->why, why ? why : "");
 	pthread_cond_broadcast(&link->left);
 	pthread_mutex_unlock(&link->lock);
 }
 
-static json_t *ask_within(struct engine_link *link, enum want want, json_t *request,
+/* What an answer that says no is to a client. */
+static unsigned refused_status(const json_t *answer)
+{
+	if (json_is_true(json_object_get(answer, "pending")))
+		return 503;
+	return json_is_true(json_object_get(answer, "unknown")) ? 404 : 400;
+}
+
+static json_t *ask_within(struct engine_link *link, struct visit *visit, json_t *request,
 			  unsigned *status, char why[ENGINE_WHY_BYTES])
 {
-	struct visit visit = {.link = link, .want = want, .fd = -1};
 	const struct ask_how how = {.socket_path = link->control,
 				    .option = "--control",
-				    .patience_ms = want == WANT_CHANGE ? TELL_MS : PATIENCE_MS,
+				    .patience_ms = visit->want == WANT_CHANGE ? TELL_MS
+									      : PATIENCE_MS,
 				    .holds = hold,
-				    .by = &visit};
+				    .by = visit,
+				    .ret_sent = &visit->sent};
 
 	*status = 503;
-	if (!enter(link, &visit, why)) {
+	visit->link = link;
+	visit->fd = -1;
+	if (!enter(link, visit, why)) {
 		json_decref(request);
 		return NULL;
 	}
 	json_t *answer = ask_with(&how, request, why, ENGINE_WHY_BYTES);
-	leave(link, &visit, answer ? NULL : why);
+	leave(link, visit, answer ? NULL : why);
 	if (!answer)
 		return NULL;
 	if (json_is_true(json_object_get(answer, "ok")))
 		return answer;
 	const char *said = json_string_value(json_object_get(answer, "error"));
-	*status = json_is_true(json_object_get(answer, "unknown")) ? 404 : 400;
+	*status = refused_status(answer);
 	copy_why(why, said ? said : "the engine says no");
 	json_decref(answer);
 	return NULL;
@@ -207,25 +216,18 @@ static json_t *ask_within(struct engine_link *link, enum want want, json_t *requ
 json_t *engine_ask(struct engine_link *link, json_t *request, unsigned *status,
 		   char why[ENGINE_WHY_BYTES])
 {
-	return ask_within(link, WANT_ANSWER, request, status, why);
+	struct visit visit = {.want = WANT_ANSWER};
+
+	return ask_within(link, &visit, request, status, why);
 }
 
-json_t *engine_tell(struct engine_link *link, json_t *request, unsigned *status,
+json_t *engine_tell(struct engine_link *link, json_t *request, bool *ret_unknown, unsigned *status,
 		    char why[ENGINE_WHY_BYTES])
 {
-	return ask_within(link, WANT_CHANGE, request, status, why);
-}
+	struct visit visit = {.want = WANT_CHANGE};
+	json_t *answer = ask_within(link, &visit, request, status, why);
 
-json_t *engine_answer_of(struct engine_link *link, json_t *request, unsigned *status,
-			 json_t **ret_error)
-{
-	char why[ENGINE_WHY_BYTES];
-	json_t *answer = engine_ask(link, request, status, why);
-
-	if (answer)
-		*status = 200;
-	else
-		*ret_error = json_pack("{ss}", "error", why);
+	*ret_unknown = !answer && *status == 503 && visit.sent;
 	return answer;
 }
 
@@ -277,6 +279,7 @@ static void learn_directory(struct engine_link *link, const json_t *status)
 
 json_t *engine_link_status(struct engine_link *link, char why[ENGINE_WHY_BYTES])
 {
+	struct visit visit = {.want = WANT_STATUS};
 	unsigned code;
 
 	pthread_mutex_lock(&link->lock);
@@ -284,8 +287,8 @@ json_t *engine_link_status(struct engine_link *link, char why[ENGINE_WHY_BYTES])
 	pthread_mutex_unlock(&link->lock);
 	if (fresh)
 		return known(link, &link->status);
-	json_t *answer = ask_within(link, WANT_STATUS, json_pack("{ss}", "command", "status"),
-				    &code, why);
+	json_t *answer = ask_within(link, &visit, json_pack("{ss}", "command", "status"), &code,
+				    why);
 	json_t *status = json_incref(json_object_get(answer, "status"));
 	json_decref(answer);
 	if (!status)

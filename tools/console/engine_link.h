@@ -31,12 +31,10 @@ void engine_link_close(struct engine_link *link);
  * engine is away), 404 (it knows no such thing) or 400 (it says no), and `why`. */
 json_t *engine_ask(struct engine_link *link, json_t *request, unsigned *status,
 		   char why[ENGINE_WHY_BYTES]);
-/* The same of what changes something: it is answered when it is kept, and is waited for longer. */
-json_t *engine_tell(struct engine_link *link, json_t *request, unsigned *status,
+/* The same of what changes something: it is answered when it is kept, and is waited for longer.
+ * *ret_unknown: without an answer it may have been kept, or may be yet. */
+json_t *engine_tell(struct engine_link *link, json_t *request, bool *ret_unknown, unsigned *status,
 		    char why[ENGINE_WHY_BYTES]);
-/* As engine_ask(), with the error as a handler's answer: *ret_error, where NULL is returned. */
-json_t *engine_answer_of(struct engine_link *link, json_t *request, unsigned *status,
-			 json_t **ret_error);
 
 /* What it says of itself, at most a second old; NULL, with `why`: it is away. */
 json_t *engine_link_status(struct engine_link *link, char why[ENGINE_WHY_BYTES]);

@@ -12,6 +12,7 @@
 #include "api.h"
 #include "console.h"
 #include "in_force.h"
+#include "watched.h"
 
 json_t *looking_begin(struct console *console, struct looking *ret_looking, unsigned *status)
 {
@@ -67,26 +68,11 @@ static const struct config_metric *find(const struct config *config, const char 
 	return NULL;
 }
 
-static bool counts(const struct config_metric *metric)
-{
-	return strcmp(metric->agg, "count") == 0 || strcmp(metric->agg, "distinct") == 0;
-}
-
 const char *looking_unit(const struct looking *looking, const char *metric)
 {
-	const struct config *config = looking->config;
-	const struct config_metric *found = find(config, metric);
+	const struct config_metric *found = find(looking->config, metric);
 
-	if (!found)
-		return "";
-	if (counts(found))
-		return "count";
-	if (strcmp(found->agg, "ratio") != 0)
-		return "value";
-	return counts(&config->metrics[found->numerator]) &&
-			       counts(&config->metrics[found->denominator])
-		       ? "share"
-		       : "value";
+	return found ? watched_unit(looking->config, found) : "";
 }
 
 json_t *looking_number(double value)

@@ -202,6 +202,7 @@ static int serve(struct console *console, struct guard *guard)
 	int error = watch_start(console, server, &watch);
 	if (error < 0) {
 		log_error("main", "cannot start threads: %s", strerror(-error));
+		engine_link_end(console->link);
 		feed_end(console->feed);
 		server_close(server);
 		return TOOL_IO;

@@ -13,6 +13,7 @@
 #include "follow.h"
 #include "row.h"
 #include "session.h"
+#include "watched.h"
 
 static void tell_row(void *self, const struct book_row *row)
 {
@@ -75,21 +76,26 @@ static void learn_metrics(struct book *book, const json_t *metrics)
 	{
 		const char *name = json_string_value(json_object_get(metric, "name"));
 		const char *aggregation = json_string_value(json_object_get(metric, "aggregation"));
-		if (name && aggregation)
-			(void)book_metric(book, name, aggregation,
-					  json_string_value(json_object_get(metric, "unit")));
+		const char *unit = json_string_value(json_object_get(metric, "unit"));
+		if (name && aggregation && unit)
+			(void)book_metric(book, name, aggregation, unit);
 	}
 }
 
-static int learn_name(void *self, const struct history_name *name)
+/* A ratio is thought to be one of counts. */
+static int learn_metric(void *self, const struct history_metric_name *name)
 {
-	if (!name->slice[0])
-		(void)book_metric(self, name->metric, chart_aggregation_name(name->aggregation),
-				  NULL);
+	const char *aggregation = chart_aggregation_name(name->aggregation);
+	struct book *book = self;
+
+	book_write(book);
+	(void)book_metric(book, name->metric, aggregation, watched_unit_of(aggregation, true));
+	book_done(book);
 	return 0;
 }
 
-/* Without an engine that ever said it: as the history has it. */
+/* Without an engine that ever said it: as the history has it. The disk is read without the book's
+ * lock. */
 static void learn_from_history(struct console *console)
 {
 	char why[ENGINE_WHY_BYTES];
@@ -97,10 +103,7 @@ static void learn_from_history(struct console *console)
 	struct history_reader *reader;
 
 	if (path && history_reader_open(path, &reader) == 0) {
-		book_write(console->book);
-		if (console->book->metrics == 0)
-			(void)history_names(reader, learn_name, console->book);
-		book_done(console->book);
+		(void)history_metrics(reader, learn_metric, console->book);
 		history_reader_close(reader);
 	}
 	free(path);

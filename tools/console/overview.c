@@ -33,7 +33,8 @@ struct overview {
 	bool working;
 	json_t *answer; /* NULL: never worked out */
 	int64_t progress;
-	uint64_t made_ms, asked_ms;
+	uint64_t begun_ms, made_ms; /* the answer */
+	uint64_t asked_ms;
 };
 
 static uint64_t now_ms(void)
@@ -187,23 +188,33 @@ static json_t *nothing_yet(void)
 	return json_pack("{sn sn s[]}", "from_ms", "through_ms", "metrics");
 }
 
-/* With the lock: is there an answer that is good still? */
-static bool is_good(const struct overview *overview, int64_t progress)
+/* How far the history was when somebody came. */
+struct arrival {
+	uint64_t at_ms;
+	int64_t progress;
+};
+
+/* With the lock: is there an answer that is good still? What was begun since is, however much
+ * further the history was by then. */
+static bool is_good(const struct overview *overview, const struct arrival *arrival)
 {
-	return overview->answer && overview->progress == progress &&
+	return overview->answer &&
+	       (overview->progress == arrival->progress || overview->begun_ms >= arrival->at_ms) &&
 	       now_ms() - overview->made_ms < OLD_MS;
 }
 
 /* Work it out, or wait for who does. NULL: it is in overview->answer. With the lock. */
 static json_t *refresh(struct console *console, const struct looking *looking,
-		       struct history_reader *reader, int64_t progress, unsigned *status)
+		       struct history_reader *reader, const struct arrival *arrival,
+		       unsigned *status)
 {
 	struct overview *overview = console->overview;
 
-	while (overview->working && !is_good(overview, progress))
+	while (overview->working && !is_good(overview, arrival))
 		pthread_cond_wait(&overview->done, &overview->lock);
-	if (is_good(overview, progress))
+	if (is_good(overview, arrival))
 		return NULL;
+	uint64_t begun_ms = now_ms();
 	overview->working = true;
 	pthread_mutex_unlock(&overview->lock);
 	unsigned code = 200;
@@ -217,7 +228,8 @@ static json_t *refresh(struct console *console, const struct looking *looking,
 	}
 	json_decref(overview->answer);
 	overview->answer = answer;
-	overview->progress = progress;
+	overview->progress = arrival->progress;
+	overview->begun_ms = begun_ms;
 	overview->made_ms = now_ms();
 	return NULL;
 }
@@ -227,16 +239,17 @@ static json_t *answer_of(struct console *console, const struct looking *looking,
 	struct overview *overview = console->overview;
 	struct history_reader *reader;
 	char why[ENGINE_WHY_BYTES];
-	int64_t progress = 0;
+	struct arrival arrival = {.at_ms = now_ms()};
 	int error = history_reader_open_or_say(looking->history, &reader, why, sizeof(why));
 
 	if (error == -ENOENT)
 		return nothing_yet();
 	if (error < 0)
 		return api_error(status, 503, "%s", why);
-	error = history_progress(reader, &progress);
+	if (history_progress(reader, &arrival.progress) < 0)
+		arrival.progress = -1;
 	pthread_mutex_lock(&overview->lock);
-	json_t *answer = refresh(console, looking, reader, error ? -1 : progress, status);
+	json_t *answer = refresh(console, looking, reader, &arrival, status);
 	if (!answer && *status == 200)
 		answer = json_deep_copy(overview->answer);
 	pthread_mutex_unlock(&overview->lock);

@@ -16,7 +16,10 @@
 #include "feed.h"
 
 #define FRESH_MS 1000u
-#define KNOWN_MS 5000u /* so old it is an answer still, for who would wait for the engine */
+/* While somebody asks others wait so long, and have then what was said last, if it is no older than
+ * that: an engine that is slow holds one thread, not all. */
+#define PATIENCE_MS 250u
+#define KNOWN_MS 10000u
 
 struct pipeline {
 	pthread_mutex_t lock;
@@ -89,34 +92,59 @@ static bool is_within(const struct pipeline *pipeline, uint64_t age_ms)
 	return pipeline->asked_ms && clock_ms(CLOCK_MONOTONIC) - pipeline->asked_ms < age_ms;
 }
 
-json_t *pipeline_get(struct console *console, unsigned *status)
+/* With the lock: another asks. */
+static void wait_for_other(struct pipeline *pipeline)
 {
-	struct pipeline *pipeline = console->pipeline;
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += PATIENCE_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	while (pipeline->asking && pthread_cond_clockwait(&pipeline->done, &pipeline->lock,
+							  CLOCK_MONOTONIC, &until) == 0)
+		;
+}
+
+/* With the lock, which it gives up meanwhile. */
+static void ask(struct pipeline *pipeline, struct engine_link *link)
+{
 	unsigned code = 503;
 	char why[ENGINE_WHY_BYTES] = "";
 
-	pthread_mutex_lock(&pipeline->lock);
-	while (pipeline->asking && !is_within(pipeline, KNOWN_MS))
-		pthread_cond_wait(&pipeline->done, &pipeline->lock);
-	if (!pipeline->asking && !is_within(pipeline, FRESH_MS)) {
-		pipeline->asking = true;
-		pthread_mutex_unlock(&pipeline->lock);
-		json_t *answer = look(console->link, &code, why);
-		pthread_mutex_lock(&pipeline->lock);
-		json_decref(pipeline->answer);
-		pipeline->answer = answer;
-		pipeline->status = answer ? 200 : code;
-		memcpy(pipeline->why, why, sizeof(why));
-		pipeline->asked_ms = clock_ms(CLOCK_MONOTONIC);
-		pipeline->asking = false;
-		pthread_cond_broadcast(&pipeline->done);
-	}
-	json_t *copy = pipeline->answer ? json_deep_copy(pipeline->answer) : NULL;
-	*status = pipeline->status;
-	if (!pipeline->answer)
-		copy = api_error(status, pipeline->status, "%s", pipeline->why);
+	pipeline->asking = true;
 	pthread_mutex_unlock(&pipeline->lock);
-	return copy;
+	json_t *answer = look(link, &code, why);
+	pthread_mutex_lock(&pipeline->lock);
+	json_decref(pipeline->answer);
+	pipeline->answer = answer;
+	pipeline->status = answer ? 200 : code;
+	memcpy(pipeline->why, why, sizeof(why));
+	pipeline->asked_ms = clock_ms(CLOCK_MONOTONIC);
+	pipeline->asking = false;
+	pthread_cond_broadcast(&pipeline->done);
+}
+
+json_t *pipeline_get(struct console *console, unsigned *status)
+{
+	struct pipeline *pipeline = console->pipeline;
+	json_t *answer;
+
+	pthread_mutex_lock(&pipeline->lock);
+	if (!is_within(pipeline, FRESH_MS))
+		wait_for_other(pipeline);
+	if (!pipeline->asking && !is_within(pipeline, FRESH_MS))
+		ask(pipeline, console->link);
+	if (!is_within(pipeline, KNOWN_MS)) {
+		answer = api_error(status, 503, "the engine is slow to answer: try again");
+	} else if (pipeline->answer) {
+		answer = json_deep_copy(pipeline->answer);
+		*status = 200;
+	} else {
+		answer = api_error(status, pipeline->status, "%s", pipeline->why);
+	}
+	pthread_mutex_unlock(&pipeline->lock);
+	return answer;
 }
 
 void pipeline_step(struct console *console)

@@ -39,11 +39,12 @@
 #define TELLS_WAITING_MAX 32u
 #define LAST_MS 1000u /* at the end, for answers to be taken */
 #define CONNECTION_BYTES                                                                           \
-	(16u << 10)                 /* the library's, of each: a head of 8 KiB and the answer's    \
-				     */
-#define SILENCE_S 60u               /* connections.c cuts long before */
-#define BODIES_MAX 128u             /* at a time */
-#define AUTHOR_BYTES 65             /* as the engine keeps it */
+	(16u << 10)     /* the library's, of each: a head of 8 KiB and the answer's                \
+			 */
+#define SILENCE_S 60u   /* connections.c cuts long before */
+#define BODIES_MAX 128u /* at a time */
+#define AUTHOR_BYTES 65 /* as the engine keeps them */
+#define KEY_BYTES 65
 #define BODY_DRAINED_MAX (1u << 20) /* of one that is refused, so that its sender sees why */
 
 struct server {
@@ -69,7 +70,7 @@ struct request {
 	struct server *server;
 	struct MHD_Connection *connection;
 	struct route_match match;
-	char author[AUTHOR_BYTES];
+	char author[AUTHOR_BYTES], key[KEY_BYTES];
 	struct api_request given;
 	bool handed; /* to a crew, which is done with it when the library asks again */
 	unsigned status;
@@ -228,6 +229,22 @@ static bool take_author(struct server *server, struct MHD_Connection *connection
 	return fits;
 }
 
+/* Under which it is said (API.md). False: it is none. */
+static bool take_key(struct MHD_Connection *connection, char key[KEY_BYTES])
+{
+	const char *said = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+						       "Idempotency-Key");
+	size_t bytes = said ? strlen(said) : 0;
+
+	for (size_t i = 0; i < bytes; i++)
+		if (said[i] <= ' ' || said[i] > '~')
+			return false;
+	if (said && (bytes == 0 || bytes >= KEY_BYTES))
+		return false;
+	snprintf(key, KEY_BYTES, "%s", said ? said : "");
+	return true;
+}
+
 static void handle(struct request *request)
 {
 	request->status = 200;
@@ -264,6 +281,7 @@ static enum MHD_Result hand_over(struct server *server, struct crew *crew, struc
 	request->handed = true;
 	weir_add_32(&server->handed, 1);
 	request->job = (struct crew_job){.run = on_turn, .self = request};
+	set_phase(server, request->connection, CONNECTION_WAIT);
 	MHD_suspend_connection(request->connection);
 	if (!crew_bring(crew, &request->job)) {
 		request->answer = api_error(&request->status, 503,
@@ -280,8 +298,10 @@ static enum MHD_Result answer_api(struct server *server, struct MHD_Connection *
 	const struct reply_how wrong = {.status = 400};
 	char why[256];
 
-	*given = (struct api_request){
-		.id = request->match.id, .url = &request->url, .author = request->author};
+	*given = (struct api_request){.id = request->match.id,
+				      .url = &request->url,
+				      .author = request->author,
+				      .key = request->key};
 	if (strcmp(method, "POST") == 0) {
 		given->body = parse_body(request, why, sizeof(why));
 		if (!given->body)
@@ -290,6 +310,10 @@ static enum MHD_Result answer_api(struct server *server, struct MHD_Connection *
 	if (!take_author(server, connection, given->body, request->author))
 		return reply_error(connection, &wrong,
 				   "the author's name is longer than 64 bytes, or no plain text");
+	if (!take_key(connection, request->key))
+		return reply_error(connection, &wrong,
+				   "Idempotency-Key has to be 1 to 64 characters of ASCII, "
+				   "without blanks");
 	request->server = server;
 	request->connection = connection;
 	switch (request->match.pace) {
@@ -376,8 +400,10 @@ static enum MHD_Result on_request(void *self, struct MHD_Connection *connection,
 			return refuse(connection, &request->verdict);
 		return MHD_YES;
 	}
-	if (request->handed)
+	if (request->handed) {
+		set_phase(server, connection, CONNECTION_ANSWER);
 		return send_answer(connection, request);
+	}
 	if (*body_bytes > 0)
 		return take_body(server, request, body, body_bytes);
 	set_phase(server, connection, CONNECTION_ANSWER);

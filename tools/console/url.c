@@ -18,14 +18,19 @@ static int hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-bool url_is_text(const char *text)
+static bool is_control(char c)
+{
+	return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+static bool is_utf8(const char *text, bool controls)
 {
 	const unsigned char *at = (const unsigned char *)text;
 	size_t left = strlen(text);
 
 	while (left > 0) {
 		size_t one = utf8_bytes(at, left);
-		if (one == 0 || *at < 0x20 || *at == 0x7f)
+		if (one == 0 || (!controls && is_control((char)*at)))
 			return false;
 		at += one;
 		left -= one;
@@ -33,12 +38,21 @@ bool url_is_text(const char *text)
 	return true;
 }
 
-/* In place. `plus`: what a '+' is. NULL, or what is wrong. */
-static const char *decode(char *text, char plus)
+bool url_is_text(const char *text)
 {
+	return is_utf8(text, false);
+}
+
+/* In place. `plus`: what a '+' is. `controls`: control characters may be there, encoded. NULL, or
+ * what is wrong. */
+static const char *decode(char *text, char plus, bool controls)
+{
+	static const char wrong[] = "the address is not UTF-8, or has control characters";
 	char *to = text;
 
 	for (const char *from = text; *from; from++) {
+		if (is_control(*from))
+			return wrong;
 		if (*from != '%') {
 			*to++ = *from == '+' ? plus : *from;
 			continue;
@@ -52,7 +66,7 @@ static const char *decode(char *text, char plus)
 		from += 2;
 	}
 	*to = '\0';
-	return url_is_text(text) ? NULL : "the address is not UTF-8, or has control characters";
+	return is_utf8(text, controls) ? NULL : wrong;
 }
 
 static const char *parse_path(char *path)
@@ -62,7 +76,7 @@ static const char *parse_path(char *path)
 	for (const char *at = path; *at; at++)
 		if (strncasecmp(at, "%2f", 3) == 0 || strncasecmp(at, "%5c", 3) == 0 || *at == '\\')
 			return "the path has an encoded slash, or a backslash";
-	const char *why = decode(path, '+');
+	const char *why = decode(path, '+', false);
 	if (why)
 		return why;
 	for (const char *at = path; *at == '/'; at += strcspn(at, "/")) {
@@ -73,6 +87,12 @@ static const char *parse_path(char *path)
 			return "the path has a segment that is empty, . or ..";
 	}
 	return NULL;
+}
+
+/* A dimension value is whatever was sent: what asks for it, or looks for a part of it, can too. */
+static bool is_free(const char *name)
+{
+	return strcmp(name, "slice") == 0 || strcmp(name, "q") == 0;
 }
 
 static const char *parse_query(char *query, struct url *url)
@@ -90,9 +110,9 @@ static const char *parse_query(char *query, struct url *url)
 		char *value = strchr(pair, '=');
 		if (value)
 			*value++ = '\0';
-		const char *why = decode(pair, ' ');
+		const char *why = decode(pair, ' ', false);
 		if (!why && value)
-			why = decode(value, ' ');
+			why = decode(value, ' ', is_free(pair));
 		if (why)
 			return why;
 		if (url_query(url, pair))

@@ -2,8 +2,9 @@
  * url: a request's target taken apart: path and query, decoded strictly; and a Host taken apart.
  *
  * Strictly: what could be read in two ways is refused. A path has no empty, "." or ".." segment,
- * no encoded slash; everything is UTF-8 without control characters; a name stands once in a
- * query. '+' in a query is a blank.
+ * no encoded slash; everything is UTF-8 without control characters, which `slice` and `q` of a
+ * query alone may have, encoded (%01, never %00); a name stands once in a query. '+' in a query is
+ * a blank.
  */
 #ifndef CONSOLE_URL_H
 #define CONSOLE_URL_H

@@ -172,6 +172,8 @@ int watch_start(struct console *console, struct server *server, struct watch **r
 		*watching = (struct watching){.watch = watch, .watcher = &watchers[i]};
 		int error = pthread_create(&watching->thread, NULL, run, watching);
 		if (error) {
+			/* Those that run may be waiting for it. */
+			engine_link_end(console->link);
 			watch_stop(watch);
 			return -error;
 		}

@@ -9,7 +9,7 @@ struct console;
 struct server;
 struct watch;
 
-/* 0, or a negative errno. */
+/* 0, or a negative errno: then the engine's link has ended, as it does before watch_stop(). */
 int watch_start(struct console *console, struct server *server, struct watch **ret_watch);
 void watch_stop(struct watch *watch);
 

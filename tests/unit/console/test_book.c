@@ -12,8 +12,8 @@ static struct book *open_book(uint32_t kept_max)
 	struct book *book;
 
 	cr_assert_eq(book_create(kept_max, &book), 0);
-	cr_assert_eq(book_metric(book, "orders", "count", NULL), 0);
-	cr_assert_eq(book_metric(book, "conversion", "ratio", NULL), 0);
+	cr_assert_eq(book_metric(book, "orders", "count", "count"), 0);
+	cr_assert_eq(book_metric(book, "conversion", "ratio", "share"), 0);
 	return book;
 }
 

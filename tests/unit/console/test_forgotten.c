@@ -109,3 +109,18 @@ Test(forgotten, peaks_where_its_last_revision_says)
 	cr_assert_eq(json_number_value(json_object_get(came_about, "peak")), 88);
 	json_decref(page);
 }
+
+/* Its metric is known all the same. */
+Test(forgotten, has_its_unit)
+{
+	struct anomaly made = made_anomaly(1, "orders", "");
+
+	cr_assert_eq(book_metric(console.book, "visits", "sum", "value"), 0);
+	cr_assert_eq(book_metric(console.book, "orders", "count", "count"), 0);
+	put(&made);
+	json_t *page = page_of(&made), *row = json_object_get(page, "row");
+	cr_assert_str_eq(json_string_value(json_object_get(row, "unit")), "count");
+	cr_assert_str_eq(json_string_value(json_object_get(row, "aggregation")), "count");
+	cr_assert(json_is_number(json_object_get(row, "impact")));
+	json_decref(page);
+}

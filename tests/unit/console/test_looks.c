@@ -188,7 +188,7 @@ struct telling {
 	pthread_t thread;
 	uint32_t *over;
 	unsigned status;
-	bool told;
+	bool told, unknown;
 	char why[ENGINE_WHY_BYTES];
 };
 
@@ -196,7 +196,7 @@ static void *tell(void *self)
 {
 	struct telling *telling = self;
 	json_t *answer = engine_tell(console.link, json_pack("{ss}", "command", "ack"),
-				     &telling->status, telling->why);
+				     &telling->unknown, &telling->status, telling->why);
 
 	telling->told = answer != NULL;
 	json_decref(answer);
@@ -222,6 +222,7 @@ Test(looks, few_wait_for_an_engine_that_hangs)
 	for (int i = 0; i < 8; i++) {
 		pthread_join(telling[i].thread, NULL);
 		told += telling[i].told;
+		cr_assert_not(telling[i].unknown);
 		cr_assert(telling[i].told || (telling[i].status == 503 &&
 					      strstr(telling[i].why, "others wait")),
 			  "%s", telling[i].why);

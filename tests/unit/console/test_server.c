@@ -133,10 +133,32 @@ Test(server, ends_with_tells_under_way)
 	server_made_end(&made);
 	cr_assert_eq(hear_all(TELLERS, "\"error\":"), 0);
 	for (int i = 0; i < TELLERS; i++)
-		unknown += strstr(browser[i].text, "is not known") != NULL;
+		unknown += strstr(browser[i].text, "\"outcome\":\"unknown\"") != NULL;
 	cr_assert_eq(unknown, 2);
 	engine_made_go_on(&made.engine);
 	close_all(TELLERS);
+}
+
+/* Its disk does not answer: it is in force as soon as it does. Whoever says it again under the same
+ * key says it once. */
+Test(server, what_became_of_a_tell_is_not_known)
+{
+	connect_all(1);
+	engine_made_says(&made.engine, "mute",
+			 json_pack("{sb sb ss}", "ok", 0, "pending", 1, "error",
+				   "the disk is slow"));
+	cr_assert_eq(browser_asks(&browser[0], "/api/v1/mutes", mute), 503);
+	cr_assert(strstr(browser[0].text, "Retry-After: "), "%s", browser[0].text);
+	cr_assert(strstr(browser[0].text, "\"outcome\":\"unknown\""), "%s", browser[0].text);
+	cr_assert(strstr(browser[0].text, "the disk is slow. It may have been kept: said again"),
+		  "%s", browser[0].text);
+	const char *key = strstr(browser[0].text, "\"key\":\"");
+	cr_assert(key && strspn(key + 7, "0123456789abcdef") == 32, "%s", browser[0].text);
+	/* What it refuses is refused. */
+	engine_made_says(&made.engine, "mute", json_pack("{sb ss}", "ok", 0, "error", "no room"));
+	cr_assert_eq(browser_asks(&browser[0], "/api/v1/mutes", mute), 409);
+	cr_assert_not(strstr(browser[0].text, "outcome"), "%s", browser[0].text);
+	browser_close(&browser[0]);
 }
 
 static bool is_done(const char *step)

@@ -418,7 +418,9 @@ Test(sieve, answers_what_a_model_answers)
 
 	cr_assert_eq(book_create(0, &book), 0);
 	for (size_t i = 0; i < 3; i++)
-		cr_assert_eq(book_metric(book, metrics[i], i == 1 ? "sum" : "count", NULL), 0);
+		cr_assert_eq(book_metric(book, metrics[i], i == 1 ? "sum" : "count",
+					 i == 1 ? "value" : "count"),
+			     0);
 	for (unsigned i = 0; i < ANOMALIES; i++)
 		draw_model(book, &model[i], i + 1);
 	cr_assert_eq(book_settle(book), 0);

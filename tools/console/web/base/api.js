@@ -36,10 +36,11 @@ function saveToken(token) {
 	}
 }
 
-async function call(method, path, { query, body, signal, token } = {}) {
+async function call(method, path, { query, body, signal, token, key } = {}) {
 	const headers = { Accept: "application/json" };
 	if (body !== undefined) headers["Content-Type"] = "application/json";
 	if (token) headers.Authorization = `Bearer ${token}`;
+	if (key) headers["Idempotency-Key"] = key;
 	let reply;
 	const url = address(path, query);
 	try {
@@ -63,18 +64,42 @@ export function get(path, query, { signal } = {}) {
 	return call("GET", path, { query, signal });
 }
 
-async function write(method, path, body) {
+async function writeWithToken(method, path, body, key) {
 	const token = savedToken();
 	try {
-		return await call(method, path, { body, token });
+		return await call(method, path, { body, token, key });
 	} catch (error) {
 		const refused = error.status === 401 || (error.status === 403 && /token/i.test(error.message));
 		if (!refused || !askToken) throw error;
 		const given = await askToken(error.message);
 		if (!given) throw error;
-		const answer = await call(method, path, { body, token: given });
+		const answer = await call(method, path, { body, token: given, key });
 		saveToken(given);
 		return answer;
+	}
+}
+
+// The keys of what nobody can say of whether it was kept: who says it again says it under the same
+// one, and it is kept once.
+const unanswered = new Map();
+
+function newKey() {
+	return Array.from(window.crypto.getRandomValues(new Uint32Array(4)), (part) =>
+		part.toString(16),
+	).join("-");
+}
+
+async function write(method, path, body) {
+	const what = JSON.stringify([method, path, body]);
+	const key = unanswered.get(what) ?? newKey();
+	unanswered.set(what, key);
+	try {
+		const answer = await writeWithToken(method, path, body, key);
+		unanswered.delete(what);
+		return answer;
+	} catch (error) {
+		if (error.status !== 0 && error.status < 500) unanswered.delete(what);
+		throw error;
 	}
 }
 
