@@ -17,6 +17,7 @@ struct loaded {
 	struct history_scanned *series;
 	uint64_t present;
 	size_t words;    /* offset in `words`, in words */
+	uint32_t stride; /* words of a point */
 	size_t sketches; /* offset in `sketches` of u32 bytes[60], behind it the sketches; or NONE
 			  */
 };
@@ -24,7 +25,7 @@ struct loaded {
 
 struct history_scan {
 	sqlite3 *db;
-	sqlite3_stmt *load, *seek;
+	sqlite3_stmt *begin, *commit, *name, *seek, *load;
 	int64_t source;
 	int64_t from, next; /* points from here on; chunk to be looked at next */
 	int64_t chunk;      /* of the stretch in memory */
@@ -45,19 +46,37 @@ struct history_scan {
 	uint32_t damaged;
 };
 
+/* Statements of every stretch: to parse them costs as much as to read one. */
 static int prepare(struct history_scan *scan, enum history_tier tier)
 {
-	char sql[160];
+	const char *name = history_tier_name(tier);
+	long long source = scan->source;
+	int error = history_sql_prepare(scan->db, &scan->begin, "BEGIN");
 
-	snprintf(sql, sizeof(sql),
-		 "SELECT key, data FROM chunk_%lld_%s WHERE key >= ?1 AND key < ?2 ORDER BY key",
-		 (long long)scan->source, history_tier_name(tier));
-	int result = sqlite3_prepare_v2(scan->db, sql, -1, &scan->load, NULL);
-	if (result == SQLITE_OK) {
-		snprintf(sql, sizeof(sql), "SELECT min(key) FROM chunk_%lld_%s WHERE key >= ?1",
-			 (long long)scan->source, history_tier_name(tier));
-		result = sqlite3_prepare_v2(scan->db, sql, -1, &scan->seek, NULL);
-	}
+	if (!error)
+		error = history_sql_prepare(scan->db, &scan->commit, "COMMIT");
+	if (!error)
+		error = history_sql_prepare(scan->db, &scan->name,
+					    "SELECT id, metric, spec, slice, kind FROM series "
+					    "WHERE source = %lld AND id > ?1 ORDER BY id",
+					    source);
+	if (!error)
+		error = history_sql_prepare(scan->db, &scan->seek,
+					    "SELECT min(key) FROM chunk_%lld_%s WHERE key >= ?1",
+					    source, name);
+	if (!error)
+		error = history_sql_prepare(scan->db, &scan->load,
+					    "SELECT key, data FROM chunk_%lld_%s WHERE key >= ?1 "
+					    "AND key < ?2 ORDER BY key",
+					    source, name);
+	return error;
+}
+
+static int run(struct history_scan *scan, sqlite3_stmt *statement)
+{
+	int result = sqlite3_step(statement);
+
+	sqlite3_reset(statement);
 	return history_sql_errno(scan->db, result);
 }
 
@@ -119,8 +138,11 @@ void history_scan_close(struct history_scan *scan)
 	bytes_fini(&scan->words);
 	bytes_fini(&scan->sketches);
 	history_chunk_fini(&scan->scratch);
-	sqlite3_finalize(scan->load);
+	sqlite3_finalize(scan->begin);
+	sqlite3_finalize(scan->commit);
+	sqlite3_finalize(scan->name);
 	sqlite3_finalize(scan->seek);
+	sqlite3_finalize(scan->load);
 	sqlite3_close_v2(scan->db);
 	free(scan);
 }
@@ -142,8 +164,9 @@ uint32_t history_scan_damaged(const struct history_scan *scan)
 	return scan->damaged;
 }
 
-static int keep_series(struct history_scan *scan, sqlite3_stmt *statement)
+static int keep_series(struct history_scan *scan)
 {
+	sqlite3_stmt *statement = scan->name;
 	uint32_t id = (uint32_t)sqlite3_column_int64(statement, 0);
 	const char *metric = (const char *)sqlite3_column_text(statement, 1);
 	const char *slice = (const char *)sqlite3_column_text(statement, 3);
@@ -179,22 +202,14 @@ static int keep_series(struct history_scan *scan, sqlite3_stmt *statement)
 /* Series that have been named since the last look. */
 static int name_series(struct history_scan *scan)
 {
-	sqlite3_stmt *statement;
-	int error = 0;
-	int result = sqlite3_prepare_v2(scan->db,
-					"SELECT id, metric, spec, slice, kind FROM series WHERE "
-					"source = ?1 AND id > ?2 ORDER BY id",
-					-1, &statement, NULL);
+	int error = 0, result = SQLITE_DONE;
 
-	if (result != SQLITE_OK)
-		return history_sql_errno(scan->db, result);
-	sqlite3_bind_int64(statement, 1, scan->source);
-	sqlite3_bind_int64(statement, 2, scan->named);
-	while (!error && (result = sqlite3_step(statement)) == SQLITE_ROW)
-		error = keep_series(scan, statement);
+	sqlite3_bind_int64(scan->name, 1, scan->named);
+	while (!error && (result = sqlite3_step(scan->name)) == SQLITE_ROW)
+		error = keep_series(scan);
 	if (!error)
 		error = history_sql_errno(scan->db, result);
-	sqlite3_finalize(statement);
+	sqlite3_reset(scan->name);
 	return error;
 }
 
@@ -240,6 +255,7 @@ static int keep_chunk(struct history_scan *scan, struct history_scanned *series)
 		.series = series,
 		.present = chunk->present,
 		.words = scan->words.used / sizeof(uint64_t),
+		.stride = chunk->words,
 		.sketches = NONE,
 	};
 	bytes_put(&scan->words, chunk->points, sizeof(uint64_t) * HISTORY_POINTS * chunk->words);
@@ -317,14 +333,14 @@ int history_scan_next(struct history_scan *scan, int64_t through)
 
 	scan->at = HISTORY_POINTS;
 	/* One transaction: the chunks of a stretch are of the same commit. */
-	int error = history_sql_exec(scan->db, "BEGIN");
+	int error = run(scan, scan->begin);
 	if (error < 0)
 		return error;
 	error = seek(scan, &chunk);
 	bool more = !error && chunk != INT64_MAX && chunk * HISTORY_POINTS <= through;
 	if (more)
 		error = load_stretch(scan, chunk);
-	history_sql_exec(scan->db, "COMMIT");
+	run(scan, scan->commit);
 	if (error < 0 || !more)
 		return error;
 	scan->chunk = chunk;
@@ -368,8 +384,7 @@ bool history_scan_point(struct history_scan *scan, struct history_scan_point *re
 		const struct loaded *loaded = &scan->loaded[i];
 		if (!(loaded->present >> point & 1))
 			continue;
-		const uint64_t *of = words + loaded->words +
-				     (size_t)point * history_kind_words(loaded->series->kind);
+		const uint64_t *of = words + loaded->words + (size_t)point * loaded->stride;
 		if (i + 1 == scan->coverage) {
 			ret_point->closed = of[0];
 			ret_point->incomplete = of[1];

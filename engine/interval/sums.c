@@ -7,7 +7,6 @@
 #include "interval/sums.h"
 
 #include <errno.h>
-#include <float.h>
 #include <math.h>
 
 #include "base/check.h"
@@ -79,11 +78,6 @@ uint64_t sum_sketch(struct sketch *sketch, const struct partial_cell *cell, cons
 	return covered < cell->count ? cell->count - covered : 0;
 }
 
-double sum_clamp(double value)
-{
-	return value > DBL_MAX ? DBL_MAX : value < -DBL_MAX ? -DBL_MAX : value;
-}
-
 double sum_quantile(const struct sum *sum, const struct sketch *sketch, double q)
 {
 	return sketch && !sum->unsketched ? sketch_quantile(sketch, q) : NAN;
@@ -115,11 +109,4 @@ double sum_value(enum aggregation aggregation, const struct rollup_stats *stats)
 		break;
 	}
 	check_failed(__FILE__, __LINE__, "an aggregation of one term");
-}
-
-double sum_squares(const struct rollup_stats *stats)
-{
-	if (stats->sum_squares == 0 && stats->count && stats->sum != 0)
-		return sum_clamp(stats->sum / (double)stats->count * stats->sum);
-	return sum_clamp(stats->sum_squares);
 }

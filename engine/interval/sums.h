@@ -7,6 +7,7 @@
 #ifndef INTERVAL_SUMS_H
 #define INTERVAL_SUMS_H
 
+#include <float.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,13 +34,21 @@ uint64_t sum_sketch(struct sketch *sketch, const struct partial_cell *cell, cons
 
 /* What is too large for a double is the largest one: no detector sees an infinity. A sum that was
  * too large in both directions is NaN: no data. */
-double sum_clamp(double value);
+static inline double sum_clamp(double value)
+{
+	return value > DBL_MAX ? DBL_MAX : value < -DBL_MAX ? -DBL_MAX : value;
+}
 /* count, sum, mean, min, max. */
 double sum_value(enum aggregation aggregation, const struct rollup_stats *stats);
 /* NaN where some of the events are not in the sketch. NULL: there is none. */
 double sum_quantile(const struct sum *sum, const struct sketch *sketch, double q);
 double sum_distinct(const struct sum *sum, const struct sketch *sketch);
 /* The squares of values that came as a sum alone are not known: at least this. */
-double sum_squares(const struct rollup_stats *stats);
+static inline double sum_squares(const struct rollup_stats *stats)
+{
+	if (stats->sum_squares == 0 && stats->count && stats->sum != 0)
+		return sum_clamp(stats->sum / (double)stats->count * stats->sum);
+	return sum_clamp(stats->sum_squares);
+}
 
 #endif
