@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/simd.h"
 #include "base/zone.h"
 #include "detect/life.h"
 #include "detect/math.h"
@@ -90,61 +91,112 @@ static void learn_volume(struct bank *bank, const struct observations *observati
 	}
 }
 
-/* Too few events, expected and observed, to say anything. */
-static bool too_few(const struct bank_turn *step, uint32_t i)
+/* Rows of a step, and what they come to. */
+struct weighing {
+	/* Of a count, the expectation; else the volume: too few events, expected and observed, say
+	 * nothing. */
+	const double *usual;
+	double factor; /* what small scores are worth; 1 without calibration */
+	bool calibrates, rated;
+	bool far; /* any slice's severity is FAR */
+	uint32_t watched, busy;
+};
+
+/* Of a slice whose score is part of an episode, or high: the severity is still to be said. */
+#define FAR ((double)INFINITY)
+
+/* All slices, without a branch; excluded: NULL where none is. */
+static inline __attribute__((always_inline)) void
+weigh_rows(const struct bank *bank, const struct observations *observations,
+	   struct weighing *weighing, const uint8_t *excluded)
 {
-	const struct bank *bank = step->bank;
-	enum aggregation aggregation = step->observations->aggregation;
-	bool count = aggregation == AGGREGATE_COUNT || aggregation == AGGREGATE_DISTINCT;
-	double expected = count ? bank->verdicts.expected[i] : bank->volume[i];
-	return math_max(expected, step->observations->events[i]) < bank->spec.min_volume;
+	const double *usual = weighing->usual, *events = observations->events;
+	const double *volume = bank->volume, *peak = bank->episodes.peak;
+	double *log10_p = bank->verdicts.log10_p, *raw = bank->raw;
+	double factor = weighing->factor, intervals = bank->log10_intervals;
+	double min_volume = bank->spec.min_volume;
+	bool calibrates = weighing->calibrates, rated = weighing->rated;
+	uint64_t watched = 0, busy = 0, far = 0;
+	uint32_t slices = bank->slices;
+
+	for (uint32_t i = 0; i < slices; i++) {
+		double p = log10_p[i];
+		bool said = (p < 0) & !(math_max(usual[i], events[i]) < min_volume);
+		if (excluded)
+			said &= !excluded[i];
+		bool high = said & calibrates & ((p <= -CALIBRATION_FROM) | (peak[i] > 0));
+		double next = p * factor;
+		double was = raw[i], severity = severity_raw(next, intervals);
+		log10_p[i] = said & !high ? next : p;
+		raw[i] = high ? FAR : said ? (rated ? was : severity) : -(double)INFINITY;
+		far += high;
+		watched += said & ((volume[i] > 0) | (events[i] > 0));
+		busy += said & (volume[i] >= CALIBRATION_BUSY);
+	}
+	weighing->far = far > 0;
+	weighing->watched = (uint32_t)watched;
+	weighing->busy = (uint32_t)busy;
 }
 
-/* What the slice's score is worth; it is part of an episode. */
-static double worth(const struct bank_turn *step, uint32_t i, double score)
+WEIR_CLONES
+static void weigh_all(const struct bank *bank, const struct observations *observations,
+		      struct weighing *weighing)
+{
+	if (observations->excluded)
+		weigh_rows(bank, observations, weighing, observations->excluded);
+	else
+		weigh_rows(bank, observations, weighing, NULL);
+}
+
+/* What high scores are worth; they are part of episodes. */
+static void weigh_far(const struct bank_turn *step)
 {
 	struct bank *bank = step->bank;
 
-	if (step->incomplete)
-		return calibration_score(&bank->calibration, score);
-	if (score >= CALIBRATION_FROM || bank->episodes.peak[i] > 0)
-		bank_episode(bank, i, score);
-	return calibration_score(&bank->calibration, score);
+	for (uint32_t i = 0; i < bank->slices; i++) {
+		double score = -bank->verdicts.log10_p[i];
+		if (bank->raw[i] < FAR)
+			continue;
+		if (!step->incomplete)
+			bank_episode(bank, i, score);
+		double log10_p = -calibration_score(&bank->calibration, score);
+		bank->verdicts.log10_p[i] = log10_p;
+		bank->raw[i] = severity_raw(log10_p, bank->log10_intervals);
+	}
 }
 
 /* Severities, and how many slices are watched: those that can speak and ever had an event. */
 static void weigh(struct bank_turn *step)
 {
 	struct bank *bank = step->bank;
+	enum aggregation aggregation = step->observations->aggregation;
+	bool count = aggregation == AGGREGATE_COUNT || aggregation == AGGREGATE_DISTINCT;
 	bool rated = bank->spec.kind == DETECTOR_RULE; /* it has written its severities itself */
 	/* Kind seasonal says what it can from the beginning; it is believed from `learn` on. */
 	bool learned = bank->spec.kind != DETECTOR_SEASONAL ||
 		       bank->seen > bank->spec.learn_intervals;
 	bool calibrates = bank_calibrates(bank);
-	uint32_t watched = 0, busy = 0;
+	struct weighing weighing = {
+		.usual = count ? bank->verdicts.expected : bank->volume,
+		.factor = calibrates ? calibration_near(&bank->calibration) : 1,
+		.calibrates = calibrates,
+		.rated = rated,
+	};
 
 	if (calibrates)
 		bank_calibrate_begin(bank, step->observations->interval,
 				     (bank->spec.severity - BANK_HYSTERESIS - 50) / 12.5);
-	for (uint32_t i = 0; i < bank->slices; i++) {
-		double log10_p = bank->verdicts.log10_p[i];
-		bool said = log10_p < 0 && learned && !too_few(step, i) &&
-			    !bank_excluded(step->observations, i);
-		bool alive = bank->volume[i] > 0 || step->observations->events[i] > 0;
-		if (said && calibrates)
-			log10_p = bank->verdicts.log10_p[i] = -worth(step, i, -log10_p);
-		if (!said)
-			bank->raw[i] = -INFINITY;
-		else if (!rated)
-			bank->raw[i] = severity_raw(log10_p, bank->log10_intervals);
-		watched += said && alive;
-		busy += said && bank->volume[i] >= CALIBRATION_BUSY;
-	}
+	if (learned)
+		weigh_all(bank, step->observations, &weighing);
+	for (uint32_t i = 0; i < bank->slices && !learned; i++)
+		bank->raw[i] = -INFINITY;
+	if (weighing.far)
+		weigh_far(step);
 	if (calibrates)
-		bank_calibrate_end(bank, step->observations, watched, busy);
+		bank_calibrate_end(bank, step->observations, weighing.watched, weighing.busy);
+	double slices = bank->spec.apart ? 1 : weighing.watched;
 	step->threshold = rated ? bank->spec.severity
-				: bank->handicap + severity_budget(bank->spec.severity,
-								   bank->spec.apart ? 1 : watched);
+				: bank->handicap + severity_budget(bank->spec.severity, slices);
 }
 
 /* Intervals at the ends of a step of the detector. */

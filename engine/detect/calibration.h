@@ -56,11 +56,17 @@ void calibration_add(struct calibration *calibration, double slices,
  * that are counts or sums of CALIBRATION_BUSY events and more. */
 void calibration_step(struct calibration *calibration, int64_t step_ms, double busy);
 
+/* How many times itself a score below CALIBRATION_FROM is worth. */
+static inline double calibration_near(const struct calibration *calibration)
+{
+	return calibration->worth[0] / CALIBRATION_FROM;
+}
+
 /* What a score is worth: never less than that of a lower one. */
 static inline double calibration_score(const struct calibration *calibration, double score)
 {
 	if (score < CALIBRATION_FROM)
-		return score * (calibration->worth[0] / CALIBRATION_FROM);
+		return score * calibration_near(calibration);
 	return calibration_far(calibration, score);
 }
 

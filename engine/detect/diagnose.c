@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/simd.h"
 #include "detect/likelihood.h"
 #include "detect/math.h"
 #include "detect/values.h"
@@ -56,12 +57,54 @@ static double plain_variance(const struct observations *observations, uint32_t i
 	}
 }
 
+/* Of what has no weight: of slices of which something is said, what came and what was expected. */
+WEIR_CLONES
+static void add_values(uint32_t count, double keep, const double *restrict log10_p,
+		       const double *restrict squares, const double *restrict value,
+		       const double *restrict mean, double *restrict observed,
+		       double *restrict expected, double *restrict weight)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		bool said = (log10_p[i] < 0) & value_sane(value[i], squares[i]);
+		double came = value[i], usual = mean[i];
+
+		observed[i] = keep * observed[i] + (said ? came : 0);
+		expected[i] = keep * expected[i] + (said ? usual : 0);
+		weight[i] = keep * weight[i] + (said ? 1 : 0);
+	}
+}
+
+/* And how it scatters, by its band. */
+WEIR_CLONES
+static void add_scatter(uint32_t count, double keep, double edge, const double *restrict log10_p,
+			const double *restrict squares, const double *restrict value,
+			const double *restrict lower, const double *restrict upper,
+			double *restrict variance)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		bool said = (log10_p[i] < 0) & value_sane(value[i], squares[i]);
+		double deviation = 0.5 * (upper[i] - lower[i]) / edge;
+		double square = deviation * deviation;
+
+		variance[i] = keep * variance[i] + (said ? square : 0);
+	}
+}
+
 void diagnose_add(const struct diagnosis *diagnosis, const struct observations *observations,
 		  const struct verdicts *verdicts, double keep, double edge)
 {
 	bool quotient = observations->aggregation == AGGREGATE_MEAN ||
 			observations->aggregation == AGGREGATE_RATIO;
 
+	if (!quotient && edge > 0 && !observations->excluded) {
+		add_values(observations->count, keep, verdicts->log10_p, observations->sum_squares,
+			   observations->value, verdicts->expected, diagnosis->observed,
+			   diagnosis->expected, diagnosis->weight);
+		add_scatter(observations->count, keep, edge, verdicts->log10_p,
+			    observations->sum_squares, observations->value, verdicts->lower,
+			    verdicts->upper, diagnosis->variance);
+		return;
+	}
 	for (uint32_t i = 0; i < observations->count; i++) {
 		double value = value_of(observations, i);
 		bool said = verdicts->log10_p[i] < 0 && isfinite(value);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/simd.h"
 #include "base/zone.h"
 #include "detect/math.h"
 #include "detect/values.h"
@@ -237,6 +238,38 @@ static void add_slice(struct period *period, const struct observations *observat
 	}
 }
 
+/* The same of all slices, of what adds up by itself. */
+WEIR_CLONES
+static void add_sums(uint32_t count, const double *restrict value, const double *restrict square,
+		     double *restrict top, double *restrict squares, double *restrict weight)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		bool there = value_sane(value[i], square[i]);
+		double sum = top[i], next = sum + value[i];
+		double all = squares[i], more = all + square[i], had = weight[i];
+
+		top[i] = there ? next : sum;
+		squares[i] = there ? more : all;
+		weight[i] = there ? 1 : had;
+	}
+}
+
+/* An interval, or sums of some. */
+static void add_all(struct period *period, const struct observations *observations)
+{
+	uint32_t count = observations->count;
+
+	if (!value_adds(observations->aggregation) || observations->excluded) {
+		for (uint32_t i = 0; i < count; i++)
+			add_slice(period, observations, i);
+		return;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		period->events[i] += observations->events[i];
+	add_sums(count, observations->value, observations->sum_squares, period->top,
+		 period->squares, period->weight);
+}
+
 /* What the sums come to. Distinct values and percentiles do not add up: configuration refuses
  * them here, and nothing is said of them. */
 static void conclude(struct period *period, const struct observations *observations)
@@ -312,8 +345,7 @@ const struct observations *period_add_many(struct period *period,
 		begin(period, number);
 	period->intervals += intervals;
 	period->incomplete += incomplete;
-	for (uint32_t i = 0; i < observations->count; i++)
-		add_slice(period, observations, i);
+	add_all(period, observations);
 	if (next <= number)
 		return NULL;
 	conclude(period, observations);

@@ -178,6 +178,7 @@ struct seasonal_step {
 	uint64_t pushed;
 	bool incomplete;
 	uint32_t windows, longest_window; /* so many are looked at in this interval, at most */
+	uint32_t windows_due;             /* would be, were all of them within reach */
 	struct seasonal_span span[SEASONAL_WINDOWS];
 };
 

@@ -227,9 +227,12 @@ void seasonal_tail_score(struct seasonal_group *group, const struct seasonal_ste
 	bool relaxes = step->pushed % BLOCK_TURN == BLOCK_TURN - 1;
 	lanes_mask speaks = now->there & (exact->seen >= SEASONAL_SILENT);
 	/* Of each class the weaker side says nothing: 1. */
-	struct merged all = {.sum = lanes_all(SEASONAL_CLASSES)};
+	struct merged all;
 	uint32_t far = 0;
 
+	all.sum = lanes_all(SEASONAL_CLASSES);
+	all.nearest[0] = all.nearest[1] = all.highest[0] = all.highest[1] = lanes_all(0);
+	all.top = all.kind = lanes_all(0);
 	for (uint32_t class = 0; class < SEASONAL_CLASSES; class ++)
 		far |= merge_near(group, now, class, speaks, &all) << 2 * class;
 	struct tail tail;

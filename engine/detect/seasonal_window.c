@@ -117,6 +117,7 @@ void seasonal_window_prepare(struct seasonal_step *step)
 			: pushed % 4 == 3 ? FIRST_LARGE
 			: pushed % 2 == 1 ? FIRST_BLOCK
 					  : SLOW_TWELVE;
+	step->windows_due = step->windows;
 	if (step->windows > step->longest_window)
 		step->windows = step->longest_window;
 	for (uint32_t k = 0; k < step->windows; k++) {
@@ -244,11 +245,8 @@ LANES_INLINE void correct(const struct seasonal_exact *exact, struct windows *al
 			  bool lumps)
 {
 	lanes_mask over[SEASONAL_WINDOWS];
+	uint32_t any_over = 0;
 
-	if (all->far == 0)
-		return;
-	for (uint32_t k = 0; k < SEASONAL_WINDOWS; k++)
-		over[k] = lanes_none();
 	for (uint32_t left = all->far; left; left &= left - 1) {
 		uint32_t k = (uint32_t)__builtin_ctz(left);
 		lanes z = all->z[k];
@@ -262,14 +260,16 @@ LANES_INLINE void correct(const struct seasonal_exact *exact, struct windows *al
 		lanes last = all->z[quarter[k]];
 		lanes along = lanes_pick(z < 0, -last, last);
 		lanes most = 2 * lanes_max(along, lanes_all(0)) + OVER;
-		most = lanes_pick(over[quarter[k]], lanes_all(LEFT), most);
-		bool alone = quarter[k] == k;
+		if (any_over >> quarter[k] & 1)
+			most = lanes_pick(over[quarter[k]], lanes_all(LEFT), most);
+		if (quarter[k] == k) {
+			all->z[k] = z;
+			continue;
+		}
 		over[k] = (lanes_abs(z) > most) & all->surely;
+		any_over |= (uint32_t)lanes_any(over[k]) << k;
 		most = lanes_pick(over[k], lanes_all(LEFT), most);
-		lanes agreed = lanes_signed(lanes_min(lanes_abs(z), most), z);
-		all->z[k] = alone ? z : agreed;
-		if (alone)
-			over[k] = lanes_none();
+		all->z[k] = lanes_signed(lanes_min(lanes_abs(z), most), z);
 	}
 }
 
@@ -473,7 +473,7 @@ void seasonal_window_score(struct seasonal_group *group, const struct seasonal_s
 
 	now->gain = lanes_pick(exact->stress > STRESSED, lanes_all(0.1), lanes_all(1));
 	now->gain = lanes_where(now->calm & (exact->seen > 10), now->gain);
-	for (uint32_t k = step->windows; k < SEASONAL_WINDOWS; k++)
+	for (uint32_t k = step->windows; k < step->windows_due; k++)
 		all.z[k] = lanes_all(0);
 	sum_fine(group, step, now, &all);
 	if (step->windows > FIRST_BLOCK)

@@ -13,14 +13,20 @@
 /* No shop's figures reach this; beyond it there is no value, as if nothing had come. */
 #define VALUE_MAX 1e60
 
+/* Squares that nobody knows (NaN) are no reason to doubt the value. */
+static inline bool value_sane(double value, double sum_squares)
+{
+	return (value >= -VALUE_MAX) & (value <= VALUE_MAX) &
+	       !(sum_squares > VALUE_MAX * VALUE_MAX);
+}
+
 /* What a calendar excludes is missing to a detector. */
 static inline double value_of(const struct observations *observations, uint32_t i)
 {
 	bool excluded = observations->excluded && observations->excluded[i];
 	double value = observations->value[i];
-	/* Squares that nobody knows (NaN) are no reason to doubt the value. */
-	bool sane = !excluded && value >= -VALUE_MAX && value <= VALUE_MAX &&
-		    !(observations->sum_squares[i] > VALUE_MAX * VALUE_MAX);
+	bool sane = !excluded && value_sane(value, observations->sum_squares[i]);
+
 	return sane ? value : (double)NAN;
 }
 
