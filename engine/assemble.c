@@ -66,7 +66,7 @@ static int make_io(struct engine *engine, uint32_t depth, struct io **ret_io, ch
 	if (error < 0)
 		return error;
 	engine->backend = (*ret_io)->ops->name;
-	io_know_blanks(*ret_io, engine->read_io);
+	io_know_ends(*ret_io, engine->read_io);
 	return 0;
 }
 

@@ -322,9 +322,8 @@ static void completed(struct writer *writer, const struct io_completion *complet
 	case COOKIE_NAMES:
 		roll_named(writer, result);
 		return;
-	case COOKIE_FENCE: /* or never: a reader looks further */
-		check(index < SLOTS_MAX);
-		writer->slots[index].in_flight--;
+	case COOKIE_FENCE:
+		fences_written(writer, index, result);
 		return;
 	}
 	check(!"a completion that nobody asked for");

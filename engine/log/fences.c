@@ -17,9 +17,13 @@
  * Never:   writes to a file that has begun. The file's last one goes first: who finds one, mostly
  *          finds those behind it, and relies on it nowhere.
  */
+#include <errno.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "log/writer_private.h"
+
+_Static_assert(FENCES_MAX <= 32, "a slot has a bit for each");
 
 static uint64_t stride_bytes(const struct writer *writer)
 {
@@ -48,7 +52,10 @@ void fences_want(const struct writer *writer, struct slot *slot)
 {
 	const uint64_t stride = stride_bytes(writer);
 
-	slot->fences = (uint32_t)((writer->options.segment_bytes + stride - 1) / stride);
+	const uint64_t count = (writer->options.segment_bytes + stride - 1) / stride;
+
+	slot->fences = (uint32_t)((UINT64_C(1) << count) - 1);
+	slot->fences_retries = 0;
 }
 
 void fences_put(const struct writer *writer, const struct slot *slot, uint8_t *data,
@@ -67,16 +74,27 @@ int fences_submit(struct writer *writer, struct slot *slot)
 
 	if (!slot->fences)
 		return 0;
-	const uint64_t index = slot->fences - 1;
+	const uint32_t index = 31 - (uint32_t)__builtin_clz(slot->fences);
 	const uint64_t offset = index * stride_bytes(writer);
 	uint8_t *page = writer->fences + index * HEAD_BYTES;
 	make(writer, slot, offset, page);
 	if (io->ops->write(io, slot->file, offset, page, HEAD_BYTES,
-			   cookie(COOKIE_FENCE, slot_index(writer, slot))) < 0)
+			   cookie(COOKIE_FENCE, slot_index(writer, slot) + SLOTS_MAX * index)) < 0)
 		return 0;
-	slot->fences--;
+	slot->fences &= ~(UINT32_C(1) << index);
 	slot->in_flight++;
 	return 1;
+}
+
+/* Refused, it is missing, and a reader looks further; put off, it is tried again. */
+void fences_written(struct writer *writer, uint32_t index, int64_t result)
+{
+	check(index < SLOTS_MAX * FENCES_MAX);
+	struct slot *slot = &writer->slots[index % SLOTS_MAX];
+
+	slot->in_flight--;
+	if ((result == -EAGAIN || result == -EINTR) && ++slot->fences_retries <= RETRIES_MAX)
+		slot->fences |= UINT32_C(1) << index / SLOTS_MAX;
 }
 
 int fences_step(struct writer *writer)

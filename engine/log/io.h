@@ -44,6 +44,11 @@ struct io_ops {
 	/* Where data begin, at `offset` or behind it: all before is zeros that nobody has written,
 	 * or whose write is not over. The file's size: none do. NULL: nobody can tell. */
 	int64_t (*next_data)(struct io *io, int file, uint64_t offset);
+	/* Has every write ended of whoever has had the file open for writing? 1: yes; 0: not yet,
+	 * or it is not known. A kernel goes on for a while with what a process had queued when it
+	 * was killed; into a file that was removed meanwhile it does no harm. NULL: nobody can
+	 * tell. */
+	int (*quiet)(struct io *io, const char *path);
 	int (*rename)(struct io *io, const char *from, const char *to);
 	int (*unlink)(struct io *io, const char *path);
 	int (*make_dir)(struct io *io, const char *path);  /* 0 also if there */
@@ -63,20 +68,25 @@ struct io_ops {
 	void (*destroy)(struct io *io);
 };
 
-/* Segments that were read through for a block of theirs, and have none. */
-#define IO_BLANKS_MAX 64u
+/* Where segments end: each was read through from there on for a block of its own, and has none.
+ * From 0 on: it has no block at all. */
+#define IO_ENDS_MAX 64u
+
+struct io_end {
+	uint64_t id, offset;
+};
 
 struct io {
 	const struct io_ops *ops;
-	uint64_t blanks[IO_BLANKS_MAX]; /* segments.c only; the latest, in a circle */
-	uint32_t blanks_count;
+	struct io_end ends[IO_ENDS_MAX]; /* segments.c only; the latest, in a circle */
+	uint32_t ends_count;
 };
 
 /* Those that another has read through: recovery has, before there is a writer. */
-static inline void io_know_blanks(struct io *io, const struct io *other)
+static inline void io_know_ends(struct io *io, const struct io *other)
 {
-	memcpy(io->blanks, other->blanks, sizeof(io->blanks));
-	io->blanks_count = other->blanks_count;
+	memcpy(io->ends, other->ends, sizeof(io->ends));
+	io->ends_count = other->ends_count;
 }
 
 /* `offset`, or the 4 KiB page behind it in which the next data lie: a file that was made for 128

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -112,6 +113,14 @@ static void try_direct(int fd)
 	log_info("log", "the file system does not take O_DIRECT: buffered writes");
 }
 
+/* For posix_quiet(): a lock stays until the kernel has given up the file, and that is when the last
+ * write into it has ended, whatever has become of the process. Nobody waits for it, and a file
+ * system that has none does without. */
+static void mark_written(int fd)
+{
+	flock(fd, LOCK_EX | LOCK_NB);
+}
+
 int posix_create(struct io *io, const char *path, uint64_t bytes)
 {
 	struct posix_io *posix = posix_of(io);
@@ -126,6 +135,7 @@ int posix_create(struct io *io, const char *path, uint64_t bytes)
 		unlinkat(posix->dirfd, path, 0);
 		return result;
 	}
+	mark_written(fd);
 	if (posix->direct)
 		try_direct(fd);
 	return file_number(posix, fd, false);
@@ -138,6 +148,7 @@ int posix_open_write(struct io *io, const char *path)
 
 	if (fd < 0)
 		return -errno;
+	mark_written(fd);
 	if (posix->direct)
 		try_direct(fd);
 	return file_number(posix, fd, false);
@@ -212,6 +223,17 @@ int64_t posix_next_data(struct io *io, int file, uint64_t offset)
 	if (data < 0)
 		return errno == ENXIO ? posix_size(io, file) : -errno;
 	return (int64_t)data;
+}
+
+int posix_quiet(struct io *io, const char *path)
+{
+	int fd = openat(posix_of(io)->dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0)
+		return 0;
+	bool quiet = flock(fd, LOCK_SH | LOCK_NB) == 0;
+	close(fd);
+	return quiet;
 }
 
 int posix_rename(struct io *io, const char *from, const char *to)

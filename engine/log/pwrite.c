@@ -182,6 +182,7 @@ static const struct io_ops pwrite_ops = {
 	.size = posix_size,
 	.read = posix_read,
 	.next_data = posix_next_data,
+	.quiet = posix_quiet,
 	.rename = posix_rename,
 	.unlink = posix_unlink,
 	.make_dir = posix_make_dir,

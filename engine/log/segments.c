@@ -20,6 +20,8 @@
 /* Behind a fence, this much is looked through all the same: up to the next one, several blocks. */
 #define FENCE_DOUBT_MIN (2u * WEIR_BLOCK_BYTES_MAX)
 #define FENCE_DOUBT_MAX (16u * WEIR_BLOCK_BYTES_MAX)
+/* ... in pieces of this: mostly the disk has to be asked for all of it. */
+#define PIECE_BYTES (256u << 10)
 
 struct ids {
 	uint64_t *ids;
@@ -108,19 +110,53 @@ static int read_first(const uint8_t *page, uint64_t id, uint16_t lane, const cha
 	return 1;
 }
 
-/* Does a page from `from` to `until` claim to be a block of the segment? */
-static int claimed(struct io *io, int file, uint64_t id, uint64_t from, uint64_t until)
+/* A start of an engine lists its segments several times and reads them more than once, what a dead
+ * engine had made in advance may be 128 MiB of zeros, and who follows a live one comes to its end
+ * again and again. An end stays one while its fence stands, and a file without a block while it has
+ * no first one: before it has a block behind, that is covered. */
+static bool known_end(const struct io *io, uint64_t id, uint64_t offset)
+{
+	for (uint32_t i = 0; i < IO_ENDS_MAX && i < io->ends_count; i++)
+		if (io->ends[i].id == id && io->ends[i].offset == offset)
+			return true;
+	return false;
+}
+
+static void note_end(struct io *io, uint64_t id, uint64_t offset)
+{
+	if (!known_end(io, id, offset))
+		io->ends[io->ends_count++ % IO_ENDS_MAX] = (struct io_end){.id = id,
+									   .offset = offset};
+}
+
+/* Does a page of the piece claim to be a block of the segment? */
+static bool piece_claims(const uint8_t *piece, uint64_t bytes, uint64_t id)
 {
 	struct weir_block_header header;
 
-	for (uint64_t at = from; at < until; at += WEIR_BLOCK_ALIGN) {
-		int64_t bytes = io->ops->read(io, file, at, &header, sizeof(header));
-		if (bytes < (int64_t)sizeof(header))
-			return bytes < 0 ? (int)bytes : 0;
+	for (uint64_t at = 0; at + sizeof(header) <= bytes; at += WEIR_BLOCK_ALIGN) {
+		memcpy(&header, piece + at, sizeof(header));
 		if (block_header_claims(&header, id))
-			return 1;
+			return true;
 	}
-	return 0;
+	return false;
+}
+
+/* Does a page from `from` to `until`, or to the end of the file? */
+static int claimed(struct io *io, int file, uint64_t id, uint64_t from, uint64_t until)
+{
+	uint8_t *piece = malloc(PIECE_BYTES);
+	int64_t bytes = piece ? (int64_t)PIECE_BYTES : -ENOMEM;
+	bool found = false;
+
+	for (uint64_t at = from; at < until && bytes == PIECE_BYTES && !found; at += PIECE_BYTES) {
+		bytes = io->ops->read(io, file, at, piece, PIECE_BYTES);
+		if (bytes > 0 && (uint64_t)bytes > until - at)
+			bytes = (int64_t)(until - at);
+		found = bytes > 0 && piece_claims(piece, (uint64_t)bytes, id);
+	}
+	free(piece);
+	return bytes < 0 ? (int)bytes : found;
 }
 
 /* Is the next fence there, or its page one that was never written? */
@@ -149,6 +185,10 @@ int segments_fence(struct io *io, int file, uint64_t id, uint64_t *offset)
 	int64_t size = io->ops->size(io, file);
 	if (size < (int64_t)*offset)
 		return size < 0 ? (int)size : 0;
+	if (known_end(io, id, *offset)) {
+		*offset = (uint64_t)size;
+		return 1;
+	}
 	uint64_t near = fence.stride < FENCE_DOUBT_MIN   ? FENCE_DOUBT_MIN
 			: fence.stride > FENCE_DOUBT_MAX ? FENCE_DOUBT_MAX
 							 : fence.stride;
@@ -161,6 +201,7 @@ int segments_fence(struct io *io, int file, uint64_t id, uint64_t *offset)
 		if (result <= 0)
 			return result;
 	}
+	note_end(io, id, *offset);
 	*offset = (uint64_t)size;
 	return 1;
 }
@@ -188,24 +229,13 @@ int segments_page(struct io *io, int file, uint64_t id, uint64_t limit, uint64_t
 	return bytes < 0 ? (int)bytes : found;
 }
 
-/* A start of an engine lists its segments several times, and the next one, which a dead engine had
- * made in advance, may be 128 MiB of zeros without a fence. Once it is begun it has a first block,
- * and nobody asks. */
-static bool known_blank(const struct io *io, uint64_t id)
-{
-	for (uint32_t i = 0; i < IO_BLANKS_MAX && i < io->blanks_count; i++)
-		if (io->blanks[i] == id)
-			return true;
-	return false;
-}
-
 /* The first block is lost: find another. 1: found; 0: there is none. */
 static int search(struct io *io, int file, uint64_t id, uint16_t lane, struct segment_entry *entry)
 {
 	struct weir_block_header header;
 	uint64_t offset = 0;
 
-	if (known_blank(io, id))
+	if (known_end(io, id, 0))
 		return 0;
 	int fenced = segments_fence(io, file, id, &offset);
 	if (fenced < 0)
@@ -219,7 +249,7 @@ static int search(struct io *io, int file, uint64_t id, uint16_t lane, struct se
 		if (bytes < 0)
 			return (int)bytes;
 		if (bytes < (int64_t)sizeof(header)) {
-			io->blanks[io->blanks_count++ % IO_BLANKS_MAX] = id;
+			note_end(io, id, 0);
 			return 0;
 		}
 	} while (!block_header_good(&header, id) || header.lane != lane);

@@ -6,7 +6,7 @@
  *        before that, the same bytes in the same place: a sync of the dead engine's may have
  *        failed, and then the kernel shows pages that the disk does not have, and says yes to
  *        whoever syncs them once more. Files that hold nothing below that LSN are void, and
- *        become spares.
+ *        become spares, unless a write that the dead engine had queued may yet fall into them.
  *
  * Runs on: whoever calls writer_open(); the only place but writer_close() that waits for the disk.
  */
@@ -22,19 +22,26 @@
 #define SYNC_AT_OPEN 4u
 #define OPEN_SYNC_TRIES 200000 /* of 100 us */
 
-/* The answer to the one thing that is under way. */
-static int64_t await(struct writer *writer)
+/* The next answer to what is under way. False: there is none, for very long. */
+static bool answered(struct writer *writer, struct io_completion *ret_completion)
 {
 	struct io *io = writer->options.io;
 	struct timespec nap = {.tv_nsec = 100 * 1000};
-	struct io_completion completion;
 
 	for (int tries = 0; tries < OPEN_SYNC_TRIES; tries++) {
-		if (io->ops->reap(io, &completion, 1) == 1)
-			return completion.result;
+		if (io->ops->reap(io, ret_completion, 1) == 1)
+			return true;
 		nanosleep(&nap, NULL);
 	}
-	return -ETIMEDOUT;
+	return false;
+}
+
+/* What comes of the one thing that is under way. */
+static int64_t await(struct writer *writer)
+{
+	struct io_completion completion;
+
+	return answered(writer, &completion) ? completion.result : -ETIMEDOUT;
 }
 
 static int sync_and_wait(struct writer *writer, int file)
@@ -88,6 +95,22 @@ static int look_through(struct writer *writer, int file, uint64_t id, uint64_t d
 	return result;
 }
 
+/* A write that a disk puts off is tried again, so many times. */
+static int64_t write_and_wait(struct writer *writer, int file, uint64_t offset, const void *data,
+			      uint64_t bytes)
+{
+	const struct io_ops *ops = writer->options.io->ops;
+	int64_t result = -EAGAIN;
+
+	for (uint32_t i = 0; i < RETRIES_MAX && (result == -EAGAIN || result == -EINTR); i++) {
+		result = ops->write(writer->options.io, file, offset, data, bytes,
+				    cookie(COOKIE_NAMES, 1));
+		if (result >= 0)
+			result = await(writer);
+	}
+	return result;
+}
+
 static bool no_room(int64_t result)
 {
 	return result == -ENOSPC || result == -EDQUOT;
@@ -113,17 +136,22 @@ static int write_again(struct writer *writer, const char *path, int reader,
 		if (bytes > writer->options.block_bytes)
 			bytes = writer->options.block_bytes;
 		result = io->ops->read(io, reader, at, data, bytes);
-		if (result >= 0 && (uint64_t)result < bytes)
+		if (result >= 0 && (uint64_t)result < bytes) {
+			log_error("log", "%s: %lld of %llu bytes can be read at %llu", path,
+				  (long long)result, (unsigned long long)bytes,
+				  (unsigned long long)at);
 			result = -EIO;
+		}
 		if (result >= 0)
-			result = io->ops->write(io, file, at, data, bytes,
-						cookie(COOKIE_NAMES, 1));
-		if (result >= 0)
-			result = await(writer);
+			result = write_and_wait(writer, file, at, data, bytes);
 		/* A short write is gone on with where a page begins. */
-		if (result >= 0 && !(result &= -(int64_t)WEIR_BLOCK_ALIGN))
+		if (result >= 0 && result < (int64_t)WEIR_BLOCK_ALIGN) {
+			log_error("log", "%s: %lld of %llu bytes were written at %llu", path,
+				  (long long)result, (unsigned long long)bytes,
+				  (unsigned long long)at);
 			result = -EIO;
-		at += result > 0 ? (uint64_t)result : 0;
+		}
+		at += result > 0 ? (uint64_t)result & -(uint64_t)WEIR_BLOCK_ALIGN : 0;
 	}
 	if (no_room(result)) {
 		log_warning("log",
@@ -179,6 +207,20 @@ static int sync_tail(struct writer *writer, const struct segment_list *list)
 	return result < 0 ? result : keep_tail(writer, list, true, &durable);
 }
 
+/* A file without anything in it is one to use again, unless a write of the dead engine's may yet
+ * fall into it: on a block of ours, then. */
+static void let_go(struct writer *writer, uint64_t id)
+{
+	struct io *io = writer->options.io;
+	char path[SEGMENT_PATH_BYTES];
+
+	writer_path(writer, path, SEGMENT_FILE_SEGMENT, id);
+	if (io->ops->quiet && io->ops->quiet(io, path) == 1)
+		spares_let_go(writer, SEGMENT_FILE_SEGMENT, id);
+	else
+		io->ops->unlink(io, path);
+}
+
 /* What is there, oldest first. Files that hold nothing below next_lsn are void altogether. */
 static int take_over(struct writer *writer, const struct segment_list *list)
 {
@@ -201,18 +243,20 @@ static int take_over(struct writer *writer, const struct segment_list *list)
 			.continues = entry->continues,
 		};
 		if (entry->base_lsn >= writer->options.next_lsn)
-			spares_let_go(writer, SEGMENT_FILE_SEGMENT, entry->id);
+			let_go(writer, entry->id);
 		else if (!kept_add(writer, &kept))
 			return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < list->empty; i++)
-		spares_let_go(writer, SEGMENT_FILE_SEGMENT, list->empty_ids[i]);
+		let_go(writer, list->empty_ids[i]);
 	return 0;
 }
 
 /* All fences of a file, before it begins. Only what never ends is an error. */
 static int write_fences(struct writer *writer, struct slot *slot)
 {
+	struct io_completion completion;
+
 	fences_want(writer, slot);
 	while (slot->fences || slot->in_flight) {
 		if (fences_submit(writer, slot))
@@ -220,10 +264,9 @@ static int write_fences(struct writer *writer, struct slot *slot)
 		/* Refused with nothing under way: then without. */
 		if (!slot->in_flight)
 			break;
-		/* A disk may answer with it, too; then as little is certain. */
-		if (await(writer) == -ETIMEDOUT)
+		if (!answered(writer, &completion))
 			return -ETIMEDOUT;
-		slot->in_flight--;
+		fences_written(writer, (uint32_t)completion.cookie, completion.result);
 	}
 	slot->fences = 0;
 	return 0;
@@ -287,4 +330,3 @@ int takeover(struct writer *writer)
 		return writer->directory_file;
 	return first_file(writer);
 }
-

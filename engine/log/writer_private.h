@@ -73,7 +73,8 @@ struct slot {
 	/* Prewriting: */
 	uint64_t zeroed; /* bytes */
 	struct block *zeros;
-	uint32_t fences; /* still to be written, the first so many of the file */
+	uint32_t fences; /* still to be written: bit i is the file's ith */
+	uint32_t fences_retries;
 };
 
 enum block_state {
@@ -172,7 +173,7 @@ enum cookie_kind {
 	COOKIE_SYNC = 4,   /* of a slot */
 	COOKIE_ZEROS = 5,  /* of a slot */
 	COOKIE_NAMES = 6,
-	COOKIE_FENCE = 7,  /* of a slot */
+	COOKIE_FENCE = 7, /* of a slot, and which one: see fences.c */
 };
 
 static inline uint64_t cookie(enum cookie_kind kind, uint32_t index)
@@ -218,6 +219,8 @@ void fences_put(const struct writer *writer, const struct slot *slot, uint8_t *d
 		uint64_t offset, uint64_t bytes);
 /* Queue one that is wanted: 1; 0: none is, or the queue is full. */
 int fences_submit(struct writer *writer, struct slot *slot);
+/* One that was queued has come to an end. `index` is its cookie's. */
+void fences_written(struct writer *writer, uint32_t index, int64_t result);
 /* Those of the next file. Work done. */
 int fences_step(struct writer *writer);
 

@@ -13,6 +13,7 @@
 #define FILES_MAX 4096u
 #define NAMES_MAX 4096u
 #define IOS_MAX 16u
+#define LATE_MAX 64u
 
 struct sim_file {
 	char path[PATH_MAX_BYTES];
@@ -21,7 +22,18 @@ struct sim_file {
 	uint64_t bytes;
 	uint8_t *now;
 	uint8_t *safe;
-	uint64_t *dirty; /* per page: number of the write that made it so; 0: clean */
+	uint64_t *dirty;  /* per page: number of the write that made it so; 0: clean */
+	uint8_t *written; /* per page: WRITTEN_NOW, WRITTEN_SAFE; neither: a hole */
+};
+
+enum { WRITTEN_NOW = 1, WRITTEN_SAFE = 2 };
+
+/* A write of a process that was killed. */
+struct late {
+	struct sim_file *file;
+	uint64_t offset;
+	size_t bytes;
+	uint8_t *data;
 };
 
 /* A change of names that no directory sync has covered yet. */
@@ -80,6 +92,8 @@ struct simdisk {
 	struct fault faults[SIMDISK_OPS];
 	uint64_t counts[SIMDISK_OPS];
 	uint64_t failed;
+	struct late late[LATE_MAX];
+	uint32_t late_count;
 };
 
 static uint64_t random_next(struct simdisk *disk)
@@ -173,6 +187,7 @@ static struct sim_file *new_file(struct simdisk *disk, const char *path, uint64_
 	file->now = calloc(1, bytes + 1);
 	file->safe = calloc(1, bytes + 1);
 	file->dirty = calloc(bytes / PAGE + 1, sizeof(*file->dirty));
+	file->written = calloc(bytes / PAGE + 1, 1);
 	disk->files[disk->files_count++] = file;
 	return file;
 }
@@ -249,6 +264,28 @@ static int64_t sim_read(struct io *base, int file, uint64_t offset, void *data, 
 		bytes = f->bytes - offset;
 	memcpy(data, f->now + offset, bytes);
 	return (int64_t)bytes;
+}
+
+static int64_t sim_next_data(struct io *base, int file, uint64_t offset)
+{
+	const struct sim_file *f = sim_of(base)->files[file];
+
+	if (sim_of(base)->dead || !f)
+		return -EBADF;
+	while (offset < f->bytes && !(f->written[offset / PAGE] & WRITTEN_NOW))
+		offset = (offset / PAGE + 1) * PAGE;
+	return (int64_t)(offset < f->bytes ? offset : f->bytes);
+}
+
+static int sim_quiet(struct io *base, const char *path)
+{
+	const struct simdisk *disk = sim_of(base)->disk;
+	const struct sim_file *file = file_named(sim_of(base)->disk, path);
+
+	for (uint32_t i = 0; i < disk->late_count; i++)
+		if (disk->late[i].file == file)
+			return 0;
+	return 1;
 }
 
 static int sim_rename(struct io *base, const char *from, const char *to)
@@ -420,8 +457,10 @@ static void land(struct simdisk *disk, struct sim_file *file, uint64_t offset, c
 	uint64_t write = ++disk->writes;
 
 	memcpy(file->now + offset, data, bytes);
-	for (uint64_t page = offset / PAGE; page < (offset + bytes) / PAGE; page++)
+	for (uint64_t page = offset / PAGE; page < (offset + bytes) / PAGE; page++) {
 		file->dirty[page] = write;
+		file->written[page] |= WRITTEN_NOW;
+	}
 }
 
 static int64_t complete_write(struct simdisk *disk, const struct pending *pending)
@@ -455,8 +494,10 @@ static int64_t complete_sync(struct simdisk *disk, const struct pending *pending
 		if (!file->dirty[page] || file->dirty[page] > pending->covers)
 			continue;
 		/* After a failure a page is clean, whether it got there or not. */
-		if (!pending->fails || (random_next(disk) & 1))
+		if (!pending->fails || (random_next(disk) & 1)) {
 			memcpy(file->safe + page * PAGE, file->now + page * PAGE, PAGE);
+			file->written[page] |= WRITTEN_SAFE;
+		}
 		file->dirty[page] = 0;
 	}
 	return pending->fails ? pending->error : 0;
@@ -514,6 +555,8 @@ static const struct io_ops sim_ops = {
 	.close = sim_close,
 	.size = sim_size,
 	.read = sim_read,
+	.next_data = sim_next_data,
+	.quiet = sim_quiet,
 	.rename = sim_rename,
 	.unlink = sim_unlink,
 	.make_dir = sim_make_dir,
@@ -540,6 +583,7 @@ static void file_free(struct sim_file *file)
 	free(file->now);
 	free(file->safe);
 	free(file->dirty);
+	free(file->written);
 	free(file);
 }
 
@@ -635,6 +679,43 @@ static void undo(struct simdisk *disk)
 	}
 }
 
+void simdisk_kill_late(struct simdisk *disk)
+{
+	for (uint32_t i = 0; i < disk->ios_count; i++) {
+		const struct sim_io *io = disk->ios[i];
+		for (uint32_t j = 0; j < io->pending_count; j++) {
+			const struct pending *pending = &io->pending[j];
+			if (pending->sync)
+				continue;
+			if (disk->late_count == LATE_MAX)
+				abort();
+			struct late *late = &disk->late[disk->late_count++];
+			*late = (struct late){
+				.file = pending->file,
+				.offset = pending->offset,
+				.bytes = pending->bytes,
+				.data = malloc(pending->bytes),
+			};
+			memcpy(late->data, pending->data, pending->bytes);
+			disk->ios[i]->pending[j].sync = true; /* nothing more of it lands now */
+		}
+	}
+	simdisk_kill(disk);
+}
+
+uint32_t simdisk_late(struct simdisk *disk)
+{
+	const uint32_t count = disk->late_count;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct late *late = &disk->late[i];
+		land(disk, late->file, late->offset, late->data, late->bytes);
+		free(late->data);
+	}
+	disk->late_count = 0;
+	return count;
+}
+
 void simdisk_power_cut(struct simdisk *disk)
 {
 	simdisk_kill(disk);
@@ -647,6 +728,12 @@ void simdisk_power_cut(struct simdisk *disk)
 				memcpy(safe, now, PAGE);
 			else if (fate == 2)
 				tear(disk, safe, now);
+			/* What was allocated and has lost its write reads as zeros, a hole again.
+			 */
+			if (fate < 3)
+				file->written[page] |= WRITTEN_SAFE;
+			if (!(file->written[page] & WRITTEN_SAFE))
+				file->written[page] = 0;
 			file->dirty[page] = 0;
 		}
 		memcpy(file->now, file->safe, file->bytes);

@@ -53,6 +53,11 @@ uint32_t simdisk_in_flight(const struct simdisk *disk);
 
 /* kill -9: what was in flight lands, page by page, or does not. Instances are dead then. */
 void simdisk_kill(struct simdisk *disk);
+/* The same, but what was in flight lands whenever simdisk_late() is called: a kernel goes on with
+ * the writes of the dead. Until then their files are not quiet (log/io.h). */
+void simdisk_kill_late(struct simdisk *disk);
+/* Number of writes that landed. */
+uint32_t simdisk_late(struct simdisk *disk);
 /* Power cut: in addition, unsynced pages are kept, lost or torn, unsynced names undone. */
 void simdisk_power_cut(struct simdisk *disk);
 

@@ -4,11 +4,13 @@
  * where a disk has lost the write that should have covered one.
  */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lane.h"
 #include "log/block.h"
+#include "support/proof.h"
 #include "support/simdisk.h"
 #include "weir/limits.h"
 
@@ -182,6 +184,109 @@ static void lose(const struct standing *standing, uint32_t first, uint32_t count
 	memcpy(standing->file, good, sizeof(good));
 }
 
+Test(fences, who_follows_a_live_log_looks_behind_one_once)
+{
+	struct lane_log log;
+	struct reader_block block;
+	struct reader *reader;
+	char why[256] = "";
+
+	setup(lane_seed() + 3);
+	make_spares();
+	read_all(&log);
+	struct io *io = simdisk_io(disk, 8), *other = simdisk_io(disk, 1);
+	cr_assert(lane_open(&lane, io, &log, NULL));
+	cr_assert(lane_write(&lane, lane.next + 20000, 200000));
+	cr_assert(lane_settle(&lane, 1000));
+	cr_assert_eq(reader_open(other, "lane-00", 0, 0, true, &reader, why, sizeof(why)), 0, "%s",
+		     why);
+	while (reader_next(reader, &block) == 1)
+		;
+	const uint64_t before = simdisk_count(disk, SIMDISK_READ);
+	cr_assert_eq(reader_next(reader, &block), 0);
+	/* Windows, and first blocks: not all fences behind the end, again. */
+	cr_assert(simdisk_count(disk, SIMDISK_READ) - before < 10, "%lu",
+		  (unsigned long)(simdisk_count(disk, SIMDISK_READ) - before));
+	reader_close(reader);
+	writer_abandon(lane.writer);
+	other->ops->destroy(other);
+	io->ops->destroy(io);
+	simdisk_destroy(disk);
+}
+
+/* One of them, of the first file or the next. */
+static void put_off(uint32_t nth)
+{
+	struct lane_log log;
+
+	setup(lane_seed() + 5);
+	make_spares();
+	read_all(&log);
+	struct io *io = simdisk_io(disk, 8);
+	simdisk_fail(disk, SIMDISK_WRITE, nth, -EAGAIN, false);
+	cr_assert(lane_open(&lane, io, &log, NULL));
+	for (int i = 0; i < 4000; i++)
+		lane_step(&lane);
+	cr_assert_eq(simdisk_failed(disk), 1u);
+	/* The file in use has covered its first. */
+	struct standing all = look_at_all(false);
+	cr_assert_eq(all.fences, 2 * FENCES - 1, "%u of them: %u", nth, all.fences);
+	writer_abandon(lane.writer);
+	simdisk_kill(disk);
+	io->ops->destroy(io);
+	simdisk_destroy(disk);
+}
+
+Test(fences, that_were_put_off_are_written_all_the_same)
+{
+	for (uint32_t nth = 1; nth < 2 * FENCES; nth += 4)
+		put_off(nth);
+}
+
+/* What an engine had queued when it was killed may land when the next one is well under way: on the
+ * file that was to be the next, and is used again under another id. */
+static uint32_t die_late(uint64_t steps)
+{
+	struct lane_log log;
+
+	setup(lane_seed() + 6);
+	struct io *io = simdisk_io(disk, 8);
+	cr_assert(lane_open(&lane, io, NULL, NULL));
+	cr_assert(lane_write(&lane, 100, 1000));
+	cr_assert(lane_settle(&lane, 1000));
+	for (uint64_t i = 0; i < steps; i++)
+		lane_step(&lane);
+	writer_abandon(lane.writer);
+	simdisk_kill_late(disk);
+	io->ops->destroy(io);
+	read_all(&log);
+	io = simdisk_io(disk, 8);
+	cr_assert(lane_open(&lane, io, &log, NULL));
+	cr_assert(lane_write(&lane, lane.next + 10000, 200000));
+	cr_assert(lane_settle(&lane, 1000));
+	const uint32_t late = simdisk_late(disk);
+	writer_abandon(lane.writer);
+	simdisk_kill(disk);
+	io->ops->destroy(io);
+	read_all(&log);
+	cr_assert_eq(log.events, lane.flushed, "after %lu steps, %u late writes: %lu of %lu events",
+		     (unsigned long)steps, late, (unsigned long)log.events,
+		     (unsigned long)lane.flushed);
+	cr_assert_eq(log.report.gaps, 0u);
+	simdisk_destroy(disk);
+	return late;
+}
+
+Test(fences, what_a_killed_engine_writes_late_falls_on_no_block)
+{
+	uint32_t late = 0;
+
+	for (uint64_t steps = 0; steps < 120; steps++)
+		late += die_late(steps);
+	cr_assert(late > 20, "%u", late);
+	proof_say("fences-late-writes", late, 0);
+}
+
 Test(fences, those_that_lost_writes_have_left_standing_hide_nothing)
 {
 	setup(lane_seed() + 2);
@@ -291,4 +396,5 @@ Test(fences, no_block_that_was_promised_lies_behind_one_wherever_an_engine_ends)
 		cr_assert_eq(log.report.gaps, 0u);
 	}
 	simdisk_destroy(disk);
+	proof_say("fences-ends", 60, 0);
 }
