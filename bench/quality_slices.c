@@ -164,6 +164,10 @@ static int run(void *self, int count, char **operands)
 				     "--rates: at most %d numbers between 0.01 and 100000, as "
 				     "200,1000",
 				     SLICES_RATES_MAX);
+	/* Of others there would be an empty table. */
+	if (!slices_clean_known(settings->minutes, settings->slices))
+		return options_wrong(&quality_slices.options,
+				     "--minutes: 1, 10, 60 or 1440; --slices: 10, 1000 or 100000");
 	if (settings->events && !slices_clean_events(settings->events, &request.clean_events))
 		return options_wrong(&quality_slices.options,
 				     "--events: 0.1, 1, 5, 20, 100, 1000 or mixed");

@@ -124,6 +124,8 @@ void slices_shipped(struct detector_spec *ret_spec, int64_t interval_ms);
 bool slices_named(const struct slices_fault *fault, const struct anomaly *anomaly);
 /* 0; -ENOMEM. */
 int slices_shop_watch(struct slices_shop *shop);
+/* Are there clean slices of such intervals, and so many in a detector? 0: any. */
+bool slices_clean_known(uint32_t minutes, uint32_t slices);
 /* Which of the means of clean slices a text says; false: none. */
 bool slices_clean_events(const char *text, double *ret_events);
 /* Clean slices: score and print them all. 0; -ENOMEM. */

@@ -316,6 +316,17 @@ static void print(const struct slices_request *request, const struct work *work)
 	fflush(stdout);
 }
 
+bool slices_clean_known(uint32_t minutes, uint32_t slices)
+{
+	bool length = minutes == 0, size = slices == 0;
+
+	for (uint32_t i = 0; i < INTERVALS; i++)
+		length |= intervals[i].minutes == minutes;
+	for (uint32_t i = 0; i < SIZES; i++)
+		size |= sizes[i] == slices;
+	return length && size;
+}
+
 bool slices_clean_events(const char *text, double *ret_events)
 {
 	char name[16];

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/passing.h"
 #include "fdstore.h"
 #include "weir/order.h"
 
@@ -98,21 +99,14 @@ void fdstore_close(struct fdstore *store)
 /* One datagram, with a descriptor or -1. */
 static int send_datagram(struct fdstore *store, const char *text, int fd)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
+	struct passing passing;
 	struct iovec data = {.iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text)};
 	struct msghdr header = {.msg_iov = &data, .msg_iovlen = 1};
 
 	if (store->socket < 0)
 		return 0;
-	if (fd >= 0) {
-		header.msg_control = control;
-		header.msg_controllen = sizeof(control);
-		struct cmsghdr *c = CMSG_FIRSTHDR(&header);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	}
+	if (fd >= 0)
+		passing_put(&header, &passing, fd);
 	ssize_t sent = sendmsg(store->socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (sent < 0 && errno == EAGAIN) {
 		struct pollfd writable = {.fd = store->socket, .events = POLLOUT};

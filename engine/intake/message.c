@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/passing.h"
 #include "intake/message.h"
 
 /* Descriptors that one message could bring: the kernel's SCM_MAX_FD. With less room it would
@@ -77,7 +78,7 @@ int message_receive(int socket, struct weir_message *ret_message, int *ret_fd)
 int message_send(int socket, const struct weir_message *message, int fd, const char *text)
 {
 	struct weir_message copy = *message;
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
+	struct passing passing;
 	struct iovec data = {.iov_base = &copy, .iov_len = sizeof(copy)};
 	struct msghdr header = {.msg_iov = &data, .msg_iovlen = 1};
 
@@ -86,15 +87,8 @@ int message_send(int socket, const struct weir_message *message, int fd, const c
 	memset(copy.text, 0, sizeof(copy.text));
 	if (text)
 		memcpy(copy.text, text, strnlen(text, sizeof(copy.text) - 1));
-	if (fd >= 0) {
-		header.msg_control = control;
-		header.msg_controllen = sizeof(control);
-		struct cmsghdr *c = CMSG_FIRSTHDR(&header);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	}
+	if (fd >= 0)
+		passing_put(&header, &passing, fd);
 	ssize_t bytes = sendmsg(socket, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (bytes < 0)
 		return -errno;

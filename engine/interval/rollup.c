@@ -302,6 +302,20 @@ static void observe(struct rollup *rollup, uint32_t slice)
 		rollup->value[slice] = NAN;
 }
 
+static void observe_all(struct rollup *rollup)
+{
+	const struct sum *sums = rollup->sums;
+
+	/* Counts are most of what there is, and read back they are a preview's time. */
+	bool counts = rollup->aggregation == AGGREGATE_COUNT && !rollup->empty_is_missing;
+	for (uint32_t i = 0; i < rollup->slices.count && counts; i++) {
+		rollup->value[i] = rollup->events[i] = (double)sums[i].stats.count;
+		rollup->sum_squares[i] = sum_squares(&sums[i].stats);
+	}
+	for (uint32_t i = 0; i < rollup->slices.count && !counts; i++)
+		observe(rollup, i);
+}
+
 const struct observations *rollup_close(struct rollup *rollup, int64_t interval, uint32_t flags)
 {
 	begin_interval(rollup);
@@ -311,8 +325,7 @@ const struct observations *rollup_close(struct rollup *rollup, int64_t interval,
 		rollup->total_born = true;
 		rollup->slices.slice[0].born = interval;
 	}
-	for (uint32_t i = 0; i < rollup->slices.count; i++)
-		observe(rollup, i);
+	observe_all(rollup);
 	rollup->closed = true;
 	rollup->observations = (struct observations){
 		.metric = rollup->metric,

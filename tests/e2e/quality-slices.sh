@@ -45,4 +45,7 @@ grep -qE '^one country, -70 % +[01] ' "$E2E/out" || fail "table: $(cat "$E2E/out
 "$bench" quality slices --rates 5,x >"$E2E/out" 2>"$E2E/said"
 expect 'exit status of rates that are none' $? 2
 grep -q -- '--rates' "$E2E/said" || fail "--rates: $(cat "$E2E/said")"
+"$bench" quality slices --table clean --slices 100 >"$E2E/out" 2>"$E2E/said"
+expect 'exit status of slices that there are none of' $? 2
+grep -q -- '--slices' "$E2E/said" || fail "--slices: $(cat "$E2E/said")"
 pass
