@@ -23,6 +23,7 @@
 #define seasonal_shape_open LANES_NAME(seasonal_shape_open)
 #define seasonal_tail_init LANES_NAME(seasonal_tail_init)
 #define seasonal_tail_score LANES_NAME(seasonal_tail_score)
+#define seasonal_window_fold LANES_NAME(seasonal_window_fold)
 #define seasonal_window_forget LANES_NAME(seasonal_window_forget)
 #define seasonal_window_pace LANES_NAME(seasonal_window_pace)
 #define seasonal_window_prepare LANES_NAME(seasonal_window_prepare)

@@ -224,9 +224,11 @@ void seasonal_window_score(struct seasonal_group *group, const struct seasonal_s
 			   struct seasonal_now *now);
 void seasonal_window_push(struct seasonal_group *group, const struct seasonal_step *step,
 			  const struct seasonal_now *now);
-/* By address: clones and what is none do not agree how a vector is passed (lanes.h). */
+/* Vectors by address: how one is passed depends on what a file is compiled for. */
 void seasonal_window_forget(struct seasonal_group *group, const struct seasonal_step *step,
 			    const lanes_mask *which);
+/* The shape is so many times what it was, and levels are relative to it. */
+void seasonal_window_fold(struct seasonal_group *group, const lanes *times);
 /* Before a step: what may be learned from it; a burst that is over is forgotten. */
 void seasonal_burst_begin(struct seasonal_group *group, const struct seasonal_step *step,
 			  struct seasonal_now *now);

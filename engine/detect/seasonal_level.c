@@ -454,15 +454,8 @@ void seasonal_level_fold(struct seasonal_group *group, const struct seasonal_ste
 	exact->long_base *= level;
 	for (uint32_t a = 0; a < SEASONAL_LEVELS; a++)
 		exact->level_base[a] *= level;
-	for (uint32_t order = 0; order < 3; order++) {
-		struct seasonal_ring *ring = &rough->ring[order];
-		for (uint32_t at = 0; at < SEASONAL_RING; at++) {
-			ring->base[at] = lanes_narrow(lanes_wide(ring->base[at]) * level);
-			ring->level[at] = lanes_narrow(lanes_wide(ring->level[at]) / level);
-		}
-	}
-	exact->part_base[0] *= level;
-	exact->part_base[1] *= level;
+	seasonal_window_fold(group, &level);
+	exact->burst_level /= level;
 	/* Days are relative to the shape. */
 	exact->year_base *= level;
 	exact->year_before /= level;

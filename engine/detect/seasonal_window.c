@@ -530,6 +530,24 @@ void seasonal_window_push(struct seasonal_group *group, const struct seasonal_st
 	}
 }
 
+/* What was relative to a shape is to one that is so many times as large. How well a block's level
+ * was known stays what it was. */
+void seasonal_window_fold(struct seasonal_group *group, const lanes *times)
+{
+	for (uint32_t order = 0; order < 3; order++) {
+		struct seasonal_ring *ring = &group->rough.ring[order];
+		for (uint32_t at = 0; at < SEASONAL_RING; at++) {
+			lanes before = lanes_wide(ring->level[at]), level = before / *times;
+
+			ring->base[at] = lanes_narrow(lanes_wide(ring->base[at]) * *times);
+			ring->level[at] = order > 0 ? marked(level, unknown_then(before))
+						    : lanes_narrow(level);
+		}
+	}
+	group->exact.part_base[0] *= *times;
+	group->exact.part_base[1] *= *times;
+}
+
 /* Intervals were left out, or a burst is over: what lies before them is not the last that was.
  * Windows begin anew behind them, against the level that was before. */
 void seasonal_window_forget(struct seasonal_group *group, const struct seasonal_step *step,

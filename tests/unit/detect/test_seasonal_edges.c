@@ -2,7 +2,9 @@
  * slices that are born late, intervals longer than a day. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <string.h>
 
+#include "detect/seasonal.h"
 #include "support.h"
 
 #define MINUTE 60000
@@ -219,4 +221,39 @@ Test(seasonal_edges, a_shop_that_opens_is_known_two_weeks_later)
 		cr_assert_gt(probe.log10_p[0], -6, "%g at %d", probe.log10_p[0], k);
 	}
 	probe_fini(&probe);
+}
+
+/* A block's level has in its last eight bits how well it was known: whatever it becomes relative
+ * to, that stays. */
+Test(seasonal_edges, how_well_a_level_was_known_outlives_growth)
+{
+	static struct seasonal_group group;
+	const struct seasonal_step step = {.lumps = true, .per_day = 288};
+	const double growth = 20;
+
+	for (int i = 0; i < LANES; i++) {
+		LANE(group.exact.known, i) = LANE(group.exact.first, i) = 1;
+		LANE(group.exact.long_base, i) = 1e9;
+		LANE(group.exact.long_value, i) = growth * 1e9;
+		LANE(group.exact.burst_level, i) = 3 * growth;
+	}
+	for (uint32_t at = 0; at < SEASONAL_RING; at++) {
+		for (int i = 0; i < LANES; i++) {
+			uint32_t bits = UINT32_C(0x41a0ff00) + at * 17 % 250; /* 20.1 */
+			memcpy((float *)&group.rough.ring[1].level[at] + i, &bits, sizeof(bits));
+		}
+	}
+	seasonal_level_fold(&group, &step);
+	for (uint32_t at = 0; at < SEASONAL_RING; at++) {
+		for (int i = 0; i < LANES; i++) {
+			float level = LANE(group.rough.ring[1].level[at], i);
+			uint32_t bits;
+			memcpy(&bits, &level, sizeof(bits));
+			cr_assert_float_eq(level, 20.1 / growth, 0.02);
+			cr_assert_eq(bits & 255, at * 17 % 250, "%u, not %u", bits & 255,
+				     at * 17 % 250);
+		}
+	}
+	/* And what the level was before a burst. */
+	cr_assert_float_eq(LANE(group.exact.burst_level, 0), 3, 1e-3);
 }
