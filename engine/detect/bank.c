@@ -131,7 +131,7 @@ weigh_rows(const struct bank *bank, const struct observations *observations,
 		raw[i] = high ? FAR : said ? (rated ? was : severity) : -(double)INFINITY;
 		far += high;
 		watched += said & ((volume[i] > 0) | (events[i] > 0));
-		busy += said & (volume[i] >= CALIBRATION_BUSY);
+		busy += said ? calibration_busy(volume[i]) : 0;
 	}
 	weighing->far = far > 0;
 	weighing->watched = (uint32_t)watched;
@@ -192,11 +192,12 @@ static void weigh(struct bank_turn *step)
 		bank->raw[i] = -INFINITY;
 	if (weighing.far)
 		weigh_far(step);
-	if (calibrates)
-		bank_calibrate_end(bank, step->observations, weighing.watched, weighing.busy);
 	double slices = bank->spec.apart ? 1 : weighing.watched;
 	step->threshold = rated ? bank->spec.severity
 				: bank->handicap + severity_budget(bank->spec.severity, slices);
+	if (calibrates)
+		bank_calibrate_end(bank, step->observations, weighing.watched, weighing.busy,
+				   -severity_log10_p(step->threshold, bank->log10_intervals));
 }
 
 /* Intervals at the ends of a step of the detector. */
@@ -259,7 +260,7 @@ static void step_slices(struct bank *bank, const struct observations *observatio
 	if (!bank->spec.apart)
 		diagnose_add(&bank->diagnosis, observations, &bank->verdicts,
 			     bank->running ? KEEP_RUNNING : KEEP_BEFORE, bank->edge);
-	bool busy = false;
+	bool busy = false, was_running = bank->running;
 	/* Nothing that was said lowers a threshold by more. */
 	double least = step.threshold - FEEDBACK_LOWER_MAX;
 	for (uint32_t i = 0; i < bank->slices; i++) {
@@ -269,6 +270,8 @@ static void step_slices(struct bank *bank, const struct observations *observatio
 		busy |= bank->lives[i].status == LIFE_PENDING ||
 			bank->lives[i].status == LIFE_FIRING;
 	}
+	if (busy && !was_running && bank_calibrates(bank))
+		bank->calibration.fired++;
 	bank->running = busy;
 	bank->told = bank->slices;
 	if (!step.incomplete)

@@ -74,7 +74,7 @@ void bank_episode(struct bank *bank, uint32_t i, double score)
 }
 
 void bank_calibrate_end(struct bank *bank, const struct observations *observations,
-			uint32_t watched, uint32_t busy)
+			uint32_t watched, uint32_t busy, double fires)
 {
 	struct calibration *calibration = &bank->calibration;
 	bool adds = value_adds(observations->aggregation);
@@ -84,7 +84,8 @@ void bank_calibrate_end(struct bank *bank, const struct observations *observatio
 	    bank->seen <= bank_wanted(&bank->spec, bank->step_ms))
 		return;
 	calibration_add(calibration, watched, bank->episodes.reached);
-	calibration_step(calibration, bank->step_ms, adds ? (double)busy / watched : 0);
+	calibration_step(calibration, bank->step_ms,
+			 adds ? (double)busy / CALIBRATION_BUSIEST / watched : 0, fires);
 }
 
 bool bank_episode_possible(const struct bank *bank, uint32_t i)

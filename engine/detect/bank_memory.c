@@ -21,7 +21,7 @@
 #include "detect/severity.h"
 
 #define FORTNIGHT_MS (14 * 86400000.0)
-#define BANK_MAGIC UINT32_C(0x374b4e42) /* "BNK7" */
+#define BANK_MAGIC UINT32_C(0x384b4e42) /* "BNK8" */
 
 struct hash {
 	uint64_t low, high;

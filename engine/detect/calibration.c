@@ -9,8 +9,11 @@
  *        slices of `weir-bench quality slices` are straight over six decades.
  *
  *        Many episodes that end in the same step are rather one thing that happened: they count
- *        for a few. What fires, and all that goes on while something does, is not counted at all
- *        (bank_calibrate.c): incidents must not teach that they are usual.
+ *        for a few. What fires, and all that goes on while something does, is not counted
+ *        (bank_calibrate.c): incidents must not teach that they are usual. But false alarms are
+ *        what the tail is made of that is looked for; without them it would seem to end where
+ *        something fires. So the slope is that of the levels below, and of what fired so much is
+ *        taken for chance as goes on from there.
  *
  * Runs on: the shard that owns the metric. Never allocates.
  */
@@ -28,17 +31,21 @@
 /* Episodes as rare as scores say they are that are there before the first. */
 #define PRIOR 5.0
 /* Of long intervals, which see less of what scatters, scores are worth more: by this much for each
- * ten times of ten minutes, up to a day. */
+ * ten times of ten minutes, up to a day; not where there are many events. */
 #define PRIOR_MORE 0.25
-#define PRIOR_MORE_FROM_MS 600000.0
-#define PRIOR_MORE_MOST 0.55
+#define LONG_FROM_MS 600000.0
+#define LONG_DECADES 2.2
 /* Episodes behind which a line goes on. */
 #define ENOUGH 40.0
-/* Tosses of a coin that are there before, and their heads: a score of one more is worth 0.95, and
- * 0.72 of busy counts and sums, by clean slices of `weir-bench quality slices`. */
-#define SLOPE_PRIOR 80.0
-#define SLOPE_HEADS 0.33496543915782767
-#define SLOPE_HEADS_BUSY 0.43651583224016594
+/* Tosses of a coin that are there before, and what they say: a score of one more is worth 0.95; the
+ * more events, the less of what scatters is chance, and of long intervals there are few to know
+ * that by. By clean slices of `weir-bench quality slices`. */
+#define SLOPE_TOSSES 80.0
+#define SLOPE_PRIOR 0.95
+#define SLOPE_BUSY 0.15
+#define SLOPE_LONG 0.06
+/* Levels below what fires that have a say in it. */
+#define SLOPE_LEVELS 5
 #define SLOPE_MIN 0.4
 #define SLOPE_MAX 1.2
 /* A score is never worth so much more or less than it says. */
@@ -71,6 +78,7 @@ bool calibration_possible(const struct calibration *calibration)
 	double least = 0, most = 1e18;
 	bool possible = within(calibration->time, 0, 1e18) && within(calibration->slope, 0.1, 2) &&
 			within(calibration->ran, -1e18, 1e18) &&
+			within(calibration->fired, 0, 1e18) &&
 			calibration->last < CALIBRATION_LEVELS &&
 			calibration->steps <= (uint64_t)TURN_MS;
 
@@ -108,10 +116,12 @@ void calibration_add(struct calibration *calibration, double slices,
 		calibration->over[level] += part * reached[level];
 }
 
-/* Worth of a level: by the logarithm of how often it came, as far as it came, or should have. */
-static double worth_of(const struct calibration *calibration, uint32_t level, double rate)
+/* Worth of a level that so many have reached: by the logarithm of how often it came, as far as it
+ * came, or should have. */
+static double worth_of(const struct calibration *calibration, uint32_t level, double over,
+		       double rate)
 {
-	double over = calibration->over[level], expected = calibration->time * rate;
+	double expected = calibration->time * rate;
 	double most = math_max(over, expected), score = level_score(level);
 	double came = math_log10(math_max(calibration->time, 1) / (over + 0.5));
 	double worth = (most * came - PRIOR * math_log10(rate)) / (most + PRIOR);
@@ -119,31 +129,75 @@ static double worth_of(const struct calibration *calibration, uint32_t level, do
 	return math_clamp(worth, score - LESS_MOST, score + MORE_MOST);
 }
 
-/* Worth of the levels, and the slope behind them. */
-static void solve(struct calibration *calibration, int64_t step_ms, double busy)
+/* The levels that do not fire, from the first: of what is beyond them little is counted. */
+static uint32_t count_silent(const struct calibration *calibration, double fires)
 {
-	double decades = math_log10((double)step_ms / PRIOR_MORE_FROM_MS);
-	double more = math_clamp(PRIOR_MORE * decades, 0, PRIOR_MORE_MOST);
-	double rate = RATE_FROM * math_exp(-more * MATH_LN10), least = 0;
-	double tosses = SLOPE_PRIOR;
-	double heads = SLOPE_PRIOR * (SLOPE_HEADS + busy * (SLOPE_HEADS_BUSY - SLOPE_HEADS));
+	uint32_t silent = 0;
 
-	calibration->last = 0;
-	for (uint32_t level = 0; level < CALIBRATION_LEVELS; level++, rate *= RATE_STEP) {
-		least = math_max(worth_of(calibration, level, rate), least);
-		calibration->worth[level] = least;
-		if (calibration->over[level] >= ENOUGH)
-			calibration->last = level;
-	}
-	for (uint64_t level = calibration->last; level + 1 < CALIBRATION_LEVELS; level++) {
-		tosses += calibration->over[level];
-		heads += calibration->over[level + 1];
-	}
-	double slope = -math_log10(heads / tosses) * (1 / CALIBRATION_STEP);
-	calibration->slope = math_clamp(slope, SLOPE_MIN, SLOPE_MAX);
+	while (silent < CALIBRATION_LEVELS &&
+	       calibration_far(calibration, level_score(silent)) <= fires)
+		silent++;
+	return silent;
 }
 
-void calibration_step(struct calibration *calibration, int64_t step_ms, double busy)
+/* Episodes that reached a level and not the next. */
+static double between(const struct calibration *calibration, uint32_t level)
+{
+	return calibration->over[level] - calibration->over[level + 1];
+}
+
+/* Of what fired, what is chance: with it, levels go on as they did below. */
+static double chance_in(const struct calibration *calibration, uint32_t silent)
+{
+	double part = math_exp(-calibration->slope * CALIBRATION_STEP * MATH_LN10);
+	double all = between(calibration, silent - 2) * part / (1 - part);
+
+	return math_clamp(all - calibration->over[silent - 1], 0, calibration->fired);
+}
+
+/* The slope of what is below what fires, from a level on that enough have reached, or so far below
+ * that it is known. prior: what it is before. */
+static double slope_of(const struct calibration *calibration, uint32_t silent, double prior)
+{
+	uint64_t from = silent > SLOPE_LEVELS ? silent - SLOPE_LEVELS : 0;
+	double tosses = SLOPE_TOSSES;
+	double heads = SLOPE_TOSSES * math_exp(-prior * CALIBRATION_STEP * MATH_LN10);
+
+	if (from > calibration->last)
+		from = calibration->last;
+	for (uint32_t level = (uint32_t)from; level + 2 < silent; level++) {
+		tosses += between(calibration, level);
+		heads += between(calibration, level + 1);
+	}
+	double slope = -math_log10(heads / tosses) * (1 / CALIBRATION_STEP);
+	return math_clamp(slope, SLOPE_MIN, SLOPE_MAX);
+}
+
+/* Worth of the levels, and the slope behind them. */
+static void solve(struct calibration *calibration, int64_t step_ms, double busy, double fires)
+{
+	double decades = math_clamp(math_log10((double)step_ms / LONG_FROM_MS), 0, LONG_DECADES);
+	double more = PRIOR_MORE * decades * (1 - busy), least = 0;
+	double rate = RATE_FROM * math_exp(-more * MATH_LN10);
+	uint32_t silent = count_silent(calibration, fires);
+
+	/* Nearly all that is counted fires: there is nothing to go by. */
+	if (silent < 2)
+		return;
+	double chance = chance_in(calibration, silent);
+	calibration->last = 0;
+	for (uint32_t level = 0; level < CALIBRATION_LEVELS; level++, rate *= RATE_STEP) {
+		double over = calibration->over[level] + (level < silent ? chance : 0);
+		least = math_max(worth_of(calibration, level, over, rate), least);
+		calibration->worth[level] = least;
+		if (over >= ENOUGH && level < silent)
+			calibration->last = level;
+	}
+	calibration->slope = slope_of(calibration, silent,
+				      SLOPE_PRIOR - busy * (SLOPE_BUSY + SLOPE_LONG * decades));
+}
+
+void calibration_step(struct calibration *calibration, int64_t step_ms, double busy, double fires)
 {
 	uint64_t turn = step_ms < TURN_MS ? (uint64_t)(TURN_MS / step_ms) : 1;
 
@@ -152,8 +206,9 @@ void calibration_step(struct calibration *calibration, int64_t step_ms, double b
 	double keep = math_exp(-(double)step_ms * (double)calibration->steps / MEMORY_MS);
 
 	calibration->steps = 0;
-	solve(calibration, step_ms, busy);
+	solve(calibration, step_ms, busy, fires);
 	calibration->time *= keep;
+	calibration->fired *= keep;
 	for (uint32_t level = 0; level < CALIBRATION_LEVELS; level++)
 		calibration->over[level] *= keep;
 }

@@ -29,18 +29,17 @@
 #define CALIBRATION_LEVELS 24
 /* Fewer slices tell nothing of others. */
 #define CALIBRATION_SLICES 8
-/* Events of a slice in an interval from which on more scatters than chance. */
-#define CALIBRATION_BUSY 10.0
 
 /* Numbers of eight bytes each, without padding. */
 struct calibration {
-	double time;                     /* slice-steps watched, fading */
-	double over[CALIBRATION_LEVELS]; /* episodes that reached a level, fading */
+	double time;                      /* slice-steps watched, fading */
+	double over[CALIBRATION_LEVELS];  /* episodes that reached a level, fading */
 	double worth[CALIBRATION_LEVELS]; /* of a score at the level, as of the last turn */
 	double slope;                     /* what more of score is worth behind the last one */
 	uint64_t last;                    /* level from which on that is so */
 	uint64_t steps;                   /* since the last turn */
-	double ran; /* the last step in which something was not normal */
+	double ran;                       /* the last step in which something was not normal */
+	double fired;                     /* how often something began to be that, fading */
 };
 
 /* A score is worth what it says. */
@@ -52,9 +51,17 @@ double calibration_far(const struct calibration *calibration, double score);
 /* A step of so many slices, of which episodes ended that had reached so many levels. */
 void calibration_add(struct calibration *calibration, double slices,
 		     const uint32_t reached[CALIBRATION_LEVELS]);
-/* A step is over: from time to time, what was counted is worth something. busy: the part of slices
- * that are counts or sums of CALIBRATION_BUSY events and more. */
-void calibration_step(struct calibration *calibration, int64_t step_ms, double busy);
+/* Of counts and sums, by a slice's events in a step: 0 where chance is all that scatters, up to
+ * CALIBRATION_BUSIEST where there are so many that it is the least. */
+#define CALIBRATION_BUSIEST 3
+static inline uint32_t calibration_busy(double events)
+{
+	return (uint32_t)(events >= 10) + (events >= 50) + (events >= 300);
+}
+
+/* A step is over: from time to time, what was counted is worth something. busy: 0..1, the
+ * mean of calibration_busy() by its most; fires: a score of this worth fires. */
+void calibration_step(struct calibration *calibration, int64_t step_ms, double busy, double fires);
 
 /* How many times itself a score below CALIBRATION_FROM is worth. */
 static inline double calibration_near(const struct calibration *calibration)

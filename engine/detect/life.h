@@ -171,7 +171,7 @@ bool bank_calibrates(const struct bank *bank);
 void bank_calibrate_begin(struct bank *bank, int64_t step, double goes_on);
 void bank_episode(struct bank *bank, uint32_t i, double score);
 void bank_calibrate_end(struct bank *bank, const struct observations *observations,
-			uint32_t watched, uint32_t busy);
+			uint32_t watched, uint32_t busy, double fires);
 bool bank_episode_possible(const struct bank *bank, uint32_t i);
 /* Is the slice's anomaly an incident, by what was said of the name that it goes under now? */
 void bank_confirm(struct bank *bank, uint32_t i);

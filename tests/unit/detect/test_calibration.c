@@ -13,6 +13,7 @@
 #define MINUTE 60000
 #define HOUR 3600000
 #define SLICES 12
+#define NEVER 99.0 /* worth of what fires */
 
 /* Steps of so many slices, each an episode in `often`; its peak's tail falls by `slope` decades a
  * unit of score. */
@@ -29,7 +30,7 @@ static void play(struct calibration *calibration, struct chance *chance, uint32_
 				reached[k]++;
 		}
 		calibration_add(calibration, slices, reached);
-		calibration_step(calibration, MINUTE, 1);
+		calibration_step(calibration, MINUTE, 1, NEVER);
 	}
 }
 
@@ -50,6 +51,57 @@ Test(calibration, what_was_measured_is_believed_and_goes_on)
 				     right);
 		}
 	}
+}
+
+/* What fires is not counted among the episodes, nor are false alarms: still there are no more of
+ * these than the budget allows. */
+Test(calibration, what_fires_by_chance_is_no_rarer_for_it)
+{
+	const double fires = 4.5, slices = 1000, slope = 0.7;
+	struct calibration calibration;
+	struct chance chance = {.state = 12};
+	double alarms = 0, steps = 60000;
+
+	calibration_init(&calibration);
+	for (uint32_t step = 0; step < 2 * steps; step++) {
+		uint32_t reached[CALIBRATION_LEVELS] = {0};
+		uint32_t count = (uint32_t)chance_poisson(&chance, 0.01 * slices);
+		for (uint32_t i = 0; i < count; i++) {
+			double score = 2 - log10(chance_uniform(&chance)) / slope;
+			bool fired = calibration_score(&calibration, score) >= fires;
+			calibration.fired += fired;
+			alarms += fired && step >= steps;
+			for (uint32_t k = 0; !fired && k < CALIBRATION_LEVELS &&
+					     score >= CALIBRATION_FROM + k * CALIBRATION_STEP;
+			     k++)
+				reached[k]++;
+		}
+		calibration_add(&calibration, slices, reached);
+		calibration_step(&calibration, MINUTE, 0, fires);
+	}
+	double budget = steps * slices * pow(10, -fires);
+	cr_assert(alarms > 0.7 * budget && alarms < 1.3 * budget, "%g alarms of %g", alarms,
+		  budget);
+}
+
+/* Incidents are no more than chance can be, however many there are. */
+Test(calibration, what_fires_again_and_again_teaches_little)
+{
+	struct calibration calibration, with;
+	struct chance chance = {.state = 13};
+
+	calibration_init(&calibration);
+	play(&calibration, &chance, 20000, 100, 0.01, 1);
+	with = calibration;
+	with.fired = 1000;
+	for (uint32_t step = 0; step < 60; step++) {
+		calibration_step(&calibration, MINUTE, 0, 6);
+		calibration_step(&with, MINUTE, 0, 6);
+	}
+	cr_assert_gt(with.fired, 900);
+	for (double score = 2; score < 9; score += 0.25)
+		cr_assert_gt(calibration_score(&with, score),
+			     calibration_score(&calibration, score) - 0.35, "%g", score);
 }
 
 Test(calibration, with_little_counted_a_score_says_what_it_says)
@@ -125,6 +177,7 @@ Test(calibration, numbers_that_cannot_be_are_refused)
 	REFUSES(last = CALIBRATION_LEVELS);
 	REFUSES(steps = UINT64_MAX);
 	REFUSES(ran = NAN);
+	REFUSES(fired = -1);
 }
 
 static const struct detector_spec spec = {
