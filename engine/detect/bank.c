@@ -127,7 +127,7 @@ weigh_rows(const struct bank *bank, const struct observations *observations,
 		bool high = said & calibrates & ((p <= -CALIBRATION_FROM) | (peak[i] > 0));
 		double next = p * factor;
 		double was = raw[i], severity = severity_raw(next, intervals);
-		log10_p[i] = said & !high ? next : p;
+		log10_p[i] = (said & !high) ? next : p;
 		raw[i] = high ? FAR : said ? (rated ? was : severity) : -(double)INFINITY;
 		far += high;
 		watched += said & ((volume[i] > 0) | (events[i] > 0));
