@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "api.h"
+#include "base/zone.h"
 #include "console.h"
 #include "engine_link.h"
 #include "in_force.h"
@@ -16,6 +17,9 @@
 #include "watched.h"
 #include "weir/order.h"
 #include "weir/weir.h"
+
+#define CLOCKS_FROM_MS INT64_C(946684800000) /* 2000-01-01 */
+#define CLOCKS_AHEAD_MS (INT64_C(731) * 86400000)
 
 static double number_at(const json_t *status, const char *part, const char *name)
 {
@@ -167,6 +171,29 @@ static json_t *engine_json(const json_t *status, bool up, const char *why)
 	return json_pack("{sb ss? sO?}", "up", up, "error", up ? NULL : why, "started_ms", started);
 }
 
+/* [[since_ms, ahead_ms], ...] of a zone, oldest first: how far its clocks are ahead of UTC, from
+ * the year 2000 until two years from now. null: of UTC, or of one that this machine does not know.
+ */
+static json_t *clocks_json(const char *name, int64_t now_ms)
+{
+	char why[ENGINE_WHY_BYTES];
+	struct zone *zone;
+	int64_t until_ms, ahead_ms, last_ms = 0;
+
+	if (!name || zone_load(name, &zone, why, sizeof(why)) < 0)
+		return json_null();
+	json_t *turns = json_array();
+	for (int64_t at_ms = CLOCKS_FROM_MS; at_ms < now_ms + CLOCKS_AHEAD_MS; at_ms = until_ms) {
+		ahead_ms = zone_offset_until(zone, at_ms, &until_ms);
+		if (at_ms == CLOCKS_FROM_MS || ahead_ms != last_ms)
+			json_array_append_new(turns, json_pack("[I I]", (json_int_t)at_ms,
+							       (json_int_t)ahead_ms));
+		last_ms = ahead_ms;
+	}
+	zone_free(zone);
+	return turns;
+}
+
 json_t *api_session(struct console *console, const struct api_request *request, unsigned *status)
 {
 	char why[ENGINE_WHY_BYTES] = "";
@@ -180,12 +207,14 @@ json_t *api_session(struct console *console, const struct api_request *request, 
 	const char *environment = json_string_value(json_object_get(said, "environment"));
 	json_t *watches = watched(console);
 	json_t *zone = json_object_get(watches, "timezone"); /* null: UTC, or nobody says */
-	json_t *session = json_pack(
-		"{ss ss? sO? sO? sI ss sb so so so}", "version", weir_version(), "environment",
-		environment, "timezone", zone, "interval_ms", interval, "now_ms",
-		(json_int_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, "author", request->author,
-		"token_required", console->token_required, "engine", engine_json(said, up, why),
-		"metrics", metrics_json(watches), "first_run", first_run_json(console, said, up));
+	int64_t now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	json_t *session =
+		json_pack("{ss ss? sO? so sO? sI ss sb so so so}", "version", weir_version(),
+			  "environment", environment, "timezone", zone, "clocks",
+			  clocks_json(json_string_value(zone), now_ms), "interval_ms", interval,
+			  "now_ms", (json_int_t)now_ms, "author", request->author, "token_required",
+			  console->token_required, "engine", engine_json(said, up, why), "metrics",
+			  metrics_json(watches), "first_run", first_run_json(console, said, up));
 	json_decref(watches);
 	json_decref(said);
 	return session;

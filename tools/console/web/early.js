@@ -1,7 +1,7 @@
 // early: asks for what the page will need while the page itself is still on its way. The first to
 // run; who asks for the same later is given the answer that is already coming.
 
-import { listQuery, OPEN_QUERY, PAGE, readFilters, sourceNow } from "./base/filters.js";
+import { lanesQuery, listQuery, OPEN_QUERY, PAGE, readFilters, sourceNow } from "./base/filters.js";
 
 const BASE = "/api/v1/";
 const asked = new Map();
@@ -60,18 +60,17 @@ export function forgetEarly() {
 	come.clear();
 }
 
-// The list is of the time up to where the data go, which the overview tells: mostly to now.
-function askList(through_ms) {
+// List and lanes are of the time up to where the data go, which the overview tells: mostly to now.
+function askFound() {
 	const filters = readFilters(new URLSearchParams(window.location.search));
-	ask("anomalies", {
-		...listQuery(filters, sourceNow(through_ms, Date.now())),
-		limit: PAGE,
-	});
+	const now_ms = sourceNow(null, Date.now());
+	ask("anomalies", { ...listQuery(filters, now_ms), limit: PAGE });
+	ask("lanes", lanesQuery(filters, now_ms));
 }
 
 ask("session");
 if (window.location.pathname === "/") {
 	ask("overview");
-	askList(null);
+	askFound();
 	ask("anomalies", OPEN_QUERY);
 }

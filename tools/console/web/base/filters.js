@@ -27,6 +27,7 @@ export const LISTS = ["metric", "slice", "status", "detector", "direction"];
 // Data that end this long ago are a recording (an import, a replay): its end counts as now.
 const RECORDED_MS = HOUR_MS;
 export const PAGE = 30;
+const NARROW = 740;
 
 /** The time that "ago" and "the last 7 days" are counted from; `through_ms`: how far the data go. */
 export function sourceNow(through_ms, now_ms) {
@@ -120,3 +121,9 @@ export const OPEN_QUERY = {
 	sort: "severity",
 	limit: 1,
 };
+
+/** What the lanes are asked for: so many spans of time. */
+export function lanesQuery(filters, now_ms) {
+	const cells = window.innerWidth < NARROW ? 48 : 96;
+	return { ...apiQuery(filters, now_ms), ...spanOf(filters, now_ms), rows: filters.rows, cells };
+}

@@ -2,6 +2,7 @@
 // A narrow no-break space stands between a number and its unit, a true minus before what is lost.
 
 import { now } from "./now.js";
+import { zoned, zoneOffset } from "./zone.js";
 
 const GAP = "\u202f";
 const MINUS = "\u2212";
@@ -16,38 +17,18 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-let zone = "UTC";
-let makers = new Map();
+const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 
-/** Once, from the session: the zone of all times shown. */
-export function setTimezone(name) {
-	try {
-		new Intl.DateTimeFormat("en-GB", { timeZone: name });
-		zone = name;
-	} catch {
-		zone = "UTC";
-	}
-	makers = new Map();
-}
-
-export function timezone() {
-	return zone;
-}
-
-// Making a formatter costs more than a hundred uses of it.
-function maker(key, make) {
-	if (!makers.has(key)) makers.set(key, make());
-	return makers.get(key);
-}
-
-function decimal(value, least, most) {
-	return maker(
-		`n${least}${most}`,
-		() =>
-			new Intl.NumberFormat("en-GB", { minimumFractionDigits: least, maximumFractionDigits: most }),
-	)
-		.format(value)
-		.replace("-", MINUS);
+// With at least and at most so many decimals, thousands set apart. (An Intl.NumberFormat takes longer
+// to be made than all numbers of a page.)
+export function decimal(value, least, most) {
+	const [whole, part = ""] = Math.abs(value).toFixed(most).split(".");
+	let kept = part.length;
+	while (kept > least && part[kept - 1] === "0") kept--;
+	const apart = whole.length > 3 ? whole.replace(/\B(?=(\d{3})+$)/g, ",") : whole;
+	const text = kept ? `${apart}.${part.slice(0, kept)}` : apart;
+	return value < 0 && /[1-9]/.test(text) ? MINUS + text : text;
 }
 
 function significant(value, digits) {
@@ -147,28 +128,35 @@ function rough(span) {
 	return `${decimal(Math.round(span / DAY), 0, 0)}${GAP}d`;
 }
 
-/** Parts of a time in the zone; key: one for each set of options. */
-export function dateText(time_ms, key, options) {
-	return maker(
-		key,
-		() => new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", ...options }),
-	).format(time_ms);
+const two = (number) => String(number).padStart(2, "0");
+
+/** What the zone's clocks show, as it is written: {clock, seconds, weekday, date, month, year}. */
+export function dateWords(time_ms) {
+	const at = zoned(time_ms);
+	const clock = `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}`;
+	const month = MONTHS[at.getUTCMonth()];
+	const date = `${at.getUTCDate()} ${month}`;
+	return {
+		clock,
+		seconds: `${clock}:${two(at.getUTCSeconds())}`,
+		weekday: `${DAYS[at.getUTCDay()]} ${date}`,
+		date,
+		month,
+		year: String(at.getUTCFullYear()),
+	};
 }
 
 /** 14:05, or 14:05:30 where the seconds say something. */
 export function clock(time_ms) {
 	if (!known(time_ms)) return NONE;
-	const seconds = time_ms % MINUTE === 0 ? undefined : "2-digit";
-	return dateText(time_ms, `c${seconds}`, { hour: "2-digit", minute: "2-digit", second: seconds });
+	return dateWords(time_ms)[time_ms % MINUTE === 0 ? "clock" : "seconds"];
 }
 
 /** Sun 22 Nov, and the year where it is not this one. */
 export function day(time_ms, now_ms = now()) {
 	if (!known(time_ms)) return NONE;
-	const year = (time) => dateText(time, "y", { year: "numeric" });
-	const text = dateText(time_ms, "d", { weekday: "short", day: "numeric", month: "short" });
-	const plain = text.replace(",", "");
-	return year(time_ms) === year(now_ms) ? plain : `${plain} ${year(time_ms)}`;
+	const { weekday, year } = dateWords(time_ms);
+	return year === dateWords(now_ms).year ? weekday : `${weekday} ${year}`;
 }
 
 /** Sun 22 Nov, 14:05 */
@@ -187,27 +175,6 @@ export function machineTime(time_ms) {
 	return known(time_ms) && Math.abs(time_ms) < 8.64e15 ? new Date(time_ms).toISOString() : "";
 }
 
-/** How far the zone's clocks are ahead of UTC at a time, in ms; for axes. */
-export function zoneOffset(time_ms) {
-	const parts = maker(
-		"o",
-		() =>
-			new Intl.DateTimeFormat("en-GB", {
-				timeZone: zone,
-				hourCycle: "h23",
-				year: "numeric",
-				month: "numeric",
-				day: "numeric",
-				hour: "numeric",
-				minute: "numeric",
-				second: "numeric",
-			}),
-	).formatToParts(time_ms);
-	const of = Object.fromEntries(parts.map(({ type, value }) => [type, Number(value)]));
-	const local = Date.UTC(of.year, of.month - 1, of.day, of.hour, of.minute, of.second);
-	return local - Math.floor(time_ms / SECOND) * SECOND;
-}
-
 /** A name as people write it: bounce_rate is Bounce rate. */
 export function title(name) {
 	const text = String(name).replaceAll("_", " ");
@@ -216,7 +183,7 @@ export function title(name) {
 
 /** A time as <input type="datetime-local"> has it, in the zone. */
 export function toField(time_ms) {
-	return new Date(time_ms + zoneOffset(time_ms)).toISOString().slice(0, 16);
+	return zoned(time_ms).toISOString().slice(0, 16);
 }
 
 /** And back: null where it is none. */

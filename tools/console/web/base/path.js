@@ -4,13 +4,18 @@ export function isNumber(value) {
 	return typeof value === "number" && Number.isFinite(value);
 }
 
-/** A line through the values that are there, broken where one is not; x(index), y(value). */
-export function pathOf(values, x, y) {
+export const tenth = (value) => Math.round(value * 10) / 10;
+
+/** A line through places, "x y" each, broken where one is null. */
+export function lineOf(places) {
 	let path = "";
-	let on = false;
-	for (const [index, value] of (values ?? []).entries()) {
-		if (isNumber(value)) path += `${on ? "L" : "M"}${x(index).toFixed(1)} ${y(value).toFixed(1)}`;
-		on = isNumber(value);
-	}
+	for (const [index, place] of places.entries())
+		if (place) path += (places[index - 1] ? "L" : "M") + place;
 	return path;
+}
+
+/** A line through the values that are there; x(index), y(value). */
+export function pathOf(values, x, y) {
+	const place = (v, index) => (isNumber(v) ? `${tenth(x(index))} ${tenth(y(v))}` : null);
+	return lineOf((values ?? []).map(place));
 }

@@ -1,9 +1,9 @@
 // session: what the console says of itself once: versions, zone, metrics, whether anything is there.
 
 import { get } from "./api.js";
-import { setTimezone } from "./format.js";
 import { setNow } from "./now.js";
 import { createStore } from "./store.js";
+import { setZone } from "./zone.js";
 
 /** null until it is known. */
 export const session = createStore(null);
@@ -12,7 +12,7 @@ export const sessionError = createStore(null);
 export async function loadSession() {
 	try {
 		const found = await get("session");
-		setTimezone(found.timezone ?? "UTC");
+		setZone(found.timezone ?? "UTC", found.clocks);
 		setNow(found.now_ms);
 		sessionError.set(null);
 		session.set(found);

@@ -1,6 +1,7 @@
 // ticks: whole hours and days of the engine's zone, as many as have room.
 
-import { clock, day, zoneOffset } from "./format.js";
+import { clock, day } from "./format.js";
+import { zoneOffset } from "./zone.js";
 
 const MINUTE = 60000;
 const HOUR = 60 * MINUTE;

@@ -1,20 +1,11 @@
 // chart_axis: where a chart's axes say what: times in the engine's zone, numbers as short as they
 // can be told apart.
 
-import { dateText } from "../base/format.js";
+import { dateWords, decimal } from "../base/format.js";
 
 const DAY_MS = 86400000;
 const BAND_REACH = 0.6; // so much of the lines' own height the band may add on either side
-const SHOWN = {
-	seconds: { hour: "2-digit", minute: "2-digit", second: "2-digit" },
-	clock: { hour: "2-digit", minute: "2-digit" },
-	weekday: { weekday: "short", day: "numeric", month: "short" },
-	date: { day: "numeric", month: "short" },
-	month: { month: "short" },
-	year: { year: "numeric" },
-};
-
-const said = (name, time_ms) => dateText(time_ms, `axis ${name}`, SHOWN[name]);
+const said = (name, time_ms) => dateWords(time_ms)[name];
 
 // What is said of a step that long: above, and below.
 function wordsOf(step) {
@@ -54,8 +45,7 @@ function scaleOf(splits, unit) {
 export function numberTicks(splits, step, unit) {
 	const { scale, sign } = scaleOf(splits, unit);
 	const digits = decimals(step / scale);
-	const format = new Intl.NumberFormat("en-GB", { maximumFractionDigits: digits });
-	const text = (value) => format.format(value / scale).replace("-", "\u2212");
+	const text = (value) => decimal(value / scale, 0, digits);
 	return splits.map((value) => (sign && value ? `${text(value)}\u202f${sign}` : text(value)));
 }
 

@@ -1,9 +1,11 @@
 // chart_plot: one metric's chart as a uPlot: what its series, axes and gestures are. The library is
 // loaded when the first chart is shown, and only then.
 
-import { timezone } from "../base/format.js";
+import { zoneOffset } from "../base/zone.js";
 import { chartRange, numberTicks, timeTicks } from "./chart_axis.js";
 import { drawAbove, drawBelow } from "./chart_marks.js";
+
+const MINUTE_MS = 60000;
 
 let loading;
 
@@ -99,14 +101,20 @@ function widest(plot, values, font) {
 	return Math.ceil(width) + 16;
 }
 
+// What the zone's clocks show, on a clock of here: uPlot reads its hours.
+function zonedHere(time_ms) {
+	const shown_ms = time_ms + zoneOffset(time_ms);
+	return new Date(shown_ms + new Date(shown_ms).getTimezoneOffset() * MINUTE_MS);
+}
+
 // `look()`: the chart as it is now and what is marked on it, for the drawing hooks; `moved(index)`
 // and `zoomed(from, to)`: what the pointer did; `reset()`: a double click.
-export function plotOptions({ uPlot, chart, theme, size, look, moved, zoomed, reset }) {
+export function plotOptions({ chart, theme, size, look, moved, zoomed, reset }) {
 	return {
 		...size,
 		ms: 1,
 		padding: [22, 20, 0, 0],
-		tzDate: (time) => uPlot.tzDate(new Date(time), timezone()),
+		tzDate: zonedHere,
 		legend: { show: false },
 		scales: {
 			x: { time: true, range: () => [look().from_ms, look().to_ms] },

@@ -1,10 +1,10 @@
 // help: the keys of this page, and how to read the signs.
 
-import { timezone } from "../base/format.js";
 import { listKeys } from "../base/keys.js";
 import { session } from "../base/session.js";
 import { BANDS } from "../base/severity.js";
 import { html } from "../base/ui.js";
+import { zoneName } from "../base/zone.js";
 import { Dialog } from "./dialog.js";
 import { Glyph } from "./severity.js";
 
@@ -62,7 +62,7 @@ export function Help({ isOpen, onClose }) {
 			<p>From 0 to 100, the same for every metric: how seldom chance alone does this to one series.</p>
 			<${Bands} />
 			<p class="small">
-				Times are those of ${timezone().replaceAll("_", " ")}. The address of a page holds all that you
+				Times are those of ${zoneName().replaceAll("_", " ")}. The address of a page holds all that you
 				have chosen on it: send it to somebody, or keep it.
 				${session.get()?.version && ` This is weir ${session.get().version}.`}
 			</p>

@@ -2,7 +2,7 @@
 
 import { MOST_ROWS } from "../base/anomalies.js";
 import { SORTS } from "../base/filters.js";
-import { html, useState } from "../base/ui.js";
+import { html, useEffect, useState } from "../base/ui.js";
 import { href } from "../base/url.js";
 import { Icon } from "./icons.js";
 import { Incident } from "./incident.js";
@@ -74,9 +74,23 @@ function Empty({ reply, filters, onClear, onAll, onLower }) {
 	`;
 }
 
+// Of the list, so many pixels of a row at least, below so many of what stands above it.
+const ROW = 72;
+const ABOVE = 400;
+
+// What is below the screen is drawn once that on it stands there.
+function useFew() {
+	const [few, setFew] = useState(
+		() => 2 + Math.ceil(Math.max(0, window.innerHeight - ABOVE) / ROW),
+	);
+	useEffect(() => setFew(MOST_ROWS), []);
+	return few;
+}
+
 export function Incidents({ list, filters, now_ms, opened, onToggle, on }) {
 	const { reply, rows, waiting, error } = list;
 	const home = href("/");
+	const few = useFew();
 	return html`
 		<section class="list" aria-label="Anomalies">
 			<${Head} sort=${filters.sort} onSort=${on.sort} onExport=${on.exportAll} />
@@ -95,7 +109,7 @@ export function Incidents({ list, filters, now_ms, opened, onToggle, on }) {
 				`
 			}
 			<ol class="incidents">
-				${rows.map(
+				${rows.slice(0, few).map(
 					(row) => html`
 						<${Incident} key=${row.id} row=${row} now_ms=${now_ms} home=${home} isNew=${list.arrived.has(row.id)} isOpen=${opened.has(row.id)} onToggle=${onToggle} />
 					`,

@@ -45,18 +45,28 @@ function Patterns() {
 	`;
 }
 
-function Cell({ cell: [index, peak], row, width }) {
-	const band = bandOf(peak)?.name ?? "warning";
-	const x = index * width;
-	return html`<rect
-		class=${`lane-cell is-${band}`}
-		x=${x + 0.5}
-		y=${row * ROW + (ROW - CELL) / 2}
-		width=${Math.max(2, width - 1)}
-		height=${CELL}
-		rx="2"
-		fill=${band === "critical" ? null : `url(#lane-${band})`}
-	/>`;
+// A row's cells, one shape for each band: hundreds of cells are few things to draw.
+function Cells({ cells, row, width }) {
+	const paths = {};
+	const wide = Math.max(2, width - 1);
+	const r = Math.min(2, wide / 2);
+	const [over, down] = [(wide - 2 * r).toFixed(1), CELL - 2 * r];
+	const top = row * ROW + (ROW - CELL) / 2;
+	const corner = (x, y) => `a${r} ${r} 0 01${x} ${y}`;
+	const round = `h${over}${corner(r, r)}v${down}${corner(-r, r)}h-${over}${corner(-r, -r)}v-${down}${corner(r, -r)}z`;
+	for (const [index, peak] of cells) {
+		const band = bandOf(peak)?.name ?? "warning";
+		const start = `M${(index * width + 0.5 + r).toFixed(1)} ${top}`;
+		paths[band] = (paths[band] ?? "") + start + round;
+	}
+	return Object.entries(paths).map(
+		([band, path]) => html`<path
+			key=${band}
+			class=${`lane-cell is-${band}`}
+			d=${path}
+			fill=${band === "critical" ? null : `url(#lane-${band})`}
+		/>`,
+	);
 }
 
 function spanOfCells(reply, first, last) {
@@ -213,7 +223,7 @@ function Plot({ reply, lanes, onSpan, onTold }) {
 					(lane, row) => html`
 						<g key=${lane.name}>
 							<line class="lane-line" x1="0" x2=${width} y1=${row * ROW + ROW / 2} y2=${row * ROW + ROW / 2} />
-							${lane.cells.map((each) => html`<${Cell} key=${each[0]} cell=${each} row=${row} width=${cell} />`)}
+							${width > 0 && html`<${Cells} cells=${lane.cells} row=${row} width=${cell} />`}
 						</g>
 					`,
 				)}

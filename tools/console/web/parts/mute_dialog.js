@@ -2,9 +2,10 @@
 // muted is found, stored and shown as ever.
 
 import { post, remove } from "../base/api.js";
-import { duration, fromField, moment, timezone } from "../base/format.js";
+import { duration, fromField, moment } from "../base/format.js";
 import { notify } from "../base/notice.js";
 import { html, useState } from "../base/ui.js";
+import { zoneName } from "../base/zone.js";
 import { Dialog, useSubmit } from "./dialog.js";
 import { Name } from "./text.js";
 
@@ -83,7 +84,7 @@ export function MuteDialog({ row, isOpen, onClose, onChange }) {
 			${
 				span === "until" &&
 				html`<label class="field">
-				<span>Until, a time of ${timezone().replaceAll("_", " ")}</span>
+				<span>Until, a time of ${zoneName().replaceAll("_", " ")}</span>
 				<input class="input" type="datetime-local" required value=${until}
 					onInput=${(event) => setUntil(event.target.value)} />
 			</label>`

@@ -20,20 +20,18 @@ function Histogram({ histogram, severity }) {
 		bars.push({ from, count });
 	}
 	const most = Math.max(1, ...bars.map(({ count }) => count));
+	// One shape for each band: a slider that is dragged draws four, not fifty.
+	const paths = {};
+	for (const { from, count } of bars) {
+		if (!count) continue;
+		const height = Math.max(3, Math.sqrt(count / most) * HEIGHT).toFixed(1);
+		const band = from + STEP > severity ? (bandOf(from + 1)?.name ?? "none") : "out";
+		paths[band] =
+			`${paths[band] ?? ""}M${from + 0.25} ${HEIGHT}v-${height}h${STEP - 0.5}v${height}z`;
+	}
 	return html`
 		<svg class="bins" viewBox=${`0 0 100 ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
-			${bars.map(({ from, count }) => {
-				const height = count ? Math.max(3, Math.sqrt(count / most) * HEIGHT) : 0;
-				const band = from + STEP > severity ? (bandOf(from + 1)?.name ?? "none") : "out";
-				return html`<rect
-					key=${from}
-					class=${`bin is-${band}`}
-					x=${from + 0.25}
-					y=${HEIGHT - height}
-					width=${STEP - 0.5}
-					height=${height}
-				/>`;
-			})}
+			${Object.entries(paths).map(([band, path]) => html`<path key=${band} class=${`bin is-${band}`} d=${path} />`)}
 		</svg>
 	`;
 }

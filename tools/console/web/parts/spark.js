@@ -1,29 +1,27 @@
 // spark: a line of the last day, and the dotted one that was expected. Nothing to read off exactly:
 // the figures stand beside it.
 
-import { isNumber, pathOf } from "../base/path.js";
+import { isNumber, lineOf, tenth } from "../base/path.js";
 import { html } from "../base/ui.js";
 
 const WIDTH = 200;
 const HEIGHT = 48;
 const EDGE = 3;
 
+// Where each value that is there lies, "x y"; null: there is none.
+function places(values, x, y) {
+	return values.map((v, index) => (isNumber(v) ? `${tenth(x(index))} ${tenth(y(v))}` : null));
+}
+
 // What lies between the two lines, where both are there.
-function gapOf(value, expected, x, y) {
-	const there = value.map((v, index) => isNumber(v) && isNumber(expected[index]));
+function gapOf(value, expected) {
 	let path = "";
 	for (let from = 0; from < value.length; from++) {
-		if (!there[from]) continue;
 		let until = from;
-		while (there[until + 1]) until++;
-		const along = value
-			.slice(from, until + 1)
-			.map((v, i) => `${x(from + i).toFixed(1)} ${y(v).toFixed(1)}`);
-		const back = expected
-			.slice(from, until + 1)
-			.map((v, i) => `${x(from + i).toFixed(1)} ${y(v).toFixed(1)}`)
-			.reverse();
-		path += `M${along.join("L")}L${back.join("L")}Z`;
+		while (value[until] && expected[until]) until++;
+		if (until === from) continue;
+		const back = expected.slice(from, until).reverse();
+		path += `M${value.slice(from, until).join("L")}L${back.join("L")}Z`;
 		from = until;
 	}
 	return path;
@@ -38,6 +36,8 @@ export function Spark({ value, expected }) {
 	const count = Math.max(value.length, expected.length, 2);
 	const x = (index) => (index / (count - 1)) * WIDTH;
 	const y = (v) => HEIGHT - EDGE - ((v - least) / (most - least || 1)) * (HEIGHT - 2 * EDGE);
+	const actual = places(value, x, y);
+	const wanted = places(expected, x, y);
 	return html`
 		<svg
 			class="spark"
@@ -45,9 +45,9 @@ export function Spark({ value, expected }) {
 			preserveAspectRatio="none"
 			aria-hidden="true"
 		>
-			<path class="spark-gap" d=${gapOf(value, expected, x, y)} />
-			<path class="spark-expected" d=${pathOf(expected, x, y)} />
-			<path class="spark-value" d=${pathOf(value, x, y)} />
+			<path class="spark-gap" d=${gapOf(actual, wanted)} />
+			<path class="spark-expected" d=${lineOf(wanted)} />
+			<path class="spark-value" d=${lineOf(actual)} />
 		</svg>
 	`;
 }

@@ -1,7 +1,8 @@
 // time_fields: a time of one's own, from and until, in the engine's zone.
 
-import { fromField, timezone, toField } from "../base/format.js";
+import { fromField, toField } from "../base/format.js";
 import { html, useState } from "../base/ui.js";
+import { zoneName } from "../base/zone.js";
 
 function Field({ name, label, value }) {
 	return html`
@@ -28,7 +29,7 @@ export function TimeFields({ from_ms, to_ms, onSpan }) {
 		<form class="time-fields" onSubmit=${submit}>
 			<${Field} name="from" label="From" value=${from_ms} />
 			<${Field} name="until" label="Until" value=${to_ms} />
-			<p class="small">${wrong ? html`<span role="alert">${wrong}</span>` : `Times of ${timezone().replaceAll("_", " ")}`}</p>
+			<p class="small">${wrong ? html`<span role="alert">${wrong}</span>` : `Times of ${zoneName().replaceAll("_", " ")}`}</p>
 			<button type="submit" class="button is-main">Show this time</button>
 		</form>
 	`;

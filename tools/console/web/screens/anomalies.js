@@ -5,6 +5,7 @@ import { get, post, remove } from "../base/api.js";
 import { saveAll } from "../base/export.js";
 import {
 	apiQuery,
+	lanesQuery,
 	readFilters,
 	sourceNow,
 	spanOf,
@@ -33,7 +34,6 @@ import { SeveritySlider } from "../parts/severity_slider.js";
 import { useNow } from "../parts/text.js";
 import { Welcome } from "./welcome.js";
 
-const NARROW = 740;
 const STEP = 5;
 
 // Whether somebody has the list before them: scrolled to it, or with the hand or the focus on it.
@@ -91,25 +91,27 @@ function beginOf(reply) {
 }
 
 function useLanes(filters, now_ms) {
+	const asked = lanesQuery(filters, now_ms ?? 0);
 	const [state, setState] = useState(null);
-	const cells = window.innerWidth < NARROW ? 48 : 96;
-	const asked = { ...apiQuery(filters, now_ms ?? 0), ...spanOf(filters, now_ms ?? 0) };
-	const key = JSON.stringify({ ...asked, rows: filters.rows });
 	const latest = useRef(0);
 	const load = async () => {
 		const mine = ++latest.current;
-		const span = { ...asked, rows: filters.rows, cells };
-		let reply = await get("lanes", span).catch(() => null);
+		let reply = await get("lanes", asked).catch(() => null);
 		// Of all there is, from where it begins.
 		for (let step = 0; step < 2 && filters.range === "all" && isMostlyEmpty(reply); step++)
-			reply = await get("lanes", { ...span, from_ms: beginOf(reply) }).catch(() => null);
+			reply = await get("lanes", { ...asked, from_ms: beginOf(reply) }).catch(() => null);
 		if (reply && mine === latest.current) setState(reply);
 	};
 	useEffect(() => {
 		if (now_ms === null) return undefined;
-		const timer = window.setTimeout(load, state ? 150 : 0);
+		if (!state) {
+			// At once: it may have been asked for already.
+			load();
+			return undefined;
+		}
+		const timer = window.setTimeout(load, 150);
 		return () => window.clearTimeout(timer);
-	}, [key, now_ms === null]);
+	}, [JSON.stringify(asked), now_ms === null]);
 	const soon = useSoon(load, 1000);
 	useLive("anomaly", soon);
 	useLive("reset", soon);
