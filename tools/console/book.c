@@ -25,13 +25,25 @@ const char *book_status_name(enum book_status status)
 	return statuses[status];
 }
 
+/* Who changes it comes before who looks next: many who look, one upon the other, would keep what is
+ * new out for as long as they do. So nobody looks who looks already. */
+static void make_lock(pthread_rwlock_t *lock)
+{
+	pthread_rwlockattr_t attributes;
+
+	pthread_rwlockattr_init(&attributes);
+	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(lock, &attributes);
+	pthread_rwlockattr_destroy(&attributes);
+}
+
 int book_create(uint32_t kept_max, struct book **ret_book)
 {
 	struct book *book = calloc(1, sizeof(*book));
 
 	if (!book)
 		return -ENOMEM;
-	pthread_rwlock_init(&book->lock, NULL);
+	make_lock(&book->lock);
 	book->kept_max = kept_max ? kept_max : BOOK_ANOMALIES;
 	book->names = names_create();
 	book->mute = calloc(BOOK_MUTES, sizeof(book->mute[0]));

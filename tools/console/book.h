@@ -116,7 +116,7 @@ void book_destroy(struct book *book);
 /* As new, but for what is known of metrics. 0 or -ENOMEM. */
 int book_reset(struct book *book);
 
-void book_read(struct book *book);  /* take the lock, to look */
+void book_read(struct book *book);  /* take the lock, to look; not twice */
 void book_write(struct book *book); /* ..., to change */
 void book_done(struct book *book);
 

@@ -2,6 +2,8 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
+#include <sched.h>
 
 #include "book.h"
 #include "made.h"
@@ -357,5 +359,34 @@ Test(book, is_as_new_after_a_reset)
 	cr_assert_eq(book_closed(book, "shop", 1002 * MADE_INTERVAL_MS), 0);
 	cr_assert_float_eq(book_impact(book, book_find(book, made.id)), -60, 1e-9,
 			   "what metrics are is still known");
+	book_destroy(book);
+}
+
+static void *change(void *book)
+{
+	book_write(book);
+	book_done(book);
+	return NULL;
+}
+
+/* Who looks next waits for who is to change it: looks that overlap do not keep that one out. */
+Test(book, news_come_between_two_looks, .timeout = 60)
+{
+	struct book *book = open_book(0);
+	pthread_t thread;
+	int looks = 0;
+
+	book_read(book);
+	cr_assert_eq(pthread_create(&thread, NULL, change, book), 0);
+	while (looks == 0) {
+		looks = pthread_rwlock_tryrdlock(&book->lock);
+		if (looks == 0) {
+			book_done(book);
+			sched_yield();
+		}
+	}
+	cr_assert_eq(looks, EBUSY);
+	book_done(book);
+	pthread_join(thread, NULL);
 	book_destroy(book);
 }
