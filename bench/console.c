@@ -6,8 +6,8 @@
  *        weir-console reads it, with an engine beside it. What a browser does is measured in
  *        Chromium, from the navigation to what is painted; what needs no browser, by requests. Then
  *        many subscribers listen while one more anomaly is stored, and at last an engine takes in
- *        events as fast as it can, in turns without a console and with one that a crowd of slow
- *        clients holds on to.
+ *        events as fast as it can, while a console that a crowd of slow clients holds on to is
+ *        stopped and goes on in turns.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "console_crowd.h"
@@ -30,6 +31,7 @@
 #include "report.h"
 #include "scratch.h"
 #include "server.h"
+#include "weir/order.h"
 
 #define USABLE_MS 300.0
 #define ASSETS_BYTES 80000.0
@@ -39,10 +41,12 @@
 #define DAY_MS INT64_C(86400000)
 #define INGEST_SERIES 10000u
 #define INGEST_RING 65536u
+#define SLICE_MS 250
+#define SETTLE_MS 100 /* from a start or a stop on */
 
 struct settings {
 	const char *directory, *weird, *console;
-	uint32_t anomalies, series, days, subscribers, slow, runs, seconds;
+	uint32_t anomalies, series, days, subscribers, slow, runs, rounds;
 	bool json, quick, keep;
 };
 
@@ -105,13 +109,13 @@ static const struct option_row rows[] = {
 	 .min = 1,
 	 .max = FIGURE_RUNS_MAX,
 	 .at = offsetof(struct settings, runs)},
-	{.name = "seconds",
+	{.name = "rounds",
 	 .argument = "N",
-	 .help = "of a run of ingest, of which a round has four; default 2",
+	 .help = "of ingest, of which each takes 1.4 s; default 40",
 	 .kind = OPTION_U32,
 	 .min = 1,
-	 .max = 600,
-	 .at = offsetof(struct settings, seconds)},
+	 .max = FIGURE_RUNS_MAX,
+	 .at = offsetof(struct settings, rounds)},
 	ROW_PROGRAM(struct settings, weird),
 	{.name = "console",
 	 .argument = "PATH",
@@ -133,8 +137,7 @@ static const struct option_row rows[] = {
 };
 
 /* An engine and a console on bench->directory/NAME. io: of the engine's log. */
-static int start_both(struct console_bench *bench, const char *name, const char *io,
-		      bool with_console)
+static int start_both(struct console_bench *bench, const char *name, const char *io)
 {
 	char directory[3200];
 	struct server_options options = {.program = bench->weird,
@@ -151,7 +154,7 @@ static int start_both(struct console_bench *bench, const char *name, const char 
 	snprintf(directory, sizeof(directory), "%s/%s", bench->directory, name);
 	mkdir(directory, 0700);
 	int error = server_start(&bench->engine, &options, bench->why, sizeof(bench->why));
-	if (error || !with_console)
+	if (error)
 		return error;
 	return console_server_start(&bench->server, bench->console, bench->directory,
 				    bench->engine.data, bench->engine.control, bench->why,
@@ -316,63 +319,63 @@ static int measure_events(struct console_bench *bench)
 	return error;
 }
 
-/* Events/s of one run; `slow`: beside a console that slow clients hold on to. */
-static int ingest(struct console_bench *bench, bool slow, double *ret_rate, bool *ret_lossless)
+/* Events/s of what is emitted within a slice, with the console and its crowd stopped or not. */
+static double slice_rate(const struct console_bench *bench, pid_t crowd, bool beside,
+			 struct producer_report *report)
 {
-	struct producer_options options = {.socket = bench->engine.socket,
-					   .series = INGEST_SERIES,
-					   .ring_events = INGEST_RING,
-					   .unkept = true,
-					   .run_ns = bench->options.seconds * UINT64_C(1000000000),
-					   .events_max = UINT64_MAX,
-					   .attach_ms = 60000,
-					   .durable_ms = 60000};
-	int error = start_both(bench, slow ? "slow" : "alone", "none", slow);
-	pid_t crowd = error || !slow ? 0 : slow_start(bench->server.port, bench->options.slow);
-	struct producers *producers = NULL;
+	const struct timespec settle = {.tv_nsec = SETTLE_MS * 1000000L},
+			      slice = {.tv_nsec = SLICE_MS * 1000000L};
 
-	if (!error && slow)
-		sleep(2); /* each of them has begun */
-	if (!error)
-		producers = producers_start(&options, 1, bench->why, sizeof(bench->why));
-	if (!error && !producers)
-		error = -EIO;
-	if (!error)
-		error = producers_run(producers, &options, bench->why, sizeof(bench->why));
-	if (!error) {
-		struct producer_report *is = &producers->reports[0];
-		*ret_rate = (double)is->events * 1e9 / (double)(is->last_ns - is->first_ns);
-		*ret_lossless &= is->ledger.dropped == 0;
-	}
-	producers_stop(producers);
-	slow_stop(crowd);
-	if (error) {
-		char ignored[200];
-		console_server_stop(&bench->server, ignored, sizeof(ignored));
-		server_stop(&bench->engine, 10000, ignored, sizeof(ignored));
-		return error;
-	}
-	return stop_both(bench);
+	kill(crowd, beside ? SIGCONT : SIGSTOP);
+	kill(bench->server.pid, beside ? SIGCONT : SIGSTOP);
+	nanosleep(&settle, NULL);
+	/* Relaxed: a number, and the time beside it. */
+	uint64_t from = weir_load_relaxed_64(&report->events), from_ns = monotonic_ns();
+	nanosleep(&slice, NULL);
+	uint64_t until = weir_load_relaxed_64(&report->events), until_ns = monotonic_ns();
+	return (double)(until - from) * 1e9 / (double)(until_ns - from_ns);
 }
 
-/* Alone, beside, beside, alone: a machine that grows slower all the while is as slow for both. Its
- * moods are shorter than a round and longer than a run, so that neither is judged by one of them.
- */
-static int ingest_round(struct console_bench *bench, double rates[2], bool *ret_lossless)
+/* A machine whose processors are another machine's threads is twice as fast in one second as in the
+ * next. So it is one engine and one producer, all the while, and slices that are shorter than such
+ * moods: alone, beside, beside, alone, so that what grows slower is as slow for both. */
+static void slices(const struct console_bench *bench, pid_t crowd, struct producer_report *report,
+		   struct figure *figure)
 {
 	static const bool order[] = {false, true, true, false};
-	char used[3200];
-	int error = 0;
 
-	rates[0] = rates[1] = 0;
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]) && !error; i++) {
-		double rate = 0;
-		error = ingest(bench, order[i], &rate, ret_lossless);
-		rates[order[i]] += rate / 2;
-		snprintf(used, sizeof(used), "%s/%s", bench->directory,
-			 order[i] ? "slow" : "alone");
-		scratch_remove(used);
+	for (uint32_t i = 0; i < bench->options.rounds && !producers_interrupted(); i++) {
+		double rates[2] = {0};
+		for (size_t k = 0; k < sizeof(order) / sizeof(order[0]); k++)
+			rates[order[k]] += slice_rate(bench, crowd, order[k], report) / 2;
+		figure_add(figure, rates[1], rates[0]);
 	}
+	kill(crowd, SIGCONT);
+	kill(bench->server.pid, SIGCONT);
+}
+
+static int ingest(struct console_bench *bench, pid_t crowd, struct figure *figure)
+{
+	const struct producer_options options = {
+		.socket = bench->engine.socket,
+		.series = INGEST_SERIES,
+		.ring_events = INGEST_RING,
+		.unkept = true,
+		/* and a second: they must not end before the last slice */
+		.run_ns = (bench->options.rounds * 4 * (SETTLE_MS + SLICE_MS) + 1000) *
+			  UINT64_C(1000000),
+		.events_max = UINT64_MAX,
+		.attach_ms = 60000,
+		.durable_ms = 60000};
+	struct producers *producers = producers_start(&options, 1, bench->why, sizeof(bench->why));
+
+	if (!producers)
+		return -EIO;
+	producers_go(producers);
+	slices(bench, crowd, &producers->reports[0], figure);
+	int error = producers_run(producers, &options, bench->why, sizeof(bench->why));
+	figure->lossless &= producers->reports[0].ledger.dropped == 0;
+	producers_stop(producers);
 	return error;
 }
 
@@ -380,14 +383,25 @@ static int measure_slow(struct console_bench *bench)
 {
 	struct figure figure = {
 		.name = "console.ingest_slow", .unit = "events/s", .lossless = true};
+	char ignored[200];
 	int error = crowd_allow(bench->options.slow, bench->why, sizeof(bench->why));
-	double rates[2];
 
-	for (uint32_t i = 0; i < bench->options.runs && !error; i++) {
-		error = ingest_round(bench, rates, &figure.lossless);
-		if (!error)
-			figure_add(&figure, rates[1], rates[0]);
+	if (!error)
+		error = start_both(bench, "slow", "none");
+	pid_t crowd = error ? 0 : slow_start(bench->server.port, bench->options.slow);
+	if (!error && !crowd)
+		error = -EAGAIN;
+	if (!error) {
+		sleep(2); /* each of them has begun */
+		error = ingest(bench, crowd, &figure);
 	}
+	slow_stop(crowd);
+	if (error) {
+		console_server_stop(&bench->server, ignored, sizeof(ignored));
+		server_stop(&bench->engine, 10000, ignored, sizeof(ignored));
+		return error;
+	}
+	error = stop_both(bench);
 	if (!error)
 		report_figure(&bench->report, &figure);
 	return error;
@@ -411,7 +425,7 @@ static int measure(struct console_bench *bench)
 		    data.anomalies, data.series, data.days, CONSOLE_DATA_DENSE);
 	int error = console_data_make(&data, &bench->end_ms, bench->why, sizeof(bench->why));
 	if (!error)
-		error = start_both(bench, "shop", "pwrite", true);
+		error = start_both(bench, "shop", "pwrite");
 	if (!error)
 		error = measure_page(bench);
 	if (!error)
@@ -461,7 +475,7 @@ static int run(void *self, int count, char **operands)
 		settings->series = 50;
 		settings->days = 8;
 		settings->subscribers = settings->slow = 20;
-		settings->runs = settings->seconds = 1;
+		settings->runs = settings->rounds = 1;
 	}
 	bench.options = *settings;
 	signal(SIGPIPE, SIG_IGN);
@@ -494,7 +508,7 @@ static const struct settings defaults = {.directory = ".",
 					 .subscribers = 500,
 					 .slow = 1000,
 					 .runs = 7,
-					 .seconds = 2};
+					 .rounds = 40};
 
 static const struct option_example examples[] = {
 	{"weir-bench console --dir /var/tmp", "10,000 anomalies, 1,000 series, 400 days"},

@@ -134,8 +134,7 @@ static _Noreturn void produce(const struct producer_options *options, uint32_t n
 		sleep_us(100);
 
 	producer_emit(w, &plan, options, report);
-	int r = weir_wait(w, options->unkept ? WEIR_PERSISTED : WEIR_DURABLE,
-			  options->durable_ms);
+	int r = weir_wait(w, options->unkept ? WEIR_PERSISTED : WEIR_DURABLE, options->durable_ms);
 	report->durable_ns = monotonic_ns();
 	weir_ledger(w, &report->ledger);
 	if (r < 0 && !(r == -EOPNOTSUPP && options->unkept))
@@ -206,11 +205,16 @@ struct producers *producers_start(const struct producer_options *options, uint32
 	return producers;
 }
 
+void producers_go(struct producers *producers)
+{
+	weir_store_release_32(&producers->go, 1);
+}
+
 int producers_run(struct producers *producers, const struct producer_options *options, char *why,
 		  size_t why_bytes)
 {
 	uint64_t timeout_ms = options->run_ns / 1000000 + options->durable_ms + 60000;
-	weir_store_release_32(&producers->go, 1);
+	producers_go(producers);
 	return await(producers, PRODUCER_DONE, timeout_ms, why, why_bytes);
 }
 

@@ -58,7 +58,9 @@ struct producers {
 /* Fork `count` producers and wait until all are ready. NULL: `why` says what to do. */
 struct producers *producers_start(const struct producer_options *options, uint32_t count, char *why,
 				  size_t why_bytes);
-/* Let them emit; wait until all have ended. 0, or -EIO with `why`. */
+/* Let them emit: reports[].events says how far they are. */
+void producers_go(struct producers *producers);
+/* Let them emit, if they do not yet; wait until all have ended. 0, or -EIO with `why`. */
 int producers_run(struct producers *producers, const struct producer_options *options, char *why,
 		  size_t why_bytes);
 /* A signal handler: what waits for producers comes back with an error, soon. */

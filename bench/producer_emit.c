@@ -7,6 +7,8 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include "weir/order.h"
+
 #define EVENTS_PER_LOOK 4096u /* between looks at the clock */
 /* Pieces between two events whose way is watched, as fast as it can. */
 #define PIECES_PER_NOTE 8u
@@ -64,7 +66,8 @@ static void emit_piece(struct emission *emission, uint32_t count)
 		emit_batches(emission->w, &emission->cursor, count, emission->options->batch);
 	else
 		emit_one_by_one(emission->w, &emission->cursor, count);
-	emission->report->events += count;
+	/* Relaxed: a number that the parent may look at meanwhile. */
+	weir_store_relaxed_64(&emission->report->events, emission->report->events + count);
 }
 
 /* The next event's emit begins now. */
