@@ -92,6 +92,12 @@ export class Stage {
 		return this.#start("shop", `${build}/tools/shop/weir-shop`, operands);
 	}
 
+	/** Producers that call themselves so. */
+	start_crowd(names) {
+		const operands = [this.path("weir.sock"), ...names];
+		return this.#start("crowd", `${build}/tests/console/console_crowd`, operands);
+	}
+
 	async stop_shop(shop) {
 		await stop(shop);
 	}

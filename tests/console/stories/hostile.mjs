@@ -1,10 +1,10 @@
 /*
- * hostile: a hundred names that mean harm, as dimension values, notes and
- * authors: on every page none of them runs, none becomes an element, none breaks the layout.
+ * hostile: a hundred names that mean harm, as dimension values, notes, authors
+ * and programs: on every page none of them runs, none becomes an element, none breaks the layout.
  */
 import { writeFileSync } from "node:fs";
 import { NAMES } from "../stage/names.mjs";
-import { until } from "../stage/processes.mjs";
+import { said, until } from "../stage/processes.mjs";
 import { assert, story } from "../stage/story.mjs";
 
 const MINUTE_MS = 60_000;
@@ -194,16 +194,23 @@ await story(
 			await sound(page, "its dialog, narrow");
 			await page.context().close();
 		});
-		await step("the pipeline, with a producer", async () => {
-			const shop = ["--source", "live", "--clock", "wall", "--days", "0", "--forever"];
-			// At night there is too little traffic for one that anybody would see: it would not start.
-			stage.start_shop([...shop, "--no-incident"]);
+		await step("the pipeline, with a producer of each name", async () => {
+			// What they call themselves is cut after 31 bytes, and the engine tells ASCII alone.
+			const crowd = stage.start_crowd(NAMES);
+			const shown = NAMES.filter((name) => /^[!-~][ -~]{0,30}$/.test(name));
+			assert.ok(shown.length > 20);
+			await until("all producers", async () => {
+				const { producers } = await (await fetch(`${stage.url}/api/v1/pipeline`)).json();
+				const programs = new Set(producers.map(({ program }) => program));
+				return producers.length >= NAMES.length && shown.every((name) => programs.has(name));
+			});
 			for (const width of [1280, 390]) {
 				const page = await browser.open(`${stage.url}/pipeline`, { width });
-				await page.getByText("weir-shop").first().waitFor();
+				await page.getByText("//example.invalid/x").first().waitFor();
 				await sound(page, `the pipeline at ${width}`);
 				await page.context().close();
 			}
+			assert.equal(crowd.code, undefined, said(crowd));
 		});
 		console.log(`PROOF console-hostile-names ${NAMES.length} 0`);
 		console.log(`PROOF console-hostile-pages ${looks} 0`);
