@@ -18,6 +18,7 @@ import * as format from "./base/format.js";
 import { sentenceText } from "./base/sentence.js";
 import { bandOf, severityText } from "./base/severity.js";
 import { ticks } from "./base/ticks.js";
+import { setZone, zoneName, zoneOffset } from "./base/zone.js";
 
 const plain = (text) => text.replaceAll(/[\u202f\u00a0]/g, " ").replaceAll("\u2212", "-");
 const is = (text, wanted) => assert.equal(plain(text), wanted);
@@ -41,16 +42,16 @@ is(format.duration(134 * 60000), "2 h 14 min");
 is(format.duration(45000), "45 s");
 is(format.duration(76 * HOUR), "3 d 4 h");
 is(format.ago(0, 12 * 60000), "12 min ago");
-format.setTimezone("Europe/Rome");
+setZone("Europe/Rome", null);
 const summer = Date.UTC(2026, 5, 16, 10, 31);
 is(format.moment(summer, summer), "Tue 16 Jun, 12:31");
-assert.equal(format.zoneOffset(summer), 2 * HOUR);
+assert.equal(zoneOffset(summer), 2 * HOUR);
 assert.equal(format.fromField(format.toField(summer)), summer);
 const midnights = ticks(Date.UTC(2026, 9, 23), Date.UTC(2026, 9, 28), 6);
 assert.deepEqual(midnights.map(({ time_ms }) => format.clock(time_ms)), Array(5).fill("00:00"));
 assert.equal(midnights.at(-1).time_ms - midnights[0].time_ms, 4 * 24 * HOUR + HOUR);
-format.setTimezone("no such zone");
-assert.equal(format.timezone(), "UTC");
+setZone("no such zone", null);
+assert.equal(zoneName(), "UTC");
 
 // Sentences.
 const row = {

@@ -163,8 +163,8 @@ static void lost_store(void)
 static void lost_words(void)
 {
 	static const char *const said[] = {
-		"{\"kind\":\"annotate\",\"author\":\"ann\",\"text\":\"a sale\",\"from_ms\":1,"
-		"\"until_ms\":2}",
+		("{\"kind\":\"annotate\",\"author\":\"ann\",\"text\":\"a sale\",\"from_ms\":1,"
+		 "\"until_ms\":2}"),
 		"{\"kind\":\"mute\",\"metric\":\"none\",\"until_ms\":99999999999999}",
 		"{\"kind\":\"calendar_add\",\"name\":\"summer\",\"date\":\"07-14\"}",
 		"{\"kind\":\"unmute\",\"author\":\"bob\",\"mute\":2}",

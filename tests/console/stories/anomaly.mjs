@@ -180,7 +180,8 @@ await story("anomaly", async ({ stage, browser, step }) => {
 		]) {
 			await button(name).click();
 			await until(`${verdict} at the engine`, () => operator().feedback?.verdict === verdict);
-			assert.equal(await button(name).getAttribute("aria-pressed"), "true");
+			const pressed = async () => (await button(name).getAttribute("aria-pressed")) === "true";
+			await until(`${verdict} on the page`, pressed);
 		}
 		await main.getByLabel("Why, for who reads it later").fill("ask finance");
 		await button("Add the note").click();
