@@ -117,10 +117,7 @@ static const struct option_row rows[] = {
 	 .help = "2 incidents, once, little traffic: to see that it works",
 	 .kind = OPTION_SWITCH,
 	 .at = offsetof(struct settings, quick)},
-	{.name = "json",
-	 .help = "one JSON object for each figure",
-	 .kind = OPTION_SWITCH,
-	 .at = offsetof(struct settings, json)},
+	ROW_JSON(struct settings),
 };
 
 static int compare(const void *left, const void *right)

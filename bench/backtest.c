@@ -77,10 +77,7 @@ static const struct option_row rows[] = {
 	 .help = "2 days, 3 slices, one run: to see that it works",
 	 .kind = OPTION_SWITCH,
 	 .at = offsetof(struct settings, quick)},
-	{.name = "json",
-	 .help = "one JSON object per figure",
-	 .kind = OPTION_SWITCH,
-	 .at = offsetof(struct settings, json)},
+	ROW_JSON(struct settings),
 };
 
 struct bench {

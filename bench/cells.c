@@ -58,10 +58,7 @@ static const struct option_row rows[] = {
 	 .help = "2 runs of 1 pass: to see that it works",
 	 .kind = OPTION_SWITCH,
 	 .at = offsetof(struct settings, quick)},
-	{.name = "json",
-	 .help = "one JSON object for each figure",
-	 .kind = OPTION_SWITCH,
-	 .at = offsetof(struct settings, json)},
+	ROW_JSON(struct settings),
 };
 
 /* Rounds of the plan, all within the interval. */

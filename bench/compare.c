@@ -93,10 +93,7 @@ static const struct option_row rows[] = {
 	 .help = "a third of a second once over 2000 series, to see that all of it works",
 	 .kind = OPTION_SWITCH,
 	 .at = offsetof(struct settings, quick)},
-	{.name = "json",
-	 .help = "one JSON object for each figure",
-	 .kind = OPTION_SWITCH,
-	 .at = offsetof(struct settings, json)},
+	ROW_JSON(struct settings),
 };
 
 /* Is `name` one of "a,b,c"? */

@@ -100,10 +100,7 @@ static const struct option_row rows[] = {
 	 .help = "500 series and 8 intervals: to see that it works",
 	 .kind = OPTION_SWITCH,
 	 .at = offsetof(struct settings, quick)},
-	{.name = "json",
-	 .help = "one JSON object per figure",
-	 .kind = OPTION_SWITCH,
-	 .at = offsetof(struct settings, json)},
+	ROW_JSON(struct settings),
 };
 
 /* Processor time of this thread: a shared machine's waits are not the detectors'. */

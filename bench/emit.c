@@ -71,10 +71,7 @@ static const struct option_row rows[] = {
 	 .help = "one short run: a smoke test, no measurement",
 	 .kind = OPTION_SWITCH,
 	 .at = offsetof(struct settings, quick)},
-	{.name = "json",
-	 .help = "one JSON object for each figure",
-	 .kind = OPTION_SWITCH,
-	 .at = offsetof(struct settings, json)},
+	ROW_JSON(struct settings),
 };
 
 enum part { MEAN, P50, P99, P999, MOST, PARTS };

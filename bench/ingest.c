@@ -149,10 +149,7 @@ static const struct option_row rows[] = {
 	 .help = "a fifth of a second each, once, 2000 series: to see that it works",
 	 .kind = OPTION_SWITCH,
 	 .at = offsetof(struct settings, quick)},
-	{.name = "json",
-	 .help = "one JSON object for each figure",
-	 .kind = OPTION_SWITCH,
-	 .at = offsetof(struct settings, json)},
+	ROW_JSON(struct settings),
 };
 
 /* Has any option been given that makes a case of its own? */

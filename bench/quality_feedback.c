@@ -31,10 +31,7 @@ static const struct option_row rows[] = {
 	 .help = "two shops: to see that it works",
 	 .kind = OPTION_SWITCH,
 	 .at = offsetof(struct settings, quick)},
-	{.name = "json",
-	 .help = "one JSON object per figure",
-	 .kind = OPTION_SWITCH,
-	 .at = offsetof(struct settings, json)},
+	ROW_JSON(struct settings),
 };
 
 static const struct settings usual = {.rounds = 20, .seed = 7};

@@ -70,10 +70,7 @@ static const struct option_row rows[] = {
 	 .help = "also each file: hits, misses and false alarms with their times",
 	 .kind = OPTION_SWITCH,
 	 .at = offsetof(struct settings, files)},
-	{.name = "json",
-	 .help = "one JSON object per figure",
-	 .kind = OPTION_SWITCH,
-	 .at = offsetof(struct settings, json)},
+	ROW_JSON(struct settings),
 };
 
 /* "realAdExchange" is "adexchange". */

@@ -52,10 +52,7 @@ static const struct option_row rows[] = {
 	 .kind = OPTION_TAKE,
 	 .take = text_take_time,
 	 .at = offsetof(struct settings, until_ms)},
-	{.name = "json",
-	 .help = "one JSON object per figure",
-	 .kind = OPTION_SWITCH,
-	 .at = offsetof(struct settings, json)},
+	ROW_JSON(struct settings),
 };
 
 /* What is counted or added up, of which orders, in which intervals. */

@@ -103,10 +103,7 @@ static const struct option_row rows[] = {
 	 .help = "4 series at 20 and 500 a minute: to see that it works, no figures to believe",
 	 .kind = OPTION_SWITCH,
 	 .at = offsetof(struct settings, quick)},
-	{.name = "json",
-	 .help = "one JSON object per figure",
-	 .kind = OPTION_SWITCH,
-	 .at = offsetof(struct settings, json)},
+	ROW_JSON(struct settings),
 };
 
 static uint32_t chunks_of(const struct shop_part *part)

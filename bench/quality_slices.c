@@ -111,10 +111,7 @@ static const struct option_row rows[] = {
 	 .help = "3 shops of the first rate: to see that it works, no figures to believe",
 	 .kind = OPTION_SWITCH,
 	 .at = offsetof(struct settings, quick)},
-	{.name = "json",
-	 .help = "one JSON object per figure",
-	 .kind = OPTION_SWITCH,
-	 .at = offsetof(struct settings, json)},
+	ROW_JSON(struct settings),
 };
 
 static int watch_shop(void *self, uint32_t index)

@@ -28,4 +28,11 @@ QUESTIONS(QUESTION_DECLARE)
 		.kind = OPTION_TEXT, .at = offsetof(type, program)                                 \
 	}
 
+/* The row of --json, which all have. */
+#define ROW_JSON(type)                                                                             \
+	{                                                                                          \
+		.name = "json", .help = "one JSON object per figure", .kind = OPTION_SWITCH,       \
+		.at = offsetof(type, json)                                                         \
+	}
+
 #endif

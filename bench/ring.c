@@ -41,10 +41,7 @@ static const struct option_row rows[] = {
 	 .help = "one short run of each: a smoke test, no measurement",
 	 .kind = OPTION_SWITCH,
 	 .at = offsetof(struct settings, quick)},
-	{.name = "json",
-	 .help = "one JSON object for each figure",
-	 .kind = OPTION_SWITCH,
-	 .at = offsetof(struct settings, json)},
+	ROW_JSON(struct settings),
 };
 
 /* The ideal ring's rate where it was first measured, at 64Ki events on small pages. */

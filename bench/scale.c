@@ -139,10 +139,7 @@ static const struct option_row rows[] = {
 	 .help = "1 and 2 producers, 1000 and 2000 series, 100 ms, once: to see that it works",
 	 .kind = OPTION_SWITCH,
 	 .at = offsetof(struct settings, quick)},
-	{.name = "json",
-	 .help = "one JSON object for each figure",
-	 .kind = OPTION_SWITCH,
-	 .at = offsetof(struct settings, json)},
+	ROW_JSON(struct settings),
 };
 
 /* "1,4,16", ascending. False: it is something else. */

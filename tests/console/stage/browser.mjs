@@ -2,21 +2,9 @@
  * browser: Debian's Chromium by playwright-core, and a list of everything that it complains of:
  * errors in its console, exceptions, failed requests, what the content security policy stopped.
  */
-import { createRequire } from "node:module";
+import { installed, launch } from "./chromium.mjs";
 
-const installed = createRequire(`${process.env.WEIR_MODULES}/`);
-const { chromium } = installed("playwright-core");
 const axe_source = installed("axe-core").source;
-
-/* Nothing of it asks the internet for anything. */
-const FLAGS = [
-	"--disable-gpu",
-	"--disable-quic",
-	"--no-first-run",
-	"--disable-background-networking",
-	"--disable-component-update",
-	"--disable-sync",
-];
 
 export class Browser {
 	constructor() {
@@ -31,12 +19,7 @@ export class Browser {
 	}
 
 	async start() {
-		const root = process.getuid() === 0;
-		this.chromium = await chromium.launch({
-			executablePath: process.env.WEIR_CHROMIUM,
-			args: root ? [...FLAGS, "--no-sandbox"] : FLAGS,
-			chromiumSandbox: !root,
-		});
+		this.chromium = await launch();
 	}
 
 	/** A page of its own profile; width, height, colorScheme, reducedMotion as playwright has them. */

@@ -1,21 +1,11 @@
 // take: see the script beside it, which finds a browser and playwright-core.
 
 import { mkdirSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { launch } from "../../../tests/console/stage/chromium.mjs";
 
-const { chromium } = createRequire(`${process.env.WEIR_MODULES}/`)("playwright-core");
-
-const FLAGS = [
-	"--disable-gpu",
-	"--disable-quic",
-	"--no-first-run",
-	"--disable-background-networking",
-	"--disable-component-update",
-	"--disable-sync",
-];
 const SIZES = { wide: { width: 1440, height: 900 }, narrow: { width: 360, height: 740 } };
 const THEMES = ["light", "dark"];
 const HEIGHT_MAX = 8000;
@@ -107,12 +97,7 @@ const { values, positionals } = parseArgs({ options, allowPositionals: true });
 const [base, folder] = positionals;
 const id = values.anomaly ?? (await pickAnomaly(base));
 const screens = screensOf(id).filter(({ path }) => id !== null || !path.startsWith("/anomalies/"));
-const root = process.getuid() === 0;
-const browser = await chromium.launch({
-	executablePath: process.env.WEIR_CHROMIUM,
-	args: root ? [...FLAGS, "--no-sandbox"] : FLAGS,
-	chromiumSandbox: !root,
-});
+const browser = await launch();
 const named = (name) => screens.find((screen) => screen.name === name);
 if (values.readme) {
 	await readmePicture(browser, base, named("anomalies"), "light");
