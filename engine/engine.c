@@ -30,7 +30,7 @@ static const struct agent_idle lane_idle = {
 	.waits = lane_waits,
 };
 static const struct agent_idle stage_idle = {
-	.busy_pause_ns = 1000, .idle_min_ns = 200000, .idle_max_ns = 16000000};
+	.busy_pause_ns = 1000, .idle_min_ns = 200000, .idle_max_ns = 32000000};
 static const struct agent_idle slow_idle = {
 	.busy_pause_ns = 1000, .idle_min_ns = 1000000, .idle_max_ns = 50000000};
 

@@ -5,6 +5,7 @@
 #define UNIT_CONSOLE_BROWSER_MADE_H
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -24,7 +25,8 @@ struct browser {
 	char text[16384];
 };
 
-static inline void browser_open(struct browser *browser, unsigned port)
+/* False: nobody listens there. */
+static inline bool browser_try_open(struct browser *browser, unsigned port)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
 				      .sin_port = htons((uint16_t)port),
@@ -32,7 +34,16 @@ static inline void browser_open(struct browser *browser, unsigned port)
 
 	browser->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	check(browser->fd >= 0);
-	check(connect(browser->fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	if (connect(browser->fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		return true;
+	check(errno == ECONNREFUSED);
+	close(browser->fd);
+	return false;
+}
+
+static inline void browser_open(struct browser *browser, unsigned port)
+{
+	check(browser_try_open(browser, port));
 }
 
 static inline void browser_close(struct browser *browser)
@@ -40,8 +51,8 @@ static inline void browser_close(struct browser *browser)
 	close(browser->fd);
 }
 
-/* `json`: what is posted; NULL: a GET. */
-static inline void browser_says(struct browser *browser, const char *path, const char *json)
+/* `json`: what is posted; NULL: a GET. False: the other side has gone. */
+static inline bool browser_try_says(struct browser *browser, const char *path, const char *json)
 {
 	char text[1024];
 	int bytes = json ? snprintf(text, sizeof(text),
@@ -52,7 +63,12 @@ static inline void browser_says(struct browser *browser, const char *path, const
 				    "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path);
 
 	check(bytes > 0 && (size_t)bytes < sizeof(text));
-	check(send(browser->fd, text, (size_t)bytes, MSG_NOSIGNAL) == bytes);
+	return send(browser->fd, text, (size_t)bytes, MSG_NOSIGNAL) == bytes;
+}
+
+static inline void browser_says(struct browser *browser, const char *path, const char *json)
+{
+	check(browser_try_says(browser, path, json));
 }
 
 static inline bool browser_has_news(const struct browser *browser, int patience_ms)
