@@ -44,6 +44,11 @@ struct io_ops {
 	/* Where data begin, at `offset` or behind it: all before is zeros that nobody has written,
 	 * or whose write is not over. The file's size: none do. NULL: nobody can tell. */
 	int64_t (*next_data)(struct io *io, int file, uint64_t offset);
+	/* A hint: these bytes are read soon, before expect_end() and next to nothing else; the disk
+	 * may be asked for them already. A kernel that is not told reads up to megabytes along
+	 * with each page that is far from the last one. NULL: hints are of no use. */
+	void (*expect)(struct io *io, int file, uint64_t offset, uint64_t bytes);
+	void (*expect_end)(struct io *io, int file);
 	/* Has every write ended of whoever has had the file open for writing? 1: yes; 0: not yet,
 	 * or it is not known. A kernel goes on for a while with what a process had queued when it
 	 * was killed; into a file that was removed meanwhile it does no harm. NULL: nobody can
@@ -87,6 +92,18 @@ static inline void io_know_ends(struct io *io, const struct io *other)
 {
 	memcpy(io->ends, other->ends, sizeof(io->ends));
 	io->ends_count = other->ends_count;
+}
+
+static inline void io_expect(struct io *io, int file, uint64_t offset, uint64_t bytes)
+{
+	if (io->ops->expect)
+		io->ops->expect(io, file, offset, bytes);
+}
+
+static inline void io_expect_end(struct io *io, int file)
+{
+	if (io->ops->expect_end)
+		io->ops->expect_end(io, file);
 }
 
 /* `offset`, or the 4 KiB page behind it in which the next data lie: a file that was made for 128

@@ -220,9 +220,34 @@ int64_t posix_next_data(struct io *io, int file, uint64_t offset)
 		return -EBADF;
 	/* The place in the file is of no use to anybody: reads and writes say theirs. */
 	off_t data = lseek(f->fd, (off_t)offset, SEEK_DATA);
+	/* A page of a hole that was read, or read along, counts as data while the cache has it. Of
+	 * the whole file: a folio that begins before the offset would stay. */
+	if (data == (off_t)offset) {
+		posix_fadvise(f->fd, 0, 0, POSIX_FADV_DONTNEED);
+		data = lseek(f->fd, (off_t)offset, SEEK_DATA);
+	}
 	if (data < 0)
 		return errno == ENXIO ? posix_size(io, file) : -errno;
 	return (int64_t)data;
+}
+
+void posix_expect(struct io *io, int file, uint64_t offset, uint64_t bytes)
+{
+	struct posix_file *f = posix_file(io, file);
+
+	if (!f)
+		return;
+	/* In this order: what is asked for with the first on brings nothing along. */
+	posix_fadvise(f->fd, 0, 0, POSIX_FADV_RANDOM);
+	posix_fadvise(f->fd, (off_t)offset, (off_t)bytes, POSIX_FADV_WILLNEED);
+}
+
+void posix_expect_end(struct io *io, int file)
+{
+	struct posix_file *f = posix_file(io, file);
+
+	if (f)
+		posix_fadvise(f->fd, 0, 0, POSIX_FADV_NORMAL);
 }
 
 int posix_quiet(struct io *io, const char *path)

@@ -39,6 +39,8 @@ void posix_close(struct io *io, int file);
 int64_t posix_size(struct io *io, int file);
 int64_t posix_read(struct io *io, int file, uint64_t offset, void *data, size_t bytes);
 int64_t posix_next_data(struct io *io, int file, uint64_t offset);
+void posix_expect(struct io *io, int file, uint64_t offset, uint64_t bytes);
+void posix_expect_end(struct io *io, int file);
 int posix_quiet(struct io *io, const char *path);
 int posix_rename(struct io *io, const char *from, const char *to);
 int posix_unlink(struct io *io, const char *path);

@@ -32,6 +32,8 @@
 #ifndef READER_WINDOW_BYTES
 #define READER_WINDOW_BYTES (1u << 20)
 #endif
+/* The first one of a file, and any that is far from the last: many files hold no more than that. */
+#define READER_FIRST_BYTES (64u << 10)
 /* How far a reader that follows looks ahead in a file that is being written. */
 #define AHEAD_BYTES (1u << 20)
 
@@ -103,8 +105,15 @@ static int64_t look(struct reader *reader, struct cursor *cursor, uint64_t offse
 
 	if (reader->window_cursor != index || offset < reader->window_offset ||
 	    offset + need > end) {
+		bool goes_on = reader->window_cursor == index && offset <= end &&
+			       offset >= reader->window_offset;
+		uint64_t bytes = goes_on ? 4 * reader->window_bytes : READER_FIRST_BYTES;
+		if (bytes < need)
+			bytes = need;
+		if (bytes > READER_WINDOW_BYTES)
+			bytes = READER_WINDOW_BYTES;
 		int64_t got = reader->io->ops->read(reader->io, cursor->file, offset,
-						    reader->window, READER_WINDOW_BYTES);
+						    reader->window, bytes);
 		reader->window_bytes = 0;
 		reader->loads++;
 		if (got < 0)

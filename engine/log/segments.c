@@ -159,17 +159,48 @@ static int claimed(struct io *io, int file, uint64_t id, uint64_t from, uint64_t
 	return bytes < 0 ? (int)bytes : found;
 }
 
-/* Is the next fence there, or its page one that was never written? */
+static bool all_zeros(const uint8_t *page)
+{
+	return page[0] == 0 && memcmp(page, page + 1, WEIR_BLOCK_ALIGN - 1) == 0;
+}
+
+/* Is the next fence there, or its page one that was never written? The latter is read: the file
+ * system knows its holes only until they have been looked at, from then on they are pages that the
+ * cache has. */
 static int fence_stands(struct io *io, int file, uint64_t id, uint64_t at)
 {
+	uint8_t page[WEIR_BLOCK_ALIGN];
 	struct weir_fence fence;
+	int64_t bytes = io->ops->read(io, file, at, page, sizeof(page));
 
-	if (io_skip_hole(io, file, at) > at)
-		return 1;
-	int64_t bytes = io->ops->read(io, file, at, &fence, sizeof(fence));
-	if (bytes < 0)
-		return (int)bytes;
-	return bytes == sizeof(fence) && fence_good(&fence, id, at);
+	if (bytes < (int64_t)sizeof(page))
+		return bytes < 0 ? (int)bytes : 0;
+	memcpy(&fence, page, sizeof(fence));
+	return all_zeros(page) || fence_good(&fence, id, at);
+}
+
+/* Does the file look as one does of which nothing was written from this fence on? 1: yes. */
+static int ends_with(struct io *io, int file, uint64_t size, const struct weir_fence *fence)
+{
+	const uint64_t near = fence->stride < FENCE_DOUBT_MIN   ? FENCE_DOUBT_MIN
+			      : fence->stride > FENCE_DOUBT_MAX ? FENCE_DOUBT_MAX
+								: fence->stride;
+	const uint64_t behind = fence->offset + WEIR_BLOCK_ALIGN;
+
+	io_expect(io, file, behind, near - WEIR_BLOCK_ALIGN);
+	for (uint64_t left = size - fence->offset, on = fence->stride; on < left;
+	     on += fence->stride)
+		io_expect(io, file, fence->offset + on, WEIR_BLOCK_ALIGN);
+	int claims = claimed(io, file, fence->segment_id, behind, fence->offset + near);
+	if (claims)
+		return claims < 0 ? claims : 0;
+	for (uint64_t left = size - fence->offset, on = fence->stride; on < left;
+	     on += fence->stride) {
+		int stands = fence_stands(io, file, fence->segment_id, fence->offset + on);
+		if (stands <= 0)
+			return stands;
+	}
+	return 1;
 }
 
 /* Blocks count in the order in which they lie in the file, so none behind a page that was never
@@ -185,22 +216,13 @@ int segments_fence(struct io *io, int file, uint64_t id, uint64_t *offset)
 	int64_t size = io->ops->size(io, file);
 	if (size < (int64_t)*offset)
 		return size < 0 ? (int)size : 0;
-	if (known_end(io, id, *offset)) {
-		*offset = (uint64_t)size;
-		return 1;
+	int ends = known_end(io, id, *offset);
+	if (!ends) {
+		ends = ends_with(io, file, (uint64_t)size, &fence);
+		io_expect_end(io, file);
 	}
-	uint64_t near = fence.stride < FENCE_DOUBT_MIN   ? FENCE_DOUBT_MIN
-			: fence.stride > FENCE_DOUBT_MAX ? FENCE_DOUBT_MAX
-							 : fence.stride;
-	int result = claimed(io, file, id, *offset + WEIR_BLOCK_ALIGN, *offset + near);
-	if (result)
-		return result < 0 ? result : 0;
-	for (uint64_t left = (uint64_t)size - *offset, on = fence.stride; on < left;
-	     on += fence.stride) {
-		result = fence_stands(io, file, id, *offset + on);
-		if (result <= 0)
-			return result;
-	}
+	if (ends <= 0)
+		return ends;
 	note_end(io, id, *offset);
 	*offset = (uint64_t)size;
 	return 1;
