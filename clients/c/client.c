@@ -277,8 +277,11 @@ static int child_open(struct weir *w)
 	       w->table_used);
 	header->table_used = w->table_used; /* nobody else has seen this region yet */
 	header->series_count = w->defined;
-	libweir_memory_drop(&w->region);
+	/* Another thread may fork at any of these, and its child reads the table once more: at no
+	 * moment is there none. */
+	struct memory parents = w->region;
 	w->region = own;
+	libweir_memory_drop(&parents);
 	weir_store_relaxed_32(&w->series_count, w->defined); /* before the generation, below */
 	/* Orders: the new region before the generation. Seen by: libweir_ensure() in the child's
 	 * other threads. Without it one could write to the parent's region. */

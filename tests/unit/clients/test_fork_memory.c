@@ -1,6 +1,6 @@
 /* A fork while memory of the library's is being made, or the engine spoken to: by a signal handler,
  * behind any system call of it. One of the two processes goes on late, when the other is through.
- */
+ * And one by another thread, which no held signal keeps from it, while memory is let go. */
 #include "setup.h"
 
 #include <fcntl.h>
@@ -73,6 +73,17 @@ SEEN void *mmap(void *address, size_t bytes, int protection, int flags, int fd, 
 	void *map = (void *)syscall(SYS_mmap, address, bytes, protection, flags, fd, offset);
 	seam();
 	return map;
+}
+
+static int unmaps_left; /* the other thread forks at the one that finds 1 here */
+static void fork_elsewhere(void);
+
+SEEN int munmap(void *address, size_t bytes)
+{
+	int result = (int)syscall(SYS_munmap, address, bytes);
+	if (unmaps_left && --unmaps_left == 0)
+		fork_elsewhere();
+	return result;
 }
 
 SEEN int madvise(void *address, size_t bytes, int advice)
@@ -270,6 +281,65 @@ Test(fork_memory, a_fork_while_a_child_opens_again_leaves_each_its_own, .timeout
 	while (child_open(at))
 		at++;
 	cr_assert_gt(at, 7, "only %d seams", at);
+}
+
+static struct setup *forked_in;
+static int fork_status;
+
+/* The child has this thread only, and finds the handle as the other one left it. */
+static void *fork_and_speak(void *unused)
+{
+	(void)unused;
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(weir_emit(forked_in->w, forked_in->series, 1) != 0
+			      ? 4
+			      : child_verdict(forked_in));
+	waitpid(pid, &fork_status, 0);
+	return NULL;
+}
+
+static void fork_elsewhere(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, fork_and_speak, NULL) == 0)
+		pthread_join(thread, NULL);
+}
+
+/* A forked child opens again, and another of its threads forks while it lets its parent's go. */
+static bool child_lets_go(int at)
+{
+	struct setup s = setup_open((struct weir_options){0});
+	int status;
+
+	weir_emit(s.w, s.series, 1);
+	pid_t middle = fork();
+	if (middle == 0) {
+		forked_in = &s;
+		fork_status = -1;
+		unmaps_left = at;
+		int result = weir_emit(s.w, s.series, 1);
+		const bool over = unmaps_left > 0;
+		unmaps_left = 0;
+		if (over)
+			_exit(77);
+		_exit(result != 0 ? 1 : fork_status != 0 ? 2 : 0);
+	}
+	cr_assert_eq(waitpid(middle, &status, 0), middle);
+	cr_assert(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77),
+		  "unmapping %d: said %d", at, WEXITSTATUS(status));
+	setup_close(&s);
+	return WEXITSTATUS(status) == 0;
+}
+
+Test(fork_memory, a_fork_by_another_thread_while_a_child_opens_again_opens_too, .timeout = 30)
+{
+	int at = 1;
+
+	while (child_lets_go(at))
+		at++;
+	cr_assert_gt(at, 2, "only %d unmappings", at - 1);
 }
 
 /* An engine that is turned by hand; a child must not touch its descriptors. */
