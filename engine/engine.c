@@ -19,8 +19,8 @@
 
 /* A lane looks away after work, so that it does not chase the producers' tails; a few events are
  * not worth a core that looks for them, and a ring of the default size takes ten times as many in a
- * nap. Idle agents sleep in the kernel, longer each time: all of them together cost about a percent
- * of a core. */
+ * nap. Idle agents sleep in the kernel, longer each time: all of them together wake less than 500
+ * times a second, for 1 to 2 percent of a core. */
 static const struct agent_idle lane_idle = {
 	.busy_pause_ns = 2000,
 	.idle_min_ns = 50000,
