@@ -1,5 +1,6 @@
-// soon: many reasons to do something, within a while, are one. The first begins the while: what never
-// rests is followed all the same.
+// soon: what is done later than it is wanted. Many reasons to do something, within a while, are one; the
+// first begins the while: what never rests is followed all the same. What nobody waits for is done when
+// nothing else is to be done.
 
 import { useEffect, useRef } from "./ui.js";
 
@@ -15,4 +16,16 @@ export function useSoon(run, wait_ms) {
 			latest.current();
 		}, wait_ms);
 	};
+}
+
+const LATEST_MS = 1000;
+
+/** Has `run` done when the page has nothing to do; the answer gives it up. */
+export function whenIdle(run) {
+	if (!window.requestIdleCallback) {
+		const timer = window.setTimeout(run, 50);
+		return () => window.clearTimeout(timer);
+	}
+	const asked = window.requestIdleCallback(run, { timeout: LATEST_MS });
+	return () => window.cancelIdleCallback(asked);
 }

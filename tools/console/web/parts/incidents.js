@@ -2,6 +2,7 @@
 
 import { MOST_ROWS } from "../base/anomalies.js";
 import { SORTS } from "../base/filters.js";
+import { whenIdle } from "../base/soon.js";
 import { html, useEffect, useState } from "../base/ui.js";
 import { href } from "../base/url.js";
 import { Icon } from "./icons.js";
@@ -78,19 +79,19 @@ function Empty({ reply, filters, onClear, onAll, onLower }) {
 const ROW = 72;
 const ABOVE = 400;
 
-// What is below the screen is drawn once that on it stands there.
-function useFew() {
+// What is below the screen is drawn when nothing else is to be done, twice as much each time.
+function useFew(count) {
 	const [few, setFew] = useState(
 		() => 2 + Math.ceil(Math.max(0, window.innerHeight - ABOVE) / ROW),
 	);
-	useEffect(() => setFew(MOST_ROWS), []);
+	useEffect(() => (few < count ? whenIdle(() => setFew(few * 2)) : undefined), [few, count]);
 	return few;
 }
 
 export function Incidents({ list, filters, now_ms, opened, onToggle, on }) {
 	const { reply, rows, waiting, error } = list;
 	const home = href("/");
-	const few = useFew();
+	const few = useFew(rows.length);
 	return html`
 		<section class="list" aria-label="Anomalies">
 			<${Head} sort=${filters.sort} onSort=${on.sort} onExport=${on.exportAll} />
