@@ -11,6 +11,7 @@
 #include "base/civil.h"
 #include "base/zone.h"
 #include "input_calendar.h"
+#include "member.h"
 #include "text.h"
 
 #define DAY_MS INT64_C(86400000)
@@ -20,18 +21,6 @@ struct occurrence {
 	int64_t from_ms, until_ms, offset_ms; /* unix; local time minus UTC at its beginning */
 	const json_t *members;
 };
-
-static const char *text_of(const json_t *members, const char *name)
-{
-	const char *text = json_string_value(json_object_get(members, name));
-
-	return text ? text : "";
-}
-
-static long long number_of(const json_t *members, const char *name)
-{
-	return json_integer_value(json_object_get(members, name));
-}
 
 static void print_scope(const json_t *members)
 {
@@ -45,8 +34,8 @@ static void print_scope(const json_t *members)
 static void print_rule(const json_t *members)
 {
 	const char *weekday = text_of(members, "weekday");
-	long long shift = number_of(members, "shift"), length_ms = number_of(members, "length_ms");
-	long long days = number_of(members, "days");
+	long long shift = whole_of(members, "shift"), length_ms = whole_of(members, "length_ms");
+	long long days = whole_of(members, "days");
 	const json_t *only = json_object_get(members, "only"), *value;
 	size_t i;
 
@@ -68,9 +57,9 @@ static void print_rule(const json_t *members)
 		printf(" for %g h", (double)length_ms / 3600000);
 	else if (days > 1)
 		printf(" for %lld days", days);
-	if (number_of(members, "first_year") || number_of(members, "last_year"))
-		printf(" %.0lld-%.0lld", number_of(members, "first_year"),
-		       number_of(members, "last_year"));
+	if (whole_of(members, "first_year") || whole_of(members, "last_year"))
+		printf(" %.0lld-%.0lld", whole_of(members, "first_year"),
+		       whole_of(members, "last_year"));
 }
 
 static void print_when(const json_t *members)
@@ -80,8 +69,8 @@ static void print_when(const json_t *members)
 	if (!json_object_get(members, "from_ms")) {
 		print_rule(members);
 	} else {
-		text_time(from, number_of(members, "from_ms"));
-		text_time(until, number_of(members, "until_ms"));
+		text_time(from, whole_of(members, "from_ms"));
+		text_time(until, whole_of(members, "until_ms"));
 		printf("%.16sZ to %.16sZ", from, until);
 	}
 	if (text_of(members, "zone")[0])
@@ -100,7 +89,7 @@ static void print_entry(const json_t *members)
 	char time[TEXT_TIME_BYTES];
 	const json_t *learn = json_object_get(members, "learn");
 
-	printf("%4lld  %-24s %-13s ", number_of(members, "number"), text_of(members, "name"),
+	printf("%4lld  %-24s %-13s ", whole_of(members, "number"), text_of(members, "name"),
 	       effect_of(members));
 	print_when(members);
 	print_scope(members);
@@ -108,7 +97,7 @@ static void print_entry(const json_t *members)
 		printf(" learn=%s", json_is_true(learn) ? "yes" : "no");
 	if (text_of(members, "set")[0])
 		printf(" (set %s)", text_of(members, "set"));
-	text_time(time, number_of(members, "time_ms"));
+	text_time(time, whole_of(members, "time_ms"));
 	printf("  %s %.16sZ", text_of(members, "author"), time);
 	if (json_object_get(members, "ended"))
 		printf(" (removed)");

@@ -10,6 +10,7 @@
 #include "command.h"
 #include "deliver/store.h"
 #include "listing.h"
+#include "member.h"
 #include "options.h"
 #include "text.h"
 
@@ -78,18 +79,6 @@ static const struct option_row rows[] = {
 	ROW_JSON(struct anomalies, "one JSON object per line, as Redis subscribers get it"),
 };
 
-static const char *text_of(const json_t *data, const char *name)
-{
-	const char *text = json_string_value(json_object_get(data, name));
-	return text ? text : "";
-}
-
-static double number_of(const json_t *data, const char *name)
-{
-	const json_t *value = json_object_get(data, name);
-	return json_is_number(value) ? json_number_value(value) : NAN;
-}
-
 static void print_remark(const char *what, const json_t *remark)
 {
 	char time[TEXT_TIME_BYTES];
@@ -153,11 +142,13 @@ static void print_related(const json_t *data)
 	size_t i;
 	json_array_foreach(json_object_get(data, "related"), i, one)
 	{
-		double lead_s = number_of(one, "lead_ms") / 1000;
+		const json_int_t lead_ms = whole_of(one, "lead_ms");
+		char span[TEXT_NUMBER_BYTES];
 		printf("%s%s %s", i ? "; " : "  [", text_of(one, "metric"),
 		       text_of(one, "direction"));
-		if (lead_s != 0)
-			printf(" %g s %s", fabs(lead_s), lead_s > 0 ? "before" : "after");
+		text_span(span, llabs(lead_ms));
+		if (lead_ms)
+			printf(" %s %s", span, lead_ms > 0 ? "before" : "after");
 	}
 	if (i > 0)
 		putchar(']');
@@ -169,9 +160,9 @@ static void print_people(const json_t *event)
 	const json_t *data = json_object_get(event, "data");
 	const json_t *strongest = json_object_get(event, "strongest");
 	const json_t *figures = strongest ? strongest : data;
-	char observed[TEXT_NUMBER_BYTES], expected[24];
-	text_double(observed, number_of(figures, "observed"));
-	snprintf(expected, sizeof(expected), "%.6g", number_of(figures, "expected"));
+	char observed[TEXT_NUMBER_BYTES], expected[TEXT_NUMBER_BYTES];
+	text_brief(observed, number_of(figures, "observed"));
+	text_brief(expected, number_of(figures, "expected"));
 	printf("%.8s  %-20s  %-8s %5.1f %-8s  %-34s %s instead of %s", text_of(data, "id"),
 	       text_of(data, "interval_start"), text_of(data, "state"), number_of(data, "peak"),
 	       text_of(data, "direction"), text_of(event, "subject"), observed, expected);

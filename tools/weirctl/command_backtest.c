@@ -113,20 +113,22 @@ static void print_counts(const struct backtest_comparison *comparison, const cha
 
 static void print_found(const struct backtest_found *found)
 {
-	char id[33], start[TEXT_TIME_BYTES], end[TEXT_TIME_BYTES] = "goes on", observed[32];
+	char id[33], start[TEXT_TIME_BYTES], end[TEXT_TIME_BYTES] = "goes on";
+	char observed[TEXT_NUMBER_BYTES], expected[TEXT_NUMBER_BYTES];
 
 	anomaly_id_text(found->id, id);
 	text_time(start, found->start_ms);
 	if (found->end_ms != INT64_MAX)
 		text_time(end, found->end_ms);
-	text_double(observed, found->observed);
-	printf("  %.8s  %.16sZ to %.16s%s  %5.1f %-4s  %s/%s%s%s%s  %s instead of %.6g%s%s\n", id,
+	text_brief(observed, found->observed);
+	text_brief(expected, found->expected);
+	printf("  %.8s  %.16sZ to %.16s%s  %5.1f %-4s  %s/%s%s%s%s  %s instead of %s%s%s\n", id,
 	       start, end, found->end_ms == INT64_MAX ? "" : "Z", found->severity,
 	       found->direction < 0   ? "down"
 	       : found->direction > 0 ? "up"
 				      : "",
 	       found->source, found->metric, found->slice[0] ? "[" : "", found->slice,
-	       found->slice[0] ? "]" : "", observed, found->expected, found->verdict ? ", " : "",
+	       found->slice[0] ? "]" : "", observed, expected, found->verdict ? ", " : "",
 	       verdict_of(found));
 }
 

@@ -7,6 +7,7 @@
 
 #include "ask.h"
 #include "command.h"
+#include "member.h"
 #include "overrides.h"
 #include "text.h"
 
@@ -31,21 +32,16 @@ static const struct option_row rows[] = {
 	ROWS_OPERATE(struct detectors),
 };
 
-static const char *text_of(const json_t *object, const char *name)
+static const char *word_of(const json_t *object, const char *name)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 	return text ? text : "-";
 }
 
-static int64_t integer_of(const json_t *object, const char *name)
-{
-	return json_integer_value(json_object_get(object, name));
-}
-
 /* "3 of 60", "yes" once it has seen enough, "-" where no source has come. */
 static void learning(const json_t *detector, char text[48])
 {
-	int64_t seen = integer_of(detector, "learned"), wanted = integer_of(detector, "learn");
+	int64_t seen = whole_of(detector, "learned"), wanted = whole_of(detector, "learn");
 	if (!json_is_string(json_object_get(detector, "source")))
 		snprintf(text, 48, "-");
 	else if (seen >= wanted)
@@ -68,7 +64,7 @@ static struct widths measure(const json_t *list)
 	json_array_foreach(list, i, detector)
 	{
 		for (int c = 0; c < 3; c++) {
-			int bytes = (int)strlen(text_of(detector, columns[c]));
+			int bytes = (int)strlen(word_of(detector, columns[c]));
 			widths.of[c] = bytes > widths.of[c] ? bytes : widths.of[c];
 		}
 	}
@@ -80,12 +76,11 @@ static void print_line(const json_t *detector, const struct widths *widths)
 	char learnt[48];
 	learning(detector, learnt);
 	for (int c = 0; c < 3; c++)
-		printf("%-*s ", widths->of[c], text_of(detector, columns[c]));
-	printf("%-8s %-14s %6" PRId64 " %6" PRId64 " %8.1f %9" PRId64 "\n",
-	       text_of(detector, "kind"), learnt, integer_of(detector, "slices"),
-	       integer_of(detector, "firing"),
+		printf("%-*s ", widths->of[c], word_of(detector, columns[c]));
+	printf("%-8s %-14s %6lld %6lld %8.1f %9lld\n", word_of(detector, "kind"), learnt,
+	       whole_of(detector, "slices"), whole_of(detector, "firing"),
 	       json_number_value(json_object_get(detector, "severity")),
-	       integer_of(detector, "state_bytes") >> 10);
+	       whole_of(detector, "state_bytes") >> 10);
 }
 
 /* In milliseconds, each a part of a day. */
@@ -131,8 +126,8 @@ static void print_slices(const json_t *detector)
 	size_t i;
 	json_array_foreach(json_object_get(detector, "top_slices"), i, slice)
 	{
-		const char *label = text_of(slice, "slice");
-		printf("  %-8s %5.1f  ", text_of(slice, "state"),
+		const char *label = word_of(slice, "slice");
+		printf("  %-8s %5.1f  ", word_of(slice, "state"),
 		       json_number_value(json_object_get(slice, "severity")));
 		/* After a start or a rebase: its next interval, or period, is not over. */
 		if (json_is_number(json_object_get(slice, "expected")))
@@ -152,8 +147,8 @@ static void print_whole(json_t *detector, bool first)
 	const char *key;
 	json_t *value, *through = json_object_get(detector, "through_ms");
 	if (first) {
-		printf("%s: %s of %s\n", text_of(detector, "name"), text_of(detector, "kind"),
-		       text_of(detector, "metric"));
+		printf("%s: %s of %s\n", word_of(detector, "name"), word_of(detector, "kind"),
+		       word_of(detector, "metric"));
 		json_object_foreach(json_object_get(detector, "spec"), key, value)
 			print_value(key, value);
 	}
@@ -164,11 +159,11 @@ static void print_whole(json_t *detector, bool first)
 	learning(detector, learnt);
 	if (json_is_integer(through))
 		text_time(time, json_integer_value(through));
-	printf("source %s: scored up to %s, learned enough: %s, %" PRId64 " slice%s, %" PRId64
-	       " firing, %" PRId64 " KiB\n",
-	       text_of(detector, "source"), time, learnt, integer_of(detector, "slices"),
-	       text_s((uint64_t)integer_of(detector, "slices")), integer_of(detector, "firing"),
-	       integer_of(detector, "state_bytes") >> 10);
+	printf("source %s: scored up to %s, learned enough: %s, %lld slice%s, %lld firing, %lld "
+	       "KiB\n",
+	       word_of(detector, "source"), time, learnt, whole_of(detector, "slices"),
+	       text_s((uint64_t)whole_of(detector, "slices")), whole_of(detector, "firing"),
+	       whole_of(detector, "state_bytes") >> 10);
 	print_slices(detector);
 }
 

@@ -1,13 +1,13 @@
 /*
  * feedback: was an anomaly one?
  */
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "ask.h"
 #include "command.h"
+#include "member.h"
 #include "operate.h"
 #include "options.h"
 #include "text.h"
@@ -36,23 +36,6 @@ static const struct option_row rows[] = {
 	 .at = offsetof(struct given, list)},
 	ROWS_OPERATE(struct given),
 };
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	return text ? text : "";
-}
-
-static int64_t whole_of(const json_t *object, const char *name)
-{
-	return json_integer_value(json_object_get(object, name));
-}
-
-static double number_of(const json_t *object, const char *name)
-{
-	const json_t *value = json_object_get(object, name);
-	return json_is_number(value) ? json_number_value(value) : NAN;
-}
 
 static void print_effect(const json_t *said)
 {

@@ -2,7 +2,6 @@
  * history: what a metric was: of a running engine, or of a data directory's history.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include "ask.h"
 #include "chart.h"
 #include "command.h"
+#include "member.h"
 #include "options.h"
 #include "since.h"
 #include "text.h"
@@ -85,23 +85,6 @@ static const struct option_row rows[] = {
 	 .at = offsetof(struct history_command, form)},
 };
 
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	return text ? text : "";
-}
-
-static double number_of(const json_t *object, const char *name)
-{
-	const json_t *value = json_object_get(object, name);
-	return json_is_number(value) ? json_number_value(value) : NAN;
-}
-
-static int64_t integer_of(const json_t *object, const char *name)
-{
-	return (int64_t)json_integer_value(json_object_get(object, name));
-}
-
 static void print_json(const json_t *found)
 {
 	json_dumpf(found, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
@@ -163,10 +146,10 @@ static int print_names(const struct history_command *command, const char *metric
 		if (metric)
 			printf("%-16s %s\n", text_of(entry, "source"), *slice ? slice : "(total)");
 		else
-			printf("%-24s %-12s %-16s %" PRId64 " slice%s\n", text_of(entry, "metric"),
+			printf("%-24s %-12s %-16s %lld slice%s\n", text_of(entry, "metric"),
 			       text_of(entry, "aggregation"), text_of(entry, "source"),
-			       integer_of(entry, "slices"),
-			       integer_of(entry, "slices") == 1 ? "" : "s");
+			       whole_of(entry, "slices"),
+			       text_s((uint64_t)whole_of(entry, "slices")));
 	}
 	json_decref(found);
 	return TOOL_OK;
@@ -182,11 +165,11 @@ static void print_csv(const json_t *points)
 	json_array_foreach(points, i, point)
 	{
 		double known = number_of(point, "value");
-		text_time(time, integer_of(point, "time_ms"));
+		text_time(time, whole_of(point, "time_ms"));
 		text_double(value, known);
 		text_double(events, number_of(point, "events"));
-		printf("%s,%s,%s,%" PRId64 ",%" PRId64 "\n", time, isnan(known) ? "" : value,
-		       events, integer_of(point, "closed"), integer_of(point, "incomplete"));
+		printf("%s,%s,%s,%lld,%lld\n", time, isnan(known) ? "" : value, events,
+		       whole_of(point, "closed"), whole_of(point, "incomplete"));
 	}
 }
 
@@ -209,21 +192,20 @@ static void print_table(const json_t *found, const json_t *points)
 	size_t i;
 	const char *slice = text_of(found, "slice");
 
-	printf("%s%s%s of %s, %s; %" PRId64 " s a point, from the tier \"%s\"\n",
-	       text_of(found, "metric"), *slice ? ", " : "", slice, text_of(found, "source"),
-	       text_of(found, "aggregation"), integer_of(found, "step_ms") / 1000,
-	       text_of(found, "tier"));
-	if (integer_of(found, "damaged") > 0)
-		printf("%" PRId64 " chunks are damaged: holes\n", integer_of(found, "damaged"));
+	printf("%s%s%s of %s, %s; %lld s a point, from the tier \"%s\"\n", text_of(found, "metric"),
+	       *slice ? ", " : "", slice, text_of(found, "source"), text_of(found, "aggregation"),
+	       whole_of(found, "step_ms") / 1000, text_of(found, "tier"));
+	if (whole_of(found, "damaged") > 0)
+		printf("%lld chunks are damaged: holes\n", whole_of(found, "damaged"));
 	json_array_foreach(points, i, point) greatest = fmax(greatest, number_of(point, "value"));
 	json_array_foreach(points, i, point)
 	{
 		double known = number_of(point, "value");
-		text_time(time, integer_of(point, "time_ms"));
+		text_time(time, whole_of(point, "time_ms"));
 		snprintf(value, sizeof(value), isnan(known) ? "-" : "%.6g", known);
 		printf("%.19s  %12s  ", time, value);
 		print_bar(known, greatest);
-		puts(integer_of(point, "incomplete") ? " (incomplete)" : "");
+		puts(whole_of(point, "incomplete") ? " (incomplete)" : "");
 	}
 }
 

@@ -117,14 +117,16 @@ static void print_json(uint64_t sequence, const struct anomaly *anomaly)
 
 static void print_people(const struct anomaly *anomaly)
 {
-	char id[33], time[TEXT_TIME_BYTES], observed[TEXT_NUMBER_BYTES];
+	char id[33], time[TEXT_TIME_BYTES];
+	char observed[TEXT_NUMBER_BYTES], expected[TEXT_NUMBER_BYTES];
 	anomaly_id_text(anomaly->id, id);
 	text_time(time, anomaly_time_ms(anomaly, anomaly->interval, false));
-	text_double(observed, anomaly->observed);
-	printf("%s  %.8s-%-3u %-8s %9.5f  %s%s%s%s  %s instead of %.6g\n", time, id,
+	text_brief(observed, anomaly->observed);
+	text_brief(expected, anomaly->expected);
+	printf("%s  %.8s-%-3u %-8s %9.5f  %s%s%s%s  %s instead of %s\n", time, id,
 	       anomaly->revision, anomaly_state_name(anomaly->state), anomaly->severity,
 	       anomaly->metric, anomaly->slice[0] ? "[" : "", anomaly->slice,
-	       anomaly->slice[0] ? "]" : "", observed, anomaly->expected);
+	       anomaly->slice[0] ? "]" : "", observed, expected);
 }
 
 static void each_replayed(void *self, uint64_t sequence, const struct anomaly *anomaly)

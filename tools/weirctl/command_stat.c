@@ -7,6 +7,7 @@
 
 #include "ask.h"
 #include "command.h"
+#include "member.h"
 #include "text.h"
 
 #define WHY_BYTES 320
@@ -25,12 +26,6 @@ static const struct option_row rows[] = {
 	 .at = offsetof(struct ask_stat, prometheus)},
 	ROW_JSON(struct ask_stat, "one JSON object per line"),
 };
-
-static const char *text_of(const json_t *stat, const char *name)
-{
-	const char *text = json_string_value(json_object_get(stat, name));
-	return text ? text : "";
-}
 
 /* "lane=0", "" where there is one only. */
 static void label_of(const json_t *stat, char label[LABEL_BYTES])

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "ask.h"
+#include "member.h"
 #include "options.h"
 #include "text.h"
 
@@ -60,12 +61,6 @@ json_t *operate(const struct operate_by *by, json_t *request, int *ret_code)
 	}
 	json_decref(answer);
 	return NULL;
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	return text ? text : "";
 }
 
 static void print_time(const json_t *object, const char *before, const char *name)

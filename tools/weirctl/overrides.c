@@ -12,6 +12,7 @@
 #include "changes.h"
 #include "config_text.h"
 #include "config_yaml.h"
+#include "member.h"
 #include "options.h"
 #include "rebase.h"
 #include "text.h"
@@ -24,12 +25,6 @@ static int say(const char *what)
 {
 	fprintf(stderr, "weirctl: %s\n", what);
 	return TOOL_IO;
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	return text ? text : "";
 }
 
 static json_t *ask_overrides(const struct operate_by *by)
@@ -317,11 +312,6 @@ int overrides_diff(const struct operate_by *by)
 	return none ? TOOL_OK : TOOL_NO;
 }
 
-static json_int_t number_of(const json_t *input)
-{
-	return json_integer_value(json_object_get(input, "number"));
-}
-
 /* Of one kind, newest first, in the order of their numbers among those of the other. NULL: said
  * why. */
 static json_t *ask_inputs(const struct operate_by *by, const char *kind, json_t *into)
@@ -344,7 +334,7 @@ static json_t *ask_inputs(const struct operate_by *by, const char *kind, json_t 
 	json_array_foreach(json_object_get(answer, "inputs"), i, input)
 	{
 		while (at < json_array_size(into) &&
-		       number_of(json_array_get(into, at)) > number_of(input))
+		       whole_of(json_array_get(into, at), "number") > whole_of(input, "number"))
 			at++;
 		json_array_insert(into, at, input);
 	}

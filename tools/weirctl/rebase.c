@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "ask.h"
+#include "member.h"
 #include "options.h"
 #include "progress.h"
 #include "text.h"
@@ -22,17 +23,6 @@ static void pause_asking(void)
 {
 	struct timespec pause = {.tv_nsec = POLL_NS};
 	nanosleep(&pause, NULL);
-}
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-	return text ? text : "";
-}
-
-static uint64_t number_of(const json_t *object, const char *key)
-{
-	return (uint64_t)json_integer_value(json_object_get(object, key));
 }
 
 /* "rebase" of the answer, to be json_decref'd; source NULL: only look. NULL: why, and the exit
@@ -140,8 +130,8 @@ void rebase_print(const json_t *rebase, bool json)
 		return;
 	}
 	text_time(time, json_integer_value(json_object_get(rebase, "behind_ms")));
-	uint64_t intervals = number_of(rebase, "intervals"), hours = number_of(rebase, "hours");
-	uint64_t days = number_of(rebase, "days"), damaged = number_of(rebase, "damaged");
+	uint64_t intervals = whole_of(rebase, "intervals"), hours = whole_of(rebase, "hours");
+	uint64_t days = whole_of(rebase, "days"), damaged = whole_of(rebase, "damaged");
 	printf("%s: its detectors have lived through %" PRIu64 " interval%s of history",
 	       text_of(rebase, "source"), intervals, text_s(intervals));
 	if (days)

@@ -79,6 +79,35 @@ void text_double(char text[TEXT_NUMBER_BYTES], double value)
 	}
 }
 
+void text_brief(char text[TEXT_NUMBER_BYTES], double value)
+{
+	const double size = fabs(value);
+
+	if (!isfinite(value))
+		snprintf(text, TEXT_NUMBER_BYTES, "-");
+	else if (size < CENTS_MAX && (size >= 1e5 || value == trunc(value)))
+		snprintf(text, TEXT_NUMBER_BYTES, "%.0f", value);
+	else
+		snprintf(text, TEXT_NUMBER_BYTES, "%.6g", value);
+}
+
+void text_span(char text[TEXT_NUMBER_BYTES], int64_t ms)
+{
+	static const struct {
+		int64_t ms;
+		const char *name;
+	} units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "min"}};
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (ms && ms % units[i].ms == 0) {
+			snprintf(text, TEXT_NUMBER_BYTES, "%lld %s", (long long)(ms / units[i].ms),
+				 units[i].name);
+			return;
+		}
+	}
+	snprintf(text, TEXT_NUMBER_BYTES, "%g s", (double)ms / 1000);
+}
+
 const char *text_s(uint64_t count)
 {
 	return count == 1 ? "" : "s";

@@ -17,6 +17,10 @@ void text_json(FILE *to, const char *text);
 void text_csv(FILE *to, const char *text);
 /* The fewest digits that read back to the same double; "null" where JSON has no number for it. */
 void text_double(char text[TEXT_NUMBER_BYTES], double value);
+/* For people: whole numbers and large ones to the unit, others to six digits; "-" for none. */
+void text_brief(char text[TEXT_NUMBER_BYTES], double value);
+/* "20 s", "29 min", "7 d": whole ones of the largest unit that it has whole ones of. */
+void text_span(char text[TEXT_NUMBER_BYTES], int64_t ms);
 /* "2011-01-04T10:00:00.000Z". */
 void text_time(char text[TEXT_TIME_BYTES], int64_t unix_ms);
 /* A time of the week: "Tue 14:00-15:30 UTC", "Tue 22:00-Wed 02:00 UTC", "the whole week". */

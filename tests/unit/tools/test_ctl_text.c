@@ -27,6 +27,42 @@ Test(ctl_text, numbers_have_the_fewest_digits_that_read_back)
 	cr_expect_str_eq(number(NAN), "null");
 }
 
+static const char *brief(double value)
+{
+	static char text[TEXT_NUMBER_BYTES];
+	text_brief(text, value);
+	return text;
+}
+
+Test(ctl_text, people_are_told_no_digits_that_say_nothing)
+{
+	cr_expect_str_eq(brief(231465.59000000008), "231466");
+	cr_expect_str_eq(brief(2170.5499999999997), "2170.55");
+	cr_expect_str_eq(brief(0.6131329113924051), "0.613133");
+	cr_expect_str_eq(brief(12345678), "12345678");
+	cr_expect_str_eq(brief(-12345678.5), "-12345678");
+	cr_expect_str_eq(brief(0), "0");
+	cr_expect_str_eq(brief(1e300), "1e+300");
+	cr_expect_str_eq(brief(NAN), "-");
+}
+
+static const char *span(int64_t ms)
+{
+	static char text[TEXT_NUMBER_BYTES];
+	text_span(text, ms);
+	return text;
+}
+
+Test(ctl_text, spans_are_whole_ones_of_a_unit)
+{
+	cr_expect_str_eq(span(500), "0.5 s");
+	cr_expect_str_eq(span(90000), "90 s");
+	cr_expect_str_eq(span(1740000), "29 min");
+	cr_expect_str_eq(span(7200000), "2 h");
+	cr_expect_str_eq(span(604800000), "7 d");
+	cr_expect_str_eq(span(0), "0 s");
+}
+
 Test(ctl_text, any_number_reads_back_to_the_same_bits)
 {
 	uint64_t state = 88172645463325252u;
