@@ -13,10 +13,12 @@ section() { awk -v title="## $1" '/^## / { inside = $0 == title } inside' "$root
 # commands TITLE: what is indented there.
 commands() { section "$1" | sed -n 's/^    //p'; }
 
-# The configuration with every kind of metric and detector is one.
+# The configuration with every kind of metric and detector is one, and with Redis.
 # shellcheck disable=SC2016 # backquotes as they stand there
 section "Say what to watch" | sed -n '/^```yaml$/,/^```$/{/^```/d;p}' >"$E2E/watch.yaml"
 [ "$(grep -c '{' "$E2E/watch.yaml")" -gt 10 ] || fail "no configuration in the README"
+section "Hear of anomalies" | sed -n 's/^With `\(redis: {[^`]*\)`.*/\1/p' >>"$E2E/watch.yaml"
+grep -q '^redis' "$E2E/watch.yaml" || fail "the README does not say how Redis is found"
 "$WEIRCTL" config check "$E2E/watch.yaml" >"$E2E/out" 2>&1 || fail "$(cat "$E2E/out")"
 
 mkdir "$E2E/here" "$E2E/bin"
