@@ -154,6 +154,9 @@ static void find_path(struct crawl *crawl, const char *from, const char *name, s
 		name += 2;
 		bytes -= 2;
 	}
+	/* What is asked of the interface is data: as much as there is. */
+	if (strncmp(name, "/api/", 5) == 0)
+		return;
 	if (name[0] == '/')
 		snprintf(path, sizeof(path), "%.*s", (int)bytes, name);
 	else

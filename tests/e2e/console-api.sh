@@ -113,6 +113,26 @@ refused 400 GET 'anomalies?severity=high'
 refused 400 GET 'anomalies?sort=name'
 refused 400 GET 'lanes?from_ms=5&to_ms=4'
 
+# What the first page asks for in one answer is what each would be alone.
+get 'anomalies?status=open,acknowledged&severity=0&sort=severity&limit=1'
+jq -S 'del(.event_id)' "$E2E/out" >"$E2E/open"
+get 'first?within_ms=1000000000000&severity=5&rows=country&cells=10'
+cp "$E2E/out" "$E2E/first"
+is '.session.now_ms as $now | .lanes.to_ms | . >= $now and . < $now + 60000 and . % 60000 == 0'
+is '.lanes.to_ms - .lanes.from_ms == 1000000000000 and (.lanes.lanes | length) >= 1'
+jq -S '.open | del(.event_id)' "$E2E/first" | cmp -s - "$E2E/open" || fail "open is another list in first"
+since_ms=$(jq .lanes.from_ms "$E2E/first")
+for part in anomalies lanes; do
+	get "$part?severity=5&rows=country&cells=10&from_ms=$since_ms$([ $part = lanes ] && jq -r '"&to_ms=\(.lanes.to_ms)"' "$E2E/first")"
+	jq -S 'del(.event_id)' "$E2E/out" >"$E2E/part"
+	jq -S ".$part | del(.event_id)" "$E2E/first" | cmp -s - "$E2E/part" || fail "$part is another in first"
+done
+refused 400 GET 'first'
+refused 400 GET 'first?within_ms=0'
+refused 400 GET 'first?within_ms=60000&from_ms=5'
+refused 400 GET 'first?within_ms=60000&to_ms=5'
+refused 400 GET 'first?within_ms=60000&severity=high'
+
 # All about one of them.
 get "anomalies/${id:0:10}"
 is ".row.id == \"$id\" and (.revisions | length) == 1 and .revisions[0].observed == 201"

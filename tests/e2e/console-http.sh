@@ -59,7 +59,14 @@ expect encoding "$(header content-encoding)" ""
 ask 304 /assets/app.js -H "If-None-Match: W/\"other\", $packed" -H 'Accept-Encoding: gzip'
 [ ! -s "$E2E/out" ] || fail "what is known was sent again"
 ask 200 /assets/app.js -H 'If-None-Match: "0123456789abcdef"'
-ask 200 / && ask 200 /anomalies/00ff && ask 200 /pipeline && ask 200 /assets/vendor/uplot.js
+ask 200 /assets/vendor/uplot.js
+# What the first page will ask for is asked for by nobody else.
+ask 200 / && grep -q 'rel="preload".*/api/v1/first' "$E2E/out" || fail "the first page names no questions"
+for path in /anomalies/00ff /pipeline '/?severity=80'; do
+	ask 200 "$path"
+	grep -q /assets/app.js "$E2E/out" || fail "$path is no page"
+	! grep -q /api/ "$E2E/out" || fail "$path names the first page's questions"
+done
 ask 200 / -I
 [ "$(header content-length)" -gt 100 ] || fail "a HEAD does not say how long the page is"
 ask 404 /assets/nothing.js

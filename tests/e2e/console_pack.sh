@@ -12,7 +12,7 @@ sys.path.insert(0, sys.argv[1])
 from pack import PackError, pack  # noqa: E402
 
 PAGE = """<head>
-\t<script type="module" src="/assets/early.js" async></script>
+\t<link rel="preload" as="fetch" crossorigin href="/api/v1/first?a=1&amp;b=2" />
 \t<link rel="stylesheet" href="/assets/style/a.css" />
 \t<script type="module" src="/assets/app.js"></script>
 </head>
@@ -56,12 +56,15 @@ def refused(what, words, **changes):
 
 
 served = pack(TREE)
-expect("few files", sorted(served) == ["app.js", "early.js", "index.html", "style.css"])
+expect("few files", sorted(served) == ["app.js", "index.html", "page.html", "style.css"])
 expect("what is ours and what is not", all(text in served["app.js"] for text in
                                            ("const a = 1, b = 2;", "const inner = 2;")))
 expect("of what is not ours only what is used is kept", "needless" not in served["app.js"])
-expect("what runs first is there once", "const EARLY = 1;" in served["early.js"]
-       and "const EARLY = 1;" not in served["app.js"])
+expect("what is imported first runs first",
+       served["app.js"].index("const EARLY = 1;") < served["app.js"].index("screens(EARLY)"))
+expect("what is asked early is of the first page alone",
+       "/api/v1/first" in served["index.html"] and "preload" not in served["page.html"]
+       and served["page.html"].count("/assets/") == served["index.html"].count("/assets/") == 2)
 expect("what is imported when it is needed is left apart",
        'import("/assets/vendor/late.js")' in served["app.js"])
 expect("no line of an import is left as it was written", "../base" not in "".join(served.values()))
@@ -93,8 +96,8 @@ for folder, _, names in os.walk(web):
 drawn = re.search(r"\{(.*?)\}", files["base/ui.js"], re.S)[1].split(",")
 files["vendor/htm-preact.js"] = "export {" + ",".join(name.strip() for name in drawn) + "};\n"
 served = pack(files)
-expect("every module is in one of two", sum(path.endswith(".js") for path in files) ==
-       served["app.js"].count("=(()=>{") + served["early.js"].count("=(()=>{"))
+expect("every module is in it", sum(path.endswith(".js") for path in files) ==
+       served["app.js"].count("=(()=>{"))
 print(f"console_pack: {len(files)} files are {len(served)}")
 sys.exit(failed)
 PYTHON

@@ -39,7 +39,7 @@ json_t *api_error(unsigned *status, unsigned code, const char *format, ...)
 /* A list's filters, for sieve_create(): `self` is the request. */
 const char *anomalies_query(const void *self, const char *name);
 
-api_handler api_session;
+api_handler api_session, api_first;
 api_handler api_anomalies, api_lanes, api_anomaly;
 api_handler api_feedback, api_feedback_said, api_feedback_undo, api_ack, api_note, api_note_span;
 api_handler api_mutes, api_mute, api_unmute;

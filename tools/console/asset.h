@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+#define ASSET_PAGE "/assets/page.html" /* any other */
+
 /* Compressed by the build. */
 struct asset_form {
 	const unsigned char *data;
@@ -13,7 +15,7 @@ struct asset_form {
 };
 
 struct asset {
-	const char *path; /* "/assets/app.js"; "/" is the page itself */
+	const char *path; /* "/assets/app.js"; "/" is the first page */
 	const char *type; /* "text/javascript; charset=utf-8" */
 	const char *tag;  /* of its content, 16 hex digits */
 	size_t plain_bytes;

@@ -1,10 +1,10 @@
-"""pack: the pages' modules as two files, without what only people read.
+"""pack: the pages' modules as one file, without what only people read.
 
 A browser asks for one file after another, so ninety modules take their time even on one machine, and
-each is compressed on its own. So they are put together: what is to run first (early.js with what it
-imports), and all others (app.js). The style sheets become one.
+each is compressed on its own. So they are put together, and so are the style sheets. What the page
+wants to be asked early (<link rel="preload">) is of the first page alone: all others are page.html.
 
-In a pack each module is a function that is called once, in the order of their imports, and
+In the pack each module is a function that is called once, in the order of their imports, and
 answers what it exports. Nothing is guessed: an import or export of a form that is not known here, a
 circle of imports, or an export that nobody imports ends the build. The names inside are shortened by
 terser afterwards (embed).
@@ -12,7 +12,7 @@ terser afterwards (embed).
 import os
 import re
 
-EARLY, APP = "early.js", "app.js"
+APP = "app.js"
 VENDOR = "vendor/"
 BASE = "/assets/"
 
@@ -87,12 +87,6 @@ def closure(modules, entry):
     return order
 
 
-def distribute(modules):
-    """{pack: [paths in order]}"""
-    first = closure(modules, EARLY)
-    return {EARLY: first, APP: [path for path in closure(modules, APP) if path not in first]}
-
-
 def check_exports(modules):
     """Everything that is exported is imported by somebody; of what is not ours, only that is kept."""
     used = {path: set() for path in modules}
@@ -119,49 +113,28 @@ def letters(number):
             return text
 
 
-def write_packs(modules, packs):
-    place = {path: pack for pack, paths in packs.items() for path in paths}
-    number = {path: f"$m{index}" for index, path in enumerate(place)}
+def write_pack(modules, order):
+    number = {path: f"$m{index}" for index, path in enumerate(order)}
     # What is exported, by the short name that it has between modules.
     short = {}
     for path, module in modules.items():
         public = [name for name, _ in module.exports]
         public += [here for _, passed in module.passed for _, here in passed]
         short[path] = {name: letters(index) for index, name in enumerate(public)}
-    wanted = {pack: {} for pack in packs}
-    bodies = {}
-
-    def source(pack, path):
-        """Where a pack finds a module: in itself, or in another pack."""
-        if place[path] != pack:
-            wanted[pack].setdefault(place[path], set()).add(number[path])
-        return number[path]
-
-    for pack, paths in packs.items():
-        bodies[pack] = []
-        for path in paths:
-            module = modules[path]
-            lines = []
-            for needed, pairs in module.imports:
-                taken = ",".join(f"{short[needed][there]}:{here}" for there, here in pairs)
-                lines.append(f"const {{{taken}}}={source(pack, needed)};")
-            answer = [f"{short[path][name]}:{inner}" for name, inner in module.exports]
-            for needed, pairs in module.passed:
-                answer += [f"{short[path][here]}:{source(pack, needed)}.{short[needed][there]}"
-                           for there, here in pairs]
-            lines += [module.text.strip(), f"return{{{','.join(answer)}}}"]
-            bodies[pack].append(f"const {number[path]}=(()=>{{" + "\n".join(lines) + "})();")
-    shown = {pack: set() for pack in packs}
-    for needs in wanted.values():
-        for other, what in needs.items():
-            shown[other] |= what
-    written = {}
-    for pack, paths in packs.items():
-        head = [f'import{{{",".join(sorted(what))}}}from"{BASE}{other}";'
-                for other, what in sorted(wanted[pack].items())]
-        tail = [f"export{{{','.join(sorted(shown[pack]))}}};"] if shown[pack] else []
-        written[pack] = "\n".join(head + bodies[pack] + tail) + "\n"
-    return written
+    bodies = []
+    for path in order:
+        module = modules[path]
+        lines = []
+        for needed, pairs in module.imports:
+            taken = ",".join(f"{short[needed][there]}:{here}" for there, here in pairs)
+            lines.append(f"const {{{taken}}}={number[needed]};")
+        answer = [f"{short[path][name]}:{inner}" for name, inner in module.exports]
+        for needed, pairs in module.passed:
+            answer += [f"{short[path][here]}:{number[needed]}.{short[needed][there]}"
+                       for there, here in pairs]
+        lines += [module.text.strip(), f"return{{{','.join(answer)}}}"]
+        bodies.append(f"const {number[path]}=(()=>{{" + "\n".join(lines) + "})();")
+    return "\n".join(bodies) + "\n"
 
 
 def press_style(text):
@@ -173,28 +146,28 @@ def press_style(text):
 
 
 def press_page(text):
-    """The page names one sheet, and what will be asked for is asked for at once."""
+    """The first page, any other, and the sheets: both pages name one in their place."""
     sheet = re.compile(r'\t*<link rel="stylesheet" href="/assets/([^"]+)" />\n')
     sheets = sheet.findall(text)
     text = sheet.sub("", text)
     at = text.index('<script type="module" src="/assets/app.js"')
-    return text[:at] + '<link rel="stylesheet" href="/assets/style.css" />\n\t\t' + text[at:], sheets
+    first = text[:at] + '<link rel="stylesheet" href="/assets/style.css" />\n\t\t' + text[at:]
+    return first, re.sub(r'\t*<link rel="preload"[^>]*>\n', "", first), sheets
 
 
 def pack(files):
     """{path in web/: text} of the pages, as they are written; as they are served."""
     modules = {path: Module(path, text) for path, text in files.items() if path.endswith(".js")}
-    packs = distribute(modules)
-    lost = sorted(set(modules) - {path for paths in packs.values() for path in paths})
+    order = closure(modules, APP)
+    lost = sorted(set(modules) - set(order))
     if lost:
         raise PackError(f"{', '.join(lost)}: imported by nothing")
     check_exports(modules)
     served = {path: text for path, text in files.items() if not path.endswith((".js", ".css"))}
-    served.update(write_packs(modules, packs))
-    page, sheets = press_page(files["index.html"])
+    served[APP] = write_pack(modules, order)
+    served["index.html"], served["page.html"], sheets = press_page(files["index.html"])
     unused = sorted(set(path for path in files if path.endswith(".css")) - set(sheets))
     if unused:
         raise PackError(f"{', '.join(unused)}: not named in index.html")
-    served["index.html"] = page
     served["style.css"] = "".join(press_style(files[path]) for path in sheets)
     return served

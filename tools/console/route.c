@@ -14,6 +14,7 @@ struct route {
 /* A noun has a file api_NOUN.c; its declaration stands in api.h. */
 static const struct route routes[] = {
 	{"GET", "/api/v1/session", api_session, ROUTE_LOOKS},
+	{"GET", "/api/v1/first", api_first, ROUTE_LOOKS},
 	{"GET", "/api/v1/anomalies", api_anomalies, ROUTE_AT_ONCE},
 	{"GET", "/api/v1/lanes", api_lanes, ROUTE_AT_ONCE},
 	{"GET", "/api/v1/anomalies/{id}", api_anomaly, ROUTE_LOOKS},

@@ -361,7 +361,9 @@ static enum MHD_Result answer(struct server *server, struct MHD_Connection *conn
 					     place_of(connection), &request->url);
 		return answer_nothing(connection, "GET, HEAD");
 	}
-	const struct asset *asset = asset_find(route_is_page(path) ? "/" : path);
+	/* The first page names what it will ask for; where something is chosen, that is not it. */
+	const char *page = strcmp(path, "/") == 0 && !request->url.query_count ? "/" : ASSET_PAGE;
+	const struct asset *asset = asset_find(route_is_page(path) ? page : path);
 	bool healthy = strcmp(path, "/-/healthy") == 0, icon = strcmp(path, "/favicon.ico") == 0;
 	if (!asset && !healthy && !icon)
 		return answer_nothing(connection, NULL);

@@ -27,8 +27,24 @@ async function walk(page) {
 	}
 }
 
+// How often a browser went out for it: what the page has named and what its script asks for is one.
+const asked = (page, path) =>
+	page.evaluate(
+		(path) =>
+			performance.getEntriesByType("resource").filter(({ name }) => new URL(name).pathname === path)
+				.length,
+		path,
+	);
+
 await story("shell", async ({ stage, browser, step }) => {
 	await stage.start_console();
+	for (const width of [1280, 390])
+		await step(`${width} wide, what the first page names is what it asks for`, async () => {
+			const page = await browser.open(stage.url, { width });
+			await page.getByRole("heading", { level: 1 }).first().waitFor();
+			assert.equal(await asked(page, "/api/v1/first"), 1);
+			await page.context().close();
+		});
 	const page = await browser.open(stage.url, { colorScheme: "light" });
 
 	await step("the navigation leads to every screen", () => walk(page));

@@ -127,3 +127,12 @@ export function lanesQuery(filters, now_ms) {
 	const cells = window.innerWidth < NARROW ? 48 : 96;
 	return { ...apiQuery(filters, now_ms), ...spanOf(filters, now_ms), rows: filters.rows, cells };
 }
+
+/** What is asked for list and lanes at once; null: they are of different times. */
+export function firstQuery(filters) {
+	const span_ms = RANGES.find(({ name }) => name === filters.range)?.span_ms;
+	if (!span_ms) return null;
+	const { from_ms, ...asked } = listQuery(filters, 0);
+	const { rows, cells } = lanesQuery(filters, 0);
+	return { within_ms: span_ms, ...asked, limit: PAGE, rows, cells };
+}

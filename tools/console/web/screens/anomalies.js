@@ -20,10 +20,11 @@ import { useLive } from "../base/live.js";
 import { notify } from "../base/notice.js";
 import { ensureOverview, loadOverview, overview, useOverviewLive } from "../base/overview.js";
 import { loadSession } from "../base/session.js";
-import { useSoon } from "../base/soon.js";
+import { useSoon, whenIdle } from "../base/soon.js";
 import { useStore } from "../base/store.js";
 import { html, useEffect, useRef, useState } from "../base/ui.js";
 import { change } from "../base/url.js";
+import { peekEarly } from "../early.js";
 import { FilterBar } from "../parts/filter_bar.js";
 import { Headline } from "../parts/headline.js";
 import { Incidents } from "../parts/incidents.js";
@@ -94,9 +95,9 @@ function useLanes(filters, now_ms) {
 	const asked = lanesQuery(filters, now_ms ?? 0);
 	const [state, setState] = useState(null);
 	const latest = useRef(0);
-	const load = async () => {
+	const load = async (early = null) => {
 		const mine = ++latest.current;
-		let reply = await get("lanes", asked).catch(() => null);
+		let reply = early ?? (await get("lanes", asked).catch(() => null));
 		// Of all there is, from where it begins.
 		for (let step = 0; step < 2 && filters.range === "all" && isMostlyEmpty(reply); step++)
 			reply = await get("lanes", { ...asked, from_ms: beginOf(reply) }).catch(() => null);
@@ -104,11 +105,9 @@ function useLanes(filters, now_ms) {
 	};
 	useEffect(() => {
 		if (now_ms === null) return undefined;
-		if (!state) {
-			// At once: it may have been asked for already.
-			load();
-			return undefined;
-		}
+		// The first, which may have come already, are drawn when the list stands there.
+		const early = peekEarly("lanes", asked);
+		if (!state) return whenIdle(() => load(early));
 		const timer = window.setTimeout(load, 150);
 		return () => window.clearTimeout(timer);
 	}, [JSON.stringify(asked), now_ms === null]);
