@@ -17,6 +17,7 @@ commands() { section "$1" | sed -n 's/^    //p'; }
 # shellcheck disable=SC2016 # backquotes as they stand there
 section "Say what to watch" | sed -n '/^```yaml$/,/^```$/{/^```/d;p}' >"$E2E/watch.yaml"
 [ "$(grep -c '{' "$E2E/watch.yaml")" -gt 10 ] || fail "no configuration in the README"
+# shellcheck disable=SC2016
 section "Hear of anomalies" | sed -n 's/^With `\(redis: {[^`]*\)`.*/\1/p' >>"$E2E/watch.yaml"
 grep -q '^redis' "$E2E/watch.yaml" || fail "the README does not say how Redis is found"
 "$WEIRCTL" config check "$E2E/watch.yaml" >"$E2E/out" 2>&1 || fail "$(cat "$E2E/out")"
