@@ -11,30 +11,20 @@
 
 #include "closing.h"
 #include "engine_private.h"
+#include "expect.h"
 #include "lane.h"
 #include "log/reader.h"
-#include "support/proof.h"
 #include "support/simdisk.h"
 #include "support/story.h"
 
 #define MINUTE_MS 60000
 #define TICK_MS 100
 
-static int failed, passed;
-
 /* The story's time, and how far the system's clock is off. */
 static struct stepping {
 	struct story story;
 	int64_t offset_ms;
 } stepping;
-
-static void expect(bool condition, const char *what)
-{
-	passed += condition;
-	failed += !condition;
-	if (!condition)
-		printf("FAILED: %s\n", what);
-}
 
 static uint64_t monotonic_ns(void *self)
 {
@@ -169,7 +159,5 @@ int main(void)
 	char **lines = story_replayed(story, 1, &count);
 	story_free_lines(lines, count);
 	story_end(story);
-	printf("%d passed, %d failed\n", passed, failed);
-	proof_say("clock-set-events", counts.events, (uint64_t)failed);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return expect_end("clock-set-events", counts.events);
 }

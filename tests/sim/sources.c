@@ -10,26 +10,16 @@
 #include <string.h>
 
 #include "engine_private.h"
+#include "expect.h"
 #include "lane.h"
 #include "log/io.h"
 #include "log/reader.h"
-#include "support/proof.h"
 #include "support/simdisk.h"
 #include "support/story.h"
 
 #define LIVES 20
 #define TURNS 200
 #define RINGS_MAX 256
-
-static int failed, passed;
-
-static void expect(bool condition, const char *what)
-{
-	passed += condition;
-	failed += !condition;
-	if (!condition)
-		printf("FAILED: %s\n", what);
-}
 
 static weir *open_producer(const struct story *story, const char *source)
 {
@@ -143,7 +133,5 @@ int main(void)
 {
 	for (uint64_t seed = 1; seed <= LIVES; seed++)
 		live(seed);
-	printf("%d passed, %d failed\n", passed, failed);
-	proof_say("sources-named-first", LIVES, (uint64_t)failed);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return expect_end("sources-named-first", LIVES);
 }

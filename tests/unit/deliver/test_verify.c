@@ -418,6 +418,13 @@ Test(verify, sees_every_flipped_bit_that_can_be_seen)
 	clear(&house);
 }
 
+/* A block of `count` events of ring 1. */
+static void put_run(struct maker *lane, uint64_t first, uint32_t count)
+{
+	maker_run(lane, 1, first, count, 0, T100, 1);
+	maker_flush(lane);
+}
+
 /* One lane and a control log, for what happens at the ends of files. */
 static void build_small(struct house *house)
 {
@@ -432,10 +439,8 @@ static void build_small(struct house *house)
 	maker_segment(lane, 0);
 	maker_ring(lane, WEIR_BLOCK_LEDGER, 1, 0, 0, 0, 0);
 	maker_series(lane, 1);
-	for (uint64_t i = 0; i < 4; i++) { /* 3 .. 6 */
-		maker_run(lane, 1, 10 * i, 10, 0, T100, 1);
-		maker_flush(lane);
-	}
+	for (uint64_t i = 0; i < 4; i++) /* 3 .. 6 */
+		put_run(lane, 10 * i, 10);
 }
 
 static void tear(const struct maker *maker)
@@ -473,8 +478,7 @@ Test(verify, takes_no_block_that_was_called_durable_for_a_torn_end)
 	build_small(&house);
 	tear(lane);
 	lane->durable = 6;
-	maker_run(lane, 1, 40, 10, 0, T100, 1);
-	maker_flush(lane);
+	put_run(lane, 40, 10);
 	expect(&house, false, 1, 1, 0, 40, "blocks 6 to 6 are missing");
 }
 
@@ -485,8 +489,7 @@ Test(verify, ignores_strays_behind_a_torn_end)
 	build_small(&house);
 	tear(lane);
 	lane->durable = 5;
-	maker_run(lane, 1, 40, 10, 0, T100, 1);
-	maker_flush(lane);
+	put_run(lane, 40, 10);
 	expect(&house, true, 0, 0, 1, 30, "1 blocks behind the torn end do not count");
 }
 
@@ -504,8 +507,7 @@ static void second_life(struct house *house, uint64_t lsn, uint64_t from)
 	maker_ring(lane, WEIR_BLOCK_RINGS, 1, from, 0, 0, 0);
 	maker_series(lane, 1);
 	maker_ring(lane, WEIR_BLOCK_LEDGER, 1, from, 0, 0, 0);
-	maker_run(lane, 1, from, 10, 0, T100, 1);
-	maker_flush(lane);
+	put_run(lane, from, 10);
 }
 
 Test(verify, voids_what_a_newer_epoch_has_written_again)
@@ -514,8 +516,7 @@ Test(verify, voids_what_a_newer_epoch_has_written_again)
 	struct maker *lane = &house.lane[0];
 	build_small(&house);
 	tear(lane);
-	maker_run(lane, 1, 40, 10, 0, T100, 1);
-	maker_flush(lane);
+	put_run(lane, 40, 10);
 	second_life(&house, 6, 30);
 	expect(&house, true, 0, 0, 0, 40, NULL);
 }
@@ -536,8 +537,7 @@ Test(verify, sees_that_what_was_synced_is_void)
 	struct maker *lane = &house.lane[0];
 	build_small(&house);
 	lane->durable = 6; /* says the next one, but 6 did not survive */
-	maker_run(lane, 1, 40, 10, 0, T100, 1);
-	maker_flush(lane);
+	put_run(lane, 40, 10);
 	second_life(&house, 6, 30);
 	expect(&house, false, 0, 0, 0, 40, "had synced up to block 6");
 }
@@ -550,14 +550,11 @@ Test(verify, takes_the_newer_copy_of_blocks_that_were_written_again)
 	tear(lane);
 	lane->lsn = 5; /* a sync failed: 5 and 6 again, in a new file */
 	maker_segment(lane, WEIR_SEGMENT_CONTINUES);
-	maker_run(lane, 1, 20, 10, 0, T100, 1);
-	maker_flush(lane);
-	maker_run(lane, 1, 30, 10, 0, T100, 1);
-	maker_flush(lane);
+	put_run(lane, 20, 10);
+	put_run(lane, 30, 10);
 	maker_ring(lane, WEIR_BLOCK_RINGS, 1, 40, 0, 0, 0);
 	maker_series(lane, 1);
-	maker_run(lane, 1, 40, 10, 0, T100, 1);
-	maker_flush(lane);
+	put_run(lane, 40, 10);
 	expect(&house, true, 0, 0, 0, 50, NULL);
 }
 
@@ -568,8 +565,7 @@ Test(verify, wants_blocks_that_were_written_again_to_be_the_same)
 	build_small(&house);
 	lane->lsn = 6;
 	maker_segment(lane, WEIR_SEGMENT_CONTINUES);
-	maker_run(lane, 1, 30, 9, 0, T100, 1);
-	maker_flush(lane);
+	put_run(lane, 30, 9);
 	expect(&house, false, 0, 0, 0, 39, "is there twice with different content");
 }
 
@@ -673,18 +669,15 @@ Test(verify, begins_behind_a_file_that_continues_one_that_is_gone)
 	lane->lsn = 5; /* a sync failed: 5 and 6 again, in a new file */
 	lane->durable = 4;
 	maker_segment(lane, WEIR_SEGMENT_CONTINUES | WEIR_SEGMENT_AGAIN);
-	maker_run(lane, 1, 20, 10, 0, T100, 1);
-	maker_flush(lane);
-	maker_run(lane, 1, 30, 10, 0, T100, 1);
-	maker_flush(lane);
+	put_run(lane, 20, 10);
+	put_run(lane, 30, 10);
 	maker_ring(lane, WEIR_BLOCK_RINGS, 1, 40, 0, 0, 0);
 	maker_series(lane, 1);
 	lane->durable = lane->lsn - 1;
 	maker_segment(lane, 0);
 	maker_ring(lane, WEIR_BLOCK_RINGS, 1, 40, 0, 0, 0);
 	maker_series(lane, 1);
-	maker_run(lane, 1, 40, 10, 0, T100, 1);
-	maker_flush(lane);
+	put_run(lane, 40, 10);
 	snprintf(path, sizeof(path), "rm $(ls %s/lane-00/*.wseg | head -1)", house.root);
 	cr_assert_eq(system(path), 0);
 	expect(&house, true, 0, 0, 0, 10, NULL);

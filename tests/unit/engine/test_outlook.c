@@ -174,6 +174,16 @@ static struct outlook_query query_of(const char *metric, const char *slice)
 	};
 }
 
+/* Of orders in a shop of the last `days`, quarters of an hour of which are kept for `kept_days`. */
+static struct outlook_query quarters(const char *zone, uint32_t kept_days, uint32_t days,
+				     const char *slice)
+{
+	load_config("15m", zone, "");
+	open_history(15 * MINUTE_MS, kept_days);
+	fill(days);
+	return query_of("orders", slice);
+}
+
 static void look(const struct outlook_query *query)
 {
 	outlook_fini(&outlook);
@@ -396,10 +406,7 @@ static double sum_between(int64_t from_ms, int64_t until_ms)
 
 Test(outlook, days_are_those_of_the_place)
 {
-	load_config("15m", "Europe/Berlin", "");
-	open_history(15 * MINUTE_MS, 35);
-	fill(28);
-	struct outlook_query query = query_of("orders", "");
+	struct outlook_query query = quarters("Europe/Berlin", 35, 28, "");
 	query.from_ms = START_MS + 14 * DAY_MS;
 	query.points_max = 28;
 	look(&query);
@@ -430,10 +437,7 @@ Test(outlook, days_are_those_of_the_place)
 /* Where all that is kept of a time are hours, no midnight lies half an hour off. */
 Test(outlook, days_are_of_utc_where_they_cannot_be_of_the_place)
 {
-	load_config("15m", "Asia/Kolkata", "");
-	open_history(15 * MINUTE_MS, 5);
-	fill(28);
-	struct outlook_query query = query_of("orders", "");
+	struct outlook_query query = quarters("Asia/Kolkata", 5, 28, "");
 	query.step_ms = DAY_MS;
 	look(&query);
 	cr_assert(!outlook.local && outlook.count == 28);
@@ -537,11 +541,8 @@ Test(outlook, heeds_the_calendar)
 {
 	char members[256];
 
-	load_config("15m", "Europe/Berlin", "");
-	open_history(15 * MINUTE_MS, 35);
-	fill(30);
 	/* Nobody has stored anything yet. */
-	struct outlook_query query = query_of("orders", "");
+	struct outlook_query query = quarters("Europe/Berlin", 35, 30, "");
 	query.back_ms = DAY_MS;
 	look_twice(&query);
 	cr_assert(!outlook.unsaid[0] && isfinite(outlook.points[9].upper));
@@ -605,10 +606,7 @@ Test(outlook, before_is_the_same_time_before)
 	double before[1000];
 	int64_t step_ms;
 
-	load_config("15m", "Europe/Berlin", "");
-	open_history(15 * MINUTE_MS, 35);
-	fill(28);
-	struct outlook_query query = query_of("orders", "");
+	struct outlook_query query = quarters("Europe/Berlin", 35, 28, "");
 	/* Its clock has been put forward since: an hour less is a week, by that clock. */
 	query.from_ms = START_MS + 21 * DAY_MS;
 	query.to_ms = query.from_ms + DAY_MS;
@@ -647,10 +645,7 @@ Test(outlook, before_is_as_fine_as_it_is_kept)
 	double before[1000];
 	int64_t step_ms;
 
-	load_config("15m", "UTC", "");
-	open_history(15 * MINUTE_MS, 5);
-	fill(28);
-	struct outlook_query query = query_of("orders", "");
+	struct outlook_query query = quarters("UTC", 5, 28, "");
 	query.back_ms = DAY_MS;
 	look(&query);
 	cr_assert_eq(outlook.step_ms, 15 * MINUTE_MS);
@@ -723,10 +718,7 @@ Test(outlook, threads_do_not_meet)
 	pthread_t threads[4];
 	bool equal[4];
 
-	load_config("15m", "UTC", "");
-	open_history(15 * MINUTE_MS, 35);
-	fill(10);
-	struct outlook_query query = query_of("orders", "country=DE");
+	struct outlook_query query = quarters("UTC", 35, 10, "country=DE");
 	query.back_ms = DAY_MS;
 	look(&query);
 	for (int i = 0; i < 4; i++)
