@@ -9,7 +9,6 @@
  *        measured in the same run. Every incident must be heard of, once.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -313,7 +312,6 @@ static int run(void *self, int count, char **operands)
 	};
 	struct settings *settings = self;
 	struct report report;
-	int r = 0;
 	(void)count;
 	(void)operands;
 	if (settings->quick) {
@@ -324,15 +322,9 @@ static int run(void *self, int count, char **operands)
 		settings->lateness_ms = 200;
 	}
 	alert.options = *settings;
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGINT, producers_interrupt);
-	signal(SIGTERM, producers_interrupt);
-	if (program_find(settings->weird, "weird", alert.weird, sizeof(alert.weird)) < 0) {
-		snprintf(alert.why, sizeof(alert.why),
-			 "%s: no such program; build it, or name it with --weird",
-			 settings->weird ? settings->weird : "weird");
-		r = -ENOENT;
-	}
+	producers_heed_signals();
+	int r = program_find_weird(settings->weird, alert.weird, sizeof(alert.weird), alert.why,
+				   sizeof(alert.why));
 	alert.waits_ms = calloc(settings->incidents, sizeof(*alert.waits_ms));
 	if (!alert.waits_ms)
 		return STATUS_UNABLE;

@@ -442,12 +442,10 @@ static int find_programs(struct console_bench *bench)
 {
 	const struct settings *options = &bench->options;
 
-	if (program_find(options->weird, "weird", bench->weird, sizeof(bench->weird)) < 0) {
-		snprintf(bench->why, sizeof(bench->why),
-			 "%s: no such program; build it, or name it with --weird",
-			 options->weird ? options->weird : "weird");
-		return -ENOENT;
-	}
+	int error = program_find_weird(options->weird, bench->weird, sizeof(bench->weird),
+				       bench->why, sizeof(bench->why));
+	if (error)
+		return error;
 	if (program_find(options->console, "weir-console", bench->console,
 			 sizeof(bench->console)) < 0) {
 		snprintf(bench->why, sizeof(bench->why),
@@ -463,7 +461,6 @@ static int run(void *self, int count, char **operands)
 {
 	static struct console_bench bench;
 	struct settings *settings = self;
-	int status = STATUS_GOOD;
 
 	(void)count;
 	(void)operands;
@@ -475,9 +472,7 @@ static int run(void *self, int count, char **operands)
 		settings->runs = settings->rounds = 1;
 	}
 	bench.options = *settings;
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGINT, producers_interrupt);
-	signal(SIGTERM, producers_interrupt);
+	producers_heed_signals();
 	int error = find_programs(&bench);
 	if (!error)
 		error = scratch_make(settings->directory, bench.directory, sizeof(bench.directory),
@@ -494,8 +489,7 @@ static int run(void *self, int count, char **operands)
 		fprintf(stderr, "weir-bench: %s\n", bench.why);
 		return STATUS_UNABLE;
 	}
-	status = report_end(&bench.report);
-	return status;
+	return report_end(&bench.report);
 }
 
 static const struct settings defaults = {.directory = ".",

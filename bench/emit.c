@@ -7,7 +7,6 @@
  *        by callgrind, where there is one.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -242,9 +241,7 @@ static int run(void *self, int count, char **operands)
 		emit.options.bursts = 8;
 		emit.options.calls = 1000;
 	}
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGINT, producers_interrupt);
-	signal(SIGTERM, producers_interrupt);
+	producers_heed_signals();
 	emit.bench = (struct emit_bench){
 		.private = calloc(EMIT_RING_EVENTS, sizeof(struct weir_event)),
 		.bursts = calloc(emit.options.bursts, sizeof(double)),
@@ -256,10 +253,9 @@ static int run(void *self, int count, char **operands)
 	};
 	if (!emit.bench.private || !emit.bench.bursts || !emit.bench.floors || !emit.bench.samples)
 		snprintf(emit.why, sizeof(emit.why), "no memory");
-	else if (program_find(emit.options.weird, "weird", emit.weird, sizeof(emit.weird)) < 0)
-		snprintf(emit.why, sizeof(emit.why),
-			 "%s: no such program; build it, or name it with --weird",
-			 emit.options.weird ? emit.options.weird : "weird");
+	else
+		(void)program_find_weird(emit.options.weird, emit.weird, sizeof(emit.weird),
+					 emit.why, sizeof(emit.why));
 	figures_init(&emit);
 	if (emit.bench.private) /* its pages are there before the first store is timed */
 		memset(emit.bench.private, 1, EMIT_RING_EVENTS * sizeof(struct weir_event));

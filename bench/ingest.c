@@ -6,7 +6,6 @@
  *        that decides whether weir is fast (ingest_cases.h); options make a case of one's own.
  */
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -218,9 +217,7 @@ static int run(void *self, int count, char **operands)
 	int wrong = choose(&suite, settings);
 	if (wrong)
 		return wrong;
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGINT, producers_interrupt);
-	signal(SIGTERM, producers_interrupt);
+	producers_heed_signals();
 	int r = ingest_place_init(&suite.place, settings->directory, settings->weird,
 				  settings->weirctl, why, sizeof(why));
 	suite.place.keep = settings->keep;

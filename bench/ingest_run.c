@@ -54,11 +54,9 @@ int ingest_place_init(struct ingest_place *place, const char *directory, const c
 		snprintf(why, why_bytes, "%s: %s", directory, strerror(ENAMETOOLONG));
 		return -ENAMETOOLONG;
 	}
-	if (program_find(weird, "weird", place->weird, sizeof(place->weird)) < 0) {
-		snprintf(why, why_bytes, "%s: no such program; build it, or name it with --weird",
-			 weird ? weird : "weird");
-		return -ENOENT;
-	}
+	int error = program_find_weird(weird, place->weird, sizeof(place->weird), why, why_bytes);
+	if (error)
+		return error;
 	if (program_find(weirctl, "weirctl", place->weirctl, sizeof(place->weirctl)) == 0)
 		return 0;
 	snprintf(why, why_bytes,

@@ -34,6 +34,13 @@ void producers_interrupt(int signal)
 	interrupted = signal;
 }
 
+void producers_heed_signals(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, producers_interrupt);
+	signal(SIGTERM, producers_interrupt);
+}
+
 bool producers_interrupted(void)
 {
 	return interrupted != 0;

@@ -65,6 +65,8 @@ int producers_run(struct producers *producers, const struct producer_options *op
 		  size_t why_bytes);
 /* A signal handler: what waits for producers comes back with an error, soon. */
 void producers_interrupt(int signal);
+/* It is that of interrupts and of requests to end; and a peer that has gone is no signal. */
+void producers_heed_signals(void);
 bool producers_interrupted(void);
 /* A child that nobody has waited for yet, and that stays to be waited for. */
 bool process_has_ended(pid_t child);

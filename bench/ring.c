@@ -6,7 +6,6 @@
  *        happens on the machine meets all of them.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -116,8 +115,7 @@ static int run(void *self, int count, char **operands)
 	(void)operands;
 	if (settings.quick)
 		settings.runs = 1, settings.milliseconds = 10;
-	signal(SIGINT, producers_interrupt);
-	signal(SIGTERM, producers_interrupt);
+	producers_heed_signals();
 	report_begin(&report, settings.json, NULL);
 	report_note(&report, "two processes, each pinned to a processor of its own; the limit is "
 			     "an ideal ring of the same size, or ck_ring where the name says so");

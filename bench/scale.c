@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -363,9 +362,7 @@ static int run(void *self, int count, char **operands)
 				     "from 1000 to %u, such as 1000,100000",
 				     settings->series, LIST_MAX, PLAN_SERIES_MAX);
 	make_cases(&scale);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGINT, producers_interrupt);
-	signal(SIGTERM, producers_interrupt);
+	producers_heed_signals();
 	int r = ingest_place_init(&scale.place, settings->directory, settings->weird,
 				  settings->weirctl, scale.why, sizeof(scale.why));
 	scale.place.limit_mib = settings->limit_mib;

@@ -303,6 +303,16 @@ int program_find(const char *given, const char *name, char *path, size_t path_by
 	return -ENOENT;
 }
 
+int program_find_weird(const char *given, char *path, size_t path_bytes, char *why,
+		       size_t why_bytes)
+{
+	int error = program_find(given, "weird", path, path_bytes);
+	if (error)
+		snprintf(why, why_bytes, "%s: no such program; build it, or name it with --weird",
+			 given ? given : "weird");
+	return error;
+}
+
 /* What `arguments` (NULL at the end) prints, and its exit status. */
 static int program_ask(char *const *arguments, char *text, size_t text_bytes)
 {

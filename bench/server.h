@@ -48,6 +48,9 @@ int server_stop(struct server *server, uint32_t timeout_ms, char *why, size_t wh
 /* Where is a program: `given`, or beside this one, or in this build tree, or in PATH. 0, or
  * -ENOENT. */
 int program_find(const char *given, const char *name, char *path, size_t path_bytes);
+/* The same for the engine, and `why`. */
+int program_find_weird(const char *given, char *path, size_t path_bytes, char *why,
+		       size_t why_bytes);
 /* Run `program verify data --json`. Its exit status (0: all is well), or a negative errno; what it
  * prints, without the newline, in `text`. */
 int program_verify(const char *program, const char *data, char *text, size_t text_bytes);
