@@ -34,6 +34,8 @@
 #endif
 /* The first one of a file, and any that is far from the last: many files hold no more than that. */
 #define READER_FIRST_BYTES (64u << 10)
+/* The beginnings of so many files are asked for before they are read. */
+#define FILES_AHEAD 16u
 /* How far a reader that follows looks ahead in a file that is being written. */
 #define AHEAD_BYTES (1u << 20)
 
@@ -58,6 +60,7 @@ struct reader {
 	uint32_t count;
 	uint32_t first;  /* cursors before this have nothing at or above `wanted` */
 	uint32_t recent; /* the one that had the last block */
+	uint32_t expected; /* of the cursors before this the disk was asked for the beginning */
 	uint64_t wanted;
 	uint64_t removed_lsn; /* below this, files may be missing because retention took them */
 	uint64_t durable_lsn;
@@ -73,12 +76,24 @@ struct reader {
 	char why[256];
 };
 
+/* An engine that was started often left many short files: the disk is asked for several at once. */
+static void expect_next(struct reader *reader, uint32_t index)
+{
+	if (reader->expected < index)
+		reader->expected = index;
+	for (; reader->expected < reader->count && reader->expected < index + FILES_AHEAD;
+	     reader->expected++)
+		segments_expect(reader->io, reader->directory,
+				reader->cursors[reader->expected].segment.id, READER_FIRST_BYTES);
+}
+
 static bool cursor_open(struct reader *reader, struct cursor *cursor)
 {
 	char path[SEGMENT_PATH_BYTES];
 
 	if (cursor->file >= 0)
 		return true;
+	expect_next(reader, (uint32_t)(cursor - reader->cursors));
 	segment_path(path, reader->directory, SEGMENT_FILE_SEGMENT, cursor->segment.id);
 	cursor->file = reader->io->ops->open_read(reader->io, path);
 	if (cursor->file == -ENOENT)

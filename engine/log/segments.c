@@ -231,7 +231,8 @@ int segments_fence(struct io *io, int file, uint64_t id, uint64_t *offset)
 int segments_page(struct io *io, int file, uint64_t id, uint64_t limit, uint64_t *offset)
 {
 	struct weir_block_header header;
-	uint64_t at = io_skip_hole(io, file, *offset);
+	/* Who follows a live engine looks at little, and leaves the pages of its file alone. */
+	uint64_t at = limit == UINT64_MAX ? io_skip_hole(io, file, *offset) : *offset;
 	int64_t bytes = 0;
 	bool found = false;
 
@@ -356,6 +357,20 @@ static void mark_void(struct segment_list *list)
 	}
 }
 
+void segments_expect(struct io *io, const char *directory, uint64_t id, uint64_t bytes)
+{
+	char path[SEGMENT_PATH_BYTES];
+
+	if (!io->ops->expect)
+		return;
+	segment_path(path, directory, SEGMENT_FILE_SEGMENT, id);
+	int file = io->ops->open_read(io, path);
+	if (file < 0)
+		return;
+	io_expect(io, file, 0, bytes);
+	io->ops->close(io, file);
+}
+
 int segments_list(struct io *io, const char *directory, uint16_t lane, bool headless,
 		  struct segment_list *ret_list, char *why, size_t why_bytes)
 {
@@ -372,6 +387,9 @@ int segments_list(struct io *io, const char *directory, uint16_t lane, bool head
 	list.empty_ids = calloc(count ? count : 1, sizeof(*list.empty_ids));
 	if (!list.entries || !list.empty_ids)
 		result = -ENOMEM;
+	/* All at once: a disk that is asked for one after the other lets a start wait for each. */
+	for (uint32_t i = 0; i < count && result >= 0; i++)
+		segments_expect(io, directory, ids[i], WEIR_BLOCK_ALIGN);
 	for (uint32_t i = 0; i < count && result >= 0; i++) {
 		result = segments_entry(io, directory, ids[i], lane, headless,
 					&list.entries[list.count], why, why_bytes);

@@ -45,6 +45,9 @@ int segments_list(struct io *io, const char *directory, uint16_t lane, bool head
 		  struct segment_list *ret_list, char *why, size_t why_bytes);
 void segments_free(struct segment_list *list);
 
+/* A hint: the beginning of this file is read soon. */
+void segments_expect(struct io *io, const char *directory, uint64_t id, uint64_t bytes);
+
 /* For a reader that looks again: the ids of all files (free() them), and one file's entry, 1: read,
  * 0: not begun, or its first block is bad. */
 int segments_ids(struct io *io, const char *directory, uint64_t **ret_ids, uint32_t *ret_count);

@@ -311,6 +311,46 @@ Test(writer, reading_can_start_at_any_lsn_with_the_snapshot_in_front)
 	place_remove(&place);
 }
 
+static uint64_t looks_for_data;
+
+static int64_t look_for_data(struct io *io, int file, uint64_t offset)
+{
+	(void)io;
+	(void)file;
+	looks_for_data++;
+	return (int64_t)offset;
+}
+
+/* To look for data may mean to drop what is in memory of a file: not of one that is written. */
+Test(writer, a_reader_that_follows_looks_for_no_data_behind_the_end)
+{
+	struct reader *reader;
+	struct reader_block block;
+	struct place place;
+	char why[128];
+
+	place_make(&place, BACKEND_PWRITE);
+	lane_setup(9, DURABILITY_INTERVAL);
+	struct io *io = place_io(&place, 8), *view = place_io(&place, 4);
+	struct io_ops ops = *view->ops;
+	ops.next_data = look_for_data;
+	view->ops = &ops;
+	cr_assert(lane_open(&lane, io, NULL, NULL));
+	cr_assert(lane_write(&lane, 1000, STEPS));
+	cr_assert(lane_settle(&lane, STEPS));
+	cr_assert_eq(reader_open(view, "lane-00", 0, 0, true, &reader, why, sizeof(why)), 0);
+	looks_for_data = 0;
+	for (int round = 0; round < 4; round++)
+		while (reader_next(reader, &block) == 1)
+			;
+	cr_assert_eq(looks_for_data, 0u, "%lu", (unsigned long)looks_for_data);
+	reader_close(reader);
+	cr_assert_eq(writer_close(lane.writer, 5000), 0);
+	io->ops->destroy(io);
+	view->ops->destroy(view);
+	place_remove(&place);
+}
+
 Test(writer, a_reader_that_follows_sees_every_block_of_a_live_writer_once)
 {
 	for (int i = 0; i < BACKENDS; i++) {
