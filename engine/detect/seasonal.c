@@ -32,6 +32,8 @@
 #define LEVEL_FIRST 1.5
 #define LEVEL_DAYS 3.0
 #define LEVEL_LAST_MIN 40.0
+/* Intervals that values themselves are known by, at least: a week of days would be seven. */
+#define WEEK_MIN 100.0
 /* Scores of counts beyond this count for this part less: measured on clean ones by `weir-bench
  * quality slices`. */
 #define DEEP 5.0
@@ -195,7 +197,7 @@ static void set_pace(struct seasonal_step *step, int64_t length_ms)
 	step->keep_merit = 1 - 1 / math_clamp(per_day, 100, 2000);
 	step->keep_long = 1 - 1 / (SEASONAL_LONG_DAYS * per_day);
 	step->keep_habit = 1 - 1 / (SEASONAL_HABIT_DAYS * per_day);
-	step->week = 1 / (7 * per_day);
+	step->week = 1 / math_max(7 * per_day, WEEK_MIN);
 	step->odd = severity_log10_intervals(length_ms);
 	step->fade = math_exp(-interval_ms / (FADE_HOURS * HOUR_MS));
 	step->fade_sure = math_exp(-interval_ms / (FADE_SURE_HOURS * HOUR_MS));

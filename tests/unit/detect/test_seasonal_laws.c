@@ -465,3 +465,42 @@ Test(seasonal_laws, what_comes_seldom_stays_expected)
 	cr_assert(bias > 0.7 && bias < 1.4, "expects %g times the usual", bias);
 	run_free(run);
 }
+
+#define WEDNESDAY 2
+
+/* Days of 1000 events that scatter by 4 % beyond chance; Wednesdays have 12 % fewer. */
+static void days_of_week(struct run *run)
+{
+	static const double usual[7] = {1.02, 1, 0.88, 1.01, 1.07, 1.06, 0.96};
+	struct shop *shop = &run->shop;
+
+	shop->observations.interval++;
+	for (uint32_t i = 0; i < shop->observations.count; i++) {
+		double noise = exp(0.04 * chance_normal(&shop->chance));
+		shop_draw(shop, i, 1000 * usual[shop->observations.interval % 7] * noise);
+	}
+	probe_step(&run->probe, shop);
+}
+
+/* A weekday that has always been another one is neither expected otherwise nor news. */
+Test(seasonal_laws, weekdays_are_known_where_intervals_are_days)
+{
+	struct run *run = run_new(78, SHOP_SLICES_MAX, DAY, AGGREGATE_COUNT, (double[]){1000}, 1);
+	double expected = 0, weeks = 0, news = 0, days = 0;
+
+	for (uint32_t day = 0; day < 60 * 7; day++) {
+		days_of_week(run);
+		for (uint32_t i = 0; i < SHOP_SLICES_MAX && day >= 10 * 7; i++) {
+			days++;
+			news += run->probe.log10_p[i] < -4;
+			if (run->shop.observations.interval % 7 == WEDNESDAY) {
+				expected += run->probe.expected[i];
+				weeks++;
+			}
+		}
+	}
+	double bias = expected / weeks / 880;
+	cr_assert(bias > 0.98 && bias < 1.04, "expects %g times what comes", bias);
+	cr_assert_lt(news, 4 + 1e-4 * days, "%g of %g days are news", news, days);
+	run_free(run);
+}
