@@ -293,6 +293,8 @@ static int take(struct book *book, struct book_entry *entry, const struct anomal
 	entry->interval_ms = anomaly->interval_ms;
 	entry->frequency_ms = anomaly->frequency_ms;
 	entry->through_ms = anomaly_time_ms(anomaly, anomaly->interval, true);
+	if (book_is_over(entry))
+		entry->exact.due_ms = 0;
 	entry->peak_ms = anomaly_time_ms(anomaly, anomaly->peak_interval, false);
 	return 0;
 }
@@ -418,17 +420,67 @@ int64_t book_newest(const struct book *book)
 	return newest_ms;
 }
 
+bool book_is_exact(const struct book_entry *entry)
+{
+	const struct book_exact *exact = &entry->exact;
+
+	return exact->through_ms && !isnan(exact->sum) &&
+	       (!book_is_over(entry) || exact->through_ms == entry->through_ms);
+}
+
 double book_impact(const struct book *book, const struct book_entry *entry)
 {
 	const struct book_metric *metric = book_metric_of(book, entry->metric);
 
 	if (!metric || !metric->sums)
 		return NAN;
+	if (book_is_exact(entry))
+		return entry->exact.sum;
 	if (book_is_over(entry))
 		return in_direction(entry, entry->impact);
 	/* Nobody has said yet that it is less: it is thought to be about to end. */
 	double held_ms = (double)book_through(book, entry) - (double)entry->since_ms;
 	return in_direction(entry, entry->impact + entry->rate / 2 * fmax(held_ms, 0));
+}
+
+static bool is_due(const struct book *book, const struct book_entry *entry, int64_t now_ms)
+{
+	const struct book_metric *metric;
+
+	if (now_ms < entry->exact.due_ms || !book_is_listed(entry) ||
+	    entry->exact.through_ms == book_through(book, entry))
+		return false;
+	metric = book_metric_of(book, entry->metric);
+	return metric && metric->sums;
+}
+
+uint32_t book_inexact(const struct book *book, int64_t now_ms, bool anew, struct book_entry *entry,
+		      uint32_t most)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = book->count; i-- > 0 && count < most;)
+		if ((book->entry[i].exact.through_ms != 0) == anew &&
+		    is_due(book, &book->entry[i], now_ms))
+			entry[count++] = book->entry[i];
+	return count;
+}
+
+void book_take_exact(struct book *book, const struct book_entry *of, const struct book_exact *exact)
+{
+	struct book_entry *entry = find(book, of->id);
+
+	if (!entry)
+		return;
+	entry->exact = *exact;
+	if (book_is_over(entry) && !book_is_over(of))
+		entry->exact.due_ms = 0;
+}
+
+void book_forget_exact(struct book *book)
+{
+	for (uint32_t i = 0; i < book->count; i++)
+		book->entry[i].exact = (struct book_exact){0};
 }
 
 bool book_is_over(const struct book_entry *entry)

@@ -42,6 +42,13 @@ enum book_status {
 };
 const char *book_status_name(enum book_status status);
 
+/* Observed less expected, summed up over each interval (impact.h), up to through_ms; NaN: cannot be
+ * said. 0: it is not known. due_ms: by the monotonic clock, not to be asked for before. */
+struct book_exact {
+	double sum;
+	int64_t through_ms, due_ms;
+};
+
 struct book_entry {
 	uint64_t id[2], group[2];
 	const struct name *source, *metric, *detector, *kind, *slice;
@@ -62,6 +69,7 @@ struct book_entry {
 	/* Observed less expected, about, up to `since_ms`; the last revision's, a millisecond. */
 	double impact, rate;
 	int64_t since_ms;
+	struct book_exact exact;
 	uint64_t feedback;       /* number of what `verdict` is of */
 	uint32_t in_group, next; /* the group's place; the group's next entry; BOOK_NONE */
 };
@@ -133,6 +141,10 @@ int book_metric(struct book *book, const char *metric, const char *aggregation, 
 int book_settle(struct book *book);
 /* What feedback said; 0: cannot be read. */
 enum feedback_verdict book_verdict(const struct operator_input *input);
+/* What was found of a copy; of what has ended meanwhile it is due again. */
+void book_take_exact(struct book *book, const struct book_entry *of,
+		     const struct book_exact *exact);
+void book_forget_exact(struct book *book); /* of all */
 /* Copies of entries that have changed since the last call, at most `most`; how many. */
 uint32_t book_take_changes(struct book *book, struct book_entry *entry, uint32_t most);
 
@@ -148,9 +160,14 @@ int64_t book_through(const struct book *book, const struct book_entry *entry);
 bool book_mute_counts(const struct book *book, const struct operator_input *mute, int64_t now_ms);
 /* The newest time at which there was an anomaly; 0: there is none. */
 int64_t book_newest(const struct book *book);
-/* Observed less expected over all of it so far, from its revisions alone: an estimate, of its
- * direction or 0; NaN: such values do not add up. */
+/* Observed less expected over all of it so far: exactly where known, else from its revisions
+ * alone: an estimate, of its direction or 0; NaN: such values do not add up. */
 double book_impact(const struct book *book, const struct book_entry *entry);
+bool book_is_exact(const struct book_entry *entry);
+/* Copies of those whose exact impact is due, at most `most`, newest first: anew, of what went on
+ * since, or for the first time; how many. */
+uint32_t book_inexact(const struct book *book, int64_t now_ms, bool anew, struct book_entry *entry,
+		      uint32_t most);
 
 /* Of a copy too. */
 bool book_is_listed(const struct book_entry *entry); /* not what went before it fired */

@@ -19,6 +19,7 @@ struct book;
 struct follow;
 struct in_force;
 struct overview;
+struct impact;
 struct pipeline;
 struct demo;
 
@@ -47,6 +48,7 @@ struct console {
 	struct follow *follow;    /* follow.h: keeps it as the store is */
 	struct in_force *in_force; /* in_force.h: the engine's configuration */
 	struct overview *overview; /* overview.h: today's key figures */
+	struct impact *impact;     /* impact.h: what anomalies cost */
 	struct pipeline *pipeline; /* pipeline.h: what the engine says of itself */
 	struct demo *demo_run;     /* demo.h: the shop that was started */
 	bool token_required;      /* of who writes */

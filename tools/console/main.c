@@ -20,6 +20,7 @@
 #include "fdstore.h"
 #include "feed.h"
 #include "guard.h"
+#include "impact.h"
 #include "in_force.h"
 #include "news.h"
 #include "options.h"
@@ -230,15 +231,18 @@ static bool open_looks(struct console *console)
 {
 	console->in_force = in_force_open(console->link);
 	console->overview = overview_open();
+	console->impact = impact_open();
 	console->pipeline = pipeline_open();
 	console->demo_run = demo_open();
-	return console->in_force && console->overview && console->pipeline && console->demo_run;
+	return console->in_force && console->overview && console->impact && console->pipeline &&
+	       console->demo_run;
 }
 
 static void close_looks(struct console *console)
 {
 	demo_close(console->demo_run);
 	pipeline_close(console->pipeline);
+	impact_close(console, console->impact);
 	overview_close(console->overview);
 	in_force_close(console->in_force);
 }

@@ -18,6 +18,7 @@ void row_fill(const struct book *book, const struct book_entry *entry, uint32_t 
 	ret_row->entry = *entry;
 	ret_row->members = members;
 	ret_row->impact = book_impact(book, entry);
+	ret_row->about = !isnan(ret_row->impact) && !book_is_exact(entry);
 	ret_row->source_through_ms = book_through(book, entry);
 	snprintf(ret_row->aggregation, sizeof(ret_row->aggregation), "%s",
 		 metric ? metric->aggregation : "");
@@ -140,6 +141,7 @@ json_t *row_json(const struct book_row *from)
 	put_number(row, "change", entry->observed / entry->expected - 1);
 	json_object_set_new(row, "explanation", explanation(entry));
 	put_number(row, "impact", from->impact);
+	json_object_set_new(row, "impact_about", json_boolean(from->about));
 	put_text(row, "verdict",
 		 entry->verdict ? feedback_verdict_name((enum feedback_verdict)entry->verdict)
 				: NULL);

@@ -15,6 +15,7 @@ struct book_row {
 	struct book_entry entry;
 	uint32_t members; /* of its group, those that count */
 	double impact;    /* NaN: none can be said */
+	bool about;       /* it is an estimate */
 	int64_t source_through_ms; /* up to there its source is closed */
 	char aggregation[16], unit[8];
 };

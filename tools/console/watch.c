@@ -15,6 +15,7 @@
 #include "console.h"
 #include "engine_link.h"
 #include "feed.h"
+#include "impact.h"
 #include "in_force.h"
 #include "news.h"
 #include "overview.h"
@@ -107,6 +108,11 @@ static void step_overview(struct watch *watch)
 	overview_step(watch->console);
 }
 
+static void step_impact(struct watch *watch)
+{
+	impact_step(watch->console);
+}
+
 static void step_pipeline(struct watch *watch)
 {
 	pipeline_step(watch->console);
@@ -118,6 +124,7 @@ static const struct watcher watchers[] = {
 	{"news", 500, step_news},
 	{"in force", 500, step_in_force},
 	{"overview", 500, step_overview},
+	{"impact", 1000, step_impact},
 	{"pipeline", 1000, step_pipeline},
 };
 

@@ -134,6 +134,63 @@ Test(book, adds_up_nothing_against_the_direction)
 	book_destroy(book);
 }
 
+static struct book_entry due(const struct book *book, int64_t now_ms, uint32_t count)
+{
+	struct book_entry found[8];
+	uint32_t anew = book_inexact(book, now_ms, true, found, 8);
+	uint32_t first = book_inexact(book, now_ms, false, found + anew, 8 - anew);
+
+	cr_assert_eq(anew + first, count, "at %d", (int)now_ms);
+	return found[0];
+}
+
+Test(book, takes_the_exact_sum_for_the_estimate_of_what_it_was_reckoned_of)
+{
+	struct book *book = open_book(0);
+	struct anomaly made = made_anomaly(1, "orders", ""), later = made_anomaly(2, "orders", "a=b"),
+		       share = made_anomaly(3, "conversion", "");
+
+	put(book, &made);
+	put(book, &later);
+	put(book, &share);
+	const struct book_entry *entry = book_find(book, made.id);
+	struct book_entry of = due(book, 1, 2);
+	cr_assert_eq(memcmp(of.id, later.id, sizeof(of.id)), 0, "the newest first");
+	of = *entry;
+	cr_assert(!book_is_exact(entry));
+	/* Against the direction, too: it is no estimate. */
+	struct book_exact exact = {.sum = 7, .through_ms = book_through(book, entry), .due_ms = 50};
+	book_take_exact(book, &of, &exact);
+	cr_assert(book_is_exact(entry));
+	cr_assert_float_eq(book_impact(book, entry), 7, 1e-9);
+	due(book, 60, 1);
+	/* As time goes on it is that of a moment ago, and due again, but not before it is said. */
+	cr_assert_eq(book_closed(book, "shop", 1011 * MADE_INTERVAL_MS), 0);
+	cr_assert_float_eq(book_impact(book, entry), 7, 1e-9);
+	due(book, 49, 1);
+	due(book, 50, 2);
+	/* Over, it is due at once, also where it was reckoned of what went on still. */
+	made_next(&made, ANOMALY_RESOLVED, 3);
+	put(book, &made);
+	cr_assert(!book_is_exact(entry));
+	due(book, 1, 2);
+	book_take_exact(book, &of, &exact);
+	due(book, 1, 2);
+	exact = (struct book_exact){.sum = -8, .through_ms = entry->through_ms};
+	of = *entry;
+	book_take_exact(book, &of, &exact);
+	cr_assert_float_eq(book_impact(book, entry), -8, 1e-9);
+	due(book, 1000, 1);
+	/* Of what nobody can say it is not asked again; another configuration may say it. */
+	exact.sum = NAN;
+	book_take_exact(book, &of, &exact);
+	cr_assert(!book_is_exact(entry));
+	due(book, 1000, 1);
+	book_forget_exact(book);
+	due(book, 1000, 2);
+	book_destroy(book);
+}
+
 Test(book, shows_at_once_what_was_said_and_taken_back)
 {
 	struct book *book = open_book(0);

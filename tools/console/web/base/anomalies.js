@@ -16,6 +16,7 @@ export const MOST_ROWS = 1000;
 const DRAG_MS = 120;
 const DAY_MS = 86400000;
 const REFRESH_MS = 1000;
+const GROWN_MS = 10000;
 
 // The last answer, so that coming back shows at once what was left.
 let kept = { key: null, reply: null };
@@ -116,6 +117,12 @@ export function useAnomalies(filters, now_ms, isRead) {
 	const soon = useSoon(() => latest.current.ready && fetchRows(true), REFRESH_MS);
 	useLive("anomaly", soon);
 	useLive("reset", soon);
+	// What goes on costs more with each interval.
+	const later = useSoon(
+		() => !document.hidden && latest.current.ready && fetchRows(true),
+		GROWN_MS,
+	);
+	useLive("closed", later);
 	useEffect(() => () => running.current?.abort(), []);
 
 	const more = async () => {

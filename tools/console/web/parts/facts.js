@@ -41,7 +41,7 @@ export function Facts({ row, strongest }) {
 	const impact = exactly?.sum ?? row.impact;
 	const until_ms = row.end_ms ?? exactly?.through_ms ?? row.source_through_ms;
 	const over = `over ${duration(until_ms - row.start_ms)}${row.end_ms === null ? ", so far" : ""}`;
-	const about = exactly ? "" : "about ";
+	const about = exactly || !row.impact_about ? "" : "about ";
 	return html`<dl class="facts">
 		<${Fact} term="Observed" value=${exact(observed, unit)} note=${periodText(row, strongest)} />
 		<${Fact} term="Expected" value=${exact(expected, unit)} note=${rangeText(strongest, unit)} />

@@ -1,5 +1,5 @@
 // impact: what an anomaly has cost or brought, exactly: its minutes' values less what was expected of
-// them. A row has an estimate only, made of a few revisions.
+// them, as they are now. A row has the same of some seconds ago, or an estimate.
 
 import { get } from "../base/api.js";
 import { useLive } from "../base/live.js";

@@ -25,8 +25,8 @@ function Facts({ row, now_ms }) {
 	const lasts = duration((row.end_ms ?? Math.max(row.through_ms, now_ms)) - row.start_ms);
 	return html`
 		<div class="row-fact is-impact">
-			<span class="row-label">Impact, about</span>
-			<span class="row-value">${signed(row.impact, row.unit)}</span>
+			<span class="row-label">Impact</span>
+			<span class="row-value">${row.impact_about && html`<span class="row-about">about </span>`}${signed(row.impact, row.unit)}</span>
 		</div>
 		<div class="row-fact is-start">
 			<span class="row-label">Started</span>

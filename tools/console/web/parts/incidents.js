@@ -105,7 +105,7 @@ export function Incidents({ list, filters, now_ms, opened, onToggle, on }) {
 				rows.length > 0 &&
 				html`
 					<div class="columns" aria-hidden="true">
-						<span>Severity</span><span>What</span><span class="is-impact">Impact, about</span><span>Started</span><span>Duration</span><span>Status</span>
+						<span>Severity</span><span>What</span><span class="is-impact">Impact</span><span>Started</span><span>Duration</span><span>Status</span>
 					</div>
 				`
 			}
