@@ -354,10 +354,8 @@ static void attach_run(struct weir *w)
 	if (attach->state != ATTACH_OFF && !libweir_descriptor_valid(&attach->socket))
 		disconnect(w);
 	answers_read(w);
-	if (attach->state == ATTACH_OFF) {
-		const uint64_t now_s = libweir_coarse_s();
-		if (now_s < attach->retry_at_s)
-			return;
+	const uint64_t now_s = libweir_coarse_s();
+	if (attach->state == ATTACH_OFF && now_s >= attach->retry_at_s) {
 		attach->retry_at_s = now_s + RETRY_S;
 		connect_and_greet(w);
 	}
