@@ -14,8 +14,9 @@
  *        A file that was allocated and not written needs none, the file system knows its holes;
  *        while it is written with zeros, they go along.
  * Runs on: the agent that owns the writer.
- * Never:   writes to a file that has begun. The file's last one goes first: who finds one, mostly
- *          finds those behind it, and relies on it nowhere.
+ * Never:   writes to a file that has begun. The file's own beginning goes first: with it, a file that
+ *          an engine left before it was used is known for one. Then from the last one on: who finds
+ *          one, mostly finds those behind it. Nobody relies on either.
  */
 #include <errno.h>
 #include <string.h>
@@ -74,7 +75,8 @@ int fences_submit(struct writer *writer, struct slot *slot)
 
 	if (!slot->fences)
 		return 0;
-	const uint32_t index = 31 - (uint32_t)__builtin_clz(slot->fences);
+	const bool first = slot->fences & 1;
+	const uint32_t index = first ? 0 : 31 - (uint32_t)__builtin_clz(slot->fences);
 	const uint64_t offset = index * stride_bytes(writer);
 	uint8_t *page = writer->fences + index * HEAD_BYTES;
 	make(writer, slot, offset, page);
