@@ -3,6 +3,8 @@
  * flows finds its way.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +68,6 @@ static int make_io(struct engine *engine, uint32_t depth, struct io **ret_io, ch
 	if (error < 0)
 		return error;
 	engine->backend = (*ret_io)->ops->name;
-	io_know_ends(*ret_io, engine->read_io);
 	return 0;
 }
 
@@ -271,6 +272,7 @@ static int make_closing(struct engine *engine, char *why, size_t why_bytes)
 	};
 
 	engine_use_lateness(engine, config);
+	io_know_ends(engine->control_io, engine->read_io);
 	int error = closing_create(&options, &engine->closing);
 	if (!error && closing_new_source(engine->closing, "live", WEIR_CLOCK_WALL,
 					 config->lateness_wall_ms, engine->started_ms) < 0)
@@ -329,6 +331,8 @@ static int make_lanes(struct engine *engine, char *why, size_t why_bytes)
 			.writer = writer_options(engine, engine->lane_io[i], directory, (uint16_t)i,
 						 lane_report(engine, i)),
 		};
+		engine_prepared(engine, i);
+		io_know_ends(engine->lane_io[i], engine->read_io);
 		int error = lane_create(&options, &engine->lanes[i]);
 		if (error < 0) {
 			snprintf(why, why_bytes, "cannot begin a segment in %s/%s: %s",
@@ -465,6 +469,53 @@ static int make_ios(struct engine *engine, char *why, size_t why_bytes)
 	return error;
 }
 
+static void *touch(void *self)
+{
+	struct lane_memory *memory = self;
+
+	memset(memory->data, 0, memory->bytes);
+	return NULL;
+}
+
+static void touch_ahead(struct engine *engine, uint32_t lane)
+{
+	struct lane_memory *memory = &engine->lane_memory[lane];
+	struct io *io = engine->lane_io[lane];
+	pthread_attr_t attributes;
+	sigset_t all;
+
+	memory->bytes = LANE_BUFFERS * engine->config->block_bytes;
+	memory->data = io->ops->prepare ? io->ops->prepare(io, memory->bytes) : NULL;
+	if (!memory->data)
+		return;
+	sigfillset(&all);
+	if (pthread_attr_init(&attributes) == 0) {
+		memory->busy = pthread_attr_setsigmask_np(&attributes, &all) == 0 &&
+			       pthread_create(&memory->thread, &attributes, touch, memory) == 0;
+		pthread_attr_destroy(&attributes);
+	}
+	if (!memory->busy)
+		touch(memory);
+}
+
+int engine_prepare(struct engine *engine, char *why, size_t why_bytes)
+{
+	int error = make_ios(engine, why, why_bytes);
+
+	for (uint32_t i = 0; i < engine->config->lanes && !error; i++)
+		touch_ahead(engine, i);
+	return error;
+}
+
+void engine_prepared(struct engine *engine, uint32_t lane)
+{
+	struct lane_memory *memory = &engine->lane_memory[lane];
+
+	if (memory->busy)
+		pthread_join(memory->thread, NULL);
+	memory->busy = false;
+}
+
 static char *metrics_text(void *self)
 {
 	return stat_prometheus(self);
@@ -484,10 +535,9 @@ static int make_metrics(struct engine *engine, char *why, size_t why_bytes)
 
 int engine_assemble(struct engine *engine, char *why, size_t why_bytes)
 {
-	int error = make_ios(engine, why, why_bytes);
+	int error = 0;
 
-	if (!error &&
-	    (make_queues(engine) < 0 || make_shards(engine) < 0 || make_orphans(engine) < 0)) {
+	if (make_queues(engine) < 0 || make_shards(engine) < 0 || make_orphans(engine) < 0) {
 		snprintf(why, why_bytes, "not enough memory to start");
 		error = -ENOMEM;
 	}

@@ -245,6 +245,7 @@ static void free_marks(struct queue *marks)
 static void release(struct engine *engine)
 {
 	for (uint32_t i = 0; i < WEIR_LANES_MAX; i++) {
+		engine_prepared(engine, i);
 		free_marks(engine->mark_queues[i]);
 		queue_destroy(engine->ring_queues[i]);
 		queue_destroy(engine->mark_queues[i]);
@@ -315,6 +316,8 @@ int engine_open(const struct engine_options *options, struct engine **ret_engine
 		error = store_open(engine->store_path, &engine->store, why, why_bytes);
 	if (!error)
 		error = open_history(engine, why, why_bytes);
+	if (!error)
+		error = engine_prepare(engine, why, why_bytes);
 	phase_ended(engine, ENGINE_PHASE_STORES);
 	if (!error)
 		error = recover(engine, why, why_bytes);

@@ -5,6 +5,8 @@
 #ifndef ENGINE_ENGINE_PRIVATE_H
 #define ENGINE_ENGINE_PRIVATE_H
 
+#include <pthread.h>
+
 #include "base/agent.h"
 #include "base/question.h"
 #include "base/queue.h"
@@ -34,6 +36,14 @@ enum engine_phase {
 	ENGINE_PHASES,
 };
 
+/* A lane's buffers, touched by a thread of its own. */
+struct lane_memory {
+	pthread_t thread;
+	void *data;
+	size_t bytes;
+	bool busy; /* there is a thread to join */
+};
+
 struct engine {
 	struct engine_options options;
 	const struct config *config;
@@ -51,6 +61,7 @@ struct engine {
 
 	struct io *read_io, *control_io, *checkpoint_io;
 	struct io *lane_io[WEIR_LANES_MAX];
+	struct lane_memory lane_memory[WEIR_LANES_MAX];
 	struct lane_source_start starts[WEIR_SOURCES_MAX];
 	uint64_t keep_lsn[WEIR_LANES_MAX];
 	uint64_t partial_bytes_freed[WEIR_LANES_MAX];
@@ -103,7 +114,12 @@ static inline void phase_ended(struct engine *engine, enum engine_phase phase)
 	engine->phases_ns[phase] = clock_monotonic_ns(engine->options.clock) - engine->opened_ns;
 }
 
-/* assemble.c: everything that engine_open() makes after recovery. */
+/* assemble.c: what the lanes write with. Memory for their buffers, which takes a machine its time to
+ * find, is found while the log is read. */
+int engine_prepare(struct engine *engine, char *why, size_t why_bytes);
+/* A lane's memory is there, or nobody is at work at it. */
+void engine_prepared(struct engine *engine, uint32_t lane);
+/* Everything that engine_open() makes after recovery. */
 int engine_assemble(struct engine *engine, char *why, size_t why_bytes);
 /* Another io, one operation at a time, for whoever reads or writes files beside the log. */
 int engine_make_file_io(struct engine *engine, struct io **ret_io, char *why, size_t why_bytes);

@@ -36,6 +36,8 @@ void posix_fini(struct posix_io *posix, bool keep_buffers)
 	for (uint32_t i = 0; i < IO_FILES_MAX; i++)
 		if (posix->files[i].fd >= 0)
 			close(posix->files[i].fd);
+	if (posix->prepared.iov_base)
+		munmap(posix->prepared.iov_base, posix->prepared.iov_len);
 	for (uint32_t i = 0; i < posix->regions_count && !keep_buffers; i++)
 		munmap(posix->regions[i].iov_base, posix->regions[i].iov_len);
 }
@@ -66,6 +68,27 @@ static int file_number(struct posix_io *posix, int fd, bool directory)
 	return -EMFILE;
 }
 
+/* Large pages where there are any. */
+static void *map(size_t bytes)
+{
+	void *data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (data == MAP_FAILED)
+		return NULL;
+	madvise(data, bytes, MADV_HUGEPAGE);
+	return data;
+}
+
+void *posix_prepare(struct io *io, size_t bytes)
+{
+	struct posix_io *posix = posix_of(io);
+
+	if (posix->prepared.iov_base)
+		return NULL;
+	posix->prepared = (struct iovec){.iov_base = map(bytes), .iov_len = bytes};
+	return posix->prepared.iov_base;
+}
+
 void *posix_buffers(struct io *io, uint32_t count, size_t bytes)
 {
 	struct posix_io *posix = posix_of(io);
@@ -73,12 +96,15 @@ void *posix_buffers(struct io *io, uint32_t count, size_t bytes)
 
 	if (posix->regions_count == IO_REGIONS_MAX || !all || bytes % 4096)
 		return NULL;
-	void *data = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (data == MAP_FAILED)
+	bool prepared = posix->prepared.iov_base && posix->prepared.iov_len == all;
+	void *data = prepared ? posix->prepared.iov_base : map(all);
+	if (!data)
 		return NULL;
-	/* Large pages where there are any; touched now, so that the lane meets no page fault. */
-	madvise(data, all, MADV_HUGEPAGE);
-	memset(data, 0, all);
+	/* Touched now, so that the lane meets no page fault. */
+	if (prepared)
+		posix->prepared = (struct iovec){0};
+	else
+		memset(data, 0, all);
 	posix->regions[posix->regions_count++] = (struct iovec){.iov_base = data, .iov_len = all};
 	return data;
 }

@@ -21,6 +21,7 @@ struct posix_io {
 	int dirfd; /* borrowed */
 	bool direct; /* try O_DIRECT on files to write */
 	struct posix_file files[IO_FILES_MAX];
+	struct iovec prepared; /* for a region that is still to be asked for */
 	struct iovec regions[IO_REGIONS_MAX];
 	uint32_t regions_count;
 };
@@ -31,6 +32,7 @@ void posix_fini(struct posix_io *posix, bool keep_buffers);
 /* NULL when the number is not an open file: the caller's error, answered with -EBADF. */
 struct posix_file *posix_file(struct io *io, int file);
 
+void *posix_prepare(struct io *io, size_t bytes);
 void *posix_buffers(struct io *io, uint32_t count, size_t bytes);
 int posix_create(struct io *io, const char *path, uint64_t bytes);
 int posix_open_write(struct io *io, const char *path);

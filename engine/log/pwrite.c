@@ -175,6 +175,7 @@ static void destroy(struct io *base)
 static const struct io_ops pwrite_ops = {
 	.name = "pwrite",
 	.buffers = posix_buffers,
+	.prepare = posix_prepare,
 	.create = posix_create,
 	.open_write = posix_open_write,
 	.open_read = posix_open_read,

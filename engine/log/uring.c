@@ -230,6 +230,7 @@ static void destroy(struct io *base)
 static const struct io_ops uring_ops = {
 	.name = "uring",
 	.buffers = buffers,
+	.prepare = posix_prepare,
 	.create = create,
 	.open_write = open_write,
 	.open_read = open_read,

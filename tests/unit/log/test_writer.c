@@ -395,6 +395,28 @@ Test(writer, a_reader_that_follows_sees_every_block_of_a_live_writer_once)
 	}
 }
 
+Test(writer, buffers_take_the_memory_that_was_prepared_for_them)
+{
+	for (int i = BACKEND_URING; i <= BACKEND_PWRITE; i++) {
+		struct place place;
+
+		place_make(&place, (enum backend)i);
+		struct io *io = place_io(&place, 4);
+		uint8_t *data = io->ops->prepare(io, 4 * 8192);
+		cr_assert_not_null(data);
+		memset(data, 0, 4 * 8192);
+		cr_assert_null(io->ops->prepare(io, 8192), "one at a time");
+		uint8_t *other = io->ops->buffers(io, 3, 8192);
+		cr_assert(other && other != data, "not for fewer");
+		cr_assert_eq(io->ops->buffers(io, 4, 8192), data);
+		uint8_t *third = io->ops->buffers(io, 4, 8192);
+		cr_assert(third && third != data, "nor twice");
+		cr_assert_not_null(io->ops->prepare(io, 8192), "and given back where nobody asks");
+		io->ops->destroy(io);
+		place_remove(&place);
+	}
+}
+
 Test(writer, small_memlock_only_costs_the_registered_buffers)
 {
 	struct rlimit limit = {.rlim_cur = 64 << 10, .rlim_max = 64 << 10};
