@@ -163,7 +163,8 @@ Test(fences, pages_that_were_never_written_stand_for_theirs)
 	const uint64_t reads_again = read_all(&again);
 	cr_assert_eq(again.events, lane.flushed);
 	cr_assert_eq(again.report.next_lsn, log.report.next_lsn);
-	cr_assert(reads_again <= reads, "%lu, %lu", (unsigned long)reads, (unsigned long)reads_again);
+	cr_assert(reads_again <= reads, "%lu, %lu", (unsigned long)reads,
+		  (unsigned long)reads_again);
 	simdisk_destroy(disk);
 }
 
