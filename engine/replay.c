@@ -25,6 +25,7 @@ struct replay_state {
 	struct checkpoint checkpoint;
 	bool resumed;                              /* at `checkpoint` */
 	bool truncated;                            /* retention took the beginning of a lane */
+	uint64_t told;                             /* inputs of before `checkpoint` */
 	struct history_rows rows[WEIR_SHARDS_MAX]; /* of a close, where they are wanted */
 };
 
@@ -299,7 +300,10 @@ static bool contained(const struct replay *replay, uint64_t lsn, uint32_t index)
 		(lsn == from->control_lsn && index < from->control_records));
 }
 
-static int apply_block(struct replay *replay, const struct reader_block *block)
+/* Those of a block's records that the checkpoint contains, or those that it does not, in order. */
+static int each_record(struct replay *replay, const struct reader_block *block, bool in_checkpoint,
+		       int (*each)(struct replay *replay, const struct weir_control_record *record,
+				   const void *data))
 {
 	const struct weir_control_record *record;
 	const void *data;
@@ -310,9 +314,9 @@ static int apply_block(struct replay *replay, const struct reader_block *block)
 	if (block->header.type != WEIR_BLOCK_CONTROL)
 		return 0;
 	while ((more = control_record_next(block, &offset, &record, &data)) > 0) {
-		int error = contained(replay, block->header.lsn, index++)
-				    ? 0
-				    : apply(replay, record, data);
+		int error = contained(replay, block->header.lsn, index++) == in_checkpoint
+				    ? each(replay, record, data)
+				    : 0;
 		if (error < 0)
 			return error;
 	}
@@ -503,30 +507,18 @@ static int choose_start(struct replay *replay)
 	return 0;
 }
 
-static int tell_block(struct replay *replay, const struct reader_block *block, uint64_t *count)
+static int tell(struct replay *replay, const struct weir_control_record *record, const void *data)
 {
-	const struct weir_control_record *record;
 	struct operator_input input;
-	const void *data;
-	uint32_t offset = 0;
-	uint32_t index = 0;
-	int more;
 
-	if (block->header.type != WEIR_BLOCK_CONTROL)
+	if (record->kind != WEIR_CONTROL_INPUT)
 		return 0;
-	while ((more = control_record_next(block, &offset, &record, &data)) > 0) {
-		if (!contained(replay, block->header.lsn, index++))
-			return 0;
-		if (record->kind != WEIR_CONTROL_INPUT)
-			continue;
-		int error = input_parse(data, record->bytes, &input, replay->why,
-					sizeof(replay->why));
-		if (error < 0)
-			return fail(replay, error, "an input of the control log");
-		input.number = ++*count;
-		replay->options.each_input(replay->options.self, &input);
-	}
-	return more < 0 ? fail(replay, more, "a block of the control log") : 0;
+	int error = input_parse(data, record->bytes, &input, replay->why, sizeof(replay->why));
+	if (error < 0)
+		return fail(replay, error, "an input of the control log");
+	input.number = ++replay->state->told;
+	replay->options.each_input(replay->options.self, &input);
+	return 0;
 }
 
 /* A store that is behind the checkpoint has not heard what was said before it either. Retention
@@ -536,7 +528,6 @@ static int tell_earlier(struct replay *replay)
 	const struct replay_options *options = &replay->options;
 	struct reader *reader;
 	struct reader_block block;
-	uint64_t count = 0;
 	int more = 0;
 
 	if (!replay->state->resumed || !options->each_input ||
@@ -552,7 +543,7 @@ static int tell_earlier(struct replay *replay)
 		return fail(replay, error, "opening the control log");
 	while (!error && (more = reader_next(reader, &block)) > 0 &&
 	       block.header.lsn <= replay->state->checkpoint.control_lsn)
-		error = tell_block(replay, &block, &count);
+		error = each_record(replay, &block, true, tell);
 	reader_close(reader);
 	return !error && more < 0 ? fail(replay, more, "reading the control log") : error;
 }
@@ -574,7 +565,7 @@ static int read_control(struct replay *replay)
 	if (error < 0)
 		return error == -ENOENT ? error : fail(replay, error, "opening the control log");
 	while ((more = reader_next(reader, &block)) > 0) {
-		error = apply_block(replay, &block);
+		error = each_record(replay, &block, false, apply);
 		/* That would say that there is no control log. */
 		error = error == -ENOENT ? -EPROTO : error;
 		if (error < 0)
