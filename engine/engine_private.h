@@ -114,8 +114,8 @@ static inline void phase_ended(struct engine *engine, enum engine_phase phase)
 	engine->phases_ns[phase] = clock_monotonic_ns(engine->options.clock) - engine->opened_ns;
 }
 
-/* assemble.c: what the lanes write with. Memory for their buffers, which takes a machine its time to
- * find, is found while the log is read. */
+/* assemble.c: what the lanes write with. Memory for their buffers, which takes a machine its time
+ * to find, is found while the log is read. */
 int engine_prepare(struct engine *engine, char *why, size_t why_bytes);
 /* A lane's memory is there, or nobody is at work at it. */
 void engine_prepared(struct engine *engine, uint32_t lane);

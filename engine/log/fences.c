@@ -14,9 +14,9 @@
  *        A file that was allocated and not written needs none, the file system knows its holes;
  *        while it is written with zeros, they go along.
  * Runs on: the agent that owns the writer.
- * Never:   writes to a file that has begun. The file's own beginning goes first: with it, a file that
- *          an engine left before it was used is known for one. Then from the last one on: who finds
- *          one, mostly finds those behind it. Nobody relies on either.
+ * Never:   writes to a file that has begun. The file's own beginning goes first: with it, a file
+ *          that an engine left before it was used is known for one. Then from the last one on: who
+ *          finds one, mostly finds those behind it. Nobody relies on either.
  */
 #include <errno.h>
 #include <string.h>

@@ -34,9 +34,9 @@ struct io_ops {
 	 * aligned, registered where allowed. At most IO_REGIONS_MAX times, while nothing is in
 	 * flight. They live until destroy(). NULL: no memory. */
 	void *(*buffers)(struct io *io, uint32_t count, size_t bytes);
-	/* Memory that the next buffers() of `bytes` in all will take and leave as it is: who asks for
-	 * it touches all of it before that call, on any thread. NULL: there is none, or it is of no
-	 * use. */
+	/* Memory that the next buffers() of `bytes` in all will take and leave as it is: who asks
+	 * for it touches all of it before that call, on any thread. NULL: there is none, or it is
+	 * of no use. */
 	void *(*prepare)(struct io *io, size_t bytes);
 	/* Make a file of exactly `bytes`, allocated; -EEXIST if there. Opened for writing. */
 	int (*create)(struct io *io, const char *path, uint64_t bytes);

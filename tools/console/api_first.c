@@ -1,6 +1,6 @@
 /*
- * api_first: what the first page asks for, in one answer: each question of a browser takes its time,
- * also where the answers are at hand.
+ * api_first: what the first page asks for, in one answer: each question of a browser takes its
+ * time, also where the answers are at hand.
  */
 #include <inttypes.h>
 #include <stdio.h>

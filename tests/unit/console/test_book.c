@@ -147,8 +147,9 @@ static struct book_entry due(const struct book *book, int64_t now_ms, uint32_t c
 Test(book, takes_the_exact_sum_for_the_estimate_of_what_it_was_reckoned_of)
 {
 	struct book *book = open_book(0);
-	struct anomaly made = made_anomaly(1, "orders", ""), later = made_anomaly(2, "orders", "a=b"),
-		       share = made_anomaly(3, "conversion", "");
+	struct anomaly made = made_anomaly(1, "orders", "");
+	struct anomaly later = made_anomaly(2, "orders", "a=b");
+	struct anomaly share = made_anomaly(3, "conversion", "");
 
 	put(book, &made);
 	put(book, &later);
