@@ -289,6 +289,21 @@ LANES_INLINE lanes seasonal_least(const struct seasonal_exact *exact,
 	return lanes_max(least, 1e-3 * exact->first);
 }
 
+/* Days that the level behind shapes stands at 1 with. */
+#define SEASONAL_LONG_PRIOR_DAYS 7.0
+
+/* The level of a fortnight, as the levels are: relative to the shape (gauges: beside it). */
+LANES_INLINE lanes seasonal_long_level(const struct seasonal_exact *exact,
+				       const struct seasonal_step *step)
+{
+	lanes prior = lanes_all(SEASONAL_LONG_PRIOR_DAYS * step->per_day);
+
+	if (!step->lumps)
+		return exact->long_value / (exact->long_base + prior);
+	prior *= exact->first;
+	return (exact->long_value + prior) / lanes_max(exact->long_base + prior, lanes_all(1e-12));
+}
+
 /* Variance of one usual interval's value (counts: over its mean). */
 LANES_INLINE lanes seasonal_unit(const struct seasonal_exact *exact)
 {

@@ -74,8 +74,6 @@
 #define HINT_DOUBT_MAX 1e12
 /* Levels know the day as well as a mean of this part of its intervals would. */
 #define DOUBT_SLOW 4.0
-/* Days that the level behind shapes stands at 1 with. */
-#define LONG_PRIOR_DAYS 7.0
 /* A level of a fortnight beyond this becomes part of the shape. */
 #define LONG_FAR 8.0
 
@@ -323,20 +321,10 @@ LANES_INLINE void learn_bin(struct seasonal_exact *exact, const struct seasonal_
 {
 	lanes_mask known = exact->known > 0;
 	double keep = step->keep_long;
-	lanes prior = lanes_all(LONG_PRIOR_DAYS * step->per_day);
-	lanes level, base, over;
+	lanes level = seasonal_long_level(exact, step);
+	lanes base = step->lumps ? now->shape * level : now->shape + level;
+	lanes over = step->lumps ? now->shape : lanes_all(1);
 
-	if (step->lumps) {
-		prior = prior * exact->first;
-		level = (exact->long_value + prior) /
-			lanes_max(exact->long_base + prior, lanes_all(1e-12));
-		base = now->shape * level;
-		over = now->shape;
-	} else {
-		level = exact->long_value / (exact->long_base + prior);
-		base = now->shape + level;
-		over = lanes_all(1);
-	}
 	/* Its own forecast: nothing is learned. */
 	lanes_mask again = exact->again > 0;
 	lanes lesson = lanes_pick(wait & lanes_not(again), base, clipped);
@@ -439,9 +427,7 @@ void seasonal_level_fold(struct seasonal_group *group, const struct seasonal_ste
 {
 	struct seasonal_exact *exact = &group->exact;
 	struct seasonal_rough *rough = &group->rough;
-	lanes prior = LONG_PRIOR_DAYS * step->per_day * exact->first;
-	lanes level = (exact->long_value + prior) /
-		      lanes_max(exact->long_base + prior, lanes_all(1e-12));
+	lanes level = seasonal_long_level(exact, step);
 	lanes_mask far = (level > LONG_FAR) & (exact->known > 0);
 
 	if (!step->lumps || !lanes_any(far))

@@ -201,6 +201,12 @@ LANES_INLINE void estimate(struct seasonal_group *group, const struct seasonal_s
 	lanes unseen = step->lumps ? lanes_all(WEEKDAY_UNSEEN)
 				   : WEEKDAY_UNSEEN_GAUGE * seasonal_unit(exact);
 	doubt = lanes_pick(visits > 0, doubt, doubt + unseen);
+	/* A week after the first, levels have followed a day that was new to the shape: how much of
+	 * that was the weekday's, this one cannot know. */
+	lanes before = seasonal_visits(group, (step->bin + 6 * step->day_bins) % (7 * step->day_bins));
+	lanes away = exact->level - seasonal_long_level(exact, step);
+	lanes_mask second = (visits > 0) & (visits < 2) & (before > 0) & (before < 2);
+	doubt += lanes_where(second, away * away);
 	exact->pooled_visits = around.pooled_visits[CENTRE];
 	exact->doubt = lanes_where(known, doubt);
 	exact->known = lanes_pick(known, lanes_all(1), lanes_all(0));

@@ -504,3 +504,27 @@ Test(seasonal_laws, weekdays_are_known_where_intervals_are_days)
 	cr_assert_lt(news, 4 + 1e-4 * days, "%g of %g days are news", news, days);
 	run_free(run);
 }
+
+/* 1970-01-05. */
+#define FIRST_MONDAY 4
+
+/* A shop whose weekends are a quarter above its other days has opened on a Monday: the first
+ * weekend, which levels have followed, is not expected to go on into the second Monday. */
+Test(seasonal_laws, the_first_weekend_does_not_go_on)
+{
+	const int64_t interval_ms = 5 * MINUTE, day = DAY / interval_ms;
+	struct run *run = run_new(79, SHOP_SLICES_MAX, interval_ms, AGGREGATE_COUNT,
+				  (double[]){400}, 1);
+	int64_t *interval = &run->shop.observations.interval;
+	uint32_t news = 0;
+
+	*interval = FIRST_MONDAY * day - 1;
+	for (int64_t k = 0; k < 8 * day; k++) {
+		bool weekend = k >= 5 * day && k < 7 * day;
+		run_step(run, weekend ? 1.25 : 1);
+		for (uint32_t i = 0; i < SHOP_SLICES_MAX && k >= 7 * day; i++)
+			news += run->probe.log10_p[i] < -6;
+	}
+	cr_assert_leq(news, 2, "%u intervals of the second Monday are news", news);
+	run_free(run);
+}
