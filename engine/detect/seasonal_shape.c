@@ -203,7 +203,8 @@ LANES_INLINE void estimate(struct seasonal_group *group, const struct seasonal_s
 	doubt = lanes_pick(visits > 0, doubt, doubt + unseen);
 	/* A week after the first, levels have followed a day that was new to the shape: how much of
 	 * that was the weekday's, this one cannot know. */
-	lanes before = seasonal_visits(group, (step->bin + 6 * step->day_bins) % (7 * step->day_bins));
+	const uint32_t day_before = step->bin + 6 * step->day_bins;
+	lanes before = seasonal_visits(group, day_before % (7 * step->day_bins));
 	lanes away = exact->level - seasonal_long_level(exact, step);
 	lanes_mask second = (visits > 0) & (visits < 2) & (before > 0) & (before < 2);
 	doubt += lanes_where(second, away * away);
