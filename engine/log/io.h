@@ -44,6 +44,11 @@ struct io_ops {
 	int (*open_read)(struct io *io, const char *path);
 	void (*close)(struct io *io, int file); /* nothing may be in flight on it */
 	int64_t (*size)(struct io *io, int file);
+	/* Bytes of the disk that it takes: less than its size where it has holes. */
+	int64_t (*room)(struct io *io, int file);
+	/* What a file that is open for writing takes from `offset` on goes back to the file system,
+	 * and reads as zeros; its size stays. NULL, or -EOPNOTSUPP: it cannot. */
+	int (*trim)(struct io *io, int file, uint64_t offset);
 	int64_t (*read)(struct io *io, int file, uint64_t offset, void *data, size_t bytes);
 	/* Where data begin, at `offset` or behind it: all before is zeros that nobody has written,
 	 * or whose write is not over. The file's size: none do. NULL: nobody can tell. */

@@ -187,6 +187,7 @@ static const struct io_ops nowhere_ops = {
 	.open_read = open_read,
 	.close = close_file,
 	.size = size,
+	.room = size,
 	.read = read_none,
 	.rename = rename_none,
 	.unlink = path_done,

@@ -216,6 +216,34 @@ int64_t posix_size(struct io *io, int file)
 	return fstat(f->fd, &stat) < 0 ? -errno : (int64_t)stat.st_size;
 }
 
+int64_t posix_room(struct io *io, int file)
+{
+	struct posix_file *f = posix_file(io, file);
+	struct stat stat;
+
+	if (!f)
+		return -EBADF;
+	if (fstat(f->fd, &stat) < 0)
+		return -errno;
+	/* Blocks of the file system's own are among these. */
+	int64_t bytes = (int64_t)stat.st_blocks * 512;
+	return bytes < stat.st_size ? bytes : (int64_t)stat.st_size;
+}
+
+int posix_trim(struct io *io, int file, uint64_t offset)
+{
+	const int64_t size = posix_size(io, file);
+	int tries = 0;
+
+	if (size < 0 || (uint64_t)size <= offset)
+		return size < 0 ? (int)size : 0;
+	while (fallocate(posix_file(io, file)->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			 (off_t)offset, (off_t)((uint64_t)size - offset)) < 0)
+		if (errno != EINTR || ++tries == TRIES_MAX)
+			return -errno;
+	return 0;
+}
+
 /* As many bytes as there are: short only at the end of the file. */
 int64_t posix_read(struct io *io, int file, uint64_t offset, void *data, size_t bytes)
 {

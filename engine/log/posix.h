@@ -39,6 +39,8 @@ int posix_open_write(struct io *io, const char *path);
 int posix_open_read(struct io *io, const char *path);
 void posix_close(struct io *io, int file);
 int64_t posix_size(struct io *io, int file);
+int64_t posix_room(struct io *io, int file);
+int posix_trim(struct io *io, int file, uint64_t offset);
 int64_t posix_read(struct io *io, int file, uint64_t offset, void *data, size_t bytes);
 int64_t posix_next_data(struct io *io, int file, uint64_t offset);
 void posix_expect(struct io *io, int file, uint64_t offset, uint64_t bytes);

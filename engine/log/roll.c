@@ -295,9 +295,12 @@ static void close_slot(struct writer *writer, struct slot *slot)
 {
 	struct kept *kept = kept_find(writer, slot->id);
 
+	check(kept != NULL);
+	/* Behind the footer. Of a file that failed everything stays as it is. */
+	if (slot->finished)
+		trim_file(writer, kept, slot->file, slot->offset + HEAD_BYTES);
 	ops_of(writer)->close(writer->options.io, slot->file);
 	slot->state = SLOT_FREE;
-	check(kept != NULL);
 	kept->busy = false;
 	/* Nothing in it that anybody needs: refused from its first block on, or never used. */
 	if (slot->last_lsn < slot->base_lsn && !kept->replaced)
@@ -370,6 +373,7 @@ int roll_step(struct writer *writer)
 			work += failed_step(writer, slot);
 	}
 	work += remove_replaced(writer);
+	work += trim_step(writer);
 	work += fences_step(writer);
 	if (!writer->closing || writer->placed + 1 != writer->next_lsn)
 		work += prepare(writer);
@@ -386,7 +390,7 @@ void roll_finish(struct writer *writer)
 
 	if (writer->next) {
 		io->ops->close(io, writer->next->file);
-		spares_let_go(writer, SEGMENT_FILE_SEGMENT, writer->next->id);
+		spares_let_go(writer, writer->next->id, true);
 	}
 	for (uint32_t i = 0; i < SLOTS_MAX; i++) {
 		char path[SEGMENT_PATH_BYTES];

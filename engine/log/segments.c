@@ -129,6 +129,16 @@ static void note_end(struct io *io, uint64_t id, uint64_t offset)
 									   .offset = offset};
 }
 
+uint64_t segments_end(const struct io *io, uint64_t id)
+{
+	uint64_t end = 0;
+
+	for (uint32_t i = 0; i < IO_ENDS_MAX && i < io->ends_count; i++)
+		if (io->ends[i].id == id && io->ends[i].offset > end)
+			end = io->ends[i].offset;
+	return end;
+}
+
 /* Does a page of the piece claim to be a block of the segment? */
 static bool piece_claims(const uint8_t *piece, uint64_t bytes, uint64_t id)
 {
@@ -232,7 +242,9 @@ int segments_page(struct io *io, int file, uint64_t id, uint64_t limit, uint64_t
 {
 	struct weir_block_header header;
 	/* Who follows a live engine looks at little, and leaves the pages of its file alone. */
-	uint64_t at = limit == UINT64_MAX ? io_skip_hole(io, file, *offset) : *offset;
+	const uint64_t from = *offset;
+	const uint64_t data = limit == UINT64_MAX ? io_skip_hole(io, file, from) : from;
+	uint64_t at = data;
 	int64_t bytes = 0;
 	bool found = false;
 
@@ -248,6 +260,9 @@ int segments_page(struct io *io, int file, uint64_t id, uint64_t limit, uint64_t
 		if (fenced)
 			return fenced < 0 ? fenced : 0;
 	}
+	/* All of it is a hole, which nobody has written to. */
+	if (bytes == 0 && at == data && data > from)
+		note_end(io, id, from);
 	*offset = found ? at - WEIR_BLOCK_ALIGN : at;
 	return bytes < 0 ? (int)bytes : found;
 }
@@ -301,7 +316,7 @@ int segments_entry(struct io *io, const char *directory, uint64_t id, uint16_t l
 		snprintf(why, why_bytes, "%s: %s", path, strerror(-file));
 		return file;
 	}
-	int64_t size = io->ops->size(io, file);
+	int64_t room = io->ops->room(io, file);
 	int64_t bytes = io->ops->read(io, file, 0, page, sizeof(page));
 	int result = bytes < 0 ? (int)bytes : 0;
 	if (bytes == sizeof(page))
@@ -312,7 +327,7 @@ int segments_entry(struct io *io, const char *directory, uint64_t id, uint16_t l
 	if (result < 0 && result != -EPROTONOSUPPORT)
 		snprintf(why, why_bytes, "%s: %s", path, strerror(-result));
 	if (result == 1)
-		entry->file_bytes = size > 0 ? (uint64_t)size : 0;
+		entry->file_bytes = room > 0 ? (uint64_t)room : 0;
 	return result;
 }
 

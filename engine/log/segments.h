@@ -19,7 +19,7 @@ struct segment_entry {
 	uint64_t base_lsn;
 	uint64_t previous_id;
 	uint64_t created_ms;
-	uint64_t file_bytes;
+	uint64_t file_bytes; /* that it takes of the disk */
 	uint64_t durable_lsn; /* as its first block says */
 	uint64_t void_lsn;    /* UINT64_MAX: nothing of it is void */
 	uint32_t epoch;
@@ -54,6 +54,9 @@ int segments_ids(struct io *io, const char *directory, uint64_t **ret_ids, uint3
 int segments_entry(struct io *io, const char *directory, uint64_t id, uint16_t lane, bool headless,
 		   struct segment_entry *ret_entry, char *why, size_t why_bytes);
 int segments_compare(const void *a, const void *b);
+/* From where on the segment has no block, as far as who has read it with this io has found: 0: it
+ * was not read to its end, or had a footer there. */
+uint64_t segments_end(const struct io *io, uint64_t id);
 /* Moves *offset to the next page, itself included, that begins as a block does; behind those that
  * do not, to `limit` or the end of the file. Only the first bytes of each are read; a fence of
  * segment `id` ends the file. 1: there is one; 0: there is none; or what a read has failed with. */

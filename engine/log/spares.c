@@ -27,7 +27,7 @@ static const struct io_ops *ops_of(const struct writer *writer)
 	return writer->options.io->ops;
 }
 
-int spares_let_go(struct writer *writer, enum segment_file kind, uint64_t id)
+int spares_let_go(struct writer *writer, uint64_t id, bool whole)
 {
 	char from[SEGMENT_PATH_BYTES], to[SEGMENT_PATH_BYTES];
 
@@ -35,8 +35,8 @@ int spares_let_go(struct writer *writer, enum segment_file kind, uint64_t id)
 	uint32_t wanted = writer->options.spares;
 	wanted += wanted && wanted < SPARES_MAX && !writer->next;
 
-	writer_path(writer, from, kind, id);
-	if (writer->spares_count < wanted) {
+	writer_path(writer, from, SEGMENT_FILE_SEGMENT, id);
+	if (whole && writer->spares_count < wanted) {
 		writer_path(writer, to, SEGMENT_FILE_SPARE, id);
 		int result = ops_of(writer)->rename(writer->options.io, from, to);
 		if (result == -ENOENT)
@@ -325,8 +325,9 @@ int writer_retain(struct writer *writer, uint64_t keep_lsn, uint64_t bytes_max, 
 			if (writer->kept[i].busy || writer->kept[i].replaced)
 				return freed;
 		for (uint32_t i = 0; i < end; i++) {
-			int result = spares_let_go(writer, SEGMENT_FILE_SEGMENT,
-						   writer->kept[0].id);
+			int result = spares_let_go(writer, writer->kept[0].id,
+						   writer->kept[0].bytes >=
+							   writer->options.segment_bytes);
 			if (result < 0) {
 				log_warning("log", "%s: cannot remove a segment: %s",
 					    writer->directory, strerror(-result));

@@ -209,14 +209,14 @@ static int sync_tail(struct writer *writer, const struct segment_list *list)
 
 /* A file without anything in it is one to use again, unless a write of the dead engine's may yet
  * fall into it: on a block of ours, then. */
-static void let_go(struct writer *writer, uint64_t id)
+static void let_go(struct writer *writer, uint64_t id, bool whole)
 {
 	struct io *io = writer->options.io;
 	char path[SEGMENT_PATH_BYTES];
 
 	writer_path(writer, path, SEGMENT_FILE_SEGMENT, id);
 	if (io->ops->quiet && io->ops->quiet(io, path) == 1)
-		spares_let_go(writer, SEGMENT_FILE_SEGMENT, id);
+		spares_let_go(writer, id, whole);
 	else
 		io->ops->unlink(io, path);
 }
@@ -242,13 +242,17 @@ static int take_over(struct writer *writer, const struct segment_list *list)
 			.bytes = entry->file_bytes,
 			.continues = entry->continues,
 		};
-		if (entry->base_lsn >= writer->options.next_lsn)
-			let_go(writer, entry->id);
-		else if (!kept_add(writer, &kept))
+		if (entry->base_lsn >= writer->options.next_lsn) {
+			let_go(writer, entry->id, kept.bytes >= writer->options.segment_bytes);
+			continue;
+		}
+		trim_find(writer, &kept);
+		writer->trims |= kept.trim != 0;
+		if (!kept_add(writer, &kept))
 			return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < list->empty; i++)
-		let_go(writer, list->empty_ids[i]);
+		let_go(writer, list->empty_ids[i], true);
 	return 0;
 }
 

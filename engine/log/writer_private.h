@@ -1,6 +1,6 @@
 /*
  * writer_private: what writer.c (the caller's side), backlog.c (blocks on their way to the disk),
- * roll.c, spares.c and takeover.c (files) share. Nobody else includes this.
+ * roll.c, spares.c, trim.c and takeover.c (files) share. Nobody else includes this.
  *
  *   open --flush--> waiting --place--> placed --submit--> writing --reap--> written --sync--> free
  *                      ^                                                       |
@@ -104,7 +104,8 @@ struct kept {
 	uint64_t id;
 	uint64_t base_lsn;
 	uint64_t created_ms;
-	uint64_t bytes;
+	uint64_t bytes; /* of the disk */
+	uint64_t trim;  /* from here on it is to give back its room; 0: it is not */
 	uint64_t last_lsn; /* of a file that a newer one replaces altogether */
 	bool continues;
 	bool busy; /* in a slot */
@@ -153,6 +154,7 @@ struct writer {
 	struct kept *kept;
 	uint32_t kept_count, kept_capacity;
 	uint32_t replaced_count; /* of these, to be removed */
+	bool trims;              /* ... perhaps some to be trimmed */
 
 	uint64_t now_ns;
 	uint64_t retry_ns;   /* no new file before this */
@@ -224,12 +226,20 @@ void fences_written(struct writer *writer, uint32_t index, int64_t result);
 /* Those of the next file. Work done. */
 int fences_step(struct writer *writer);
 
+/* trim.c: files that ended early. */
+/* Of one that a dead engine has left: is there room to be given back? */
+void trim_find(const struct writer *writer, struct kept *kept);
+/* Now, of a file that is open for writing and ends there. */
+void trim_file(struct writer *writer, struct kept *kept, int file, uint64_t end);
+/* One of those that were found, when the disk has nothing else to do. Work done. */
+int trim_step(struct writer *writer);
+
 /* takeover.c: the directory as it is found, and the first file. */
 int takeover(struct writer *writer);
 
 /* spares.c: files that are kept, files that are free. */
-/* Keep the file as a spare, or remove it. */
-int spares_let_go(struct writer *writer, enum segment_file kind, uint64_t id);
+/* Keep the segment's file as a spare, or remove it: also one that has not all of its room. */
+int spares_let_go(struct writer *writer, uint64_t id, bool whole);
 /* A file for a segment: a spare, or a new one. >= 0: it has its name, which is not synced yet. */
 int spares_take(struct writer *writer, uint64_t id);
 /* Spares of the right size stay; half-made ones, others and too many go. */

@@ -20,6 +20,7 @@ struct sim_file {
 	bool there; /* has its name; without, a descriptor or an undo may still hold it */
 	bool directory;
 	uint64_t bytes;
+	uint64_t room; /* that it takes; less than its bytes once it was trimmed */
 	uint8_t *now;
 	uint8_t *safe;
 	uint64_t *dirty;  /* per page: number of the write that made it so; 0: clean */
@@ -183,7 +184,7 @@ static struct sim_file *new_file(struct simdisk *disk, const char *path, uint64_
 	strcpy(file->path, path);
 	file->there = true;
 	file->directory = directory;
-	file->bytes = bytes;
+	file->bytes = file->room = bytes;
 	file->now = calloc(1, bytes + 1);
 	file->safe = calloc(1, bytes + 1);
 	file->dirty = calloc(bytes / PAGE + 1, sizeof(*file->dirty));
@@ -192,13 +193,13 @@ static struct sim_file *new_file(struct simdisk *disk, const char *path, uint64_
 	return file;
 }
 
-static uint64_t used_bytes(const struct simdisk *disk)
+uint64_t simdisk_used(const struct simdisk *disk)
 {
 	uint64_t bytes = 0;
 
 	for (uint32_t i = 0; i < disk->files_count; i++)
 		if (disk->files[i]->there)
-			bytes += disk->files[i]->bytes;
+			bytes += disk->files[i]->room;
 	return bytes;
 }
 
@@ -213,7 +214,7 @@ static int sim_create(struct io *base, const char *path, uint64_t bytes)
 		return disk->faults[SIMDISK_CREATE].error;
 	if (file_named(disk, path))
 		return -EEXIST;
-	if (used_bytes(disk) + bytes > disk->capacity)
+	if (simdisk_used(disk) + bytes > disk->capacity)
 		return -ENOSPC;
 	struct sim_file *file = new_file(disk, path, bytes, false);
 	note_name(disk, file, NAME_MADE);
@@ -247,6 +248,36 @@ static int64_t sim_size(struct io *base, int file)
 	struct sim_file *f = sim_of(base)->files[file];
 
 	return f ? (int64_t)f->bytes : -EBADF;
+}
+
+static int64_t sim_room(struct io *base, int file)
+{
+	const struct sim_file *f = sim_of(base)->files[file];
+
+	return f ? (int64_t)f->room : -EBADF;
+}
+
+/* A write of zeros as far as a power cut goes: what was there may come back. */
+static int sim_trim(struct io *base, int file, uint64_t offset)
+{
+	struct sim_io *io = sim_of(base);
+	struct sim_file *f = io->files[file];
+
+	if (io->dead || !f)
+		return -EBADF;
+	if (faulty(io->disk, SIMDISK_TRIM))
+		return io->disk->faults[SIMDISK_TRIM].error;
+	if (offset % PAGE || offset > f->bytes)
+		abort(); /* the writer's error */
+	const uint64_t write = ++io->disk->writes;
+	memset(f->now + offset, 0, f->bytes - offset);
+	for (uint64_t page = offset / PAGE; page < f->bytes / PAGE; page++) {
+		f->dirty[page] = write;
+		f->written[page] &= ~WRITTEN_NOW;
+	}
+	if (offset < f->room)
+		f->room = offset;
+	return 0;
 }
 
 static int64_t sim_read(struct io *base, int file, uint64_t offset, void *data, size_t bytes)
@@ -554,6 +585,8 @@ static const struct io_ops sim_ops = {
 	.open_read = sim_open,
 	.close = sim_close,
 	.size = sim_size,
+	.room = sim_room,
+	.trim = sim_trim,
 	.read = sim_read,
 	.next_data = sim_next_data,
 	.quiet = sim_quiet,

@@ -29,6 +29,7 @@ enum simdisk_op {
 	SIMDISK_WRITE,
 	SIMDISK_SYNC,
 	SIMDISK_SYNC_DIR,
+	SIMDISK_TRIM,
 	SIMDISK_OPS,
 };
 
@@ -63,6 +64,8 @@ void simdisk_power_cut(struct simdisk *disk);
 
 /* What a reader sees of a file now, to look at or to damage; NULL: no such file. */
 uint8_t *simdisk_file(struct simdisk *disk, const char *path, uint64_t *ret_bytes);
+/* Bytes that all files take: what was trimmed takes none. */
+uint64_t simdisk_used(const struct simdisk *disk);
 /* Call for each name in the order they were made. */
 void simdisk_names(struct simdisk *disk, void (*each)(void *self, const char *path), void *self);
 
