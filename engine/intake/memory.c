@@ -17,10 +17,10 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -36,6 +36,9 @@
 
 #define SEALS_NEEDED (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #define PAGE_BYTES 4096u
+/* Address space that producers never get: what the log, the store and an operator's answer want at
+ * any moment. Of little, a quarter. */
+#define ADDRESSES_KEPT (UINT64_C(64) << 20)
 
 void refuse(struct refusal *refusal, const char *format, ...)
 {
@@ -103,6 +106,24 @@ static int map(int fd, const struct stat *status, const char *what, struct memor
 	*ret_memory = (struct memory){
 		.at = at, .bytes = bytes, .device = status->st_dev, .inode = status->st_ino};
 	return 0;
+}
+
+bool memory_has_room(struct refusal *refusal)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_AS, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+		return true;
+	size_t kept = (size_t)(limit.rlim_cur / 4 < ADDRESSES_KEPT ? limit.rlim_cur / 4
+								   : ADDRESSES_KEPT);
+	/* Nobody says what is left of a limit; asked for, it is given or not. */
+	void *at = mmap(NULL, kept, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (at == MAP_FAILED) {
+		refuse(refusal, "the engine has no address space left for more: raise LimitAS");
+		return false;
+	}
+	munmap(at, kept);
+	return true;
 }
 
 void memory_close(struct memory *memory)

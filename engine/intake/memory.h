@@ -6,6 +6,7 @@
 #ifndef INTAKE_MEMORY_H
 #define INTAKE_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -45,6 +46,9 @@ int memory_open_region(int fd, struct memory *ret_memory, struct region_identity
 /* Check and map ring `index` of the region `uuid`. */
 int memory_open_ring(int fd, const uint8_t uuid[16], uint32_t index, struct memory *ret_memory,
 		     uint64_t *ret_capacity, struct refusal *refusal);
+/* Is there as much address space as the engine keeps for itself, beside what is mapped? false: not,
+ * and the refusal says so. */
+bool memory_has_room(struct refusal *refusal);
 void memory_close(struct memory *memory);
 /* Is `fd` the memfd of this mapping? */
 int memory_is(const struct memory *memory, int fd);

@@ -66,6 +66,15 @@ static int check_quota(const struct intake *intake, uint32_t uid, uint64_t more,
 	return -EDQUOT;
 }
 
+/* For what is mapped already, and is let go again if not. */
+static int check_room(const struct intake *intake, uint32_t uid, uint64_t more,
+		      struct refusal *refusal)
+{
+	int r = check_quota(intake, uid, more, refusal);
+
+	return r == 0 && !memory_has_room(refusal) ? -ENOMEM : r;
+}
+
 static int find_source(const struct source_table *table, const char *name, uint32_t clock)
 {
 	for (uint32_t i = 0; i < table->count; i++)
@@ -183,7 +192,7 @@ static int open_producer(struct intake *intake, int fd, const struct process *pr
 	producer->bytes = producer->memory.bytes + WEIR_CONTROL_BYTES +
 			  ((uint64_t)producer->identity.series_max + 1) * sizeof(uint32_t);
 	if (r == 0 && fresh)
-		r = check_quota(intake, process->uid, producer->bytes, refusal);
+		r = check_room(intake, process->uid, producer->bytes, refusal);
 	if (r == 0)
 		r = fill_producer(intake, producer, refusal);
 	if (r < 0) {
@@ -377,7 +386,7 @@ static int open_ring(struct intake *intake, struct producer *producer, uint32_t 
 	int r = memory_open_ring(fd, producer->identity.uuid, index, &held->memory, &capacity,
 				 refusal);
 	if (r == 0 && fresh)
-		r = check_quota(intake, producer->process.uid, held->memory.bytes, refusal);
+		r = check_room(intake, producer->process.uid, held->memory.bytes, refusal);
 	if (r == 0)
 		r = take_record(intake, producer, index, &record);
 	if (r == 0)

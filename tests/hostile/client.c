@@ -1,7 +1,7 @@
 /*
  * client: what an application may do to itself with the library inside, many times.
  *
- *   client COUNT WEIRD
+ *   client COUNT WEIRD [NAME]
  *
  *   thread-exits   COUNT threads that emit and end: rings are used again, nothing grows
  *   forks          COUNT / 4 of: fork, vfork, a raw clone, a fork in a thread, two forks
@@ -448,6 +448,7 @@ int main(int argc, char **argv)
 	numbers = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (numbers == MAP_FAILED)
 		return 1;
+	host_only(argv[3]);
 	host_open(&host, argv[2], "");
 	host_start(&host);
 	app_open(&host);

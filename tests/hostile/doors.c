@@ -1,7 +1,7 @@
 /*
  * doors: what is said and shown at the attach and the control socket of an engine.
  *
- *   doors COUNT WEIRD
+ *   doors COUNT WEIRD [NAME]
  *
  * Beside honest producers, in turn:
  *   bad-descriptors  each of a table of things that are no producer's memory, as region and as ring
@@ -491,6 +491,7 @@ int main(int argc, char **argv)
 		return 2;
 	if (host_quick())
 		count = (count + 1) / 2;
+	host_only(argv[3]);
 	host_open(&host, argv[2], "");
 	host_start(&host);
 	honest_start(&honest, &host, 0, 2, 500);

@@ -62,6 +62,18 @@ bool host_quick(void)
 	return quick && *quick;
 }
 
+static const char *only;
+
+void host_only(const char *name)
+{
+	only = name;
+}
+
+bool host_wanted(const char *name)
+{
+	return !only || strcmp(only, name) == 0;
+}
+
 bool host_sanitized(void)
 {
 #if defined(__SANITIZE_ADDRESS__)
@@ -432,8 +444,10 @@ void host_prove(struct host *host, const char *name, uint64_t (*run)(struct host
 		uint64_t count)
 {
 	uint64_t before = host->violations;
-	unsigned descriptors = host_descriptors(host);
 
+	if (!host_wanted(name))
+		return;
+	unsigned descriptors = host_descriptors(host);
 	count = run(host, count);
 	expect_descriptors(host, descriptors, name);
 	host_expect(host, host_answers(host), "the engine answers no more after %s", name);

@@ -77,6 +77,10 @@ void host_expect(struct host *host, bool condition, const char *format, ...)
 void host_prove(struct host *host, const char *name, uint64_t (*run)(struct host *, uint64_t),
 		uint64_t count);
 
+/* Of a program's proofs, those alone that its last argument names; NULL: all. */
+void host_only(const char *name);
+bool host_wanted(const char *name);
+
 /* Wait for a child: its exit code; 128 and the signal that ended it. */
 int host_wait(pid_t pid);
 /* Does WEIR_TEST_QUICK ask for a short run? */

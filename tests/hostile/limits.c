@@ -1,7 +1,7 @@
 /*
  * limits: an engine and applications that are given too little, and users who may not.
  *
- *   limits COUNT WEIRD
+ *   limits COUNT WEIRD [NAME]
  *
  *   few-descriptors      engines that may open from a few to some dozens of files, with producers
  *                        that take all that are left: each refuses to start and says why, or serves
@@ -35,7 +35,9 @@
 #include "support/proof.h"
 #include "weir/weir.h"
 
-#define GREEDY_MAX 64u
+#define GREEDY_MAX 256u
+/* A region takes little more than this where it is small. */
+#define GREEDY_BYTES_MIN 16384u
 #define APPLICATIONS_AT_ONCE 72u
 /* Events of a segment of 1 MiB: two of them, and the log has needed a file that it had not. */
 #define SEGMENT_EVENTS 65536u
@@ -67,18 +69,22 @@ static void limit_memory(void)
 	limit(RLIMIT_AS, allowed);
 }
 
-/* A process that attaches regions of `bytes` each until it is refused, says so, and holds on to
- * them until it is told to go. */
+/* A process that attaches regions of `bytes` each until it is refused, then smaller ones, so that
+ * what is left is next to nothing; says so, and holds on to them until it is told to go. */
 static void be_greedy(const struct host *host, uint64_t bytes, struct greed *greed)
 {
 	struct rogue_options options = {.rings = 4, .table_bytes = bytes};
 	static struct rogue rogues[GREEDY_MAX];
 
-	for (unsigned i = 0; i < GREEDY_MAX; i++) {
-		rogue_open(&rogues[i], &options);
-		if (!rogue_attach(&rogues[i], host->socket))
-			break;
-		greed->taken++;
+	while (greed->taken < GREEDY_MAX && options.table_bytes >= GREEDY_BYTES_MIN) {
+		struct rogue *rogue = &rogues[greed->taken];
+		rogue_open(rogue, &options);
+		if (rogue_attach(rogue, host->socket)) {
+			greed->taken++;
+			continue;
+		}
+		rogue_close(rogue, false);
+		options.table_bytes /= 16;
 	}
 	/* Both polled by the other side. */
 	weir_store_relaxed_32(&greed->refused, 1);
@@ -498,11 +504,13 @@ int main(int argc, char **argv)
 		return 2;
 	if (host_quick())
 		count = (count + 1) / 2;
+	host_only(argv[3]);
 	/* A producer takes three: of 56, 57, 76 and 77 what is left is none, one and two. */
-	violations += serve_all(argv[2], "few-descriptors", limit_descriptors,
-				&(struct range){8, 56, 20}, count);
+	if (host_wanted("few-descriptors"))
+		violations += serve_all(argv[2], "few-descriptors", limit_descriptors,
+					&(struct range){8, 56, 20}, count);
 	/* A sanitizer's address space has no bound that means anything. */
-	if (!host_sanitized())
+	if (!host_sanitized() && host_wanted("little-memory"))
 		violations += serve_all(argv[2], "little-memory", limit_memory,
 					&(struct range){16u << 20, 1u << 30, 256u << 20}, count);
 	host_open(&host, argv[2], "");
