@@ -123,6 +123,7 @@ static const struct io_ops shelf_ops = {
 	.open_read = open_read,
 	.close = close_file,
 	.size = size,
+	.room = size,
 	.read = read_file,
 	.list = list,
 };
