@@ -9,7 +9,8 @@
  * each time, by what the engine says of it. Each of the two as it comes, killed while it writes
  * files ahead, and what it has read before in memory; and settled and cold: left alone until all
  * files are written ahead, and nothing of the directory in the page cache. Times are said, not
- * judged; what is judged is that nothing is lost and that the log was as long as it should be.
+ * judged; what is judged is that nothing is lost, that the log was as long as it should be, and that
+ * so many lives take no more of the disk than they hold.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -32,6 +33,10 @@
 /* Files that the engine keeps written ahead: in a lane, in the control log. */
 #define LANE_SPARES 2
 #define CONTROL_SPARES 1
+/* Of the disk, by default; and what a life that ended early may keep of its three files. */
+#define LANE_FILE_MIB 128u
+#define CONTROL_FILE_MIB 32u
+#define LIFE_MIB 12u
 
 struct driver {
 	struct site site;
@@ -191,12 +196,36 @@ static void forget_file(void *self, const char *path)
 		close(fd);
 }
 
-static void forget_files(const struct site *site)
+static void each_file(const struct site *site, void (*each)(void *self, const char *path),
+		      void *self)
 {
 	static const char *const places[] = {".", "lane-00", "lane-01", "control", "checkpoint"};
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-		each_name(site, places[i], forget_file, NULL);
+		each_name(site, places[i], each, self);
+}
+
+static void add_room(void *self, const char *path)
+{
+	uint64_t *room = self;
+	struct stat stat;
+
+	if (lstat(path, &stat) == 0 && S_ISREG(stat.st_mode))
+		*room += (uint64_t)stat.st_blocks * 512;
+}
+
+/* So many lives and so much kept: the disk holds that, and not what each life had allocated. */
+static void judge_room(struct site *site, unsigned lives, unsigned mib)
+{
+	uint64_t room = 0;
+	const uint64_t whole = 2 * (2 + LANE_SPARES) * LANE_FILE_MIB +
+			       (2 + CONTROL_SPARES) * CONTROL_FILE_MIB;
+
+	each_file(site, add_room, &room);
+	room >>= 20;
+	printf("%llu MiB of disk after %u lives\n", (unsigned long long)room, lives);
+	site_expect(site, room <= whole + 2 * (uint64_t)mib + (uint64_t)lives * LIFE_MIB,
+		    "a life that has ended leaves what it holds");
 }
 
 static bool restart(struct driver *driver, bool cold, uint64_t *ret_us)
@@ -209,7 +238,7 @@ static bool restart(struct driver *driver, bool cold, uint64_t *ret_us)
 		return false;
 	site_end_engine(site, SIGKILL);
 	if (cold)
-		forget_files(site);
+		each_file(site, forget_file, NULL);
 	if (!emit(driver, 1))
 		return false;
 	const uint64_t was_us = site_now_us();
@@ -279,6 +308,7 @@ int main(int argc, char **argv)
 		int status = site_end_engine(&driver.site, SIGTERM);
 		site_expect(&driver.site, WIFEXITED(status) && WEXITSTATUS(status) == 0,
 			    "the engine stops cleanly");
+		judge_room(&driver.site, done + 1, done > 2 * count ? mib : 0);
 		site_verify(&driver.site, false);
 	}
 	proof_say("restarts", done, driver.site.failed);
