@@ -9,8 +9,8 @@
  * each time, by what the engine says of it. Each of the two as it comes, killed while it writes
  * files ahead, and what it has read before in memory; and settled and cold: left alone until all
  * files are written ahead, and nothing of the directory in the page cache. Times are said, not
- * judged; what is judged is that nothing is lost, that the log was as long as it should be, and that
- * so many lives take no more of the disk than they hold.
+ * judged; what is judged is that nothing is lost, that the log was as long as it should be, and
+ * that so many lives take no more of the disk than they hold.
  */
 #include <dirent.h>
 #include <errno.h>
