@@ -121,8 +121,7 @@ static bool wait_struck(struct world *world, enum plug_state state, bool seen, i
 			weir_store_relaxed_32(&world->board->stop, 1);
 		/* Once a second it looks what can go. */
 		if (state == PLUG_RETENTION && i % 100 == 99)
-			weir_store_relaxed_64(&world->board->ahead_ns,
-					      world->board->ahead_ns + UINT64_C(1100000000));
+			world_hurry(world, UINT64_C(1100000000));
 		pause_us(POLL_US);
 	}
 	return false;

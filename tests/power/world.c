@@ -137,7 +137,7 @@ static int run_engine(struct world *world)
 		return 1;
 	/* Applications of before the cut are gone: nobody need wait for them to come back.
 	 * Relaxed, here and below: flags between processes that nothing else hangs on. */
-	weir_store_relaxed_64(&world->board->ahead_ns, HOLD_NS);
+	world_hurry(world, HOLD_NS);
 	weir_store_relaxed_32(&world->board->ready, 1);
 	while (!weir_load_relaxed_32(&world->board->stop))
 		pause_us(500);
@@ -145,6 +145,13 @@ static int run_engine(struct world *world)
 	engine_close(engine);
 	config_free(config);
 	return 0;
+}
+
+void world_hurry(struct world *world, uint64_t ns)
+{
+	/* Relaxed: one number. In one step: the engine and its driver add to it, perhaps at the
+	 * same time, and its clock must not go back. */
+	weir_add_64(&world->board->ahead_ns, ns);
 }
 
 void world_start_engine(struct world *world, const struct plug *plug)

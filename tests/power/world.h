@@ -78,6 +78,8 @@ void world_start_others(struct world *world);
 bool world_engine_runs(const struct world *world);
 /* 1: it has ended, and *ret_status is how; 0: it runs. */
 int world_engine_ended(struct world *world, int *ret_status);
+/* For the engine so much more time has gone by. */
+void world_hurry(struct world *world, uint64_t ns);
 /* The power goes now, by the clock. */
 int world_cut(struct world *world, enum ground_cut how);
 /* Kill it, or wait for its end. Its status as waitpid() has it. */
