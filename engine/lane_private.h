@@ -13,7 +13,6 @@
 
 struct lane_ring {
 	struct intake_ring *intake;
-	uint32_t series_logged; /* local ids below this are defined in the log */
 	uint64_t positions;     /* entries that name this ring and are not durable yet */
 	uint64_t last_position; /* index of the newest entry, to lengthen it */
 	uint64_t drops_marked;  /* drops that a mark has told */
@@ -103,7 +102,7 @@ static inline uint64_t lane_unsynced(const struct lane *lane)
 int lane_adopt(struct lane *lane);
 bool lane_define_series(struct lane *lane, struct lane_ring *ring);
 bool lane_define_again(struct lane *lane);
-bool lane_note_position(struct lane *lane, struct lane_ring *ring);
+void lane_note_position(struct lane *lane, struct lane_ring *ring);
 int lane_say_back(struct lane *lane);
 /* Its producer, the intake agent and people are told that the ring lied. */
 void lane_say_quarantine(struct lane_ring *ring);

@@ -236,7 +236,7 @@ bool lane_define_again(struct lane *lane)
 }
 
 /* The batch just committed is in the block with this LSN. */
-bool lane_note_position(struct lane *lane, struct lane_ring *ring)
+void lane_note_position(struct lane *lane, struct lane_ring *ring)
 {
 	uint64_t lsn = writer_lsn(lane->writer);
 	struct position *last =
@@ -245,7 +245,7 @@ bool lane_note_position(struct lane *lane, struct lane_ring *ring)
 	if (ring->positions && ring->last_position >= lane->position_persisted &&
 	    last->lsn == lsn && last->ring == ring) {
 		last->end = ring->intake->drain.next;
-		return true;
+		return;
 	}
 	check(lane->position_put - lane->position_durable < LANE_POSITIONS_MAX);
 	ring->last_position = lane->position_put;
@@ -255,7 +255,6 @@ bool lane_note_position(struct lane *lane, struct lane_ring *ring)
 		.end = ring->intake->drain.next,
 		.ring = ring,
 	};
-	return true;
 }
 
 static void wake(struct weir_control_slot *control)
