@@ -443,25 +443,32 @@ double book_impact(const struct book *book, const struct book_entry *entry)
 	return in_direction(entry, entry->impact + entry->rate / 2 * fmax(held_ms, 0));
 }
 
+static enum book_due due_for(const struct book_entry *entry)
+{
+	if (!entry->exact.through_ms)
+		return BOOK_FIRST;
+	return book_is_over(entry) && book_is_exact(entry) ? BOOK_CORRECTED : BOOK_GOES_ON;
+}
+
 static bool is_due(const struct book *book, const struct book_entry *entry, int64_t now_ms)
 {
 	const struct book_metric *metric;
 
 	if (now_ms < entry->exact.due_ms || !book_is_listed(entry) ||
-	    entry->exact.through_ms == book_through(book, entry))
+	    (due_for(entry) != BOOK_CORRECTED &&
+	     entry->exact.through_ms == book_through(book, entry)))
 		return false;
 	metric = book_metric_of(book, entry->metric);
 	return metric && metric->sums;
 }
 
-uint32_t book_inexact(const struct book *book, int64_t now_ms, bool anew, struct book_entry *entry,
-		      uint32_t most)
+uint32_t book_inexact(const struct book *book, int64_t now_ms, enum book_due due,
+		      struct book_entry *entry, uint32_t most)
 {
 	uint32_t count = 0;
 
 	for (uint32_t i = book->count; i-- > 0 && count < most;)
-		if ((book->entry[i].exact.through_ms != 0) == anew &&
-		    is_due(book, &book->entry[i], now_ms))
+		if (due_for(&book->entry[i]) == due && is_due(book, &book->entry[i], now_ms))
 			entry[count++] = book->entry[i];
 	return count;
 }

@@ -164,10 +164,11 @@ int64_t book_newest(const struct book *book);
  * alone: an estimate, of its direction or 0; NaN: such values do not add up. */
 double book_impact(const struct book *book, const struct book_entry *entry);
 bool book_is_exact(const struct book_entry *entry);
-/* Copies of those whose exact impact is due, at most `most`, newest first: anew, of what went on
- * since, or for the first time; how many. */
-uint32_t book_inexact(const struct book *book, int64_t now_ms, bool anew, struct book_entry *entry,
-		      uint32_t most);
+/* Copies of those whose exact impact is due, at most `most`, newest first: for the first time, of
+ * what went on since, or of what is over and may have been corrected; how many. */
+enum book_due { BOOK_FIRST, BOOK_GOES_ON, BOOK_CORRECTED };
+uint32_t book_inexact(const struct book *book, int64_t now_ms, enum book_due due,
+		      struct book_entry *entry, uint32_t most);
 
 /* Of a copy too. */
 bool book_is_listed(const struct book_entry *entry); /* not what went before it fired */

@@ -24,6 +24,7 @@
 #define STEP_MS 150     /* of each second at most, and one anomaly more */
 #define AGAIN_MS 10000  /* of what goes on */
 #define LATER_MS 600000 /* of what cannot be read */
+#define AGAIN_PART 8    /* of the time since it ended, until that is summed again */
 #define NICE 19
 
 struct impact {
@@ -106,10 +107,25 @@ static struct book_exact reckon(const struct looking *looking, const struct book
 	exact.due_ms = now_ms() + AGAIN_MS;
 	if (outlook.step_ms == entry->interval_ms)
 		exact.sum = sum_of(&outlook, entry->start_ms, &exact.through_ms);
-	/* What has ended is done with, once the history is as far. */
+	int64_t since_ms = outlook.through_ms - entry->through_ms;
+	/* What has ended is known once the history is as far; only what comes late changes it. */
 	if (over)
-		exact.through_ms = outlook.through_ms >= entry->through_ms ? entry->through_ms : 0;
+		exact.through_ms = since_ms >= 0 ? entry->through_ms : 0;
+	if (over && since_ms / AGAIN_PART > AGAIN_MS)
+		exact.due_ms = now_ms() + since_ms / AGAIN_PART;
 	outlook_fini(&outlook);
+	return exact;
+}
+
+/* What was known of it stays where its intervals cannot be read any more. */
+static struct book_exact reckon_again(const struct looking *looking, const struct book_entry *entry)
+{
+	struct book_exact exact = reckon(looking, entry);
+
+	if (isnan(exact.sum) && book_is_over(entry) && book_is_exact(entry)) {
+		exact.sum = entry->exact.sum;
+		exact.through_ms = entry->exact.through_ms;
+	}
 	return exact;
 }
 
@@ -124,8 +140,11 @@ void impact_step(struct console *console)
 		return;
 	setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
 	book_read(console->book);
-	uint32_t count = book_inexact(console->book, begun_ms, true, wanted, ANEW_MAX);
-	count += book_inexact(console->book, begun_ms, false, wanted + count, WANTED_MAX - count);
+	uint32_t count = book_inexact(console->book, begun_ms, BOOK_GOES_ON, wanted, ANEW_MAX);
+	count += book_inexact(console->book, begun_ms, BOOK_FIRST, wanted + count,
+			      WANTED_MAX - count);
+	count += book_inexact(console->book, begun_ms, BOOK_CORRECTED, wanted + count,
+			      WANTED_MAX - count);
 	struct names *names = names_hold(console->book->names);
 	book_done(console->book);
 	if (count && take_config(console)) {
@@ -133,7 +152,7 @@ void impact_step(struct console *console)
 		for (uint32_t i = 0; i < count && !failed && looking.config &&
 				     now_ms() - begun_ms < STEP_MS;
 		     i++) {
-			struct book_exact exact = reckon(&looking, &wanted[i]);
+			struct book_exact exact = reckon_again(&looking, &wanted[i]);
 			book_write(console->book);
 			book_take_exact(console->book, &wanted[i], &exact);
 			book_done(console->book);
