@@ -170,10 +170,11 @@ static int measure_page(struct console_bench *bench)
 {
 	struct console_page pages[FIGURE_RUNS_MAX];
 	struct figure usable = {.name = "console.page_usable", .unit = "ms"};
+	struct figure opened = {.name = "console.page_new_window", .unit = "ms"};
 	struct figure answers = {.name = "console.slider_answers", .unit = "ms"};
 	struct figure requests = {.name = "console.page_requests", .unit = "ms"};
 	struct figure bytes = {.name = "console.page_bytes", .unit = "bytes"};
-	struct figure *const all[] = {&usable, &answers, &requests, &bytes};
+	struct figure *const all[] = {&usable, &opened, &answers, &requests, &bytes};
 	struct http_weight weight;
 	char absent[600];
 	int error = console_page_measure(bench->server.port, bench->directory, bench->options.runs,
@@ -181,10 +182,11 @@ static int measure_page(struct console_bench *bench)
 
 	for (uint32_t i = 0; i < bench->options.runs && !error; i++) {
 		figure_add(&usable, pages[i].usable_ms, USABLE_MS);
+		figure_add(&opened, pages[i].opened_ms, 0);
 		figure_add(&answers, pages[i].answers_ms, 0);
 	}
 	if (error == -ENOENT)
-		usable.absent = answers.absent = absent;
+		usable.absent = opened.absent = answers.absent = absent;
 	else if (error)
 		snprintf(bench->why, sizeof(bench->why), "%s", absent);
 	if (error && error != -ENOENT)

@@ -182,8 +182,9 @@ int console_page_measure(uint16_t port, const char *directory, uint32_t runs,
 	char *at = output_read(output, said, sizeof(said));
 	for (uint32_t i = 0; i < runs && !error; i++) {
 		int used = 0;
-		if (sscanf(at, "%lf %lf\n%n", &ret_pages[i].usable_ms, &ret_pages[i].answers_ms,
-			   &used) != 2)
+		struct console_page *page = &ret_pages[i];
+		if (sscanf(at, "%lf %lf %lf\n%n", &page->usable_ms, &page->answers_ms,
+			   &page->opened_ms, &used) != 3)
 			error = -EBADMSG;
 		at += used;
 	}

@@ -23,6 +23,7 @@ int console_server_stop(struct console_server *server, char *why, size_t why_byt
 struct console_page {
 	double usable_ms;  /* from the navigation until the list and the slider were painted */
 	double answers_ms; /* from a move of the slider until the list was painted anew */
+	double opened_ms;  /* the first, in a window that was only just opened */
 };
 /* The first page in a Chromium of its own that knows nothing yet, `runs` times. 0; -ENOENT: there
  * is no node or Chromium; other negative errno: it did not work. All with `why`. */
