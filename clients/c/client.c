@@ -71,6 +71,9 @@ static void forked_child(void)
 		memset(w->wiped, 0, sizeof(w->wiped));
 		for (uint32_t i = 0; i < w->ring_count; i++)
 			ring_plug(&w->rings[i].memory);
+		/* One that another thread was making is whole nowhere. */
+		if (w->ring_count < WEIR_RINGS_MAX)
+			libweir_memory_drop(&w->rings[w->ring_count].memory);
 		if (w->region.map && libweir_descriptor_valid(&w->region.descriptor))
 			(void)mmap(w->region.map, w->region.bytes, PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_FIXED, w->region.descriptor.fd, 0);

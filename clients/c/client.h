@@ -236,7 +236,7 @@ bool libweir_look_due(struct emitter *e);
 int libweir_thread_setup(void);
 
 /* memory.c */
-int libweir_memory_create(const char *name, size_t bytes, struct memory *ret_memory);
+int libweir_memory_create(const char *name, size_t bytes, struct memory *memory);
 void libweir_memory_drop(struct memory *memory);
 /* Let go of all rings: the process's own, or what a forked child inherited of its parent's. */
 void libweir_rings_drop(struct weir *w, bool inherited);

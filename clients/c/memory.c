@@ -116,34 +116,37 @@ void libweir_memory_drop(struct memory *memory)
 	*memory = (struct memory){.descriptor = {.fd = -1}};
 }
 
-int libweir_memory_create(const char *name, size_t bytes, struct memory *ret_memory)
+/* Made where it stays: whoever forks meanwhile, in another thread, leaves a child that sees in
+ * *memory what it has of it. The addresses are set aside first, for pages take their time. */
+int libweir_memory_create(const char *name, size_t bytes, struct memory *memory)
 {
-	struct memory memory = {.bytes = bytes};
 	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
 	if (fd < 0 && errno == EINVAL) /* Linux before 6.3 */
 		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	int error = libweir_descriptor_take(fd, &memory.descriptor);
+	*memory = (struct memory){.descriptor = {.fd = -1}, .bytes = bytes};
+	int error = libweir_descriptor_take(fd, &memory->descriptor);
 	if (error)
 		return error;
 
-	error = allocate(memory.descriptor.fd, bytes);
+	error = allocate(memory->descriptor.fd, bytes);
 	if (!error) {
-		memory.map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-				  memory.descriptor.fd, 0);
-		if (memory.map == MAP_FAILED) {
+		void *map = mmap(NULL, bytes, PROT_NONE,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (map == MAP_FAILED)
 			error = -errno;
-			memory.map = NULL;
-		}
+		else
+			memory->map = map;
 	}
-	if (!error &&
-	    fcntl(memory.descriptor.fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+	if (!error && mmap(memory->map, bytes, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_POPULATE | MAP_FIXED, memory->descriptor.fd,
+			   0) == MAP_FAILED)
 		error = -errno;
-	if (error) {
-		libweir_memory_drop(&memory);
-		return error;
-	}
-	*ret_memory = memory;
-	return 0;
+	if (!error && fcntl(memory->descriptor.fd, F_ADD_SEALS,
+			    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		error = -errno;
+	if (error)
+		libweir_memory_drop(memory);
+	return error;
 }
 
 /* A small file of /proc, as a text; "" where there is none for us. 0, or what keeps it from being
@@ -242,18 +245,19 @@ int libweir_region_create(const struct weir *w, struct memory *ret_memory)
 
 int libweir_ring_create(struct weir *w)
 {
-	struct client_ring ring = {.offer = OFFER_NEW};
+	struct client_ring *ring = &w->rings[w->ring_count];
 	size_t bytes = WEIR_RING_OFFSET + (size_t)w->ring_events * sizeof(struct weir_event);
-	int error = libweir_memory_create("weir-ring", bytes, &ring.memory);
+	*ring = (struct client_ring){.offer = OFFER_NEW, .memory = {.descriptor = {.fd = -1}}};
+	int error = libweir_memory_create("weir-ring", bytes, &ring->memory);
 	if (error)
 		return error;
 	/* A child of a bare clone(), which runs no fork handlers, must not reach the slots. */
-	if (madvise(ring.memory.map, bytes, MADV_DONTFORK) < 0) {
+	if (madvise(ring->memory.map, bytes, MADV_DONTFORK) < 0) {
 		error = -errno;
-		libweir_memory_drop(&ring.memory);
+		libweir_memory_drop(&ring->memory);
 		return error;
 	}
-	struct weir_ring_header *header = ring.memory.map;
+	struct weir_ring_header *header = ring->memory.map;
 	*header = (struct weir_ring_header){
 		.magic = WEIR_RING_MAGIC,
 		.version = WEIR_LAYOUT_VERSION,
@@ -262,19 +266,21 @@ int libweir_ring_create(struct weir *w)
 		.capacity = w->ring_events,
 	};
 	memcpy(header->uuid, region_header(w)->uuid, sizeof(header->uuid));
-	ring.writer = (struct weir_ring_writer){
-		.slots = (struct weir_event *)((char *)ring.memory.map + WEIR_RING_OFFSET),
+	ring->writer = (struct weir_ring_writer){
+		.slots = (struct weir_event *)((char *)ring->memory.map + WEIR_RING_OFFSET),
 		.mask = w->ring_events - 1,
 		.header = header,
 		.control = weir_control_slots(w->control) + w->ring_count,
 	};
-	w->rings[w->ring_count] = ring;
 	return 0;
 }
 
 void libweir_rings_drop(struct weir *w, bool inherited)
 {
-	for (uint32_t i = 0; i < w->ring_count; i++) {
+	/* Of a parent's there may be one behind them that was being made. */
+	const bool unmade = inherited && w->ring_count < WEIR_RINGS_MAX;
+
+	for (uint32_t i = 0; i < w->ring_count + unmade; i++) {
 		struct memory *memory = &w->rings[i].memory;
 		/* The parent's mapping did not come along; what is there now is not ours. */
 		if (inherited && !memory->plugged)

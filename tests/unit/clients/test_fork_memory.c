@@ -61,10 +61,22 @@ SEEN int memfd_create(const char *name, unsigned int flags)
 	return fd;
 }
 
+/* The other thread forks at the system call that makes memory, or at the one that lets it go, that
+ * finds 1 here. */
+static int makes_left, unmaps_left;
+static void fork_elsewhere(void);
+
+static void made(void)
+{
+	if (makes_left && --makes_left == 0)
+		fork_elsewhere();
+}
+
 SEEN int fallocate(int fd, int mode, off_t offset, off_t bytes)
 {
 	int result = (int)syscall(SYS_fallocate, fd, mode, offset, bytes);
 	seam();
+	made();
 	return result;
 }
 
@@ -72,11 +84,9 @@ SEEN void *mmap(void *address, size_t bytes, int protection, int flags, int fd, 
 {
 	void *map = (void *)syscall(SYS_mmap, address, bytes, protection, flags, fd, offset);
 	seam();
+	made();
 	return map;
 }
-
-static int unmaps_left; /* the other thread forks at the one that finds 1 here */
-static void fork_elsewhere(void);
 
 SEEN int munmap(void *address, size_t bytes)
 {
@@ -90,6 +100,7 @@ SEEN int madvise(void *address, size_t bytes, int advice)
 {
 	int result = (int)syscall(SYS_madvise, address, bytes, advice);
 	seam();
+	made();
 	return result;
 }
 
@@ -283,8 +294,37 @@ Test(fork_memory, a_fork_while_a_child_opens_again_leaves_each_its_own, .timeout
 	cr_assert_gt(at, 7, "only %d seams", at);
 }
 
+/* Rings that this process has mapped or holds a descriptor of: the more of the two. */
+static int rings_had(void)
+{
+	char line[512];
+	int maps = 0, held = 0;
+
+	FILE *file = fopen("/proc/self/maps", "re");
+	while (fgets(line, sizeof(line), file))
+		maps += strstr(line, "/memfd:weir-ring") != NULL;
+	fclose(file);
+	for (int fd = 0; fd < 256; fd++) {
+		char path[32];
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		ssize_t bytes = readlink(path, line, sizeof(line) - 1);
+		line[bytes < 0 ? 0 : bytes] = '\0';
+		held += strstr(line, "/memfd:weir-ring") != NULL;
+	}
+	return maps > held ? maps : held;
+}
+
 static struct setup *forked_in;
 static int fork_status;
+
+static int elsewhere_verdict(void)
+{
+	if (weir_emit(forked_in->w, forked_in->series, 1) != 0)
+		return 4;
+	if (rings_had() != 1)
+		return 5;
+	return child_verdict(forked_in);
+}
 
 /* The child has this thread only, and finds the handle as the other one left it. */
 static void *fork_and_speak(void *unused)
@@ -292,9 +332,7 @@ static void *fork_and_speak(void *unused)
 	(void)unused;
 	pid_t pid = fork();
 	if (pid == 0)
-		_exit(weir_emit(forked_in->w, forked_in->series, 1) != 0
-			      ? 4
-			      : child_verdict(forked_in));
+		_exit(elsewhere_verdict());
 	waitpid(pid, &fork_status, 0);
 	return NULL;
 }
@@ -305,6 +343,33 @@ static void fork_elsewhere(void)
 
 	if (pthread_create(&thread, NULL, fork_and_speak, NULL) == 0)
 		pthread_join(thread, NULL);
+}
+
+/* A thread's first emit makes its ring, and another thread forks meanwhile. */
+static bool ring_in_making(int at)
+{
+	struct setup s = setup_open((struct weir_options){.ring_events = 65536});
+
+	forked_in = &s;
+	fork_status = -1;
+	makes_left = at;
+	cr_assert_eq(weir_emit(s.w, s.series, 1), 0);
+	const bool over = makes_left > 0;
+	makes_left = 0;
+	cr_assert(over || fork_status == 0, "making %d: said %d", at, WEXITSTATUS(fork_status));
+	cr_assert_eq(rings_had(), 1);
+	setup_close(&s);
+	return !over;
+}
+
+Test(fork_memory, a_fork_by_another_thread_while_a_ring_is_made_takes_no_part_of_it_along,
+     .timeout = 30)
+{
+	int at = 1;
+
+	while (ring_in_making(at))
+		at++;
+	cr_assert_gt(at, 6, "only %d makings", at - 1);
 }
 
 /* A forked child opens again, and another of its threads forks while it lets its parent's go. */
