@@ -243,7 +243,7 @@ int producer_attach(struct intake *intake, int fd, const struct process *process
 
 /* The record of a ring: from the log, or a new number. */
 static int take_record(struct intake *intake, const struct producer *producer, uint32_t index,
-		       struct weir_ring_record *ret_record)
+		       struct weir_ring_record *ret_record, struct refusal *refusal)
 {
 	struct known_ring *known = known_find(&intake->known, producer->process.uid,
 					      producer->identity.uuid, index);
@@ -251,8 +251,11 @@ static int take_record(struct intake *intake, const struct producer *producer, u
 		*ret_record = known->record;
 		ret_record->final = 0;
 	} else {
-		if (intake->known.number_next == WEIR_RUN_MARK)
+		if (intake->known.number_next == WEIR_RUN_MARK) {
+			refuse(refusal, "this log has numbered %u rings, and knows no more: start "
+					"a new data directory", WEIR_RUN_MARK - 1);
 			return -ENOSPC;
+		}
 		*ret_record = (struct weir_ring_record){.number = intake->known.number_next,
 							.index = index,
 							.uid = producer->process.uid};
@@ -388,7 +391,7 @@ static int open_ring(struct intake *intake, struct producer *producer, uint32_t 
 	if (r == 0 && fresh)
 		r = check_room(intake, producer->process.uid, held->memory.bytes, refusal);
 	if (r == 0)
-		r = take_record(intake, producer, index, &record);
+		r = take_record(intake, producer, index, &record, refusal);
 	if (r == 0)
 		r = place_cursor(held->memory.at, capacity, &record, &tail, refusal);
 	if (r < 0) {

@@ -197,6 +197,28 @@ Test(refusal, ring_indexes_are_bounded_and_another_memfd_under_a_taken_one_is_re
 	host_fini(&host);
 }
 
+/* Four bytes number a log's rings, for as long as it lives. */
+Test(refusal, a_log_without_numbers_for_rings_says_so)
+{
+	struct host host;
+	struct peer peer;
+	struct weir_message message;
+	struct weir_ring_record record = {
+		.number = WEIR_RUN_MARK - 1, .uid = getuid(), .uuid = {9}, .final = 1};
+
+	host_init(&host);
+	cr_assert_eq(intake_restore(host.intake, &record), 0);
+	peer_init(&peer, 1);
+	peer_make_ring(&peer, 0, 64);
+	peer_attach(&peer, &host);
+	send_message(peer.socket, WEIR_MESSAGE_RING, 0, peer.ring_fd[0]);
+	host_steps(&host);
+	expect_answer(peer.socket, WEIR_MESSAGE_REFUSED, -ENOSPC, &message);
+	cr_expect(strstr(message.text, "new data directory"), "\"%s\"", message.text);
+	peer_fini(&peer);
+	host_fini(&host);
+}
+
 Test(refusal, a_uuid_belongs_to_one_memfd)
 {
 	struct host host;
