@@ -66,9 +66,6 @@ static int bound_span(const struct outlook_query *query, struct plan *plan, char
 
 	plan->to_ms = query->to_ms < reach->through_ms ? query->to_ms : reach->through_ms;
 	plan->from_ms = query->from_ms;
-	if (query->back_ms > 0)
-		plan->from_ms = (query->to_ms == HISTORY_NEWEST ? plan->to_ms : query->to_ms) -
-				query->back_ms;
 	if (query->back_ms < 0 || query->step_ms < 0 || query->points_max > OUTLOOK_POINTS_MAX ||
 	    (query->to_ms <= query->from_ms && !query->back_ms)) {
 		snprintf(why, why_bytes,
@@ -77,6 +74,10 @@ static int bound_span(const struct outlook_query *query, struct plan *plan, char
 			 OUTLOOK_POINTS_MAX);
 		return -EINVAL;
 	}
+	if (query->back_ms &&
+	    __builtin_sub_overflow(query->to_ms == HISTORY_NEWEST ? plan->to_ms : query->to_ms,
+				   query->back_ms, &plan->from_ms))
+		plan->from_ms = INT64_MIN;
 	for (enum history_tier t = HISTORY_BASE; t < HISTORY_TIERS; t++)
 		if (reach->first_ms[t] < kept_ms)
 			kept_ms = reach->first_ms[t];

@@ -369,6 +369,20 @@ Test(outlook, a_span_behind_the_intervals_is_of_hours)
 	cr_assert_eq(outlook.count, 0);
 }
 
+Test(outlook, a_span_may_reach_back_beyond_all_time)
+{
+	load_config("1m", "UTC", "");
+	open_history(MINUTE_MS, 35);
+	fill(2);
+	struct outlook_query query = query_of("orders", "");
+	query.back_ms = INT64_MAX;
+	look(&query);
+	cr_assert_eq(outlook.points[0].time_ms, START_MS);
+	query.to_ms = INT64_MIN + 1;
+	look(&query);
+	cr_assert_eq(outlook.count, 0);
+}
+
 /* It learns from as much as can be read in a moment, of minutes further back than of seconds. */
 Test(outlook, learns_from_what_is_read_in_a_moment)
 {
