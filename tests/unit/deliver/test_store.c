@@ -191,6 +191,47 @@ Test(store, hands_the_outbox_out_in_order_until_it_is_acknowledged)
 	sample_remove(directory);
 }
 
+static int64_t number_of(const char *path, const char *sql)
+{
+	sqlite3 *db;
+	sqlite3_stmt *statement;
+	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+	cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
+	cr_assert_eq(sqlite3_step(statement), SQLITE_ROW);
+	int64_t number = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	sqlite3_close(db);
+	return number;
+}
+
+/* Redis may be away for weeks, and nothing is dropped for it: so what waits must be no second copy
+ * of what the store keeps anyway, however long an alert is. */
+Test(store, keeps_for_an_alert_that_waits_a_few_bytes_beside_its_revision)
+{
+	const char *directory = sample_directory();
+	char path[128];
+	snprintf(path, sizeof(path), "%s/weir.db", directory);
+	const uint32_t waiting = 20000;
+	struct anomaly anomaly;
+	struct store *store = open_store(path);
+	sample_anomaly(&anomaly);
+	cr_assert_eq(store_begin(store), 0);
+	for (uint32_t i = 1; i <= waiting; i++) {
+		anomaly.id[1] = i;
+		cr_assert_eq(store_add(store, 1, &anomaly), 0);
+	}
+	cr_assert_eq(store_commit(store, 1), 0);
+	cr_assert_eq(store_outbox_rows(store), waiting);
+	int64_t free_before = number_of(path, "PRAGMA freelist_count");
+	cr_assert_eq(store_acknowledge(store, INT64_MAX), 0);
+	int64_t page_bytes = number_of(path, "PRAGMA page_size");
+	int64_t bytes = (number_of(path, "PRAGMA freelist_count") - free_before) * page_bytes;
+	cr_assert_gt(bytes, 0);
+	cr_assert_leq(bytes, 32 * waiting, "%lld bytes for %u", (long long)bytes, waiting);
+	store_close(store);
+	sample_remove(directory);
+}
+
 /* The ids and revisions that the outbox holds, as "1.2 7.1". */
 static const char *outbox(const char *path)
 {
