@@ -5,7 +5,8 @@
 #
 # Each tests/crash/seeded/NAME.patch breaks one promise in a few lines. Its header says which, why a
 # test sees it, which test that is, and what it must say (one `Red:` for each way in which it may
-# show first). Without a bug each of these tests must be green, with it red, and for that reason.
+# show first). A check with WEIRD in it runs an engine beside itself: an engine's bug is in that one,
+# any other in the check's own program. Without a bug each of these tests must be green, with it red, and for that reason.
 # BUILD is a build tree: what is needed is built there. Nothing in the source tree is touched.
 set -uo pipefail
 
@@ -25,16 +26,24 @@ run() {
 		timeout "$check_seconds" "${fixed[@]}" "$@") >"$log" 2>&1
 }
 
+program_of() { find "$build/tests" -name "${1%% *}" -type f -perm -u+x; }
+
 red() {
 	local name=$1 patch=$seeds/$1.patch log=$TMPDIR/$1.log check red seen code
+	local bug=$build/tests/crash/seeded-$1 program weird=$build/engine/weird
 	check=$(field Check "$patch")
 	red=$(field Red "$patch")
 	if [ -z "$check" ] || [ -z "$red" ]; then
 		echo "FAILED $name: its header names no check"
 		return 1
 	fi
+	program=$bug
+	if [[ $check == *" WEIRD"* ]] && grep -q '^+++ b/engine/' "$patch"; then
+		program=$(program_of "$check") weird=$bug
+	fi
+	set -- "${check#"${check%% *}"}"
 	# shellcheck disable=SC2086
-	run "$log" "$build/tests/crash/seeded-$name" ${check#* }
+	run "$log" "$program" ${1/WEIRD/"$weird"}
 	code=$?
 	if [ "$code" = 0 ]; then
 		echo "FAILED $name: $check stays green"
@@ -51,9 +60,9 @@ red() {
 }
 
 green() {
-	local program=${1%% *} log=$TMPDIR/green.log.$BASHPID
+	local arguments=${1#"${1%% *}"} log=$TMPDIR/green.log.$BASHPID
 	# shellcheck disable=SC2086
-	if run "$log" "$(find "$build/tests" -name "$program" -type f -perm -u+x)" ${1#"$program"}; then
+	if run "$log" "$(program_of "$1")" ${arguments/WEIRD/"$build/engine/weird"}; then
 		echo "ok     $1 is green without a bug"
 		return 0
 	fi

@@ -35,7 +35,7 @@
 #define EVENTS_OF_THREAD 4u
 #define EVENTS_OF_CHILD 3u
 #define THREADS_AT_ONCE 8u
-#define PATIENCE_MS (HOST_PATIENCE_S * 1000u)
+#define PATIENCE_MS ((unsigned)HOST_PATIENCE_S * 1000u)
 
 static weir *app;
 static int app_series;

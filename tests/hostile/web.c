@@ -57,7 +57,7 @@ static void start(struct web *web, const char *console)
 /* The port is in its log: "ready at http://127.0.0.1:45678/". */
 static void wait_ready(struct web *web)
 {
-	for (unsigned i = 0; i < HOST_PATIENCE_S * 100 && !web->port; i++) {
+	for (int i = 0; i < HOST_PATIENCE_S * 100 && !web->port; i++) {
 		char line[512];
 		FILE *file = fopen(web->log, "r");
 		while (file && fgets(line, sizeof(line), file)) {
@@ -210,7 +210,7 @@ static uint64_t wait_cut(struct web *web)
 	for (unsigned i = 0; i < HALF_OPEN; i++) {
 		char byte;
 		bool ended = false;
-		for (unsigned round = 0; round < HOST_PATIENCE_S * 20 && !ended; round++) {
+		for (int round = 0; round < HOST_PATIENCE_S * 20 && !ended; round++) {
 			if (round % 20 == 0)
 				ended = send(web->half_open[i], "a", 1, MSG_NOSIGNAL) < 0;
 			ended = ended || recv(web->half_open[i], &byte, 1, MSG_DONTWAIT) == 0;
