@@ -3,8 +3,10 @@
  *
  * Idea:  an episode is what an alarm would be: it begins with a score of CALIBRATION_FROM, and is
  *        over after `recover` steps in which the score is a decade below its peak, or where an
- *        anomaly that fires would not go on. It counts by its peak when it is over, unless
- *        something was pending or fired while it lasted: then it is rather part of that.
+ *        anomaly that fires would not go on. It counts by its peak when that is a decade behind,
+ *        unless something was pending or fired since it began: then it is rather part of that. It
+ *        is not waited for its end: of many slices something fires so often that few would see it,
+ *        episodes would seem to be seldom, and more would fire.
  *
  * Of kind seasonal, and slices that belong together; from a fortnight on, when day and week have
  * been seen.
@@ -23,6 +25,8 @@
 #define GOES_ON 1.0
 /* No score of less is part of one. */
 #define GOES_ON_MIN 0.3
+/* Start of one that has been counted. */
+#define COUNTED (-1e18)
 
 bool bank_calibrates(const struct bank *bank)
 {
@@ -64,8 +68,9 @@ void bank_episode(struct bank *bank, uint32_t i, double score)
 	episodes->faint[i] = score < least ? episodes->faint[i] + 1 : 0;
 	bool over = episodes->faint[i] >= bank->spec.recover_intervals;
 	episodes->peak[i] = over ? 0 : peak;
-	if (!over || episodes->start[i] <= bank->calibration.ran)
+	if ((!over && score >= peak - GOES_ON) || episodes->start[i] <= bank->calibration.ran)
 		return;
+	episodes->start[i] = COUNTED;
 	double level = CALIBRATION_FROM;
 	for (uint32_t k = 0; k < CALIBRATION_LEVELS && peak >= level; k++) {
 		episodes->reached[k]++;
@@ -79,8 +84,9 @@ void bank_calibrate_end(struct bank *bank, const struct observations *observatio
 	struct calibration *calibration = &bank->calibration;
 	bool adds = value_adds(observations->aggregation);
 
+	/* What began behind what fired is not over before the next step. */
 	if ((observations->flags & OBSERVATION_INCOMPLETE) || watched < CALIBRATION_SLICES ||
-	    calibration->ran == bank->episodes.step ||
+	    calibration->ran >= bank->episodes.step - 1 ||
 	    bank->seen <= bank_wanted(&bank->spec, bank->step_ms))
 		return;
 	calibration_add(calibration, watched, bank->episodes.reached);
@@ -93,6 +99,6 @@ bool bank_episode_possible(const struct bank *bank, uint32_t i)
 	const struct bank_episodes *episodes = &bank->episodes;
 
 	return episodes->peak[i] >= 0 && episodes->peak[i] < 1e300 &&
-	       fabs(episodes->start[i]) < 1e18 && episodes->faint[i] >= 0 &&
+	       fabs(episodes->start[i]) <= 1e18 && episodes->faint[i] >= 0 &&
 	       episodes->faint[i] < 1e18;
 }

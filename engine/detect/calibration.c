@@ -32,9 +32,12 @@
 #define PRIOR 5.0
 /* Of long intervals, which see less of what scatters, scores are worth more: by this much for each
  * ten times of ten minutes, up to a day; not where there are many events. */
-#define PRIOR_MORE 0.25
+#define PRIOR_MORE 0.29
 #define LONG_FROM_MS 600000.0
 #define LONG_DECADES 2.2
+/* From an hour on it is less and less what many events bring that scatters: noise that wanders for
+ * hours is white by the day. */
+#define BUSY_DECADES 0.8
 /* Episodes behind which a line goes on. */
 #define ENOUGH 40.0
 /* Tosses of a coin that are there before, and what they say: a score of one more is worth 0.95; the
@@ -44,6 +47,8 @@
 #define SLOPE_PRIOR 0.95
 #define SLOPE_BUSY 0.15
 #define SLOPE_LONG 0.06
+/* By the day scores are worth what they say. */
+#define SLOPE_DAY 0.05
 /* Levels below what fires that have a say in it. */
 #define SLOPE_LEVELS 5
 #define SLOPE_MIN 0.4
@@ -177,6 +182,7 @@ static double slope_of(const struct calibration *calibration, uint32_t silent, d
 static void solve(struct calibration *calibration, int64_t step_ms, double busy, double fires)
 {
 	double decades = math_clamp(math_log10((double)step_ms / LONG_FROM_MS), 0, LONG_DECADES);
+	busy *= math_min((LONG_DECADES - decades) / (LONG_DECADES - BUSY_DECADES), 1);
 	double more = PRIOR_MORE * decades * (1 - busy), least = 0;
 	double rate = RATE_FROM * math_exp(-more * MATH_LN10);
 	uint32_t silent = count_silent(calibration, fires);
@@ -193,8 +199,9 @@ static void solve(struct calibration *calibration, int64_t step_ms, double busy,
 		if (over >= ENOUGH && level < silent)
 			calibration->last = level;
 	}
+	double slope = SLOPE_PRIOR + SLOPE_DAY * decades / LONG_DECADES;
 	calibration->slope = slope_of(calibration, silent,
-				      SLOPE_PRIOR - busy * (SLOPE_BUSY + SLOPE_LONG * decades));
+				      slope - busy * (SLOPE_BUSY + SLOPE_LONG * decades));
 }
 
 void calibration_step(struct calibration *calibration, int64_t step_ms, double busy, double fires)

@@ -46,6 +46,8 @@
 #define SEASONAL_SLOW 7
 /* Levels of score that episodes are counted in. */
 #define SEASONAL_HABITS 14
+/* Weight of the absence of scatter beyond chance, before anything is known of it. */
+#define SEASONAL_SQUARE_PRIOR 100.0
 /* Days over which counts of episodes fade; that the level behind shapes remembers. */
 #define SEASONAL_HABIT_DAYS 28.0
 #define SEASONAL_LONG_DAYS 14.0

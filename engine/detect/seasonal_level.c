@@ -43,9 +43,8 @@
 /* Levels are mixed anew, and variances solved, so often. */
 #define MIX_EACH 4
 #define SOLVE_EACH 8
-/* Weight of the Poisson variance before anything is known, and of the absence of a second term. */
+/* Weight of the Poisson variance before anything is known. */
 #define UNIT_PRIOR 10.0
-#define UNIT_SQUARE_PRIOR 100.0
 /* Counts scatter less than Poisson's only if they are no counts. */
 #define UNIT_MIN 0.8
 /* However wild values are, no more than this of either. */
@@ -175,7 +174,7 @@ LANES_INLINE lanes unit_min(const struct seasonal_exact *exact, const struct sea
 LANES_INLINE void solve_unit(struct seasonal_exact *exact, lanes least)
 {
 	lanes a11 = exact->moment11 + UNIT_PRIOR, a12 = exact->moment12;
-	lanes a22 = exact->moment22 * 1.0001 + UNIT_SQUARE_PRIOR;
+	lanes a22 = exact->moment22 * 1.0001 + SEASONAL_SQUARE_PRIOR;
 	lanes b1 = exact->moment1 + UNIT_PRIOR, b2 = exact->moment2;
 	lanes inverse = 1 / (a11 * a22 - a12 * a12);
 	lanes unit = (b1 * a22 - b2 * a12) * inverse;

@@ -193,8 +193,8 @@ LANES_INLINE void estimate(struct seasonal_group *group, const struct seasonal_s
 						    lanes_max(1 + differs, lanes_all(0))
 					  : pooled + differs;
 	}
-	lanes doubt = VARIANCE_SMOOTH * (pooled_variance + shrink * own_variance) +
-		      (1 - shrink) * differ;
+	lanes doubt = pooled_variance + shrink * own_variance;
+	doubt = (smoothed ? VARIANCE_SMOOTH : 1) * doubt + (1 - shrink) * differ;
 	lanes far = shrink * lanes_max(differ - FAR_WEEKDAY, lanes_all(0)) /
 		    lanes_max(visits * visits, lanes_all(1));
 	doubt += lanes_where(seasonal_steady(exact), far);

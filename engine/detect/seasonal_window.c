@@ -189,6 +189,27 @@ LANES_INLINE lanes level_unknown(const struct seasonal_exact *exact)
 	return sum * exact->unit / lanes_max(exact->level, lanes_all(1e-9));
 }
 
+/* The normal's deviation that is as unlikely as this one of a variance that few values have told:
+ * Student's t of so many degrees of freedom (Wallace 1959: z^2 = n ln(1 + t^2 / n)); few: one over
+ * them. The logarithm's quotient is a rational function, within 0.5 % up to t^2 = 2.5 n. */
+LANES_INLINE lanes student(lanes t, lanes few)
+{
+	lanes u = t * t * few;
+	lanes less = (30 + u * (21 + u)) / (30 + u * (36 + 9 * u));
+
+	return t * lanes_sqrt(less);
+}
+
+/* One over the degrees of freedom that a count's variance is known by: of its part that is chance
+ * there is no doubt, what is beyond goes by the evidence for it, `known`. square: of the mean, as
+ * it has a part in the variance. */
+LANES_INLINE lanes few_values(lanes square, lanes variance, lanes known)
+{
+	lanes part = square / variance;
+
+	return part * part / known;
+}
+
 /* A level that remembers how well it is known. */
 LANES_INLINE lanes_short marked(lanes level, lanes unknown)
 {
@@ -403,7 +424,12 @@ LANES_INLINE lanes novelty(const struct seasonal_exact *exact, const struct seas
 	/* Few values may lie closer together than chance lets them; nobody knows that they will. */
 	lanes scatter = spread * now->times * now->times;
 	lanes variance = lanes_max(scatter * lumps / exact->lump, exact->unit * mean);
-	return lanes_pick(far, poisson(now->value, mean, variance, z, grain(step)), z);
+	lanes tail = poisson(now->value, mean, variance, z, grain(step));
+	/* So many values are behind what fades over a week. */
+	lanes values = lanes_min(exact->seen, lanes_all(2 / step->week - 1));
+	lanes square = mean * mean, each = square / (variance + 1);
+	lanes known = values * each * each + SEASONAL_SQUARE_PRIOR;
+	return lanes_pick(far, student(tail, few_values(square, variance, known)), z);
 }
 
 /* The strongest of these windows, on each side. Classes that are not looked at in this interval

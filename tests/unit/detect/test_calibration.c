@@ -252,6 +252,34 @@ Test(calibration, incidents_teach_nothing)
 	bank_destroy(bank);
 }
 
+/* Something fires in four of eight steps: there is less to count, and not less often. Episodes are
+ * of one step, and over after two more. */
+Test(calibration, what_often_fires_does_not_seem_seldom)
+{
+	const double often = 0.02;
+	struct bank *bank = bank_of(SLICES, false);
+	struct chance chance = {.state = 11};
+
+	shop_step(bank, SLICES, 1, 1);
+	bank->seen = 1000;
+	for (int64_t step = 1; step < 40000; step++) {
+		bank->running = step % 8 < 4;
+		bank_calibrate_begin(bank, step, 3);
+		for (uint32_t i = 0; i < SLICES; i++) {
+			bool lives = bank->episodes.peak[i] > 0;
+			bool begins = !lives && chance_uniform(&chance) < often;
+			if (lives || begins)
+				bank_episode(bank, i, begins ? 3.2 : 0.2);
+		}
+		bank_calibrate_end(bank, &shop.observations, SLICES, 0, NEVER);
+	}
+	/* While it lasts another one cannot begin. */
+	double right = often / (1 + 2 * often);
+	double rate = bank->calibration.over[0] / bank->calibration.time;
+	cr_assert(fabs(rate / right - 1) < 0.1, "%g in the place of %g", rate, right);
+	bank_destroy(bank);
+}
+
 /* What has been counted, and what goes on, outlive a restart bit for bit. */
 Test(calibration, goes_on_after_a_restart)
 {

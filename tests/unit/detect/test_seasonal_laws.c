@@ -482,6 +482,35 @@ static void days_of_week(struct run *run)
 	probe_step(&run->probe, shop);
 }
 
+/* What a day of a third less than usual scores after so many. */
+static double score_of_third_less(uint32_t days)
+{
+	struct run *run = run_new(79, SHOP_SLICES_MAX, DAY, AGGREGATE_COUNT, (double[]){1000}, 1);
+	double score = 0;
+
+	for (uint32_t day = 0; day < days; day++)
+		days_of_week(run);
+	run->shop.observations.interval++;
+	for (uint32_t i = 0; i < SHOP_SLICES_MAX; i++)
+		shop_draw(&run->shop, i, 1000 * 2.0 / 3);
+	probe_step(&run->probe, &run->shop);
+	for (uint32_t i = 0; i < SHOP_SLICES_MAX; i++)
+		score -= run->probe.log10_p[i] / SHOP_SLICES_MAX;
+	run_free(run);
+	return score;
+}
+
+/* How far values scatter is known badly by few of them: what is unlikely by a normal's tail is
+ * less so by Student's. */
+Test(seasonal_laws, few_values_are_believed_less)
+{
+	double young = score_of_third_less(28), older = score_of_third_less(60);
+	double grown = score_of_third_less(280);
+
+	cr_assert(young > 2 && young < older - 0.4 && older < grown - 1,
+		  "%g after 28 days, %g after 60, %g after 280", young, older, grown);
+}
+
 /* A weekday that has always been another one is neither expected otherwise nor news. */
 Test(seasonal_laws, weekdays_are_known_where_intervals_are_days)
 {
