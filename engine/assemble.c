@@ -201,7 +201,6 @@ static int make_delivery(struct engine *engine, char *why, size_t why_bytes)
 		.io = engine->checkpoint_io,
 		.lanes = config->lanes,
 		.started_s = engine->started_ms / 1000,
-		.segment_bytes = config->segment_bytes,
 	};
 	storing->live_ms = &engine->recovered.sources.sources[0].clock_ms;
 	storing->retain_bytes = config->retain_bytes;

@@ -25,10 +25,18 @@ struct walking {
 static int count_segment(void *self, const char *name)
 {
 	struct walking *walking = self;
+	struct io *io = walking->dropped->io;
+	char path[SEGMENT_PATH_BYTES];
 	uint64_t id;
 
-	if (segment_parse_name(name, &id) == SEGMENT_FILE_SEGMENT)
-		walking->live_bytes += walking->dropped->segment_bytes;
+	if (segment_parse_name(name, &id) != SEGMENT_FILE_SEGMENT)
+		return 0;
+	segment_path(path, walking->directory, SEGMENT_FILE_SEGMENT, id);
+	int file = io->ops->open_read(io, path);
+	int64_t room = file >= 0 ? io->ops->room(io, file) : 0;
+	if (file >= 0)
+		io->ops->close(io, file);
+	walking->live_bytes += room > 0 ? (uint64_t)room : 0;
 	return 0;
 }
 
@@ -114,7 +122,7 @@ static int retain_lane(struct walking *walking, uint32_t lane, uint64_t bytes_ma
 	return error < 0 ? error : freed;
 }
 
-/* What the dropped lanes have, by the sizes of their files. */
+/* What the dropped lanes' files take. */
 static int count_dropped(struct walking *walking)
 {
 	struct io *io = walking->dropped->io;
@@ -147,6 +155,7 @@ int dropped_retain(const struct dropped *dropped, uint64_t bytes_max, uint64_t a
 	for (uint32_t lane = 0; lane < dropped->lanes && error >= 0; lane++) {
 		char name[16];
 		snprintf(name, sizeof(name), "lane-%02u", lane % 100);
+		walking.directory = name;
 		error = io->ops->list(io, name, count_segment, &walking);
 	}
 	if (error >= 0)

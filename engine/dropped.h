@@ -16,7 +16,6 @@ struct dropped {
 	struct io *io;
 	uint32_t lanes;         /* of this engine: directories of higher numbers are meant */
 	uint64_t started_s;     /* unix: all that they have is older */
-	uint64_t segment_bytes; /* of the files of its own lanes */
 };
 
 /* Free what retention does not keep (0: no such bound) as of unix time now_s. The storing agent, or

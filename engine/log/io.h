@@ -82,9 +82,9 @@ struct io_ops {
 	void (*destroy)(struct io *io);
 };
 
-/* Where segments end: each was read through from there on for a block of its own, and has none.
- * From 0 on: it has no block at all. */
-#define IO_ENDS_MAX 64u
+/* Where segments end, as a reader has found: at a fence that stands, or where all is a hole up to
+ * the end of the file. From 0 on: it has no block at all. Some of each lane, for all lanes. */
+#define IO_ENDS_MAX 256u
 
 struct io_end {
 	uint64_t id, offset;

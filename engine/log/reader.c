@@ -260,6 +260,7 @@ static int next_page(struct reader *reader, struct cursor *cursor,
 	if (found == 0 && limit == UINT64_MAX) {
 		cursor->barren = from;
 		cursor->barren_end = *offset;
+		segments_hole(reader->io, cursor->file, id, from);
 	}
 	return found < 0 ? found : 0;
 }

@@ -238,13 +238,35 @@ int segments_fence(struct io *io, int file, uint64_t id, uint64_t *offset)
 	return 1;
 }
 
+static bool hole_from(struct io *io, int file, uint64_t offset)
+{
+	const int64_t size = io->ops->size(io, file);
+
+	return size > 0 && offset < (uint64_t)size &&
+	       io_skip_hole(io, file, offset) >= (uint64_t)size;
+}
+
+void segments_hole(struct io *io, int file, uint64_t id, uint64_t from)
+{
+	if (hole_from(io, file, from))
+		note_end(io, id, from);
+}
+
+int segments_ended(struct io *io, int file, uint64_t id, uint64_t end)
+{
+	struct weir_fence fence;
+
+	if (hole_from(io, file, end))
+		return 1;
+	return io->ops->read(io, file, end, &fence, sizeof(fence)) == sizeof(fence) &&
+	       fence_good(&fence, id, end);
+}
+
 int segments_page(struct io *io, int file, uint64_t id, uint64_t limit, uint64_t *offset)
 {
 	struct weir_block_header header;
 	/* Who follows a live engine looks at little, and leaves the pages of its file alone. */
-	const uint64_t from = *offset;
-	const uint64_t data = limit == UINT64_MAX ? io_skip_hole(io, file, from) : from;
-	uint64_t at = data;
+	uint64_t at = limit == UINT64_MAX ? io_skip_hole(io, file, *offset) : *offset;
 	int64_t bytes = 0;
 	bool found = false;
 
@@ -260,9 +282,6 @@ int segments_page(struct io *io, int file, uint64_t id, uint64_t limit, uint64_t
 		if (fenced)
 			return fenced < 0 ? fenced : 0;
 	}
-	/* All of it is a hole, which nobody has written to. */
-	if (bytes == 0 && at == data && data > from)
-		note_end(io, id, from);
 	*offset = found ? at - WEIR_BLOCK_ALIGN : at;
 	return bytes < 0 ? (int)bytes : found;
 }

@@ -54,9 +54,14 @@ int segments_ids(struct io *io, const char *directory, uint64_t **ret_ids, uint3
 int segments_entry(struct io *io, const char *directory, uint64_t id, uint16_t lane, bool headless,
 		   struct segment_entry *ret_entry, char *why, size_t why_bytes);
 int segments_compare(const void *a, const void *b);
-/* From where on the segment has no block, as far as who has read it with this io has found: 0: it
- * was not read to its end, or had a footer there. */
+/* Where the segment ended when it was read with this io; 0: it was not read to its end, or had a
+ * footer there. */
 uint64_t segments_end(const struct io *io, uint64_t id);
+/* Does it still: is it a hole from there on, or does the fence stand? 1: yes. 0: what a dead engine
+ * had queued has come, or a read failed. */
+int segments_ended(struct io *io, int file, uint64_t id, uint64_t end);
+/* Notes that end, if all is a hole from there on. */
+void segments_hole(struct io *io, int file, uint64_t id, uint64_t from);
 /* Moves *offset to the next page, itself included, that begins as a block does; behind those that
  * do not, to `limit` or the end of the file. Only the first bytes of each are read; a fence of
  * segment `id` ends the file. 1: there is one; 0: there is none; or what a read has failed with. */

@@ -329,6 +329,9 @@ int takeover(struct writer *writer)
 	segments_free(&list);
 	if (result < 0)
 		return result;
+	/* Now: who is started again and again may never come to a moment of rest. */
+	while (trim_step(writer))
+		;
 	writer->directory_file = io->ops->open_read(io, writer->directory);
 	if (writer->directory_file < 0)
 		return writer->directory_file;

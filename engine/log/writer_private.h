@@ -154,7 +154,8 @@ struct writer {
 	struct kept *kept;
 	uint32_t kept_count, kept_capacity;
 	uint32_t replaced_count; /* of these, to be removed */
-	bool trims;              /* ... perhaps some to be trimmed */
+	bool trims;              /* ... perhaps some to be trimmed, */
+	uint64_t trim_ns;        /* and not before this */
 
 	uint64_t now_ns;
 	uint64_t retry_ns;   /* no new file before this */
@@ -231,7 +232,7 @@ int fences_step(struct writer *writer);
 void trim_find(const struct writer *writer, struct kept *kept);
 /* Now, of a file that is open for writing and ends there. */
 void trim_file(struct writer *writer, struct kept *kept, int file, uint64_t end);
-/* One of those that were found, when the disk has nothing else to do. Work done. */
+/* One of those that were found, when the lane's disk has nothing else to do. Work done. */
 int trim_step(struct writer *writer);
 
 /* takeover.c: the directory as it is found, and the first file. */

@@ -757,16 +757,19 @@ void simdisk_power_cut(struct simdisk *disk)
 		for (uint64_t page = 0; page < file->bytes / PAGE; page++) {
 			uint8_t *safe = file->safe + page * PAGE, *now = file->now + page * PAGE;
 			uint64_t fate = file->dirty[page] ? below(disk, 4) : 3;
+			const bool hole = !(file->written[page] & WRITTEN_NOW);
 			if (fate == 0 || fate == 1)
 				memcpy(safe, now, PAGE);
 			else if (fate == 2)
 				tear(disk, safe, now);
-			/* What was allocated and has lost its write reads as zeros, a hole again.
-			 */
+			/* What was allocated and has lost its write reads as zeros, a hole again;
+			 * what was trimmed may be back. */
+			bool data = file->written[page] & WRITTEN_SAFE;
 			if (fate < 3)
-				file->written[page] |= WRITTEN_SAFE;
-			if (!(file->written[page] & WRITTEN_SAFE))
-				file->written[page] = 0;
+				data = fate == 2 || !hole;
+			file->written[page] = data ? WRITTEN_NOW | WRITTEN_SAFE : 0;
+			if (data && file->room < (page + 1) * PAGE)
+				file->room = (page + 1) * PAGE;
 			file->dirty[page] = 0;
 		}
 		memcpy(file->now, file->safe, file->bytes);
