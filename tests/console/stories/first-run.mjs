@@ -1,6 +1,6 @@
 /*
  * first-run: an engine that has seen nothing: the steps to the first event are ticked as they are
- * done; the button brings a shop's weeks and its incident; then the first page is the usual one.
+ * done; the button brings a shop's weeks; then the first page is the usual one.
  */
 import { chmodSync, writeFileSync } from "node:fs";
 import { until } from "../stage/processes.mjs";
@@ -28,6 +28,15 @@ await story("first-run", async ({ stage, browser, step }) => {
 		}
 		assert.match(told, /Done:/);
 		assert.match(told, /Next:/);
+	});
+	await step("a step is ticked by itself when it is done, and only then", async () => {
+		const alerts = steps.filter({ hasText: "Name a Redis" });
+		const is_done = async () => (await words(alerts)).includes("Done:");
+		await until("Redis to be there", is_done);
+		await stage.stop_redis();
+		await until("Redis to be gone", async () => !(await is_done()));
+		await stage.start_redis();
+		await until("Redis to be there again", is_done);
 	});
 	await step("the button brings a shop's weeks, without loading the page anew", async () => {
 		await page.evaluate(() => {

@@ -65,6 +65,7 @@ await story("keyboard", async ({ stage, browser, step }) => {
 			() => new URL(page.url()).searchParams.get("q") === "IT",
 		);
 		await press("Escape");
+		assert.ok(await page.evaluate(() => document.activeElement?.id !== "search"));
 		await page.goBack();
 		await until("no search", () => !new URL(page.url()).searchParams.get("q"));
 	});
@@ -118,7 +119,12 @@ await story("keyboard", async ({ stage, browser, step }) => {
 		await dialog.getByRole("radio", { name: "1 hour" }).focus();
 		await press("ArrowDown", "Enter");
 		await dialog.waitFor({ state: "hidden" });
-		assert.equal(stage.ctl_json("mute", "--list", "--all").length, 1);
+		const mutes = stage.ctl_json("mute", "--list", "--all");
+		assert.equal(mutes.length, 1);
+		// From now on, by the clock of the data.
+		const { rows: listed } = await (await fetch(`${stage.url}/api/v1/anomalies?limit=1`)).json();
+		const hours = (mutes[0].until_ms - listed[0].source_through_ms) / 3600000;
+		assert.ok(hours > 23 && hours < 25, `${hours} hours`);
 	});
 	await step("w writes a note", async () => {
 		await press("w");
@@ -147,11 +153,11 @@ await story("keyboard", async ({ stage, browser, step }) => {
 		await press("j");
 		await until("a row", focused);
 		const other = await focused();
-		await press("y");
-		await until("the verdict", () => operator(other).feedback?.verdict === "yes");
+		await press("n");
+		await until("the verdict", () => operator(other).feedback?.verdict === "no");
 		const undo = page.getByRole("button", { name: "Undo" });
 		await undo.focus();
 		await press("Enter");
-		await until("it to be taken back", () => operator(other).feedback?.verdict !== "yes");
+		await until("it to be taken back", () => operator(other).feedback?.verdict !== "no");
 	});
 });

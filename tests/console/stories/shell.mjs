@@ -27,12 +27,15 @@ async function walk(page) {
 	}
 }
 
-// How often a browser went out for it: what the page has named and what its script asks for is one.
-const asked = (page, path) =>
+// Who had a browser go out for it, each time: the page itself ("link") or its script; what the page has
+// named and what its script asks for is one.
+const askers = (page, path) =>
 	page.evaluate(
 		(path) =>
-			performance.getEntriesByType("resource").filter(({ name }) => new URL(name).pathname === path)
-				.length,
+			performance
+				.getEntriesByType("resource")
+				.filter(({ name }) => new URL(name).pathname === path)
+				.map(({ initiatorType }) => initiatorType),
 		path,
 	);
 
@@ -42,7 +45,8 @@ await story("shell", async ({ stage, browser, step }) => {
 		await step(`${width} wide, what the first page names is what it asks for`, async () => {
 			const page = await browser.open(stage.url, { width });
 			await page.getByRole("heading", { level: 1 }).first().waitFor();
-			assert.equal(await asked(page, "/api/v1/first"), 1);
+			assert.deepEqual(await askers(page, "/api/v1/first"), ["link"]);
+			assert.deepEqual((await askers(page, "/api/v1/overview")).slice(0, 1), ["link"]);
 			await page.context().close();
 		});
 	const page = await browser.open(stage.url, { colorScheme: "light" });
