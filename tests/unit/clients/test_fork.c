@@ -1,6 +1,7 @@
 /* Forked children: a region of their own, the parent's untouched. */
 #include "setup.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -95,6 +96,33 @@ Test(fork, a_child_that_only_closes_leaves_the_parent_as_it_was)
 	cr_assert_eq(weir_wait(s.w, WEIR_PERSISTED, 5000), 0);
 	cr_assert_eq(fake.producers[0].region->state, WEIR_REGION_OPEN);
 	cr_assert_eq(fake.connections, 1);
+	fake_stop(&fake);
+	setup_close(&s);
+}
+
+/* What is executed behind a fork is another program: it holds nothing of the library's. */
+Test(fork, nothing_of_the_library_goes_through_an_exec)
+{
+	static struct fake_log log;
+	static struct fake fake;
+	struct setup s = setup_open_with(&fake, &log, (struct weir_options){.ring_events = 64});
+	bool seen[256] = {0};
+	int more = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		seen[fd] = fcntl(fd, F_GETFD) >= 0;
+	struct setup own = {0};
+	strcpy(own.path, s.path);
+	setup_open_at(&own, (struct weir_options){0});
+	cr_assert_eq(weir_emit(own.w, own.series, 1), 0);
+	weir_poll(own.w);
+	for (int fd = 0; fd < 256; fd++) {
+		const int flags = seen[fd] ? -1 : fcntl(fd, F_GETFD);
+		more += flags >= 0;
+		cr_assert(flags < 0 || flags & FD_CLOEXEC, "descriptor %d", fd);
+	}
+	cr_assert_eq(more, 3, "%d: not a region, a ring and a socket", more);
+	weir_close(own.w, 0);
 	fake_stop(&fake);
 	setup_close(&s);
 }
