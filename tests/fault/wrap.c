@@ -331,7 +331,7 @@ void *__wrap_mmap64(void *at, size_t bytes, int protection, int flags, int fd, o
  * a run is the same every time. A helper's condition lies in what it was started with. */
 
 #define HELPERS 32
-#define SELF_BYTES 4096
+#define SELF_BYTES (64u << 10) /* at least the largest of what they are started with */
 
 static struct helper {
 	void *(*start)(void *);
@@ -341,7 +341,7 @@ static struct helper {
 } helpers[HELPERS];
 static pthread_mutex_t helpers_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t helpers_rest = PTHREAD_COND_INITIALIZER;
-static __thread struct helper *waking;
+static __thread struct helper *waking, *self_helper;
 
 /* It may lie close behind another's: the nearest before it is the one. */
 static struct helper *helper_of(const pthread_cond_t *condition)
@@ -372,6 +372,7 @@ static void *help(void *self)
 {
 	struct helper *helper = self;
 
+	self_helper = helper;
 	helper->start(helper->self);
 	set_woken(helper, NULL);
 	return NULL;
@@ -416,7 +417,12 @@ int __wrap_pthread_cond_signal(pthread_cond_t *condition)
 
 int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
 {
-	set_woken(helper_of(condition), NULL);
+	struct helper *helper = helper_of(condition);
+
+	/* Else nobody would wait for it, and each run be another one. */
+	if (helper != self_helper)
+		abort();
+	set_woken(helper, NULL);
 	return __real_pthread_cond_wait(condition, mutex);
 }
 
