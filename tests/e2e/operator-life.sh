@@ -59,6 +59,30 @@ operate 0 annotate --list
 says 'spring sale'
 expect "who remarked that" "$(ctl annotate --list --json | jq -r 'select(.text == "spring sale").author')" "$(id -un)"
 
+# An answer that is lost on its way: what was told is told again, and kept once.
+cat >"$E2E/lossy.py" <<'END'
+import os, socket, sys
+lossy, control = sys.argv[1:]
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(lossy + '.new')
+listener.listen()
+os.rename(lossy + '.new', lossy)
+for answers in (False, True):
+    client, engine = listener.accept()[0], socket.socket(socket.AF_UNIX)
+    engine.connect(control)
+    engine.sendall(client.makefile('rb').readline())
+    answer = engine.makefile('rb').readline()
+    if answers:
+        client.sendall(answer)
+    client.close()
+END
+python3 "$E2E/lossy.py" "$E2E/lossy.sock" "$E2E/control.sock" &
+started $!
+wait_for 60 'who loses an answer' test -S "$E2E/lossy.sock"
+code 0 "$WEIRCTL" annotate 'said twice' --id "${id:0:12}" --socket "$E2E/lossy.sock" --json
+is '.ok and .repeated'
+expect "how often it is kept" "$(ctl annotate --list --json | jq -s 'map(select(.text == "said twice")) | length')" 1
+
 # Was it one? What was said is listed with what it does, and taken back.
 operate 2 feedback "${id:0:12}"
 operate 1 feedback "${id:0:12}" maybe

@@ -67,7 +67,7 @@ static int run(void *self, int count, char **operands)
 	return code;
 }
 
-static const struct given nobody = {.by = {.author = ""}};
+static const struct given nobody = {.by = {.unkept = true}};
 
 static const struct option_example examples[] = {
 	{"weirctl config diff /etc/weir/weir.yaml && weirctl reload", "Look first"},

@@ -3,9 +3,12 @@
  */
 #include "operate.h"
 
+#include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +18,8 @@
 #include "text.h"
 
 #define WHY_BYTES 1280
+#define PATIENCE_MS 10000
+#define PAUSE_MS 100
 
 int64_t operate_now_ms(void)
 {
@@ -36,13 +41,67 @@ static const char *login(void)
 	return user ? user->pw_name : NULL;
 }
 
+/* What is said again under it is kept once. */
+static void set_key(json_t *request)
+{
+	uint64_t number[2];
+	char key[33];
+
+	if (getrandom(number, sizeof(number), 0) != sizeof(number))
+		return;
+	snprintf(key, sizeof(key), "%016" PRIx64 "%016" PRIx64, number[0], number[1]);
+	operate_set(request, "key", key);
+}
+
+static int64_t steady_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* An answer that is lost leaves open whether it is kept: with a key it is said again, for as long as
+ * an engine may take to be there again. Steals `request`. */
+static json_t *say(const char *socket_path, json_t *request, char *why, size_t why_bytes)
+{
+	const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
+	bool has_key = json_object_get(request, "key"), sent = false, lost = false;
+	const struct ask_how how = {.socket_path = socket_path,
+				    .option = "--socket",
+				    .patience_ms = PATIENCE_MS,
+				    .ret_sent = &sent};
+	int64_t until_ms = INT64_MAX;
+	json_t *answer;
+
+	while (!(answer = ask_with(&how, json_incref(request), why, why_bytes))) {
+		if (sent && !lost) {
+			lost = true;
+			until_ms = steady_ms() + PATIENCE_MS;
+		}
+		if (!lost || !has_key || steady_ms() >= until_ms)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	json_decref(request);
+	if (!answer && lost && has_key) {
+		size_t used = strlen(why);
+		snprintf(why + used, why_bytes - used,
+			 "; it may have been kept: look before you say it again");
+	}
+	return answer;
+}
+
 json_t *operate(const struct operate_by *by, json_t *request, int *ret_code)
 {
 	char why[WHY_BYTES] = "";
 	const char *author = by->author ? by->author : login();
-	if (author && author[0])
-		operate_set(request, "author", author);
-	json_t *answer = ask_raw(ask_socket(by->socket), request, why, sizeof(why));
+	if (!by->unkept) {
+		if (author && author[0])
+			operate_set(request, "author", author);
+		set_key(request);
+	}
+	json_t *answer = say(ask_socket(by->socket), request, why, sizeof(why));
 	if (!answer) {
 		fprintf(stderr, "weirctl: %s\n", why);
 		*ret_code = TOOL_IO;

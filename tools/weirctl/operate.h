@@ -13,6 +13,7 @@
 struct operate_by {
 	const char *socket, *author;
 	bool json;
+	bool unkept; /* what is asked is not kept: it has neither author nor key */
 };
 
 /* The rows that fill it: --socket, --author, --json. */
@@ -31,9 +32,10 @@ struct operate_by {
 		.exits = {[TOOL_NO] = "the engine refuses, and says why"},                         \
 		.environment = "WEIR_CONTROL"
 
-/* Ask the engine; steals `request`, adds the author (NULL: the login name; "": none). With `json`
- * the answer is printed as it is and NULL is returned with *ret_code; else it is the caller's to
- * print and release. Where the engine refuses, that is said. */
+/* Ask the engine; steals `request`, adds the author (NULL: the login name) and a key, under which
+ * it is said again where the answer is lost, and kept once. With `json` the answer is printed as it
+ * is and NULL is returned with *ret_code; else it is the caller's to print and release. Where the
+ * engine refuses, that is said. */
 json_t *operate(const struct operate_by *by, json_t *request, int *ret_code);
 /* A list of inputs of one kind for people, or one JSON object per line. An exit code. */
 int operate_list(const struct operate_by *by, const char *kind, int64_t active_ms);
