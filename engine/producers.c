@@ -9,20 +9,44 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "deliver/payload.h"
 #include "engine_private.h"
 
 #define PATIENCE_MS 2000u
 
-/* What a producer calls itself may be any bytes. */
+/* Without a last character that was cut off. */
+static size_t whole(const char *text, size_t bytes)
+{
+	const unsigned char *at = (const unsigned char *)text;
+	size_t last = bytes;
+
+	while (last > 0 && (at[last - 1] & 0xc0) == 0x80)
+		last--;
+	bool cut = last > 0 && at[last - 1] >= 0xc2 && !utf8_bytes(at + last - 1, bytes - last + 1);
+	return cut ? last - 1 : bytes;
+}
+
+/* What a producer calls itself may be any bytes: its characters, and "?" for what is none, or moves
+ * a terminal's cursor. */
 static json_t *plain_text(const char *text)
 {
 	char plain[64];
-	size_t i = 0;
+	const unsigned char *at = (const unsigned char *)text;
+	size_t used = 0, left = whole(text, strnlen(text, sizeof(plain) - 1));
 
-	for (; text[i] && i < sizeof(plain) - 1; i++)
-		plain[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
-	plain[i] = '\0';
-	return json_string(plain);
+	while (left > 0) {
+		size_t bytes = utf8_bytes(at, left);
+		bool shown = bytes && at[0] >= ' ' && at[0] != 0x7f &&
+			     !(at[0] == 0xc2 && at[1] < 0xa0);
+		if (shown)
+			memcpy(plain + used, at, bytes);
+		else
+			plain[used] = '?';
+		used += shown ? bytes : 1;
+		at += bytes ? bytes : 1;
+		left -= bytes ? bytes : 1;
+	}
+	return json_stringn(plain, used);
 }
 
 static void each(void *self, const struct intake_producer *p)

@@ -77,7 +77,7 @@ struct weir_dimension {
 struct weir_options {
 	size_t size;             /* sizeof(struct weir_options) */
 	const char *socket_path; /* of the engine; default $WEIR_SOCKET, else /run/weir/weir.sock */
-	const char *source;      /* stream this belongs to, 1-31 bytes; default "live" */
+	const char *source;      /* stream this belongs to, 1-31 of a-z 0-9 _ -; default "live" */
 	int event_clock;         /* 1: recorded events, whose own times close intervals */
 	uint32_t ring_events;    /* per thread, a power of two, 64 to 4Mi; default 64Ki (1 MiB) */
 	uint32_t series_max;     /* default 65536 */

@@ -36,6 +36,12 @@ async function play_names(stage) {
 	await stage.settled("shop", BEGIN_MS + (minutes - 1) * MINUTE_MS);
 }
 
+/** What a producer of that name is called: the characters that are whole within 31 bytes. */
+function cut(name) {
+	const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+	return decoder.decode(Buffer.from(name).subarray(0, 31), { stream: true });
+}
+
 /** What is wrong with the page as it is now: runs in the page. */
 function wrongs(row_pixels) {
 	const found = [];
@@ -195,10 +201,8 @@ await story(
 			await page.context().close();
 		});
 		await step("the pipeline, with a producer of each name", async () => {
-			// What they call themselves is cut after 31 bytes, and the engine tells ASCII alone.
 			const crowd = stage.start_crowd(NAMES);
-			const shown = NAMES.filter((name) => /^[!-~][ -~]{0,30}$/.test(name));
-			assert.ok(shown.length > 20);
+			const shown = NAMES.map(cut);
 			await until("all producers", async () => {
 				const { producers } = await (await fetch(`${stage.url}/api/v1/pipeline`)).json();
 				const programs = new Set(producers.map(({ program }) => program));
