@@ -51,8 +51,9 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Under another configuration something else was expected. False: nobody knows it. */
-static bool take_config(struct console *console)
+/* Under another configuration something else was expected, of the copies in hand too. False: nobody
+ * knows it. */
+static bool take_config(struct console *console, struct book_entry *wanted, uint32_t count)
 {
 	struct impact *impact = console->impact;
 	char why[ENGINE_WHY_BYTES];
@@ -65,6 +66,8 @@ static bool take_config(struct console *console)
 	book_write(console->book);
 	book_forget_exact(console->book);
 	book_done(console->book);
+	for (uint32_t i = 0; i < count; i++)
+		wanted[i].exact = (struct book_exact){0};
 	in_force_give(console->in_force, impact->config);
 	impact->config = config;
 	return true;
@@ -147,7 +150,7 @@ void impact_step(struct console *console)
 			      WANTED_MAX - count);
 	struct names *names = names_hold(console->book->names);
 	book_done(console->book);
-	if (count && take_config(console)) {
+	if (count && take_config(console, wanted, count)) {
 		json_t *failed = looking_begin(console, &looking, &status);
 		for (uint32_t i = 0; i < count && !failed && looking.config &&
 				     now_ms() - begun_ms < STEP_MS;
