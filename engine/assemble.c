@@ -267,6 +267,7 @@ static int make_closing(struct engine *engine, char *why, size_t why_bytes)
 		.registry = recovered->registry,
 		/* Without a log there is nothing to go on from. */
 		.checkpoint_intervals = engine->unkept ? UINT32_MAX : config->checkpoint_intervals,
+		.intervals = recovered->intervals,
 		.resumed = recovered->epoch > 0,
 	};
 

@@ -127,6 +127,8 @@ int closing_create(const struct closing_options *options, struct closing **ret_c
 	closing->options = *options;
 	closing->last = &closing->first;
 	closing->sequence = closing->sequence_shown = options->sequence;
+	/* Who never lives long would else leave ever more to read to the next. */
+	closing->intervals = options->intervals;
 	for (uint32_t s = 0; s < WEIR_SOURCES_MAX; s++)
 		closing->closed[s] = INT64_MIN;
 	append(closing, WEIR_CONTROL_EPOCH, 0, 0, &epoch, sizeof(epoch));

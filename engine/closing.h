@@ -70,6 +70,7 @@ struct closing_options {
 	uint32_t series_max;
 	const struct series_registry *registry; /* a checkpoint names the series that wait in it */
 	uint32_t checkpoint_intervals; /* at least this many intervals between checkpoints */
+	uint64_t intervals;            /* closed since the last one, by engines before */
 	bool resumed; /* the store is not new: wall intervals until now had downtime */
 };
 

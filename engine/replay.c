@@ -229,6 +229,7 @@ static int apply_close(struct replay *replay, const struct weir_control_record *
 		.partials = closer_take(&replay->closer, record->source, record->interval),
 	};
 	replay->closes++;
+	replay->intervals += (uint64_t)(record->interval - close.from) + 1;
 	/* From a checkpoint that was written while memory was short. */
 	int error = rebuild_partials(replay->options.io, replay->options.series_max,
 				     replay->interval_ms, &job.partials);

@@ -83,7 +83,7 @@ struct replay {
 	uint64_t started_at;     /* close after which replay began: 0, or a checkpoint's */
 	uint64_t sequence;       /* of the last close */
 	uint64_t events, blocks; /* read */
-	uint64_t closes;
+	uint64_t closes, intervals; /* read; how many intervals these closed */
 	struct weir_ring_record *rings; /* every ring the logs still name */
 	uint32_t rings_count, rings_capacity;
 	uint32_t *rings_index; /* [2 * rings_capacity]: place + 1 by hash, or 0 */
