@@ -28,6 +28,8 @@
 /* Bins of a day, at most: half hours. */
 #define SEASONAL_DAY_BINS 48
 #define SEASONAL_BINS (7 * SEASONAL_DAY_BINS)
+/* Of a day of fewer bins there is no shape to smooth. */
+#define SEASONAL_SMOOTHED_BINS 12
 /* Levels of different memory, from one and a half intervals to three days. */
 #define SEASONAL_LEVELS 6
 /* Sums over 1, 2, 3, 4, 6, 8, 12 intervals; 16..96 in blocks of eight; 128..768 in blocks of 64;

@@ -189,17 +189,29 @@ LANES_INLINE void solve_unit(struct seasonal_exact *exact, lanes least)
 	exact->unit = lanes_clamp(unit, least, lanes_all(UNIT_MAX));
 }
 
+/* What the shape is not known by (relative variance) is no scatter. Intervals of a day would
+ * remember for a year how far weekdays were off that were new; shorter ones forget it in days. */
+LANES_INLINE lanes unsure_shape(const struct seasonal_exact *exact,
+				const struct seasonal_step *step)
+{
+	if (step->day_bins >= SEASONAL_SMOOTHED_BINS)
+		return lanes_all(0);
+	return lanes_where(exact->known > 0, exact->doubt);
+}
+
 LANES_INLINE void learn_counts(struct seasonal_exact *exact, const struct seasonal_step *step,
 			       const struct seasonal_now *now, lanes square)
 {
 	double keep = step->keep_unit;
 	lanes mean = exact->level * now->base;
-	lanes variance = exact->unit * mean + exact->unit_square * mean * mean + 1;
+	lanes unsure = unsure_shape(exact, step) * mean * mean;
+	lanes variance = exact->unit * mean + exact->unit_square * mean * mean + unsure + 1;
 	lanes weight = lanes_where(now->calm & (exact->seen > 5),
 				   lanes_pick(exact->stress > 4.5, lanes_all(0.1), lanes_all(1)) /
 					   (variance * variance));
 	lanes once = weight * mean, twice = once * mean;
 
+	square -= unsure;
 	exact->moment11 = exact->moment11 * keep + twice;
 	exact->moment12 = exact->moment12 * keep + twice * mean;
 	exact->moment22 = exact->moment22 * keep + twice * mean * mean;

@@ -51,8 +51,6 @@
  */
 #define TRUST_LOW 0.1
 #define TRUST_HIGH 0.85
-/* Of a day of fewer bins there is no shape to smooth. */
-#define SMOOTHED_BINS 12
 
 /* A weekday that is further from the others than this (squared, relative) may be so by a burst
  * while it was seen once: doubt, over the visits' square. */
@@ -164,7 +162,7 @@ LANES_INLINE void estimate(struct seasonal_group *group, const struct seasonal_s
 {
 	struct seasonal_exact *exact = &group->exact;
 	struct around around;
-	bool smoothed = step->day_bins >= SMOOTHED_BINS;
+	bool smoothed = step->day_bins >= SEASONAL_SMOOTHED_BINS;
 
 	look_around(group, step, &around);
 	lanes_mask known = around.pooled_visits[CENTRE] > 0;
@@ -235,7 +233,7 @@ LANES_INLINE lanes trust(const struct seasonal_group *group, const struct season
 	lanes prior = step->lumps ? lanes_all(TRUST_PRIOR) : TRUST_PRIOR * seasonal_unit(exact);
 
 	/* Weekdays alone differ so little that it takes their own noise to tell what is much. */
-	if (step->lumps && step->day_bins < SMOOTHED_BINS)
+	if (step->lumps && step->day_bins < SEASONAL_SMOOTHED_BINS)
 		prior *= lanes_min(visit_variance(group, step, exact->day_mean), lanes_all(1));
 	lanes slope = (exact->trust_product + 0.5 * prior) / (exact->trust_square + prior);
 	return lanes_clamp((slope - TRUST_LOW) / (TRUST_HIGH - TRUST_LOW), lanes_all(0),
@@ -257,7 +255,7 @@ void seasonal_shape_open(struct seasonal_group *group, const struct seasonal_ste
 	lanes m2 = mean[0], m1 = mean[1], z = mean[2], p1 = mean[3], p2 = mean[4];
 	lanes edge = lanes_max(lanes_abs(p1 - z), lanes_abs(m1 - z));
 	lanes_mask flat = step->lumps ? edge > STEP * lanes_abs(z) : edge < 0;
-	if (step->day_bins < SMOOTHED_BINS)
+	if (step->day_bins < SEASONAL_SMOOTHED_BINS)
 		flat = edge >= 0;
 	exact->shape[0] = z;
 	exact->shape[1] = lanes_where(lanes_not(flat), (5 * m2 - 34 * m1 + 34 * p1 - 5 * p2) / 48);
