@@ -13,6 +13,9 @@
  * `tail` is what its memory said after its death. For the survivors: after each kill what they had
  * written by then is taken (else: a stall), their ledgers are exact, nothing was dropped. The
  * engine lets go of every descriptor of the dead.
+ *
+ * Before the first kill the survivors time their emits one by one, alone and then beside one that
+ * stands still between slot and tail: how long they take is printed, and that they go on is judged.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -41,11 +44,18 @@
 #define ALIVE_US_MAX 10000u
 #define CPU_NS_MAX 5000000u
 #define LANES 2u
+#define TIMED 50000u
+
+/* What a survivor times its emits beside. */
+enum company { UNTIMED, ALONE, BESIDE_STOPPED, COMPANIES };
 
 struct survivor {
 	uint32_t stop, ended;
+	uint32_t company; /* driver -> survivor */
 	uint64_t emitted, persisted;
 	struct weir_ledger ledger;
+	uint32_t timed[COMPANIES]; /* TIMED: all of these */
+	uint32_t ns[COMPANIES][TIMED];
 };
 
 /* How one is to die. */
@@ -75,6 +85,31 @@ struct driver {
 	uint64_t lost, doubled, torn;
 };
 
+static uint64_t clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* The next emit of a survivor, timed if that is wanted. Did it say yes? */
+static bool emit_next(struct survivor *survivor, weir *w, int series, double value)
+{
+	/* Relaxed: words, each for itself. */
+	const uint32_t company = __atomic_load_n(&survivor->company, __ATOMIC_RELAXED);
+	const uint32_t timed = survivor->timed[company];
+
+	if (company == UNTIMED || timed == TIMED)
+		return weir_emit(w, series, value) == 0;
+	const uint64_t before_ns = clock_ns();
+	const bool yes = weir_emit(w, series, value) == 0;
+	survivor->ns[company][timed] = (uint32_t)(clock_ns() - before_ns);
+	/* Release: pairs with the driver's acquire; the times are there. */
+	__atomic_store_n(&survivor->timed[company], timed + 1, __ATOMIC_RELEASE);
+	return yes;
+}
+
 static void survive(const struct site *site, struct survivor *survivor, uint32_t id)
 {
 	const struct victim me = {.id = id, .start_ms = 1};
@@ -92,7 +127,7 @@ static void survive(const struct site *site, struct survivor *survivor, uint32_t
 		__atomic_store_n(&survivor->persisted, ledger.persisted, __ATOMIC_RELAXED);
 		while (n - ledger.persisted < SURVIVOR_RING / 2) {
 			const double value = weir_bits_value(victim_event(&me, n).value);
-			n += weir_emit(w, series, value) == 0;
+			n += emit_next(survivor, w, series, value);
 		}
 		__atomic_store_n(&survivor->emitted, n, __ATOMIC_RELAXED);
 		pause_us(1000);
@@ -155,7 +190,16 @@ static void expect_no_stall(struct driver *driver)
 		}
 }
 
-static void begin(struct driver *driver, struct slot *slot)
+static enum manner draw_manner(const struct driver *driver)
+{
+	const enum manner drawn = (enum manner)random_below(4);
+
+	if (driver->can_stop)
+		return drawn == MANNERS ? IN_AN_EMIT : drawn;
+	return (enum manner)random_below(2);
+}
+
+static void begin(struct driver *driver, struct slot *slot, enum manner manner)
 {
 	struct victim *victim = &driver->victims[driver->started];
 	struct timespec now;
@@ -163,9 +207,7 @@ static void begin(struct driver *driver, struct slot *slot)
 	clock_gettime(CLOCK_REALTIME, &now);
 	victim->id = SURVIVORS + driver->started++;
 	victim->start_ms = (uint64_t)now.tv_sec * 1000;
-	*slot = (struct slot){.victim = victim, .manner = (enum manner)random_below(4)};
-	if (slot->manner == MANNERS || !driver->can_stop)
-		slot->manner = driver->can_stop ? IN_AN_EMIT : (enum manner)random_below(2);
+	*slot = (struct slot){.victim = victim, .manner = manner};
 	if (slot->manner == AT_WORK)
 		victim->cpu_ns = 1 + random_below(CPU_NS_MAX);
 	slot->pid = victim_start(&driver->site, victim);
@@ -192,6 +234,15 @@ static void finish(struct driver *driver, struct slot *slot)
 	bury(driver, slot);
 }
 
+/* It was stopped in an emit, and is not killed there: it goes on after some kills of others. */
+static void stand_still(struct driver *driver, struct slot *slot)
+{
+	slot->until = driver->kills + STOPPED_KILLS;
+	slot->stopped = true;
+	slot->stopped_tail = slot->view.header->tail;
+	driver->stops++;
+}
+
 /* Its time has come. */
 static void strike(struct driver *driver, struct slot *slot)
 {
@@ -203,10 +254,7 @@ static void strike(struct driver *driver, struct slot *slot)
 			return;
 		}
 		if (random_one_in(8)) {
-			slot->until = driver->kills + STOPPED_KILLS;
-			slot->stopped = true;
-			slot->stopped_tail = slot->view.header->tail;
-			driver->stops++;
+			stand_still(driver, slot);
 			return;
 		}
 		driver->places[place]++;
@@ -244,7 +292,7 @@ static void turn_slot(struct driver *driver, struct slot *slot)
 
 	if (!slot->victim) {
 		if (driver->started < driver->kills_wanted)
-			begin(driver, slot);
+			begin(driver, slot, draw_manner(driver));
 		return;
 	}
 	if (slot->due_us == 0)
@@ -261,6 +309,66 @@ static void turn_slot(struct driver *driver, struct slot *slot)
 			    "producers end as they are told");
 		bury(driver, slot);
 	}
+}
+
+static int compare_ns(const void *left, const void *right)
+{
+	const uint32_t *a = left, *b = right;
+
+	return (*a > *b) - (*a < *b);
+}
+
+/* The survivors time TIMED emits each. They wait for nobody, nor for who stands still. */
+static void time_survivors(struct driver *driver, enum company company, const char *beside)
+{
+	const uint64_t end_us = site_now_us() + SITE_PATIENCE_S * 1000000;
+
+	for (unsigned s = 0; s < SURVIVORS; s++)
+		__atomic_store_n(&driver->survivors[s].company, company, __ATOMIC_RELAXED);
+	for (unsigned s = 0; s < SURVIVORS; s++) {
+		struct survivor *survivor = &driver->survivors[s];
+		/* Acquire: as in emit_next(). */
+		while (__atomic_load_n(&survivor->timed[company], __ATOMIC_ACQUIRE) < TIMED) {
+			if (site_now_us() > end_us) {
+				driver->stalls++;
+				site_expect(&driver->site, false, "survivors go on");
+				return;
+			}
+			pause_us(1000);
+		}
+		uint32_t *ns = survivor->ns[company];
+		qsort(ns, TIMED, sizeof(*ns), compare_ns);
+		printf("an emit of survivor %u, %s: p50 %u ns, p99.9 %u ns\n", s, beside,
+		       ns[TIMED / 2], ns[TIMED - 1 - TIMED / 1000]);
+	}
+	expect_no_stall(driver);
+}
+
+/* The first one stops between slot and tail, and stands there until some others are dead. */
+static void time_beside_stopped(struct driver *driver)
+{
+	const uint64_t end_us = site_now_us() + SITE_PATIENCE_S * 1000000;
+	struct slot *slot = &driver->slots[0];
+	enum victim_place place = VICTIM_BETWEEN;
+
+	time_survivors(driver, ALONE, "alone");
+	if (!driver->can_stop || driver->site.failed)
+		return;
+	begin(driver, slot, IN_AN_EMIT);
+	while (place == VICTIM_BETWEEN && site_now_us() < end_us) {
+		if (slot->due_us == 0)
+			look_for(driver, slot);
+		else
+			place = victim_stop(slot->victim, slot->pid, &slot->view, random_below(8));
+		pause_us(200);
+	}
+	if (!site_expect(&driver->site, place != VICTIM_BETWEEN, "one can be stopped in an emit"))
+		return;
+	stand_still(driver, slot);
+	time_survivors(driver, BESIDE_STOPPED, "beside one that stands still in its own");
+	site_expect(&driver->site, slot->view.header->tail == slot->stopped_tail, "it stood still");
+	for (unsigned s = 0; s < SURVIVORS; s++)
+		__atomic_store_n(&driver->survivors[s].company, UNTIMED, __ATOMIC_RELAXED);
 }
 
 /* Until all are dead. false: nothing has moved for too long. */
@@ -438,6 +546,7 @@ static void say(struct driver *driver, uint64_t published)
 	if (driver->can_stop) {
 		proof_say("producer-kills-mid-emit", driver->mid_emit, bad);
 		proof_say("producer-stops", driver->stops, bad);
+		proof_say("emits-beside-stopped", SURVIVORS * TIMED, bad);
 	}
 }
 
@@ -463,6 +572,7 @@ int main(int argc, char **argv)
 	uint64_t published = 0;
 	if (driver.site.engine > 0 && !driver.site.failed) {
 		const unsigned before = descriptors(&driver);
+		time_beside_stopped(&driver);
 		if (kill_all(&driver))
 			expect_forgotten(&driver, before);
 		end(&driver);
