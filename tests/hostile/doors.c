@@ -8,6 +8,8 @@
  *   hole-punches     COUNT pages punched out of rings and tables while the engine reads them
  *   floods           COUNT connections or more, as long as others come for the first time: they are
  *                    silent, say nonsense, half of it, too much, leave
+ *   half-open-producers  a tenth of COUNT clients at once that connect and never attach, and come
+ *                    again when they are hung up on
  *   attach-cycles    COUNT regions, opened and closed by a process that lives
  *   stopped-readers  producers and operators that ask and never read an answer
  *   another's-rings  rings and uuids of a living producer, offered by another process
@@ -27,6 +29,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "crowd.h"
 #include "descriptors.h"
 #include "honest.h"
 #include "host.h"
@@ -499,6 +502,7 @@ int main(int argc, char **argv)
 	host_prove(&host, "bad-descriptors", run_descriptors, 0);
 	host_prove(&host, "hole-punches", punch_holes, count);
 	host_prove(&host, "floods", flood_all, count);
+	host_prove(&host, "half-open-producers", crowd, count / 10);
 	host_prove(&host, "attach-cycles", cycle, count);
 	host_prove(&host, "stopped-readers", stop_readers, count / 500);
 	host_prove(&host, "thefts", steal, count / 100);
