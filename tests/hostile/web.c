@@ -4,9 +4,10 @@
  *   web COUNT CONSOLE
  *
  *   hostile-requests   each of requests.c: refused with a whole 4xx and nothing behind it, or,
- * where it is no request at all, cut off mutated-requests   COUNT good requests with bytes changed,
- * cut, doubled: a whole answer, or cut half-open-clients  clients that never end their head, beside
- * all that: cut off in the end
+ *                      where it is no request at all, cut off
+ *   mutated-requests   COUNT good requests with bytes changed, cut, doubled: a whole answer, or cut
+ *   half-open-clients  clients that never end their head or their body, 700 or a tenth of COUNT
+ *                      up to 10,000, beside all that: cut off in the end
  *
  * Holds: the console answers all the while, its memory and its descriptors do not grow.
  */
@@ -25,7 +26,11 @@
 #include "support/random.h"
 #include "visitor.h"
 
-#define HALF_OPEN 600u
+/* Clients that never end their head or their body: a tenth of COUNT, within these. A fifth are at a
+ * body: more than the console holds at a time. */
+#define HALF_OPEN_MIN 700u
+#define HALF_OPEN_MAX 10000u
+#define DESCRIPTORS_OWN 64u    /* of this process, besides its clients */
 #define MUTATED_MS 10u         /* for an answer, where one comes */
 #define GROWTH_KIB (48u << 10) /* places for all connections at once, and a body for some */
 
@@ -35,7 +40,8 @@ struct web {
 	unsigned port;
 	char log[128];
 	uint64_t count;
-	int half_open[HALF_OPEN];
+	unsigned half_open_count;
+	int half_open[HALF_OPEN_MAX];
 };
 
 static void start(struct web *web, const char *console)
@@ -192,7 +198,7 @@ static void open_half(struct web *web)
 		"Transfer-Encoding: chunked\r\n\r\n5",
 	};
 
-	for (unsigned i = 0; i < HALF_OPEN; i++) {
+	for (unsigned i = 0; i < web->half_open_count; i++) {
 		const char *half = halves[i % (sizeof(halves) / sizeof(halves[0]))];
 		web->half_open[i] = visitor_connect(web->port);
 		if (send(web->half_open[i], half, strlen(half), MSG_NOSIGNAL) < 0)
@@ -207,7 +213,7 @@ static uint64_t wait_cut(struct web *web)
 {
 	uint64_t cut = 0;
 
-	for (unsigned i = 0; i < HALF_OPEN; i++) {
+	for (unsigned i = 0; i < web->half_open_count; i++) {
 		char byte;
 		bool ended = false;
 		for (int round = 0; round < HOST_PATIENCE_S * 20 && !ended; round++) {
@@ -236,14 +242,23 @@ static void stop(struct web *web)
 	host_expect(&web->host, system(command) != 0, "a sanitizer speaks in the console's log");
 }
 
-static void raise_descriptors(void)
+/* Clients at a head: as many as are wanted and may be. The console has places of its own. */
+static unsigned half_open_for(uint64_t count)
 {
+	uint64_t wanted = count / 10;
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
+	wanted = wanted < HALF_OPEN_MIN ? HALF_OPEN_MIN : wanted;
+	wanted = wanted > HALF_OPEN_MAX ? HALF_OPEN_MAX : wanted;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		exit(1);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur >= wanted + DESCRIPTORS_OWN)
+		return (unsigned)wanted;
+	printf("SKIPPED: %llu clients at once: a process may open %llu files here\n",
+	       (unsigned long long)wanted, (unsigned long long)limit.rlim_cur);
+	return HALF_OPEN_MIN;
 }
 
 int main(int argc, char **argv)
@@ -255,7 +270,7 @@ int main(int argc, char **argv)
 		return 2;
 	if (host_quick())
 		count = (count + 3) / 4;
-	raise_descriptors();
+	web.half_open_count = half_open_for(count);
 	host_open(&web.host, NULL, "");
 	start(&web, argv[2]);
 	wait_ready(&web);

@@ -147,33 +147,50 @@ void connections_cut(struct connections *connections, struct connection *connect
 	pthread_mutex_unlock(&connections->lock);
 }
 
-/* Of those at a head the one that came first; NULL: there is none. *ret_alive: of all, those that
- * are not cut yet. */
-static struct connection *find_oldest(struct connections *connections, unsigned *ret_alive)
-{
-	struct connection *oldest = NULL;
+/* Those that are not cut yet: of all, and at a phase; of these the one that came to it first. */
+struct alive {
+	unsigned all, there;
+	struct connection *oldest;
+};
 
-	*ret_alive = 0;
+static struct alive find_alive(struct connections *connections, enum connection_phase phase)
+{
+	struct alive alive = {0};
+
 	for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
 		struct connection *c = &connections->places[i];
 		if (c->fd < 0 || c->cut)
 			continue;
-		++*ret_alive;
-		if (c->phase == CONNECTION_HEAD && (!oldest || c->since_ms < oldest->since_ms))
-			oldest = c;
+		alive.all++;
+		if (c->phase != phase)
+			continue;
+		alive.there++;
+		if (!alive.oldest || c->since_ms < alive.oldest->since_ms)
+			alive.oldest = c;
 	}
-	return oldest;
+	return alive;
 }
 
 static void evict(struct connections *connections)
 {
-	struct connection *oldest;
-	unsigned alive;
+	struct alive alive;
 
-	while ((oldest = find_oldest(connections, &alive)) && alive > CROWDED) {
-		cut(oldest);
+	while ((alive = find_alive(connections, CONNECTION_HEAD)).oldest && alive.all > CROWDED) {
+		cut(alive.oldest);
 		connections->counters.evicted++;
 	}
+}
+
+void connections_evict(struct connections *connections, enum connection_phase phase, unsigned most)
+{
+	struct alive alive;
+
+	pthread_mutex_lock(&connections->lock);
+	while ((alive = find_alive(connections, phase)).there > most) {
+		cut(alive.oldest);
+		connections->counters.evicted++;
+	}
+	pthread_mutex_unlock(&connections->lock);
 }
 
 void connections_sweep(struct connections *connections, uint64_t now_ms)

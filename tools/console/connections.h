@@ -10,8 +10,9 @@
  *   ANSWER  30 s  to take an answer
  *   STREAM  -     listens to events: the feed looks after it
  *
- * When nearly all places are taken, those that are at a head longest lose theirs. One address has
- * a share of the places; this machine and a UNIX socket have all: a proxy may stand there.
+ * When nearly all places are taken, those that are at a head longest lose theirs; when as many
+ * bodies are held as may be, who takes longest over one. One address has a share of the places;
+ * this machine and a UNIX socket have all: a proxy may stand there.
  *
  * Runs on: the server's threads; connections_sweep on a thread of its own. One mutex.
  */
@@ -54,6 +55,8 @@ void connections_phase(struct connections *connections, struct connection *conne
 		       enum connection_phase phase, uint64_t now_ms);
 /* Cut it: the library sees its end. */
 void connections_cut(struct connections *connections, struct connection *connection);
+/* There is no room for more than so many at this phase: cut those that came to it first. */
+void connections_evict(struct connections *connections, enum connection_phase phase, unsigned most);
 /* Cut those that are late. A few times a second. */
 void connections_sweep(struct connections *connections, uint64_t now_ms);
 

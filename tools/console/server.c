@@ -42,7 +42,8 @@
 	(16u << 10)     /* the library's, of each: a head of 8 KiB and the answer's                \
 			 */
 #define SILENCE_S 60u   /* connections.c cuts long before */
-#define BODIES_MAX 128u /* at a time */
+#define BODIES_MAX 128u /* at a time; with more, who takes longest loses his */
+#define BODIES_CUT 128u /* and such that are being cut */
 #define AUTHOR_BYTES 65 /* as the engine keeps them */
 #define KEY_BYTES 65
 #define BODY_DRAINED_MAX (1u << 20) /* of one that is refused, so that its sender sees why */
@@ -160,9 +161,15 @@ static bool keep_body(struct server *server, struct request *request, const char
 	}
 	if (!request->body) {
 		weir_add_32(&server->bodies, 1);
-		if (weir_load_relaxed_32(&server->bodies) > BODIES_MAX)
+		uint32_t bodies = weir_load_relaxed_32(&server->bodies);
+		if (bodies > BODIES_MAX)
+			connections_evict(server->connections, CONNECTION_BODY, BODIES_MAX);
+		if (bodies > BODIES_MAX + BODIES_CUT) {
+			weir_add_32(&server->bodies, UINT32_MAX);
 			*verdict = (struct guard_verdict){.status = 503,
 							  .why = "too many write at once"};
+			return false;
+		}
 	}
 	if (request->body_bytes + count > request->body_room) {
 		size_t room = 2 * (request->body_bytes + count);

@@ -136,6 +136,27 @@ Test(connections, networks_of_ipv6_count_as_one_address)
 	cr_assert(connections_admit(connections, (struct sockaddr *)&from));
 }
 
+Test(connections, when_there_is_no_room_for_more_bodies_who_takes_longest_over_one_goes)
+{
+	static struct client clients[40];
+
+	for (unsigned i = 0; i < 40; i++) {
+		come(&clients[i], "127.0.0.1", i);
+		/* Those that came last began their bodies first. */
+		if (i % 2)
+			connections_phase(connections, clients[i].place, CONNECTION_BODY, 100 - i);
+	}
+	connections_evict(connections, CONNECTION_BODY, 20);
+	for (unsigned i = 0; i < 40; i++)
+		cr_assert_not(is_cut(&clients[i]), "%u: there is room", i);
+	connections_evict(connections, CONNECTION_BODY, 15);
+	connections_evict(connections, CONNECTION_BODY, 15);
+	for (unsigned i = 0; i < 40; i++)
+		cr_assert_eq(is_cut(&clients[i]), i % 2 && i > 30, "%u", i);
+	connections_counters(connections, &counters);
+	cr_assert_eq(counters.evicted, 5);
+}
+
 Test(connections, when_there_is_no_room_who_is_at_a_head_longest_goes)
 {
 	static struct client clients[CONNECTIONS_MAX];
