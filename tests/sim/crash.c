@@ -1,7 +1,7 @@
 /*
  * crash: kill -9 and power cuts at random moments, on a disk that forgets what was not synced.
  *
- *   crash [CRASHES [SEED]]
+ *   crash [CRASHES [SEED [slow]]]
  *
  * A whole engine is turned by hand while producers with small rings write; every so often it is
  * killed (what was in flight lands page by page, or does not) or the machine loses power (unsynced
@@ -14,6 +14,11 @@
  *   - no event behind the mark that closes its interval on its lane: nobody here is late.
  *
  * At the end: the ledger is exact, and the stored revisions are those of a replay.
+ *
+ * slow: each write and each sync takes up to seconds of the story, and nobody waits for room in a
+ * ring. The engine goes on; events are refused where a ring is full, and only there, and counted.
+ * Some of the ends are a stop then, which may not outlast the disk: what it leaves in the rings the
+ * next engine takes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +37,13 @@
 #define LIVES_MAX 4096u
 #define TURNS_MAX 200000
 #define STORY_CRASHES 200u
+/* A slow disk: reaps, of a millisecond each, that a write or a sync takes at most. */
+#define SLOW_REAPS 10000u
+/* A start and a stop wait for the disk for seconds of our own time: a start comes to its end; of
+ * two stops one does and the other does not. */
+#define START_REAPS 4u
+#define STOPS_MAX 2u
+static const uint32_t stop_reaps[STOPS_MAX] = {100, 2000};
 
 static const char detectors[] =
 	"  - {name: views-window, metric: page_views, kind: window, window: 30, k: 3, severity: 5}\n"
@@ -40,7 +52,8 @@ static const char detectors[] =
 
 /* One ring, from its first event to its end. */
 struct life {
-	uint64_t emitted;
+	uint64_t emitted, dropped;
+	uint32_t ring_events;
 	uint64_t promised; /* the first so many must be in the log, from now on for good */
 	uint64_t present;  /* this and the next of one look at the log */
 	uint64_t behind_hole;
@@ -56,7 +69,9 @@ struct world {
 	struct life lives[LIVES_MAX]; /* from 1 */
 	uint32_t lives_count;
 	uint32_t now[STORY_PRODUCERS]; /* their present lives */
-	uint32_t kills, cuts, in_flight;
+	bool slow;
+	uint32_t kills, cuts, stops, in_flight;
+	uint64_t dropped; /* events that were refused */
 	uint64_t doubles, strangers, late, gaps; /* of one look at the log */
 };
 
@@ -90,6 +105,7 @@ static void new_lives(struct world *world)
 		if (++world->lives_count == LIVES_MAX)
 			abort();
 		world->now[p] = world->lives_count;
+		world->lives[world->lives_count].ring_events = RING_EVENTS >> p;
 	}
 }
 
@@ -104,6 +120,20 @@ static void grow(struct world *world)
 		abort();
 }
 
+/* With a slow disk: counted, and there was no room. */
+static void drop(struct world *world, int producer)
+{
+	struct life *life = &world->lives[world->now[producer]];
+	struct weir_ledger ledger;
+
+	weir_ledger(world->story.producers[producer], &ledger);
+	expect(ledger.published - ledger.persisted == life->ring_events,
+	       "an event is refused only where a ring is full");
+	life->dropped++;
+	world->dropped++;
+	expect(ledger.dropped == life->dropped, "each event that is refused is counted");
+}
+
 /* The next number of the story. Without an engine a full ring ends it: false. */
 static bool emit_from(struct world *world, int producer)
 {
@@ -111,7 +141,7 @@ static bool emit_from(struct world *world, int producer)
 	uint64_t slot = world->slots;
 	uint64_t interval = slot_time_ms(slot) / INTERVAL_MS;
 	int series = (int)draw(world, 6);
-	int error;
+	int error = 0;
 
 	grow(world);
 	/* Purchases stop now and then, so that there is something to say. */
@@ -121,6 +151,10 @@ static bool emit_from(struct world *world, int producer)
 				     (double)slot, slot_time_ms(slot));
 		if (error == 0)
 			break;
+		if (world->slow) {
+			drop(world, producer);
+			break;
+		}
 		if (!story->engine)
 			return false;
 		if (turns == TURNS_MAX) {
@@ -129,6 +163,7 @@ static bool emit_from(struct world *world, int producer)
 		}
 		story_crank(story);
 	}
+	hole = hole || error;
 	world->life_of[slot] = hole ? 0 : (uint16_t)world->now[producer];
 	world->lives[world->now[producer]].emitted += !hole;
 	world->slots++;
@@ -263,10 +298,24 @@ static void note_promises(struct world *world, bool durable)
 	}
 }
 
+/* SIGTERM, the disk as slow as before. It has a few seconds, of ours. */
+static void stop(struct world *world)
+{
+	note_promises(world, true);
+	simdisk_delay(world->story.disk, stop_reaps[world->stops++]);
+	story_stop(&world->story);
+	check_log(world, "what was called durable is in the log after a stop");
+}
+
 static void crash(struct world *world)
 {
 	struct story *story = &world->story;
 	bool power = draw(world, 2);
+
+	if (world->slow && world->stops < STOPS_MAX && draw(world, 4) == 0) {
+		stop(world);
+		return;
+	}
 
 	world->in_flight += simdisk_in_flight(story->disk) > 0;
 	note_promises(world, power);
@@ -292,7 +341,11 @@ static void episode(struct world *world)
 	uint64_t turns = draw(world, 4) ? draw(world, 60) : draw(world, 300);
 	uint64_t density = draw(world, 2) ? 1200 : 60;
 
-	simdisk_delay(world->story.disk, (uint32_t)draw(world, 12));
+	if (world->slow) {
+		turns *= 40;
+		density = density > 60 ? 30 : 6;
+	}
+	simdisk_delay(world->story.disk, (uint32_t)draw(world, world->slow ? SLOW_REAPS : 12));
 	for (; turns; turns--) {
 		for (uint64_t left = draw(world, density); left && emit(world); left--)
 			;
@@ -322,6 +375,10 @@ static void check_end(struct world *world)
 {
 	struct story *story = &world->story;
 
+	/* What is on its way to a slow disk may look idle. */
+	simdisk_delay(story->disk, 3);
+	for (uint32_t turns = 0; world->slow && turns < 4 * SLOW_REAPS; turns++)
+		story_crank(story);
 	story_settle(story);
 	for (int p = 0; p < STORY_PRODUCERS; p++) {
 		struct life *life = &world->lives[world->now[p]];
@@ -330,6 +387,8 @@ static void check_end(struct world *world)
 		expect(ledger.attempted == ledger.published + ledger.dropped,
 		       "attempted = published + dropped");
 		expect(ledger.published == life->emitted, "published = what emit said yes to");
+		expect(!world->slow || ledger.dropped == life->dropped,
+		       "dropped = what emit said no to");
 		expect(ledger.persisted == ledger.published, "published = persisted");
 		expect(ledger.durable == ledger.published, "published = durable");
 		life->promised = life->emitted;
@@ -357,6 +416,18 @@ static void check_alerts(struct world *world)
 	story_free_lines(replayed, count);
 }
 
+/* Many events behind the last crash, and an end as it should be. */
+static void come_to_an_end(struct world *world)
+{
+	if (world->slow)
+		episode(world);
+	for (uint64_t left = world->slow ? 0 : 20000; left && emit(world); left--)
+		;
+	check_end(world);
+	check_alerts(world);
+	expect(!world->slow || world->dropped > 0, "a slow disk fills the rings");
+}
+
 /* One story of so many crashes. */
 static void tell(struct world *world, uint32_t crashes, uint64_t seed)
 {
@@ -370,18 +441,17 @@ static void tell(struct world *world, uint32_t crashes, uint64_t seed)
 	for (uint32_t c = 0; c < crashes && failed == 0; c++) {
 		episode(world);
 		crash(world);
+		if (world->slow)
+			simdisk_delay(world->story.disk, START_REAPS);
 		story_start(&world->story);
 		join(world);
 	}
-	if (failed == 0) {
-		for (uint64_t left = 20000; left && emit(world); left--)
-			;
-		check_end(world);
-		check_alerts(world);
-	}
-	printf("seed %llu: %u kills, %u power cuts, %u with I/O in flight; %llu numbers\n",
-	       (unsigned long long)seed, world->kills, world->cuts, world->in_flight,
-	       (unsigned long long)world->slots);
+	if (failed == 0)
+		come_to_an_end(world);
+	printf("seed %llu: %u kills, %u power cuts, %u with I/O in flight; %u stops; %llu numbers, "
+	       "%llu refused\n",
+	       (unsigned long long)seed, world->kills, world->cuts, world->in_flight, world->stops,
+	       (unsigned long long)world->slots, (unsigned long long)world->dropped);
 	if (world->story.engine)
 		story_crash(&world->story);
 	story_end(&world->story);
@@ -394,22 +464,29 @@ int main(int argc, char **argv)
 	uint32_t crashes = argc > 1 ? (uint32_t)atoi(argv[1])
 				    : getenv("WEIR_TEST_QUICK") ? 60 : 200;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-	uint32_t kills = 0, cuts = 0, in_flight = 0;
+	uint32_t kills = 0, cuts = 0, stops = 0, in_flight = 0;
 
+	const bool slow = argc > 3 && strcmp(argv[3], "slow") == 0;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	/* Each look reads the whole log: many short stories, not a long one. */
 	for (uint32_t left = crashes, now; left && failed == 0; left -= now, seed++) {
 		static struct world world;
 		now = left < STORY_CRASHES ? left : STORY_CRASHES;
 		memset(&world, 0, sizeof(world));
+		world.slow = slow;
 		tell(&world, now, seed);
 		kills += world.kills;
 		cuts += world.cuts;
+		stops += world.stops;
 		in_flight += world.in_flight;
 	}
 	if (failed == 0)
-		expect(2 * in_flight >= crashes,
+		expect(2 * in_flight >= kills + cuts,
 		       "at least half the crashes found I/O in flight");
+	if (slow) {
+		proof_say("slow-disk-ends", kills + cuts + stops, (uint64_t)failed);
+		return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	}
 	proof_say("simulated-kills", kills, (uint64_t)failed);
 	proof_say("simulated-power-cuts", cuts, (uint64_t)failed);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -1,103 +1,13 @@
 /*
  * simdisk: see simdisk.h. One thread.
  */
-#include "support/simdisk.h"
+#include "support/simdisk_inside.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE 4096u
-#define SECTOR 512u
-#define PATH_MAX_BYTES 128u
-#define FILES_MAX 4096u
-#define NAMES_MAX 4096u
-#define IOS_MAX 16u
-#define LATE_MAX 64u
-
-struct sim_file {
-	char path[PATH_MAX_BYTES];
-	bool there; /* has its name; without, a descriptor or an undo may still hold it */
-	bool directory;
-	uint64_t bytes;
-	uint64_t room; /* that it takes; less than its bytes once it was trimmed */
-	uint8_t *now;
-	uint8_t *safe;
-	uint64_t *dirty;  /* per page: number of the write that made it so; 0: clean */
-	uint8_t *written; /* per page: WRITTEN_NOW, WRITTEN_SAFE; neither: a hole */
-};
-
-enum { WRITTEN_NOW = 1, WRITTEN_SAFE = 2 };
-
-/* A write of a process that was killed. */
-struct late {
-	struct sim_file *file;
-	uint64_t offset;
-	size_t bytes;
-	uint8_t *data;
-};
-
-/* A change of names that no directory sync has covered yet. */
-struct name_op {
-	struct sim_file *file;
-	enum { NAME_MADE, NAME_MOVED, NAME_GONE } kind;
-	char before[PATH_MAX_BYTES];
-	struct sim_file *displaced; /* by a move */
-};
-
-struct pending {
-	bool sync;
-	struct sim_file *file;
-	uint64_t offset;
-	const uint8_t *data;
-	size_t bytes;
-	uint64_t cookie;
-	uint64_t due;
-	uint64_t covers;  /* sync: writes up to this number */
-	uint32_t names;   /* sync of a directory: name operations up to this one */
-	int error;
-	bool fails, cut_short;
-};
-
-struct sim_io {
-	struct io io; /* first */
-	struct simdisk *disk;
-	struct sim_file *files[IO_FILES_MAX];
-	struct pending *pending;
-	uint32_t pending_count, depth;
-	uint64_t ticks;
-	void *regions[IO_REGIONS_MAX];
-	uint32_t regions_count;
-	bool dead;
-};
-
-struct fault {
-	uint64_t countdown; /* 0: off */
-	bool firing;
-	bool persistent;
-	int error;
-};
-
-struct simdisk {
-	uint64_t random;
-	struct sim_file *files[FILES_MAX];
-	uint32_t files_count;
-	struct name_op names[NAMES_MAX];
-	uint32_t names_count;
-	uint64_t names_done; /* operations that were synced or undone before names[0] */
-	struct sim_io *ios[IOS_MAX];
-	uint32_t ios_count;
-	uint32_t delay;
-	uint64_t capacity;
-	uint64_t writes; /* numbers them */
-	struct fault faults[SIMDISK_OPS];
-	uint64_t counts[SIMDISK_OPS];
-	uint64_t failed;
-	struct late late[LATE_MAX];
-	uint32_t late_count;
-};
-
-static uint64_t random_next(struct simdisk *disk)
+uint64_t simdisk_random(struct simdisk *disk)
 {
 	uint64_t z = disk->random += UINT64_C(0x9e3779b97f4a7c15);
 
@@ -106,9 +16,9 @@ static uint64_t random_next(struct simdisk *disk)
 	return z ^ z >> 31;
 }
 
-static uint64_t below(struct simdisk *disk, uint64_t bound)
+uint64_t simdisk_below(struct simdisk *disk, uint64_t bound)
 {
-	return bound ? random_next(disk) % bound : 0;
+	return bound ? simdisk_random(disk) % bound : 0;
 }
 
 /* Counts the operation; true: it is to fail. */
@@ -367,7 +277,7 @@ static int sim_make_dir(struct io *base, const char *path)
 	return 0;
 }
 
-static void names_safe(struct simdisk *disk, uint32_t count)
+void simdisk_names_safe(struct simdisk *disk, uint32_t count)
 {
 	memmove(disk->names, disk->names + count,
 		(disk->names_count - count) * sizeof(*disk->names));
@@ -384,7 +294,7 @@ static int sim_sync_dir(struct io *base, const char *path)
 		return -EIO;
 	if (faulty(io->disk, SIMDISK_SYNC_DIR))
 		return io->disk->faults[SIMDISK_SYNC_DIR].error;
-	names_safe(io->disk, io->disk->names_count);
+	simdisk_names_safe(io->disk, io->disk->names_count);
 	return 0;
 }
 
@@ -422,7 +332,7 @@ static struct pending *submit(struct sim_io *io, int file, uint64_t cookie)
 	*pending = (struct pending){
 		.file = io->files[file],
 		.cookie = cookie,
-		.due = io->ticks + below(io->disk, io->disk->delay + 1),
+		.due = io->ticks + simdisk_below(io->disk, io->disk->delay + 1),
 	};
 	return pending;
 }
@@ -474,15 +384,7 @@ static int sim_sync(struct io *base, int file, uint64_t cookie)
 	return 0;
 }
 
-/* Some sectors of a page. */
-static void tear(struct simdisk *disk, uint8_t *to, const uint8_t *from)
-{
-	for (uint32_t at = 0; at < PAGE; at += SECTOR)
-		if (random_next(disk) & 1)
-			memcpy(to + at, from + at, SECTOR);
-}
-
-static void land(struct simdisk *disk, struct sim_file *file, uint64_t offset, const uint8_t *data,
+void simdisk_land(struct simdisk *disk, struct sim_file *file, uint64_t offset, const uint8_t *data,
 		 size_t bytes)
 {
 	uint64_t write = ++disk->writes;
@@ -500,13 +402,13 @@ static int64_t complete_write(struct simdisk *disk, const struct pending *pendin
 
 	if (pending->fails || pending->cut_short) {
 		/* Whatever was refused may be there in part. */
-		bytes = below(disk, pending->bytes / PAGE) * PAGE;
-		land(disk, pending->file, pending->offset, pending->data, bytes);
+		bytes = simdisk_below(disk, pending->bytes / PAGE) * PAGE;
+		simdisk_land(disk, pending->file, pending->offset, pending->data, bytes);
 		if (pending->fails)
 			return pending->error;
 		return (int64_t)(bytes ? bytes : SECTOR);
 	}
-	land(disk, pending->file, pending->offset, pending->data, bytes);
+	simdisk_land(disk, pending->file, pending->offset, pending->data, bytes);
 	return (int64_t)bytes;
 }
 
@@ -518,14 +420,14 @@ static int64_t complete_sync(struct simdisk *disk, const struct pending *pending
 		if (pending->fails)
 			return pending->error;
 		if (pending->names > disk->names_done)
-			names_safe(disk, (uint32_t)(pending->names - disk->names_done));
+			simdisk_names_safe(disk, (uint32_t)(pending->names - disk->names_done));
 		return 0;
 	}
 	for (uint64_t page = 0; page < file->bytes / PAGE; page++) {
 		if (!file->dirty[page] || file->dirty[page] > pending->covers)
 			continue;
 		/* After a failure a page is clean, whether it got there or not. */
-		if (!pending->fails || (random_next(disk) & 1)) {
+		if (!pending->fails || (simdisk_random(disk) & 1)) {
 			memcpy(file->safe + page * PAGE, file->now + page * PAGE, PAGE);
 			file->written[page] |= WRITTEN_SAFE;
 		}
@@ -549,7 +451,7 @@ static int sim_reap(struct io *base, struct io_completion *completions, uint32_t
 				due[due_count++] = i;
 		if (!due_count)
 			break;
-		uint32_t i = due[io->disk->delay ? below(io->disk, due_count) : 0];
+		uint32_t i = due[io->disk->delay ? simdisk_below(io->disk, due_count) : 0];
 		const struct pending pending = io->pending[i];
 		memmove(&io->pending[i], &io->pending[i + 1],
 			(io->pending_count - i - 1) * sizeof(*io->pending));
@@ -675,109 +577,6 @@ uint32_t simdisk_in_flight(const struct simdisk *disk)
 	for (uint32_t i = 0; i < disk->ios_count; i++)
 		count += disk->ios[i]->pending_count;
 	return count;
-}
-
-void simdisk_kill(struct simdisk *disk)
-{
-	for (uint32_t i = 0; i < disk->ios_count; i++) {
-		struct sim_io *io = disk->ios[i];
-		for (uint32_t j = 0; j < io->pending_count; j++) {
-			const struct pending *pending = &io->pending[j];
-			for (size_t at = 0; !pending->sync && at < pending->bytes; at += PAGE)
-				if (random_next(disk) & 1)
-					land(disk, pending->file, pending->offset + at,
-					     pending->data + at, PAGE);
-		}
-		io->pending_count = 0;
-		io->dead = true;
-	}
-}
-
-static void undo(struct simdisk *disk)
-{
-	struct name_op *op = &disk->names[--disk->names_count];
-
-	switch (op->kind) {
-	case NAME_MADE:
-		op->file->there = false;
-		break;
-	case NAME_GONE:
-		op->file->there = true;
-		break;
-	case NAME_MOVED:
-		strcpy(op->file->path, op->before);
-		if (op->displaced)
-			op->displaced->there = true;
-		break;
-	}
-}
-
-void simdisk_kill_late(struct simdisk *disk)
-{
-	for (uint32_t i = 0; i < disk->ios_count; i++) {
-		const struct sim_io *io = disk->ios[i];
-		for (uint32_t j = 0; j < io->pending_count; j++) {
-			const struct pending *pending = &io->pending[j];
-			if (pending->sync)
-				continue;
-			if (disk->late_count == LATE_MAX)
-				abort();
-			struct late *late = &disk->late[disk->late_count++];
-			*late = (struct late){
-				.file = pending->file,
-				.offset = pending->offset,
-				.bytes = pending->bytes,
-				.data = malloc(pending->bytes),
-			};
-			memcpy(late->data, pending->data, pending->bytes);
-			disk->ios[i]->pending[j].sync = true; /* nothing more of it lands now */
-		}
-	}
-	simdisk_kill(disk);
-}
-
-uint32_t simdisk_late(struct simdisk *disk)
-{
-	const uint32_t count = disk->late_count;
-
-	for (uint32_t i = 0; i < count; i++) {
-		const struct late *late = &disk->late[i];
-		land(disk, late->file, late->offset, late->data, late->bytes);
-		free(late->data);
-	}
-	disk->late_count = 0;
-	return count;
-}
-
-void simdisk_power_cut(struct simdisk *disk)
-{
-	simdisk_kill(disk);
-	for (uint32_t i = 0; i < disk->files_count; i++) {
-		struct sim_file *file = disk->files[i];
-		for (uint64_t page = 0; page < file->bytes / PAGE; page++) {
-			uint8_t *safe = file->safe + page * PAGE, *now = file->now + page * PAGE;
-			uint64_t fate = file->dirty[page] ? below(disk, 4) : 3;
-			const bool hole = !(file->written[page] & WRITTEN_NOW);
-			if (fate == 0 || fate == 1)
-				memcpy(safe, now, PAGE);
-			else if (fate == 2)
-				tear(disk, safe, now);
-			/* What was allocated and has lost its write reads as zeros, a hole again;
-			 * what was trimmed may be back. */
-			bool data = file->written[page] & WRITTEN_SAFE;
-			if (fate < 3)
-				data = fate == 2 || !hole;
-			file->written[page] = data ? WRITTEN_NOW | WRITTEN_SAFE : 0;
-			if (data && file->room < (page + 1) * PAGE)
-				file->room = (page + 1) * PAGE;
-			file->dirty[page] = 0;
-		}
-		memcpy(file->now, file->safe, file->bytes);
-	}
-	uint64_t keep = below(disk, disk->names_count + 1);
-	while (disk->names_count > keep)
-		undo(disk);
-	names_safe(disk, disk->names_count);
 }
 
 uint8_t *simdisk_file(struct simdisk *disk, const char *path, uint64_t *ret_bytes)

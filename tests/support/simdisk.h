@@ -62,6 +62,12 @@ uint32_t simdisk_late(struct simdisk *disk);
 /* Power cut: in addition, unsynced pages are kept, lost or torn, unsynced names undone. */
 void simdisk_power_cut(struct simdisk *disk);
 
+/* Who decides from now on what becomes of each page and name at a power cut: 0 .. bound - 1, where
+ * 0 is kept. NULL: the seed. Asked only where it makes a difference, in the same order each time,
+ * so that a test can go through every end that a moment may have. */
+typedef uint32_t simdisk_choice(void *self, uint32_t bound);
+void simdisk_choose(struct simdisk *disk, simdisk_choice *choice, void *self);
+
 /* What a reader sees of a file now, to look at or to damage; NULL: no such file. */
 uint8_t *simdisk_file(struct simdisk *disk, const char *path, uint64_t *ret_bytes);
 /* Bytes that all files take: what was trimmed takes none. */
