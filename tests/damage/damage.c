@@ -366,35 +366,69 @@ static uint64_t recoveries(struct world *world, const struct lane_image *image)
 	return done;
 }
 
-/* A checkpoint with a wrong bit, cut, or empty is none: recovery begins earlier, and ends with the
- * same state to the last byte. */
+/* Where a recovery of the whole shelf ends: as what. */
+struct recovered {
+	uint64_t sequence;
+	struct bytes state;
+};
+
+static bool recovers_to(struct world *world, const struct recovered *whole)
+{
+	struct bytes state = {0};
+	bool same = recover(world, REPLAY_NEWEST, &state) == whole->sequence &&
+		    state.used == whole->state.used &&
+		    memcmp(state.data, whole->state.data, state.used) == 0;
+
+	bytes_fini(&state);
+	return same;
+}
+
+/* Whole, and of the version before or behind ours: the second word of its header. */
+static uint64_t other_versions(struct world *world, struct shelf_file *file,
+			       const struct recovered *whole)
+{
+	uint8_t *version = file->data + sizeof(uint64_t);
+
+	for (int by = -1; by <= 1; by += 2) {
+		*version = (uint8_t)(*version + by);
+		expect(world, recovers_to(world, whole),
+		       "a checkpoint of another version changes nothing");
+		*version = (uint8_t)(*version - by);
+	}
+	return 2;
+}
+
+/* A checkpoint with a wrong bit, cut, empty, or of another version is none: recovery begins
+ * earlier, and ends with the same state to the last byte. */
 static uint64_t checkpoints(struct world *world)
 {
-	struct bytes whole = {0}, state = {0};
-	uint64_t sequence = recover(world, REPLAY_NEWEST, &whole), done = 0;
+	struct recovered whole = {0};
+	uint64_t done = 0;
 	struct shelf_file *file;
+
+	whole.sequence = recover(world, REPLAY_NEWEST, &whole.state);
 
 	expect(world, !world->passed_over, "whole checkpoints are gone on from");
 	for (uint32_t f = 0; (file = shelf_find(&world->shelf, "checkpoint", f)); f++)
 		for (uint64_t bit = 3; bit < 8 * file->bytes; bit += 8 * file->bytes / 24 | 1) {
 			file->data[bit / 8] ^= (uint8_t)(1u << bit % 8);
-			bool same = recover(world, REPLAY_NEWEST, &state) == sequence &&
-				    state.used == whole.used &&
-				    memcmp(state.data, whole.data, whole.used) == 0;
+			expect(world, recovers_to(world, &whole),
+			       "a damaged checkpoint changes nothing");
 			file->data[bit / 8] ^= (uint8_t)(1u << bit % 8);
-			expect(world, same, "a damaged checkpoint changes nothing");
 			file->bytes = bit / 8;
-			same = recover(world, REPLAY_NEWEST, &state) == sequence &&
-			       state.used == whole.used &&
-			       memcmp(state.data, whole.data, whole.used) == 0;
+			expect(world, recovers_to(world, &whole),
+			       "a cut checkpoint changes nothing");
 			file->bytes = file->capacity;
-			expect(world, same, "a cut checkpoint changes nothing");
 			done += 2;
 		}
+	const uint64_t before = world->passed_over;
+	expect(world, before > 0, "that one was passed over is said");
+	for (uint32_t f = 0; (file = shelf_find(&world->shelf, "checkpoint", f)); f++)
+		done += other_versions(world, file, &whole);
+	/* Of the newest, which is the one that is looked at. */
+	expect(world, world->passed_over == before + 2, "what is of another version is said");
 	expect(world, done > 0, "there is a checkpoint");
-	expect(world, world->passed_over > 0, "that one was passed over is said");
-	bytes_fini(&whole);
-	bytes_fini(&state);
+	bytes_fini(&whole.state);
 	return done;
 }
 

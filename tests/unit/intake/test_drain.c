@@ -237,6 +237,24 @@ Test(drain, agrees_with_the_oracle_on_time_limits)
 	}
 }
 
+/* Sign, exponent and the first digits of the fraction, all of them; the other digits 0, or 1. */
+Test(drain, of_all_kinds_of_values_those_that_are_no_finite_number_are_refused)
+{
+	for (uint64_t rest = 0; rest < 2; rest++) {
+		struct rig rig;
+		rig_init(&rig, EVENTS_MAX, 100);
+		rig_map(&rig, 60, 41);
+		for (uint64_t top = 0; top < 1u << 16; top++)
+			cr_assert(rig_push(&rig, weir_event_word(5000, 1),
+					   top << 48 | (rest ? (UINT64_C(1) << 48) - 1 : 0)));
+		cr_assert_eq(drain_snapshot(&rig.ring), 1 << 16);
+		while (rig.ring.next < rig.ring.tail)
+			cr_assert(take_and_compare(&rig, 4096, UINT64_MAX));
+		cr_assert_eq(rig.ring.rejected, 32, "two signs, sixteen digits");
+		rig_fini(&rig);
+	}
+}
+
 Test(drain, the_extremes_of_time_and_series_are_taken)
 {
 	struct rig rig;
