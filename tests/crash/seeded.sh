@@ -52,7 +52,7 @@ red() {
 	elif ! seen=$(grep -aoFm 1 "$red" "$log"); then
 		echo "FAILED $name: $check ends with $code, but not because of \"$red\""
 	else
-		echo "ok     $name is red: $(head -n 1 <<<"$seen")"
+		echo "ok     $name is red after $SECONDS s: $(head -n 1 <<<"$seen")"
 		return 0
 	fi
 	tail -n 20 "$log"
@@ -63,7 +63,7 @@ green() {
 	local arguments=${1#"${1%% *}"} log=$TMPDIR/green.log.$BASHPID
 	# shellcheck disable=SC2086
 	if run "$log" "$(program_of "$1")" ${arguments/WEIRD/"$build/engine/weird"}; then
-		echo "ok     $1 is green without a bug"
+		echo "ok     $1 is green without a bug after $SECONDS s"
 		return 0
 	fi
 	echo "FAILED $1 is red without a bug"
