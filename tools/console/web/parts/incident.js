@@ -81,7 +81,7 @@ function Expander({ row, isOpen, onToggle }) {
 	if (more < 1) return null;
 	return html`
 		<button type="button" class="expander" aria-expanded=${isOpen} onClick=${() => onToggle(row.id)}>
-			<span class="expander-icon"><${Icon} name="right" size=${14} /></span>
+			<${Icon} name="right" size=${14} />
 			${more === 1 ? "one more series" : `${more} more series`}
 		</button>
 	`;
@@ -106,7 +106,7 @@ export class Incident extends Component {
 		return html`
 		<li class=${isNew ? "incident is-new" : "incident"} data-id=${row.id}>
 			<div class="incident-row">
-				<div class="incident-severity"><${Severity} severity=${row.peak} /></div>
+				<${Severity} severity=${row.peak} />
 				<div class="incident-what">
 					<a class="incident-link" href=${href(`/anomalies/${row.id}`)}><${Sentence} row=${row} /></a>
 					<div class="incident-more">

@@ -219,14 +219,8 @@ function Plot({ reply, lanes, onSpan, onTold }) {
 		>
 			<svg class="lanes-svg" width=${width} height=${height} aria-hidden="true">
 				<${Patterns} />
-				${lanes.map(
-					(lane, row) => html`
-						<g key=${lane.name}>
-							<line class="lane-line" x1="0" x2=${width} y1=${row * ROW + ROW / 2} y2=${row * ROW + ROW / 2} />
-							${width > 0 && html`<${Cells} cells=${lane.cells} row=${row} width=${cell} />`}
-						</g>
-					`,
-				)}
+				<path class="lane-line" d=${lanes.map((_, row) => `M0 ${row * ROW + ROW / 2}h${width}`).join("")} />
+				${width > 0 && lanes.map((lane, row) => html`<${Cells} key=${lane.name} cells=${lane.cells} row=${row} width=${cell} />`)}
 				${
 					cursor &&
 					html`
@@ -237,7 +231,7 @@ function Plot({ reply, lanes, onSpan, onTold }) {
 			</svg>
 		</div>
 		<div class="lanes-axis" aria-hidden="true">
-			${ticks(reply.from_ms, reply.to_ms, Math.max(2, Math.floor(width / TICK_WIDTH)))
+			${ticks(reply.from_ms, reply.to_ms, Math.max(3, Math.floor(width / TICK_WIDTH)))
 				.map(({ time_ms, text }) => ({
 					text,
 					x: (time_ms - reply.from_ms) / (reply.to_ms - reply.from_ms),

@@ -16,17 +16,17 @@ function cut(text, most) {
 	return `${[...plain.slice(0, most)].slice(0, -1).join("")}\u2026`;
 }
 
-/** A name from outside. */
-export function Name({ text, most = SHOWN }) {
+/** A name from outside; of: what it is in a sentence, for the style sheets. */
+export function Name({ text, of = "", most = SHOWN }) {
 	const shown = cut(text, most);
-	return html`<bdi class="name" title=${shown === String(text ?? "") ? null : cut(text, TOLD)}>${shown}</bdi>`;
+	return html`<bdi class=${of ? `name ${of}` : "name"} title=${shown === String(text ?? "") ? null : cut(text, TOLD)}>${shown}</bdi>`;
 }
 
 /** An anomaly's sentence; its subject stands out. */
 export function Sentence({ row, because = true }) {
 	return sentence(row, { because }).map((part, index) =>
 		part.name
-			? html`<span key=${index} class=${part.subject ? "said-of" : "said-name"}><${Name} text=${part.text} /></span>`
+			? html`<${Name} key=${index} of=${part.subject ? "said-of" : "said-name"} text=${part.text} />`
 			: part.text,
 	);
 }
