@@ -140,7 +140,7 @@ export function plotOptions({ chart, theme, size, look, moved, zoomed, reset }) 
 
 // So that an anomaly's ground shows through the band.
 function sheer(colour) {
-	return colour.replace(/^rgb\((.*)\)$/, "rgba($1, 0.8)");
+	return colour.replace(/^rgb\((.*)\)$/, "rgba($1, 0.6)");
 }
 
 // The cursor's points: none on the edges of the band.

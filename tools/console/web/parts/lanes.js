@@ -231,7 +231,7 @@ function Plot({ reply, lanes, onSpan, onTold }) {
 			</svg>
 		</div>
 		<div class="lanes-axis" aria-hidden="true">
-			${ticks(reply.from_ms, reply.to_ms, Math.max(3, Math.floor(width / TICK_WIDTH)))
+			${ticks(reply.from_ms, reply.to_ms, Math.max(2, Math.floor(width / TICK_WIDTH)))
 				.map(({ time_ms, text }) => ({
 					text,
 					x: (time_ms - reply.from_ms) / (reply.to_ms - reply.from_ms),

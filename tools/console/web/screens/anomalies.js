@@ -197,11 +197,14 @@ function useListKeys(filters, toggle, mute) {
 function Found({ session, query }) {
 	const filters = readFilters(query);
 	const state = useStore(overview);
-	const now_ms = sourceNow(state.through_ms, useNow());
-	const through_ms = state.through_ms === null ? null : now_ms;
+	const clock_ms = useNow();
+	const through_ms = state.through_ms === null ? null : sourceNow(state.through_ms, clock_ms);
 	const list = useAnomalies(filters, through_ms, isListRead);
 	const [opened, toggle] = useOpened();
 	const { reply } = list;
+	// Until it is known how far the data go: as far as those of what goes on.
+	const open = reply?.rows.find(({ end_ms }) => end_ms === null);
+	const now_ms = through_ms ?? sourceNow(open?.source_through_ms ?? null, clock_ms);
 	useOverviewLive();
 	const mute = useMute(list.rows);
 	useListKeys(filters, toggle, mute.open);

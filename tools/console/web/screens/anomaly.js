@@ -3,7 +3,7 @@
 
 import { get } from "../base/api.js";
 import { sourceNow } from "../base/filters.js";
-import { duration, moment } from "../base/format.js";
+import { duration, moment, title } from "../base/format.js";
 import { useKeys } from "../base/keys.js";
 import { useLive } from "../base/live.js";
 import { sentenceText, statusWord } from "../base/sentence.js";
@@ -81,7 +81,7 @@ function When({ row, through_ms }) {
 		${
 			row.first_mover &&
 			row.first_mover !== row.metric &&
-			html`<span class="quiet">moved first: <${Name} text=${row.first_mover} most=${80} /></span>`
+			html`<span class="quiet">moved first: <${Name} text=${title(row.first_mover)} most=${80} /></span>`
 		}
 	</p>`;
 }
@@ -147,7 +147,7 @@ function Body({ detail, span, setSpan, query }) {
 		${
 			others > 1 &&
 			span &&
-			html`<${Section} wide title="Affected series" note=${`${others} of ${row.metric}, the most severe first`}>
+			html`<${Section} wide title="Affected series" note=${`${others} of ${title(row.metric)}, the most severe first`}>
 			<${Affected} members=${members} current=${row.id} ...${steady(span)} />
 		<//>`
 		}
