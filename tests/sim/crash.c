@@ -464,9 +464,9 @@ int main(int argc, char **argv)
 	uint32_t crashes = argc > 1 ? (uint32_t)atoi(argv[1])
 				    : getenv("WEIR_TEST_QUICK") ? 60 : 200;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+	const bool slow = argc > 3 && strcmp(argv[3], "slow") == 0;
 	uint32_t kills = 0, cuts = 0, stops = 0, in_flight = 0;
 
-	const bool slow = argc > 3 && strcmp(argv[3], "slow") == 0;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	/* Each look reads the whole log: many short stories, not a long one. */
 	for (uint32_t left = crashes, now; left && failed == 0; left -= now, seed++) {
