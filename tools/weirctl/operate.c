@@ -61,8 +61,8 @@ static int64_t steady_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* An answer that is lost leaves open whether it is kept: with a key it is said again, for as long as
- * an engine may take to be there again. Steals `request`. */
+/* An answer that is lost leaves open whether it is kept: with a key it is said again, for as long
+ * as an engine may take to be there again. Steals `request`. */
 static json_t *say(const char *socket_path, json_t *request, char *why, size_t why_bytes)
 {
 	const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};

@@ -1,4 +1,4 @@
-/* impact: what the list says an anomaly has cost, over a history that grows, is corrected, and goes. */
+/* impact: what the list says an anomaly has cost, over a history that grows, is corrected, goes. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <math.h>

@@ -534,8 +534,8 @@ Test(seasonal_laws, weekdays_are_known_where_intervals_are_days)
 	run_free(run);
 }
 
-/* The mean band of days of 1000 events that scatter by 4 % beyond chance, weeks 13 to 24, relative to
- * what is expected. */
+/* The mean band of days of 1000 events that scatter by 4 % beyond chance, weeks 13 to 24, relative
+ * to what is expected. */
 static double width_of_days(const double usual[7])
 {
 	struct run *run = run_new(80, SHOP_SLICES_MAX, DAY, AGGREGATE_COUNT, (double[]){1000}, 1);
