@@ -103,11 +103,7 @@ static void contain_engine(const char *weird, uint64_t kib, struct ends *ends, u
 	host.limit = NULL;
 	host_start(&host);
 	honest_wait(&honest, &host, 1000);
-	honest_stop(&honest, &host);
-	host_stop(&host);
-	host_verify(&host);
-	honest_check(&honest, &host);
-	honest_free(&honest);
+	honest_end(&honest, &host);
 	*violations += host.violations;
 	host_close(&host);
 }
@@ -201,11 +197,7 @@ int main(int argc, char **argv)
 	honest_start(&honest, &host, 0, 1, 500);
 	host_prove(&host, "contained-applications", contain_applications, count);
 	honest_wait(&honest, &host, 1000);
-	honest_stop(&honest, &host);
-	host_stop(&host);
-	host_verify(&host);
-	honest_check(&honest, &host);
-	honest_free(&honest);
+	honest_end(&honest, &host);
 	violations += host.violations;
 	host_close(&host);
 	return violations ? 1 : 0;

@@ -508,11 +508,7 @@ int main(int argc, char **argv)
 	host_prove(&host, "thefts", steal, count / 100);
 	uint64_t before = host.violations;
 	honest_wait(&honest, &host, 1000);
-	honest_stop(&honest, &host);
-	host_stop(&host);
-	host_verify(&host);
-	honest_check(&honest, &host);
-	honest_free(&honest);
+	honest_end(&honest, &host);
 	proof_say("honest-beside-hostile", 2, host.violations - before);
 	host_close(&host);
 	return host.violations ? 1 : 0;

@@ -173,3 +173,12 @@ void honest_free(struct honest *honest)
 {
 	munmap(honest->page, HONEST_MAX * sizeof(*honest->page));
 }
+
+void honest_end(struct honest *honest, struct host *host)
+{
+	honest_stop(honest, host);
+	host_stop(host);
+	host_verify(host);
+	honest_check(honest, host);
+	honest_free(honest);
+}

@@ -35,5 +35,7 @@ void honest_stop(struct honest *honest, struct host *host);
 /* Of a stopped engine: each of their events is in the log exactly once, under its own series. */
 void honest_check(const struct honest *honest, struct host *host);
 void honest_free(struct honest *honest);
+/* All of that at a story's end, the engine stopped and its log verified between; frees them. */
+void honest_end(struct honest *honest, struct host *host);
 
 #endif

@@ -367,11 +367,7 @@ int main(int argc, char **argv)
 	host_expect(&host, score->taken > score->scribbles / 100 && score->rejected > 0 &&
 				   score->quarantined > 0,
 		    "the engine has seen little of it");
-	honest_stop(&honest, &host);
-	host_stop(&host);
-	host_verify(&host);
-	honest_check(&honest, &host);
-	honest_free(&honest);
+	honest_end(&honest, &host);
 	proof_say("scribbles", score->scribbles, host.violations);
 	proof_say("control-writes", score->control_tries, score->control_written);
 	host.violations += score->control_written;
