@@ -8,6 +8,8 @@
  */
 #include "disk.h"
 
+#include "base/monotonic.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -18,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BLOCK_BYTES (256u << 10)
@@ -87,20 +88,13 @@ static void *write_blocks(void *self)
 	return NULL;
 }
 
-static double now_s(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 /* Write the whole file once and sync it. 0 or a negative errno. */
 static int write_pass(int fd, uint64_t blocks, double *ret_rate)
 {
 	struct pass pass = {.fd = fd, .blocks = blocks};
 	pthread_t threads[THREADS];
 	uint32_t started = 0;
-	double start = now_s();
+	double start = monotonic_s();
 
 	while (started < THREADS && !pthread_create(&threads[started], NULL, write_blocks, &pass))
 		started++;
@@ -112,7 +106,7 @@ static int write_pass(int fd, uint64_t blocks, double *ret_rate)
 		return -(int)pass.error;
 	if (fdatasync(fd) < 0)
 		return -errno;
-	*ret_rate = (double)(blocks * BLOCK_BYTES) / (now_s() - start);
+	*ret_rate = (double)(blocks * BLOCK_BYTES) / (monotonic_s() - start);
 	return 0;
 }
 

@@ -16,9 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/monotonic.h"
 #include "figure.h"
 #include "interval/history.h"
 #include "question.h"
@@ -83,14 +83,6 @@ static const struct option_row option_rows[] = {
 	 .kind = OPTION_SWITCH,
 	 .at = offsetof(struct settings, keep)},
 };
-
-static double now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static const struct history_keep keep = {
 	{35 * 86400, 14 * 86400, 730 * 86400, UINT64_C(1826) * 86400}};
@@ -229,13 +221,13 @@ static double read_once(const char *path, const struct settings *options, uint32
 	};
 
 	label_slice(slice, series);
-	double begin = now_s();
+	double begin = monotonic_s();
 	int error = history_reader_open(path, &reader);
 	if (error < 0)
 		return error;
 	error = history_read(reader, &query, &answer, why, sizeof(why));
 	history_reader_close(reader);
-	double took = now_s() - begin;
+	double took = monotonic_s() - begin;
 	if (error < 0) {
 		fprintf(stderr, "weir-bench: reading %u days: %s\n", days, why);
 		return error;
@@ -308,9 +300,9 @@ static int measure(const struct settings *options, const char *path, struct repo
 		fprintf(stderr, "weir-bench: %s\n", why);
 		return STATUS_UNABLE;
 	}
-	double begin = now_s();
+	double begin = monotonic_s();
 	int error = write_all(history, options, &metric);
-	double took = now_s() - begin;
+	double took = monotonic_s() - begin;
 	struct history_counters counters;
 	history_counters(history, &counters);
 	history_close(history);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/monotonic.h"
 #include "delays.h"
 #include "weir/weir.h"
 
@@ -72,7 +73,5 @@ bool producers_interrupted(void);
 bool process_has_ended(pid_t child);
 /* End what still runs, free. NULL is fine. */
 void producers_stop(struct producers *producers);
-
-uint64_t monotonic_ns(void);
 
 #endif

@@ -15,6 +15,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/monotonic.h"
 #include "checkpoint.h"
 #include "rebuild.h"
 
@@ -643,10 +644,7 @@ int closing_settle(struct closing *closing, uint32_t timeout_ms)
 	struct timespec pause = {.tv_nsec = 1000000};
 
 	for (uint32_t ms = 0; ms <= timeout_ms; ms++) {
-		struct timespec now;
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		closing_step(closing,
-			     (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec);
+		closing_step(closing, monotonic_ns());
 		if (closing->block_records == 0 && !closing->unready &&
 		    writer_durable(closing->writer) + 1 >= writer_lsn(closing->writer))
 			return 0;

@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/monotonic.h"
 #include "engine_private.h"
 #include "exposed.h"
 #include "named.h"
@@ -414,14 +415,6 @@ static void stop_agents(struct engine *engine)
 	for (uint32_t i = 0; i < engine->agents_count; i++)
 		agent_join(&engine->agents[i]);
 	engine->agents_count = 0;
-}
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
 /* What has been marked goes its whole way, by hand, for a bounded time. */

@@ -16,18 +16,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/monotonic.h"
 #include "keeper.h"
-
-int64_t keeper_now_ms(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 int keeper_open(struct keeper *keeper, int fd_min)
 {
@@ -103,7 +96,7 @@ static void obey(struct keeper *keeper, char *text, int fd)
 		if (!strcmp(line, "READY=1"))
 			keeper->ready = true;
 		else if (!strcmp(line, "WATCHDOG=1"))
-			keeper->pinged_ms = keeper_now_ms();
+			keeper->pinged_ms = monotonic_ms();
 		else if (!strcmp(line, "FDSTORE=1"))
 			store = true;
 		else if (!strcmp(line, "FDSTOREREMOVE=1"))

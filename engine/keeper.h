@@ -23,7 +23,7 @@ struct keeper {
 	char address[32];  /* for $NOTIFY_SOCKET: "@" and the abstract name */
 	pid_t child;       /* who is listened to; 0: nobody */
 	bool ready;        /* some engine has been */
-	int64_t pinged_ms; /* last WATCHDOG=1 of this child; 0: none */
+	uint64_t pinged_ms; /* last WATCHDOG=1 of this child; 0: none */
 	int fd_min;        /* kept descriptors lie above those that the child gets */
 	int count;
 	struct kept kept[KEEPER_MAX];
@@ -36,6 +36,5 @@ void keeper_close(struct keeper *keeper);
 bool keeper_hear(struct keeper *keeper);
 /* The names, for $LISTEN_FDNAMES, in the order of the descriptors; malloc'd. NULL: no memory. */
 char *keeper_names(const struct keeper *keeper);
-int64_t keeper_now_ms(void); /* monotonic */
 
 #endif

@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/monotonic.h"
 #include "keeper.h"
 #include "supervise.h"
 
@@ -48,8 +49,8 @@ struct supervisor {
 	int signals; /* signalfd */
 	int status;  /* of the last child */
 	bool stopping;
-	int64_t started_ms, stopping_ms, start_at_ms;
-	int backoff_ms;
+	uint64_t started_ms, stopping_ms, start_at_ms;
+	unsigned backoff_ms;
 	struct keeper keeper; /* knows the child */
 };
 
@@ -119,7 +120,7 @@ static int start(struct supervisor *s)
 	if (child < 0)
 		return -errno;
 	s->keeper.child = child;
-	s->started_ms = keeper_now_ms();
+	s->started_ms = monotonic_ms();
 	s->keeper.pinged_ms = 0;
 	return 0;
 }
@@ -131,13 +132,13 @@ static bool judge_end(struct supervisor *s)
 
 	if (s->stopping || code == 0 || code == 2 || code == 78 || !s->keeper.ready)
 		return true;
-	if (keeper_now_ms() - s->started_ms > SETTLED_MS)
+	if (monotonic_ms() - s->started_ms > SETTLED_MS)
 		s->backoff_ms = BACKOFF_MIN_MS;
 	log_warning("supervise",
 		    "the engine ended by %s %d: again in %d ms, with %d descriptors kept",
 		    code < 0 ? "signal" : "exit code", code < 0 ? WTERMSIG(s->status) : code,
 		    s->backoff_ms, s->keeper.count);
-	s->start_at_ms = keeper_now_ms() + s->backoff_ms;
+	s->start_at_ms = monotonic_ms() + s->backoff_ms;
 	s->backoff_ms = s->backoff_ms * 2 < BACKOFF_MAX_MS ? s->backoff_ms * 2 : BACKOFF_MAX_MS;
 	return false;
 }
@@ -152,7 +153,7 @@ static bool take_signals(struct supervisor *s)
 			continue;
 		if (info.ssi_signo != SIGHUP) {
 			s->stopping = true;
-			s->stopping_ms = keeper_now_ms();
+			s->stopping_ms = monotonic_ms();
 			if (!s->keeper.child)
 				return true;
 		}
@@ -164,7 +165,7 @@ static bool take_signals(struct supervisor *s)
 
 static void enforce_times(const struct supervisor *s)
 {
-	int64_t now = keeper_now_ms();
+	uint64_t now = monotonic_ms();
 
 	if (!s->keeper.child)
 		return;
@@ -188,8 +189,8 @@ static int run(struct supervisor *s)
 			       {.fd = s->keeper.socket, .events = POLLIN}};
 
 	for (;;) {
-		if (!s->keeper.child && keeper_now_ms() >= s->start_at_ms && start(s) < 0)
-			s->start_at_ms = keeper_now_ms() + BACKOFF_MAX_MS;
+		if (!s->keeper.child && monotonic_ms() >= s->start_at_ms && start(s) < 0)
+			s->start_at_ms = monotonic_ms() + BACKOFF_MAX_MS;
 		poll(fds, 2, s->keeper.child ? 1000 : 50);
 		if (take_signals(s))
 			return EXIT_SUCCESS;

@@ -21,20 +21,13 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "base/monotonic.h"
 #include "weir/order.h"
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * UINT64_C(1000000000) + (uint64_t)ts.tv_nsec;
-}
 
 static void pause_busy(uint64_t until_ns)
 {
 	/* The clock is read between a few pauses, not each time: a read costs as much as two. */
-	while (now_ns() < until_ns)
+	while (monotonic_ns() < until_ns)
 		for (int i = 0; i < 8; i++) {
 #if defined(__x86_64__) || defined(__i386__)
 			__builtin_ia32_pause();
@@ -66,13 +59,13 @@ static void *loop(void *argument)
 	/* Acquire: what the stopper wrote before agent_stop() is there for the thread's last
 	 * words. Without it a step after the stop could see half of it. */
 	while (!weir_load_acquire_32(&agent->stop)) {
-		int work = agent->step(agent->self, now_ns());
+		int work = agent->step(agent->self, monotonic_ns());
 
 		weir_store_relaxed_64(&agent->steps, agent->steps + 1);
 		if (work > 0 && (uint32_t)work > agent->idle.calm_work) {
 			idle_ns = agent->idle.idle_min_ns;
 			if (agent->idle.busy_pause_ns)
-				pause_busy(now_ns() + agent->idle.busy_pause_ns);
+				pause_busy(monotonic_ns() + agent->idle.busy_pause_ns);
 			continue;
 		}
 		weir_store_relaxed_64(&agent->sleeps, agent->sleeps + 1);

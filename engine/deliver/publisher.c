@@ -29,11 +29,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/monotonic.h"
 #include "deliver/payload.h"
 #include "deliver/store.h"
 #include "weir/order.h"
@@ -69,14 +69,6 @@ struct publisher {
 	pthread_mutex_t lock; /* over status: written by the publisher, read by any thread */
 	struct publisher_status status;
 };
-
-static uint64_t real_ms(void)
-{
-	/* Not the step's time: how long a blocking call may still take is a question of now. */
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static uint64_t random_next(struct publisher *publisher)
 {
@@ -142,7 +134,7 @@ static int send_all(struct publisher *publisher, uint64_t deadline_ms)
 			complain(publisher, "redis: %s", redis_error(publisher->redis));
 			return -EIO;
 		}
-		if (!done && real_ms() >= deadline_ms) {
+		if (!done && monotonic_ms() >= deadline_ms) {
 			complain(publisher, "redis: takes no data: is it overloaded or stopped?");
 			return -EIO;
 		}
@@ -161,7 +153,7 @@ static redisReply *receive(struct publisher *publisher, uint64_t deadline_ms)
 			break;
 		if (reply)
 			return reply;
-		uint64_t now_ms = real_ms();
+		uint64_t now_ms = monotonic_ms();
 		struct pollfd ready = {.fd = publisher->redis->fd, .events = POLLIN};
 		if (now_ms >= deadline_ms || poll(&ready, 1, (int)(deadline_ms - now_ms)) == 0) {
 			complain(publisher,
@@ -211,7 +203,7 @@ static int authenticate(struct publisher *publisher)
 	else
 		redisAppendCommand(publisher->redis, "AUTH %s", password);
 	explicit_bzero(password, sizeof(password));
-	uint64_t deadline_ms = real_ms() + CALL_TIMEOUT_MS;
+	uint64_t deadline_ms = monotonic_ms() + CALL_TIMEOUT_MS;
 	if (send_all(publisher, deadline_ms) < 0)
 		return -EIO;
 	redisReply *reply = receive(publisher, deadline_ms);
@@ -236,7 +228,7 @@ static int greet(struct publisher *publisher)
 		if (error)
 			return error;
 	}
-	uint64_t deadline_ms = real_ms() + CALL_TIMEOUT_MS;
+	uint64_t deadline_ms = monotonic_ms() + CALL_TIMEOUT_MS;
 	redisAppendCommand(publisher->redis, "PING");
 	if (send_all(publisher, deadline_ms) < 0)
 		return -EIO;
@@ -398,7 +390,7 @@ static int publish_row(struct publisher *publisher)
 		complain(publisher, "out of memory");
 		return -ENOMEM;
 	}
-	uint64_t deadline_ms = real_ms() + CALL_TIMEOUT_MS;
+	uint64_t deadline_ms = monotonic_ms() + CALL_TIMEOUT_MS;
 	int error = send_all(publisher, deadline_ms);
 	if (!error)
 		error = receive_row(publisher, deadline_ms);
@@ -441,9 +433,9 @@ int publisher_step(void *self, uint64_t now_ns)
 			return 0;
 		connected = 1;
 	}
-	uint64_t deadline_ms = real_ms() + CALL_TIMEOUT_MS;
+	uint64_t deadline_ms = monotonic_ms() + CALL_TIMEOUT_MS;
 	int done = 0, answer = 0;
-	while (done < STEP_ROWS && real_ms() < deadline_ms) {
+	while (done < STEP_ROWS && monotonic_ms() < deadline_ms) {
 		answer = publish_row(publisher);
 		if (answer <= 0)
 			break;

@@ -307,7 +307,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		sum = sum * 31 + data[i];
 	play.steps_max = sum % DEEP_ONE_IN ? INTERVALS_SHORT : INTERVALS_DEEP;
 	begin(&play);
-	/* What was cut short ends here: nothing is taken from it any more, and it never gets empty. */
+	/* What was cut short ends here: nothing more is taken from it, and it never gets empty. */
 	while (play.in.left && !play.in.failed && play.steps < play.steps_max)
 		operate(&play);
 	if (!play.saves)

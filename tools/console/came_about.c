@@ -11,8 +11,8 @@
 #include <math.h>
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/monotonic.h"
 #include "console.h"
 #include "deliver/payload.h"
 #include "detect/resolutions.h"
@@ -25,17 +25,9 @@
 static struct {
 	pthread_mutex_t lock;
 	json_t *detectors;
-	time_t at_s;
+	double at_s;
 	bool asking;
 } kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-static time_t now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
 
 /* What the engine says of its detectors, or said last; NULL: it never did. While one asks, others
  * have what is known. */
@@ -45,7 +37,7 @@ static json_t *detectors(struct console *console)
 	unsigned status;
 
 	pthread_mutex_lock(&kept.lock);
-	if (!kept.detectors || (!kept.asking && now_s() - kept.at_s >= KEPT_S)) {
+	if (!kept.detectors || (!kept.asking && monotonic_s() - kept.at_s >= KEPT_S)) {
 		kept.asking = true;
 		pthread_mutex_unlock(&kept.lock);
 		json_t *ask = json_pack("{ss}", "command", "detectors");
@@ -55,7 +47,7 @@ static json_t *detectors(struct console *console)
 		if (answer) {
 			json_decref(kept.detectors);
 			kept.detectors = json_incref(json_object_get(answer, "detectors"));
-			kept.at_s = now_s();
+			kept.at_s = monotonic_s();
 		}
 		json_decref(answer);
 	}

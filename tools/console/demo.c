@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/monotonic.h"
 #include "console.h"
 #include "weir/order.h"
 
@@ -70,10 +71,7 @@ static bool wait_some(struct demo *demo)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += LOOK_MS * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
+	until = monotonic_in_ms(LOOK_MS);
 	pthread_mutex_lock(&demo->lock);
 	while (!demo->stop &&
 	       pthread_cond_clockwait(&demo->turned, &demo->lock, CLOCK_MONOTONIC, &until) == 0)

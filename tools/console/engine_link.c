@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "ask.h"
+#include "base/monotonic.h"
 
 #define PATIENCE_MS 2000u
 #define TELL_MS 12000u /* the engine itself gives a disk eight seconds */
@@ -49,14 +50,6 @@ struct engine_link {
 	char why[ENGINE_WHY_BYTES]; /* it is away; "": it is up */
 };
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 struct engine_link *engine_link_open(const char *control, const char *data)
 {
 	struct engine_link *link = calloc(1, sizeof(*link));
@@ -91,7 +84,7 @@ static void copy_why(char *why, const char *text)
 static bool is_away(const struct engine_link *link, enum want want)
 {
 	return link->away_until_ms &&
-	       (want != WANT_STATUS || link->asks || now_ms() < link->away_until_ms);
+	       (want != WANT_STATUS || link->asks || monotonic_ms() < link->away_until_ms);
 }
 
 /* With the lock. Whether it is up is asked beside all others: busy is not away. */
@@ -108,10 +101,7 @@ static bool enter(struct engine_link *link, struct visit *visit, char *why)
 	enum want want = visit->want;
 	struct timespec until;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += PLACE_MS * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
+	until = monotonic_in_ms(PLACE_MS);
 	pthread_mutex_lock(&link->lock);
 	while (!link->ended && !is_away(link, want) && !has_place(link, want) &&
 	       pthread_cond_clockwait(&link->left, &link->lock, CLOCK_MONOTONIC, &until) == 0)
@@ -168,7 +158,7 @@ static void leave(struct engine_link *link, const struct visit *visit, char *why
 	*(visit->want == WANT_CHANGE ? &link->tells : &link->asks) -= 1;
 	if (why && link->ended)
 		copy_why(why, "this console is being stopped");
-	link->away_until_ms = why ? now_ms() + AWAY_MS : 0;
+	link->away_until_ms = why ? monotonic_ms() + AWAY_MS : 0;
 	copy_why(link->why, why ? why : "");
 	pthread_cond_broadcast(&link->left);
 	pthread_mutex_unlock(&link->lock);
@@ -283,7 +273,7 @@ json_t *engine_link_status(struct engine_link *link, char why[ENGINE_WHY_BYTES])
 	unsigned code;
 
 	pthread_mutex_lock(&link->lock);
-	bool fresh = link->status && !link->why[0] && now_ms() - link->status_ms < STATUS_MS;
+	bool fresh = link->status && !link->why[0] && monotonic_ms() - link->status_ms < STATUS_MS;
 	pthread_mutex_unlock(&link->lock);
 	if (fresh)
 		return known(link, &link->status);
@@ -295,7 +285,7 @@ json_t *engine_link_status(struct engine_link *link, char why[ENGINE_WHY_BYTES])
 		return NULL;
 	keep(link, &link->status, json_deep_copy(status));
 	pthread_mutex_lock(&link->lock);
-	link->status_ms = now_ms();
+	link->status_ms = monotonic_ms();
 	pthread_mutex_unlock(&link->lock);
 	learn_directory(link, status);
 	learn_metrics(link);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/monotonic.h"
 #include "base/still.h"
 #include "deliver/store.h"
 #include "row.h"
@@ -283,10 +284,7 @@ static bool wait_a_little(struct follow *follow, int milliseconds)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += milliseconds * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
+	until = monotonic_in_ms(milliseconds);
 	pthread_mutex_lock(&follow->stop_lock);
 	while (!follow->stop &&
 	       pthread_cond_timedwait(&follow->stop_turned, &follow->stop_lock, &until) == 0)

@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/monotonic.h"
 #include "book.h"
 #include "console.h"
 #include "follow.h"
@@ -41,14 +41,6 @@ void impact_close(struct console *console, struct impact *impact)
 	if (impact)
 		in_force_give(console->in_force, impact->config);
 	free(impact);
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* Under another configuration something else was expected, of the copies in hand too. False: nobody
@@ -94,7 +86,7 @@ static double sum_of(const struct outlook *outlook, int64_t from_ms, int64_t *re
 static struct book_exact reckon(const struct looking *looking, const struct book_entry *entry)
 {
 	struct outlook_query query = looking_query(looking, entry->metric->text);
-	struct book_exact exact = {.sum = NAN, .due_ms = now_ms() + LATER_MS};
+	struct book_exact exact = {.sum = NAN, .due_ms = monotonic_ms() + LATER_MS};
 	bool over = book_is_over(entry);
 	struct outlook outlook;
 	char why[WHY_BYTES];
@@ -107,7 +99,7 @@ static struct book_exact reckon(const struct looking *looking, const struct book
 		query.to_ms = entry->through_ms;
 	if (outlook_read(&query, &outlook, why, sizeof(why)) < 0)
 		return exact;
-	exact.due_ms = now_ms() + AGAIN_MS;
+	exact.due_ms = monotonic_ms() + AGAIN_MS;
 	if (outlook.step_ms == entry->interval_ms)
 		exact.sum = sum_of(&outlook, entry->start_ms, &exact.through_ms);
 	int64_t since_ms = outlook.through_ms - entry->through_ms;
@@ -115,7 +107,7 @@ static struct book_exact reckon(const struct looking *looking, const struct book
 	if (over)
 		exact.through_ms = since_ms >= 0 ? entry->through_ms : 0;
 	if (over && since_ms / AGAIN_PART > AGAIN_MS)
-		exact.due_ms = now_ms() + since_ms / AGAIN_PART;
+		exact.due_ms = monotonic_ms() + since_ms / AGAIN_PART;
 	outlook_fini(&outlook);
 	return exact;
 }
@@ -137,7 +129,7 @@ void impact_step(struct console *console)
 	struct book_entry wanted[WANTED_MAX];
 	struct looking looking;
 	unsigned status = 200;
-	int64_t begun_ms = now_ms();
+	uint64_t begun_ms = monotonic_ms();
 
 	if (!follow_is_ready(console->follow))
 		return;
@@ -153,7 +145,7 @@ void impact_step(struct console *console)
 	if (count && take_config(console, wanted, count)) {
 		json_t *failed = looking_begin(console, &looking, &status);
 		for (uint32_t i = 0; i < count && !failed && looking.config &&
-				     now_ms() - begun_ms < STEP_MS;
+				     monotonic_ms() - begun_ms < STEP_MS;
 		     i++) {
 			struct book_exact exact = reckon_again(&looking, &wanted[i]);
 			book_write(console->book);

@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/monotonic.h"
 #include "lived.h"
 #include "log/io.h"
 
@@ -39,14 +39,6 @@ struct in_force {
 	struct held *newest, *all;
 	char why[ENGINE_WHY_BYTES];
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 struct in_force *in_force_open(struct engine_link *link)
 {
@@ -160,7 +152,7 @@ static void learn(struct in_force *in_force)
 	else if (record)
 		held = hold(record, why);
 	pthread_mutex_lock(&in_force->lock);
-	in_force->until_ms = now_ms() + FRESH_MS;
+	in_force->until_ms = monotonic_ms() + FRESH_MS;
 	snprintf(in_force->why, sizeof(in_force->why), "%s", why);
 	if (held) {
 		let_go(in_force, in_force->newest);
@@ -172,7 +164,7 @@ static void learn(struct in_force *in_force)
 /* With the lock, which it gives up meanwhile. */
 static void refresh(struct in_force *in_force)
 {
-	if (in_force->asking || now_ms() < in_force->until_ms)
+	if (in_force->asking || monotonic_ms() < in_force->until_ms)
 		return;
 	in_force->asking = true;
 	in_force->taken = false;
@@ -196,7 +188,7 @@ const struct config *in_force_take(struct in_force *in_force, char why[ENGINE_WH
 	while (in_force->asking && !in_force->newest)
 		pthread_cond_wait(&in_force->asked, &in_force->lock);
 	/* Nobody has looked for a while, so that nobody has asked. */
-	if (!in_force->newest || now_ms() >= in_force->until_ms + STALE_MS)
+	if (!in_force->newest || monotonic_ms() >= in_force->until_ms + STALE_MS)
 		refresh(in_force);
 	in_force->taken = true;
 	struct held *held = in_force->newest;

@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "api.h"
+#include "base/monotonic.h"
 #include "chart.h"
 #include "console.h"
 #include "looking.h"
@@ -37,14 +37,6 @@ struct overview {
 	uint64_t asked_ms;
 };
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 struct overview *overview_open(void)
 {
 	struct overview *overview = calloc(1, sizeof(*overview));
@@ -53,7 +45,7 @@ struct overview *overview_open(void)
 		return NULL;
 	pthread_mutex_init(&overview->lock, NULL);
 	pthread_cond_init(&overview->done, NULL);
-	overview->asked_ms = now_ms(); /* somebody is about to */
+	overview->asked_ms = monotonic_ms(); /* somebody is about to */
 	return overview;
 }
 
@@ -200,7 +192,7 @@ static bool is_good(const struct overview *overview, const struct arrival *arriv
 {
 	return overview->answer &&
 	       (overview->progress == arrival->progress || overview->begun_ms >= arrival->at_ms) &&
-	       now_ms() - overview->made_ms < OLD_MS;
+	       monotonic_ms() - overview->made_ms < OLD_MS;
 }
 
 /* Work it out, or wait for who does. NULL: it is in overview->answer. With the lock. */
@@ -214,7 +206,7 @@ static json_t *refresh(struct console *console, const struct looking *looking,
 		pthread_cond_wait(&overview->done, &overview->lock);
 	if (is_good(overview, arrival))
 		return NULL;
-	uint64_t begun_ms = now_ms();
+	uint64_t begun_ms = monotonic_ms();
 	overview->working = true;
 	pthread_mutex_unlock(&overview->lock);
 	unsigned code = 200;
@@ -230,7 +222,7 @@ static json_t *refresh(struct console *console, const struct looking *looking,
 	overview->answer = answer;
 	overview->progress = arrival->progress;
 	overview->begun_ms = begun_ms;
-	overview->made_ms = now_ms();
+	overview->made_ms = monotonic_ms();
 	return NULL;
 }
 
@@ -239,7 +231,7 @@ static json_t *answer_of(struct console *console, const struct looking *looking,
 	struct overview *overview = console->overview;
 	struct history_reader *reader;
 	char why[ENGINE_WHY_BYTES];
-	struct arrival arrival = {.at_ms = now_ms()};
+	struct arrival arrival = {.at_ms = monotonic_ms()};
 	int error = history_reader_open_or_say(looking->history, &reader, why, sizeof(why));
 
 	if (error == -ENOENT)
@@ -275,7 +267,7 @@ json_t *overview_get(struct console *console, unsigned *status)
 	struct overview *overview = console->overview;
 
 	pthread_mutex_lock(&overview->lock);
-	overview->asked_ms = now_ms();
+	overview->asked_ms = monotonic_ms();
 	pthread_mutex_unlock(&overview->lock);
 	return look(console, status);
 }
@@ -286,7 +278,7 @@ void overview_step(struct console *console)
 	unsigned status = 200;
 
 	pthread_mutex_lock(&overview->lock);
-	bool looked_at = now_ms() - overview->asked_ms < LOOKED_AT_MS;
+	bool looked_at = monotonic_ms() - overview->asked_ms < LOOKED_AT_MS;
 	pthread_mutex_unlock(&overview->lock);
 	if (looked_at)
 		json_decref(look(console, &status));

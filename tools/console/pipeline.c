@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "api.h"
+#include "base/monotonic.h"
 #include "console.h"
 #include "engine_link.h"
 #include "feed.h"
@@ -31,11 +32,11 @@ struct pipeline {
 	uint64_t asked_ms; /* 0: never */
 };
 
-static uint64_t clock_ms(clockid_t clock)
+static uint64_t unix_ms(void)
 {
 	struct timespec now;
 
-	clock_gettime(clock, &now);
+	clock_gettime(CLOCK_REALTIME, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
@@ -75,7 +76,7 @@ static bool add_part(struct engine_link *link, json_t *json, const char *command
 
 static json_t *look(struct engine_link *link, unsigned *status, char *why)
 {
-	json_t *json = json_pack("{sI}", "at_ms", (json_int_t)clock_ms(CLOCK_REALTIME));
+	json_t *json = json_pack("{sI}", "at_ms", (json_int_t)unix_ms());
 
 	if (add_part(link, json, "status", "status", status, why) &&
 	    add_part(link, json, "stat", "stats", status, why) &&
@@ -89,7 +90,7 @@ static json_t *look(struct engine_link *link, unsigned *status, char *why)
 /* With the lock: is what is known so young? */
 static bool is_within(const struct pipeline *pipeline, uint64_t age_ms)
 {
-	return pipeline->asked_ms && clock_ms(CLOCK_MONOTONIC) - pipeline->asked_ms < age_ms;
+	return pipeline->asked_ms && monotonic_ms() - pipeline->asked_ms < age_ms;
 }
 
 /* With the lock: another asks. */
@@ -97,10 +98,7 @@ static void wait_for_other(struct pipeline *pipeline)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += PATIENCE_MS * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
+	until = monotonic_in_ms(PATIENCE_MS);
 	while (pipeline->asking && pthread_cond_clockwait(&pipeline->done, &pipeline->lock,
 							  CLOCK_MONOTONIC, &until) == 0)
 		;
@@ -120,7 +118,7 @@ static void ask(struct pipeline *pipeline, struct engine_link *link)
 	pipeline->answer = answer;
 	pipeline->status = answer ? 200 : code;
 	memcpy(pipeline->why, why, sizeof(why));
-	pipeline->asked_ms = clock_ms(CLOCK_MONOTONIC);
+	pipeline->asked_ms = monotonic_ms();
 	pipeline->asking = false;
 	pthread_cond_broadcast(&pipeline->done);
 }

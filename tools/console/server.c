@@ -16,6 +16,7 @@
 
 #include "api.h"
 #include "asset.h"
+#include "base/monotonic.h"
 #include "connections.h"
 #include "console.h"
 #include "crew.h"
@@ -78,14 +79,6 @@ struct request {
 	json_t *answer;
 };
 
-uint64_t server_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static struct connection *place_of(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
@@ -100,7 +93,7 @@ static void set_phase(struct server *server, struct MHD_Connection *connection,
 	struct connection *place = place_of(connection);
 
 	if (place)
-		connections_phase(server->connections, place, phase, server_now_ms());
+		connections_phase(server->connections, place, phase, monotonic_ms());
 }
 
 /* The first of a request, before the library decodes the target where it lies. */
@@ -462,7 +455,7 @@ static void on_connection(void *self, struct MHD_Connection *connection, void **
 
 	if (what == MHD_CONNECTION_NOTIFY_STARTED)
 		*context = info ? connections_add(server->connections, info->connect_fd,
-						  address_of(connection), server_now_ms())
+						  address_of(connection), monotonic_ms())
 				: NULL;
 	else if (*context)
 		connections_remove(server->connections, *context);
@@ -561,8 +554,8 @@ void server_close(struct server *server)
 	/* No connection may sleep when the library ends; a client should see its answer. */
 	crew_end(server->tellers);
 	crew_end(server->lookers);
-	for (uint64_t until = server_now_ms() + LAST_MS;
-	     weir_load_relaxed_32(&server->handed) && server_now_ms() < until;)
+	for (uint64_t until = monotonic_ms() + LAST_MS;
+	     weir_load_relaxed_32(&server->handed) && monotonic_ms() < until;)
 		nap();
 	MHD_stop_daemon(server->daemon); /* closes the socket */
 	free_server(server);
@@ -570,5 +563,5 @@ void server_close(struct server *server)
 
 void server_tick(struct server *server)
 {
-	connections_sweep(server->connections, server_now_ms());
+	connections_sweep(server->connections, monotonic_ms());
 }

@@ -28,6 +28,5 @@ void server_close(struct server *server);
 /* A few times a second: who is late goes. */
 void server_tick(struct server *server);
 
-uint64_t server_now_ms(void); /* monotonic */
 
 #endif

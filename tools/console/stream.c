@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/monotonic.h"
 #include "connections.h"
 #include "feed.h"
 #include "reply.h"
@@ -53,7 +54,7 @@ static ssize_t read_stream(void *self, uint64_t position, char *to, size_t bytes
 	struct stream *stream = self;
 
 	(void)position;
-	ssize_t used = feed_read(stream->subscriber, to, bytes, server_now_ms());
+	ssize_t used = feed_read(stream->subscriber, to, bytes, monotonic_ms());
 	return used < 0 ? MHD_CONTENT_READER_END_OF_STREAM : used;
 }
 
@@ -144,11 +145,11 @@ enum MHD_Result stream_answer(struct MHD_Connection *connection, struct feed *fe
 		return MHD_NO;
 	*stream = (struct stream){
 		.connection = connection, .connections = connections, .place = place};
-	stream->subscriber = feed_subscribe(feed, topics, last_id, &ops, stream, server_now_ms());
+	stream->subscriber = feed_subscribe(feed, topics, last_id, &ops, stream, monotonic_ms());
 	if (!stream->subscriber) {
 		free(stream);
 		return reply_error(connection, &full, "too many listen already; try again later");
 	}
-	connections_phase(connections, place, CONNECTION_STREAM, server_now_ms());
+	connections_phase(connections, place, CONNECTION_STREAM, monotonic_ms());
 	return send_stream(stream);
 }

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/monotonic.h"
 #include "console.h"
 #include "engine_link.h"
 #include "feed.h"
@@ -50,7 +51,7 @@ struct watch {
 static void step_clients(struct watch *watch)
 {
 	server_tick(watch->server);
-	feed_tick(watch->console->feed, server_now_ms());
+	feed_tick(watch->console->feed, monotonic_ms());
 }
 
 static void tell_engine(struct watch *watch, bool up, const char *why)
@@ -151,10 +152,7 @@ static void *run(void *argument)
 	pthread_setname_np(pthread_self(), watcher->name);
 	do {
 		watcher->step(watching->watch);
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += watcher->period_ms * 1000000L;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
+		until = monotonic_in_ms(watcher->period_ms);
 	} while (sleep_until(watching->watch, &until));
 	return NULL;
 }

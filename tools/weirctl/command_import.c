@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/monotonic.h"
 #include "command.h"
 #include "import.h"
 #include "options.h"
@@ -333,13 +334,6 @@ static void on_bad_row(void *self, uint64_t line, const char *what)
 		fputs("weirctl: further broken rows are only counted\n", stderr);
 }
 
-static double now_s(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static uint32_t series_used(const struct import *import)
 {
 	uint32_t used = 0;
@@ -407,7 +401,7 @@ static int import_file(struct import_command *command)
 	char why[IMPORT_WHY_BYTES] = "";
 	struct import import;
 	struct import_sent sent = {0};
-	double began_s = now_s();
+	double began_s = monotonic_s();
 	struct import_listener listener = {.self = command,
 					   .progress = on_progress,
 					   .bad_row = command->bad_rows ? on_bad_row : NULL};
@@ -426,9 +420,9 @@ static int import_file(struct import_command *command)
 		fprintf(stderr, "weirctl: %s%s\n", why,
 			ret == -EBADMSG ? "; nothing was sent" : "");
 	if (command->json)
-		print_json(&import, &sent, now_s() - began_s, ret == 0, why);
+		print_json(&import, &sent, monotonic_s() - began_s, ret == 0, why);
 	else if (ret == 0)
-		print_text(command, &import, now_s() - began_s);
+		print_text(command, &import, monotonic_s() - began_s);
 	import_fini(&import);
 	if (ret == 0)
 		return command->rebase && !command->dry_run ? rebase_after(command) : TOOL_OK;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "ask.h"
+#include "base/monotonic.h"
 #include "command.h"
 #include "text.h"
 
@@ -73,13 +74,6 @@ static void look_free(struct look *look)
 	json_decref(look->producers);
 }
 
-static double now_s(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static int look_at(const struct top *top, struct look *look, char why[WHY_BYTES])
 {
 	look->answer = ask(ask_socket(top->socket), json_pack("{ss}", "command", "stat"), why,
@@ -88,7 +82,7 @@ static int look_at(const struct top *top, struct look *look, char why[WHY_BYTES]
 				  ? ask(ask_socket(top->socket),
 					json_pack("{ss}", "command", "producers"), why, WHY_BYTES)
 				  : NULL;
-	look->at_s = now_s();
+	look->at_s = monotonic_s();
 	if (look->producers)
 		return 0;
 	look_free(look);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/monotonic.h"
 #include "import.h"
 #include "weir/region.h"
 #include "weir/weir.h"
@@ -30,13 +31,6 @@ struct sending {
 	char *why;
 	size_t why_bytes;
 };
-
-static uint64_t monotonic_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static uint64_t taken(const struct weir_ledger *ledger)
 {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "ask.h"
+#include "base/monotonic.h"
 #include "member.h"
 #include "options.h"
 #include "text.h"
@@ -53,14 +54,6 @@ static void set_key(json_t *request)
 	operate_set(request, "key", key);
 }
 
-static int64_t steady_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* An answer that is lost leaves open whether it is kept: with a key it is said again, for as long
  * as an engine may take to be there again. Steals `request`. */
 static json_t *say(const char *socket_path, json_t *request, char *why, size_t why_bytes)
@@ -71,15 +64,15 @@ static json_t *say(const char *socket_path, json_t *request, char *why, size_t w
 				    .option = "--socket",
 				    .patience_ms = PATIENCE_MS,
 				    .ret_sent = &sent};
-	int64_t until_ms = INT64_MAX;
+	uint64_t until_ms = UINT64_MAX;
 	json_t *answer;
 
 	while (!(answer = ask_with(&how, json_incref(request), why, why_bytes))) {
 		if (sent && !lost) {
 			lost = true;
-			until_ms = steady_ms() + PATIENCE_MS;
+			until_ms = monotonic_ms() + PATIENCE_MS;
 		}
-		if (!lost || !has_key || steady_ms() >= until_ms)
+		if (!lost || !has_key || monotonic_ms() >= until_ms)
 			break;
 		nanosleep(&pause, NULL);
 	}
