@@ -143,8 +143,10 @@ static int replace_socket(const struct producer *producer, int fd, const struct 
 		refuse(refusal, "the region is still being drained to its end: come again");
 		return -EAGAIN;
 	}
+	/* A child of the same hundredth of a second has its parent's start time. */
 	if (process->start_time_ticks && producer->process.start_time_ticks &&
-	    process->start_time_ticks != producer->process.start_time_ticks) {
+	    (process->start_time_ticks != producer->process.start_time_ticks ||
+	     process->pid != producer->process.pid)) {
 		refuse(refusal,
 		       "the region is another process's: after a fork, open one of your own");
 		return -EPERM;

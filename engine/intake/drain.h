@@ -46,12 +46,15 @@ struct drain_ring {
 			    * earlier engine, so that a lap over it is a loss, not a lie */
 	uint64_t rejected; /* totals */
 	uint64_t lost;
+	uint32_t over; /* intake -> lane, release: the producer is gone or done, */
+	bool settled;  /* ... and the last look at the tail was taken */
 	bool quarantined;
 	bool waiting; /* stopped before an event whose series is not mapped yet */
 };
 
 /* Take a snapshot of the tail. > 0: that many slots to drain; 0: none; -EPROTO: the ring lies (the
- * cursor went back or too far), it is now quarantined. */
+ * cursor went back or too far), it is now quarantined. The first snapshot of a ring that is over
+ * is the last. */
 int64_t drain_snapshot(struct drain_ring *ring);
 
 /*

@@ -450,7 +450,7 @@ void producer_died(struct intake *intake, struct producer *producer)
 	count_add(&intake->counters.deaths, 1);
 }
 
-/* Death or CLOSED has been seen, and the socket is empty: no tail moves any more. */
+/* Death or CLOSED has been seen, and the socket is empty: no tail moves any more, or in vain. */
 static void finish(struct producer *producer)
 {
 	producer->final = true;
@@ -458,9 +458,10 @@ static void finish(struct producer *producer)
 		if (!producer->rings[i])
 			continue;
 		/* Orders: our sight of the death (or of CLOSED, acquired) before the lane's next
-		 * snapshot: partner is the lane's acquire of `dead`, after which it looks at the
-		 * tail once more and that is the end. Without it the last events before a death
-		 * could be left behind. */
+		 * snapshot: partner is the lane's acquire of `over` and `dead`, after which it
+		 * looks at the tail once more and that is the end. Without it the last events
+		 * before a death could be left behind. */
+		weir_store_release_32(&producer->rings[i]->ring.drain.over, 1);
 		weir_store_release_32(&producer->rings[i]->ring.dead, 1);
 	}
 }

@@ -12,7 +12,9 @@
  *                    again when they are hung up on
  *   attach-cycles    COUNT regions, opened and closed by a process that lives
  *   stopped-readers  producers and operators that ask and never read an answer
- *   another's-rings  rings and uuids of a living producer, offered by another process
+ *   written-after-end  producers that say that they are done, and write on
+ *   thefts           rings and uuids of a living producer, offered by another process, also by one
+ *                    that was born in the same instant, and by itself with other memory
  *
  * Holds: each is refused or let go of, descriptors do not grow, honest producers come, go and are
  * whole all the while, an operator is answered, and sees who was put in quarantine.
@@ -391,17 +393,22 @@ static uint64_t stop_readers(struct host *host, uint64_t count)
 	return count + held;
 }
 
+#define THEFTS 3u /* a thief's offers */
+#define BORN_APART 64
+
 /* Another process offers what is ours: the same memory under the same name, other memory under our
  * name, our ring under its region. */
-static void be_thief(const struct host *host, const struct rogue *ours)
+static void be_thief(const struct host *host, const struct rogue *ours, bool twin)
 {
 	struct rogue_options options = {.rings = 1};
 	struct rogue mine;
 	int taken = 0;
 
-	/* As it is: its start time is another's. */
-	taken += refused(NULL, host, ours->region_fd, false) != 1;
 	rogue_open(&mine, &options);
+	if (twin && mine.region->start_time_ticks != ours->region->start_time_ticks)
+		_exit(BORN_APART);
+	/* As it is: it is another process's. */
+	taken += refused(NULL, host, ours->region_fd, false) != 1;
 	memcpy(mine.region->uuid, ours->region->uuid, 16);
 	taken += rogue_attach(&mine, host->socket);
 	rogue_close(&mine, false);
@@ -410,6 +417,66 @@ static void be_thief(const struct host *host, const struct rogue *ours)
 	taken += !rogue_attach(&mine, host->socket);
 	taken += refused(&mine, host, ours->ring_fd[0], true) != 1;
 	_exit(taken);
+}
+
+/* A producer that has a thief at once, before the clock that tells processes apart goes on. */
+static void be_robbed(const struct host *host)
+{
+	struct rogue_options options = {.rings = 1};
+	struct rogue ours;
+	int gate[2];
+	char word = 0;
+
+	rogue_open(&ours, &options);
+	rogue_define(&ours, "hostile", "stolen", 6);
+	if (pipe(gate) < 0)
+		_exit(THEFTS + 1);
+	pid_t pid = process_fork();
+	if (pid == 0) {
+		if (read(gate[0], &word, 1) != 1)
+			_exit(THEFTS + 1);
+		be_thief(host, &ours, true);
+	}
+	if (!rogue_attach(&ours, host->socket) || write(gate[1], &word, 1) != 1)
+		_exit(THEFTS + 1);
+	int code = host_wait(pid);
+	rogue_emit(&ours, 0, 1, 1, 1);
+	if (code == 0 && !rogue_taken(&ours, 0))
+		code = THEFTS + 1;
+	rogue_close(&ours, true);
+	_exit(code);
+}
+
+/* What is attached has a name; the producer itself offers other memory under it. */
+static void rename_own(struct host *host, const struct rogue *rogue)
+{
+	struct rogue_options options = {.rings = 1};
+	struct rogue other;
+
+	rogue_open(&other, &options);
+	memcpy(other.region->uuid, rogue->region->uuid, 16);
+	memcpy(other.ring[0]->uuid, rogue->region->uuid, 16);
+	host_expect(host, refused(NULL, host, other.region_fd, false) == 1,
+		    "a second region is taken under the name of the first");
+	host_expect(host, refused(rogue, host, other.ring_fd[0], true) == 1,
+		    "a second ring is taken under the number of the first");
+	rogue_close(&other, false);
+}
+
+/* The exit code of a thief. A twin that was born too late is another's turn. */
+static int send_thief(const struct host *host, const struct rogue *rogue, bool twin)
+{
+	int code;
+
+	do {
+		pid_t pid = process_fork();
+		if (pid == 0 && twin)
+			be_robbed(host);
+		if (pid == 0)
+			be_thief(host, rogue, false);
+		code = host_wait(pid);
+	} while (code == BORN_APART);
+	return code;
 }
 
 static uint64_t steal(struct host *host, uint64_t count)
@@ -421,11 +488,9 @@ static uint64_t steal(struct host *host, uint64_t count)
 	rogue_define(&rogue, "hostile", "stolen", 6);
 	if (!rogue_attach(&rogue, host->socket))
 		host_expect(host, false, "a good producer is refused: %s", rogue.answer.text);
-	for (uint64_t i = 0; i < count; i++) {
-		pid_t pid = process_fork();
-		if (pid == 0)
-			be_thief(host, &rogue);
-		int code = host_wait(pid);
+	rename_own(host, &rogue);
+	for (uint64_t i = 0; i < count * 2; i++) {
+		int code = send_thief(host, &rogue, i % 2);
 		host_expect(host, code == 0, "%d of a thief's offers were taken", code);
 		rogue_emit(&rogue, 0, 1, 1, 1);
 	}
@@ -433,7 +498,41 @@ static uint64_t steal(struct host *host, uint64_t count)
 						      WEIR_CONTROL_QUARANTINED),
 		    "who was to be robbed is served no more");
 	rogue_close(&rogue, true);
-	return count * 3;
+	return 2 + count * 2 * THEFTS;
+}
+
+/* A producer that says that it is done and writes on, until the engine has let go of it. */
+static void write_on(struct host *host)
+{
+	struct rogue_options options = {.capacity = 1024};
+	struct rogue rogue;
+	bool gone = false;
+	char byte;
+
+	rogue_open(&rogue, &options);
+	rogue_define(&rogue, "hostile", "on", 2);
+	if (!rogue_attach(&rogue, host->socket))
+		host_expect(host, false, "a good producer is refused: %s", rogue.answer.text);
+	rogue_emit(&rogue, 0, 1, 16, 1);
+	weir_store_release_32(&rogue.region->state, WEIR_REGION_CLOSED);
+	for (int i = 0; i < HOST_PATIENCE_S * 10000 && !gone; i++) {
+		/* All is kept, and that is being noted as the end: that moment is the one. */
+		if (weir_load_acquire_64(&rogue_slot(&rogue, 0)->durable) == rogue.ring[0]->tail) {
+			pause_us(random_below(2000));
+			rogue_emit(&rogue, 0, 1, 1, 1);
+		}
+		pause_us(50);
+		gone = recv(rogue.socket, &byte, 1, MSG_DONTWAIT) == 0;
+	}
+	host_expect(host, gone, "who is done and writes on is never let go of");
+	rogue_close(&rogue, false);
+}
+
+static uint64_t write_after_end(struct host *host, uint64_t count)
+{
+	for (uint64_t i = 0; i < count && !host->violations; i++)
+		write_on(host);
+	return count;
 }
 
 /* A process that lives and opens, attaches and closes one region after the other. */
@@ -504,6 +603,7 @@ int main(int argc, char **argv)
 	host_prove(&host, "floods", flood_all, count);
 	host_prove(&host, "half-open-producers", crowd, count / 10);
 	host_prove(&host, "attach-cycles", cycle, count);
+	host_prove(&host, "written-after-end", write_after_end, count / 50);
 	host_prove(&host, "stopped-readers", stop_readers, count / 500);
 	host_prove(&host, "thefts", steal, count / 100);
 	uint64_t before = host.violations;

@@ -33,7 +33,8 @@ static void live(struct honest_page *page, const char *socket_path, unsigned num
 	int series = weir_series(w, "honest", WEIR_VALUE, WEIR_KIND_NUMBER, &by, 1);
 	/* Relaxed: words that the other side polls. */
 	while (!weir_load_relaxed_32(&page->stop)) {
-		for (uint32_t i = 0; i < BURST; i++)
+		/* Each waits for room: without an engine not all of a burst. */
+		for (uint32_t i = 0; i < BURST && !weir_load_relaxed_32(&page->stop); i++)
 			if (weir_emit(w, series, (double)page->emitted) == 0)
 				weir_store_relaxed_64(&page->emitted, page->emitted + 1);
 		if (weir_poll(w) == 1)

@@ -319,6 +319,27 @@ Test(drain, a_tail_that_goes_back_is_quarantined_for_good)
 	rig_fini(&rig);
 }
 
+/* Written by a process that goes on behind its own word, or that shares the memory of a dead one. */
+Test(drain, what_is_written_behind_the_end_is_not_read)
+{
+	struct rig rig;
+
+	rig_init(&rig, 64, 10);
+	rig_map(&rig, 10, 11);
+	rig_push(&rig, weir_event_word(1, 1), 0);
+	cr_assert_eq(drain_snapshot(&rig.ring), 1);
+	rig_push(&rig, weir_event_word(1, 1), 0);
+	rig.ring.over = 1;
+	cr_expect_eq(drain_snapshot(&rig.ring), 2, "the last look");
+	rig_push(&rig, weir_event_word(1, 1), 0);
+	cr_expect_eq(drain_snapshot(&rig.ring), 2);
+	cr_expect_eq(take_and_compare(&rig, 10, UINT64_MAX), 2);
+	rig.header.tail = 0; /* whatever it says */
+	cr_expect_eq(drain_snapshot(&rig.ring), 0);
+	cr_expect(!rig.ring.quarantined);
+	rig_fini(&rig);
+}
+
 Test(drain, a_liar_does_not_keep_waiting_for_a_series)
 {
 	struct rig rig;

@@ -247,8 +247,6 @@ Test(refusal, a_forked_childs_hello_with_its_parents_region_is_refused)
 	host_init(&host);
 	peer_init(&peer, 1);
 	peer_attach(&peer, &host);
-	struct timespec pause = {.tv_nsec = 30000000}; /* start times have steps of 10 ms */
-	nanosleep(&pause, NULL);
 	pid_t child = fork();
 	if (!child) {
 		int fd = socket_connect(&host);
