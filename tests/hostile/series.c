@@ -6,7 +6,8 @@
  * Regions of some ten thousand names each, none named twice, with one event for each name. An
  * engine has a bound of series for a producer and one for all.
  *
- * Holds: each event is kept exactly once; those of names over a bound under `__overflow__`, and
+ * Holds: of the first region as many names have a series of their own as a producer may have; each
+ * event is kept exactly once; those of names over a bound under `__overflow__`, and
  * their count is what the engine says; memory does not grow once the bound is reached; honest
  * producers, those that came before and one that comes after, are whole.
  */
@@ -138,9 +139,15 @@ int main(int argc, char **argv)
 	host_start(&host);
 	honest_start(&honest, &host, 0, 2, 500);
 	honest_wait(&honest, &host, 1000);
-	/* Up to the bound of all, then the rest. */
+	/* One producer alone, up to the bound of all, then the rest. */
+	uint64_t one = region_names(names, 0);
 	uint64_t first = names / 2 < 10 * NAMES_OF_REGION ? names / 2 : 10 * NAMES_OF_REGION;
-	define_range(&host, 0, first);
+	define_range(&host, 0, one);
+	uint64_t over_one = host_number(&host, NULL, "series_overflowed");
+	host_expect(&host, over_one + PRODUCER_MAX == one,
+		    "of %llu names of one producer %llu are over its bound",
+		    (unsigned long long)one, (unsigned long long)over_one);
+	define_range(&host, one, first);
 	uint64_t before_kib = host_memory_kib(&host);
 	define_range(&host, first, names);
 	uint64_t kib = host_memory_kib(&host);
