@@ -15,6 +15,7 @@
 #include "base/monotonic.h"
 #include "engine_private.h"
 #include "exposed.h"
+#include "log/segments.h"
 #include "named.h"
 #include "told.h"
 
@@ -296,9 +297,12 @@ int engine_open(const struct engine_options *options, struct engine **ret_engine
 		size_t why_bytes)
 {
 	struct engine *engine = calloc(1, sizeof(*engine));
+	struct segments_known *known = segments_know();
 
-	if (!engine)
+	if (!engine) {
+		segments_forget(known);
 		return -ENOMEM;
+	}
 	engine->options = *options;
 	engine->config = options->config;
 	engine->datadir = (struct datadir){.fd = -1, .lock_fd = -1};
@@ -314,6 +318,8 @@ int engine_open(const struct engine_options *options, struct engine **ret_engine
 	if (!error)
 		error = engine_make_file_io(engine, &engine->read_io, why, why_bytes);
 	if (!error)
+		engine->read_io->known = known;
+	if (!error)
 		error = store_open(engine->store_path, &engine->store, why, why_bytes);
 	if (!error)
 		error = open_history(engine, why, why_bytes);
@@ -327,6 +333,10 @@ int engine_open(const struct engine_options *options, struct engine **ret_engine
 		error = engine_overrides_begin(engine, why, why_bytes);
 	if (!error)
 		error = engine_assemble(engine, why, why_bytes);
+	/* From here on files change, and what is read is what there is. */
+	if (engine->read_io)
+		engine->read_io->known = NULL;
+	segments_forget(known);
 	phase_ended(engine, ENGINE_PHASE_REST);
 	if (error < 0) {
 		engine_abandon(engine);

@@ -90,15 +90,20 @@ struct io_end {
 	uint64_t id, offset;
 };
 
+struct segments_known;
+
 struct io {
 	const struct io_ops *ops;
+	struct segments_known *known; /* segments.c only; borrowed, NULL: none (see known.c) */
 	struct io_end ends[IO_ENDS_MAX]; /* segments.c only; the latest, in a circle */
 	uint32_t ends_count;
 };
 
-/* Those that another has read through: recovery has, before there is a writer. */
+/* Those that another has read through: recovery has, before there is a writer. And what it knows of
+ * files, which the writer forgets as soon as it has looked. */
 static inline void io_know_ends(struct io *io, const struct io *other)
 {
+	io->known = other->known;
 	memcpy(io->ends, other->ends, sizeof(io->ends));
 	io->ends_count = other->ends_count;
 }

@@ -22,6 +22,8 @@
 #define FENCE_DOUBT_MAX (16u * WEIR_BLOCK_BYTES_MAX)
 /* ... in pieces of this: mostly the disk has to be asked for all of it. */
 #define PIECE_BYTES (256u << 10)
+/* Files that are open at once when a directory is listed. */
+#define FILES_AT_ONCE (IO_FILES_MAX / 2)
 
 struct ids {
 	uint64_t *ids;
@@ -321,14 +323,12 @@ static int search(struct io *io, int file, uint64_t id, uint16_t lane, struct se
 	return 1;
 }
 
-int segments_entry(struct io *io, const char *directory, uint64_t id, uint16_t lane, bool headless,
-		   struct segment_entry *entry, char *why, size_t why_bytes)
+/* Of a file that has been opened, or could not be, and is closed. */
+static int read_entry(struct io *io, const char *path, int file, uint64_t id, uint16_t lane,
+		      bool headless, struct segment_entry *entry, char *why, size_t why_bytes)
 {
 	_Alignas(8) uint8_t page[4096];
-	char path[SEGMENT_PATH_BYTES];
 
-	segment_path(path, directory, SEGMENT_FILE_SEGMENT, id);
-	int file = io->ops->open_read(io, path);
 	if (file == -ENOENT)
 		return 0; /* retention was faster */
 	if (file < 0) {
@@ -345,9 +345,23 @@ int segments_entry(struct io *io, const char *directory, uint64_t id, uint16_t l
 	io->ops->close(io, file);
 	if (result < 0 && result != -EPROTONOSUPPORT)
 		snprintf(why, why_bytes, "%s: %s", path, strerror(-result));
-	if (result == 1)
+	if (result == 1) {
 		entry->file_bytes = room > 0 ? (uint64_t)room : 0;
+		segments_note(io->known, entry, lane);
+	}
 	return result;
+}
+
+int segments_entry(struct io *io, const char *directory, uint64_t id, uint16_t lane, bool headless,
+		   struct segment_entry *entry, char *why, size_t why_bytes)
+{
+	char path[SEGMENT_PATH_BYTES];
+
+	if (segments_recall(io->known, id, lane, entry))
+		return 1;
+	segment_path(path, directory, SEGMENT_FILE_SEGMENT, id);
+	return read_entry(io, path, io->ops->open_read(io, path), id, lane, headless, entry, why,
+			  why_bytes);
 }
 
 int segments_compare(const void *a, const void *b)
@@ -405,6 +419,57 @@ void segments_expect(struct io *io, const char *directory, uint64_t id, uint64_t
 	io->ops->close(io, file);
 }
 
+/* Entries of as many files as are asked for at once: a disk that is asked for one after the other
+ * lets a start wait for each. */
+static int list_some(struct io *io, const char *directory, const uint64_t *ids, uint32_t count,
+		     uint16_t lane, bool headless, struct segment_list *list, char *why,
+		     size_t why_bytes)
+{
+	char path[SEGMENT_PATH_BYTES];
+	int files[FILES_AT_ONCE];
+	int result = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		segment_path(path, directory, SEGMENT_FILE_SEGMENT, ids[i]);
+		files[i] = io->ops->open_read(io, path);
+		if (files[i] >= 0)
+			io_expect(io, files[i], 0, WEIR_BLOCK_ALIGN);
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		if (result < 0) {
+			if (files[i] >= 0)
+				io->ops->close(io, files[i]);
+			continue;
+		}
+		segment_path(path, directory, SEGMENT_FILE_SEGMENT, ids[i]);
+		/* Others may have had too many open; these are closed by now. */
+		if (files[i] < 0)
+			files[i] = io->ops->open_read(io, path);
+		result = read_entry(io, path, files[i], ids[i], lane, headless,
+				    &list->entries[list->count], why, why_bytes);
+		if (result == 1)
+			list->count++;
+		else if (result == 0)
+			list->empty_ids[list->empty++] = ids[i];
+	}
+	return result < 0 ? result : 0;
+}
+
+/* Those that are known already go first, and leave the others in `ids`: how many. */
+static uint32_t list_known(const struct io *io, uint64_t *ids, uint32_t count, uint16_t lane,
+			   struct segment_list *list)
+{
+	uint32_t others = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (segments_recall(io->known, ids[i], lane, &list->entries[list->count]))
+			list->count++;
+		else
+			ids[others++] = ids[i];
+	}
+	return others;
+}
+
 int segments_list(struct io *io, const char *directory, uint16_t lane, bool headless,
 		  struct segment_list *ret_list, char *why, size_t why_bytes)
 {
@@ -421,17 +486,12 @@ int segments_list(struct io *io, const char *directory, uint16_t lane, bool head
 	list.empty_ids = calloc(count ? count : 1, sizeof(*list.empty_ids));
 	if (!list.entries || !list.empty_ids)
 		result = -ENOMEM;
-	/* All at once: a disk that is asked for one after the other lets a start wait for each. */
-	for (uint32_t i = 0; i < count && result >= 0; i++)
-		segments_expect(io, directory, ids[i], WEIR_BLOCK_ALIGN);
-	for (uint32_t i = 0; i < count && result >= 0; i++) {
-		result = segments_entry(io, directory, ids[i], lane, headless,
-					&list.entries[list.count], why, why_bytes);
-		if (result == 1)
-			list.count++;
-		else if (result == 0)
-			list.empty_ids[list.empty++] = ids[i];
-	}
+	if (result == 0)
+		count = list_known(io, ids, count, lane, &list);
+	for (uint32_t i = 0; i < count && result == 0; i += FILES_AT_ONCE)
+		result = list_some(io, directory, &ids[i],
+				   count - i < FILES_AT_ONCE ? count - i : FILES_AT_ONCE, lane,
+				   headless, &list, why, why_bytes);
 	free(ids);
 	if (result < 0) {
 		segments_free(&list);

@@ -45,6 +45,16 @@ int segments_list(struct io *io, const char *directory, uint16_t lane, bool head
 		  struct segment_list *ret_list, char *why, size_t why_bytes);
 void segments_free(struct segment_list *list);
 
+/* What a start of an engine reads of files once, for every instance whose `known` it is: entries of
+ * those whose first block is good. For as long as nobody uses the directories but whoever has it.
+ * NULL: no memory; all is read each time, as without it. */
+struct segments_known *segments_know(void);
+/* No instance has it any more. */
+void segments_forget(struct segments_known *known);
+bool segments_recall(const struct segments_known *known, uint64_t id, uint16_t lane,
+		     struct segment_entry *ret_entry);
+void segments_note(struct segments_known *known, const struct segment_entry *entry, uint16_t lane);
+
 /* A hint: the beginning of this file is read soon. */
 void segments_expect(struct io *io, const char *directory, uint64_t id, uint64_t bytes);
 

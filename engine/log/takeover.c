@@ -318,6 +318,8 @@ int takeover(struct writer *writer)
 		return result;
 	result = segments_list(io, writer->directory, writer->options.lane, true, &list, why,
 			       sizeof(why));
+	/* From here on files change. */
+	io->known = NULL;
 	if (result < 0) {
 		log_error("log", "%s", why);
 		return result;
