@@ -43,8 +43,8 @@
 /* A weekday never seen: squared deviation from the others, relative (gauges: in units). */
 #define WEEKDAY_UNSEEN 0.01
 #define WEEKDAY_UNSEEN_GAUGE 0.25
-/* Neighbours that differ by this part of a bin are a step; the bin is flat then. */
-#define STEP 0.6
+/* Neighbours that have less than this part of each other are a step; the bin is flat then. */
+#define STEP 0.4
 /* What trust begins with: so much evidence (relative; gauges: in units), of slope one half. */
 #define TRUST_PRIOR 5.0
 /* Slopes from LOW to HIGH are trust from 0 to 1: errors in what was said flatten the slope a bit.
@@ -253,10 +253,12 @@ void seasonal_shape_open(struct seasonal_group *group, const struct seasonal_ste
 		mean[q] = exact->day_mean + part * (mean[q] - exact->day_mean);
 
 	lanes m2 = mean[0], m1 = mean[1], z = mean[2], p1 = mean[3], p2 = mean[4];
-	lanes edge = lanes_max(lanes_abs(p1 - z), lanes_abs(m1 - z));
-	lanes_mask flat = step->lumps ? edge > STEP * lanes_abs(z) : edge < 0;
+	lanes least = lanes_min(m1, p1), most = lanes_max(m1, p1);
+	lanes_mask flat = (least < STEP * z) | (z < STEP * most);
+	if (!step->lumps)
+		flat = z != z;
 	if (step->day_bins < SEASONAL_SMOOTHED_BINS)
-		flat = edge >= 0;
+		flat = z == z;
 	exact->shape[0] = z;
 	exact->shape[1] = lanes_where(lanes_not(flat), (5 * m2 - 34 * m1 + 34 * p1 - 5 * p2) / 48);
 	exact->shape[2] = lanes_where(lanes_not(flat),

@@ -176,17 +176,36 @@ struct common {
 
 /* Variance of the level, of what was added up to it, relative to its square: of a count. Levels
  * that forget are means whose weights fall off, and overlap. */
-LANES_INLINE lanes level_unknown(const struct seasonal_exact *exact)
+LANES_INLINE lanes mix_unknown(const struct seasonal_exact *exact, const lanes *behind)
 {
 	lanes sum = lanes_all(0);
 
 	for (uint32_t a = 0; a < SEASONAL_LEVELS; a++) {
 		for (uint32_t b = 0; b < SEASONAL_LEVELS; b++) {
-			lanes both = exact->level_base[a] + exact->level_base[b];
-			sum += exact->share[a] * exact->share[b] / lanes_max(both, lanes_all(1e-9));
+			lanes both = lanes_max(behind[a] + behind[b], lanes_all(1e-9));
+			sum += exact->share[a] * exact->share[b] / both;
 		}
 	}
-	return sum * exact->unit / lanes_max(exact->level, lanes_all(1e-9));
+	return sum * exact->unit;
+}
+
+LANES_INLINE lanes level_unknown(const struct seasonal_exact *exact)
+{
+	return mix_unknown(exact, exact->level_base) / lanes_max(exact->level, lanes_all(1e-9));
+}
+
+/* What that is on the average of a week, as the levels have their shares now. */
+LANES_INLINE lanes level_usually_unknown(const struct seasonal_exact *exact,
+					 const struct seasonal_step *step,
+					 const struct seasonal_now *now)
+{
+	lanes lumps = now->base / lanes_max(now->shape * now->times, lanes_all(1e-9));
+	lanes behind[SEASONAL_LEVELS];
+
+	for (uint32_t a = 0; a < SEASONAL_LEVELS; a++)
+		behind[a] = lanes_all(1 / (1 - step->keep[a]));
+	lanes mean = lanes_abs(exact->usual) * lumps;
+	return mix_unknown(exact, behind) / lanes_max(mean, lanes_all(1e-9));
 }
 
 /* The normal's deviation that is as unlikely as this one of a variance that few values have told:
@@ -245,16 +264,20 @@ LANES_INLINE lanes unknown_then(lanes level)
 	return ret;
 }
 
-/* A drift is learned from few windows of its length, and may seem to be none; and it is the mean of
- * all hours: at night a level is known from few, and a fast one that was lucky may have all the say
- * in it. */
-LANES_INLINE lanes believed(const struct seasonal_exact *exact, const struct windows *all,
-			    uint32_t k, lanes z)
+/* A drift is learned from few windows of its length, and may seem to be none. And it is the mean of
+ * all hours, of those with most events above all: at night a level is known from few, and a fast
+ * one that was lucky may have all the say in it. By how much less it is known than usual, scatters
+ * more. */
+LANES_INLINE lanes believed(const struct seasonal_exact *exact, const struct seasonal_step *step,
+			    const struct seasonal_now *now, const struct windows *all, uint32_t k,
+			    lanes z)
 {
-	lanes mean = all->mean[k];
+	lanes mean = all->mean[k], variance = all->variance[k];
 	lanes unknown = k < FIRST_BLOCK ? level_unknown(exact) : unknown_then(all->level[k]);
-	lanes least = (exact->unit + unknown * mean) * mean;
-	lanes part = all->variance[k] / lanes_max(all->variance[k], least);
+	lanes more = lanes_max(unknown - level_usually_unknown(exact, step, now), lanes_all(0));
+	lanes least = lanes_max((exact->unit + unknown * mean) * mean,
+				variance + more * mean * mean);
+	lanes part = variance / lanes_max(variance, least);
 	lanes most = lanes_max(lanes_abs(z) * lanes_sqrt(part), lanes_all(BELIEVED));
 
 	return lanes_signed(lanes_min(lanes_abs(z), most), z);
@@ -262,8 +285,8 @@ LANES_INLINE lanes believed(const struct seasonal_exact *exact, const struct win
 
 /* What windows say that are far off, the short ones first: a count's exact tail, and no window goes
  * further than its last quarter goes along; where that one says that it is over, so it is. */
-LANES_INLINE void correct(const struct seasonal_exact *exact, struct windows *all, double grain,
-			  bool lumps)
+LANES_INLINE void correct(const struct seasonal_exact *exact, const struct seasonal_step *step,
+			  const struct seasonal_now *now, struct windows *all, bool lumps)
 {
 	lanes_mask over[SEASONAL_WINDOWS];
 	uint32_t any_over = 0;
@@ -273,10 +296,10 @@ LANES_INLINE void correct(const struct seasonal_exact *exact, struct windows *al
 		lanes z = all->z[k];
 		if (lumps) {
 			lanes tail = poisson(all->value[k], all->mean[k], all->variance[k], z,
-					     grain);
+					     grain(step));
 			z = lanes_pick(lanes_abs(z) > EXACT_FROM, tail, z);
 			if (lanes_any(lanes_abs(z) > BELIEVED))
-				z = believed(exact, all, k, z);
+				z = believed(exact, step, now, all, k, z);
 		}
 		lanes last = all->z[quarter[k]];
 		lanes along = lanes_pick(z < 0, -last, last);
@@ -488,7 +511,7 @@ LANES_INLINE void score_all(struct seasonal_group *group, const struct seasonal_
 	all->far = 0;
 	for (uint32_t k = 0; k < step->windows; k++)
 		deviation(group, step, now, &common, all, k, lumps);
-	correct(exact, all, grain(step), lumps);
+	correct(exact, step, now, all, lumps);
 }
 
 void seasonal_window_score(struct seasonal_group *group, const struct seasonal_step *step,

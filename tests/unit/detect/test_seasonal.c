@@ -115,6 +115,34 @@ Test(seasonal, a_lucky_night_is_no_surplus_by_day, .timeout = 60)
 	run_free(run);
 }
 
+/* Noise that wanders lets fast levels have the say. At night, when a sixth comes, these are known
+ * from so much less that this is much of what windows scatter by; by day, when they learn how much
+ * that is, it is little. */
+Test(seasonal, a_level_of_the_night_is_known_as_such, .timeout = 60)
+{
+	const double rate = 1000, wanders = 0.04, keep = exp(-1.0 / 360);
+	struct run *run = run_new(13, 120, MINUTE, AGGREGATE_COUNT, &rate, 1);
+	double noise[120] = {0};
+	uint32_t loud = 0;
+
+	for (int64_t k = 0; k < 6 * 10080; k++) {
+		run->shop.observations.interval++;
+		double hours = shop_hours(&run->shop), hour = fmod(hours, 24);
+		bool night = hour > 1.5 && hour < 6.5 && k >= 2 * 10080;
+		for (uint32_t i = 0; i < 120; i++) {
+			double fresh = chance_normal(&run->shop.chance);
+			noise[i] = keep * noise[i] + sqrt(1 - keep * keep) * wanders * fresh;
+			shop_draw(&run->shop, i, rate * shop_shape(hours) * exp(noise[i]));
+		}
+		probe_step(&run->probe, &run->shop);
+		for (uint32_t i = 0; night && i < 120; i++)
+			loud += severity_of(run, i) >= 60;
+	}
+	/* By the meaning of 60 three episodes. */
+	cr_assert_leq(loud, 40, "%u minutes in 100 slice-weeks of nights", loud);
+	run_free(run);
+}
+
 /* Forty nights without an event do not say that there is none in ten thousand. */
 Test(seasonal, what_has_not_come_may_come, .timeout = 60)
 {
@@ -272,6 +300,32 @@ Test(seasonal, expects_what_the_shop_does_within_every_hour)
 		worst = fmax(worst, fabs(sum / truth - 1));
 	}
 	cr_assert_lt(worst, 0.02, "off by %.1f %% at worst", 100 * worst);
+	run_free(run);
+}
+
+/* An evening that falls to half in each half hour is no step, and no stair. */
+Test(seasonal, expects_what_falls_evenly)
+{
+	const double rate = 20000;
+	struct run *run = run_new(14, 4, 5 * MINUTE, AGGREGATE_COUNT, &rate, 1);
+	double worst = 0, at = 0;
+
+	for (int64_t k = 0; k < 4 * 2016; k++) {
+		run->shop.observations.interval++;
+		double hour = fmod(shop_hours(&run->shop), 24), sum = 0;
+		double truth = rate * exp2(-2 * fmax(0, fmin(hour - 20, 2.5)));
+		for (uint32_t i = 0; i < 4; i++)
+			shop_draw(&run->shop, i, truth);
+		probe_step(&run->probe, &run->shop);
+		for (uint32_t i = 0; i < 4; i++)
+			sum += run->probe.expected[i] / 4;
+		if (k < 3 * 2016 || hour < 20.5 || hour > 22)
+			continue;
+		if (fabs(sum / truth - 1) > worst)
+			at = hour;
+		worst = fmax(worst, fabs(sum / truth - 1));
+	}
+	cr_assert_lt(worst, 0.08, "off by %.1f %% at worst, at %.2f h", 100 * worst, at);
 	run_free(run);
 }
 
