@@ -66,7 +66,7 @@ int64_t drain_snapshot(struct drain_ring *ring)
 	 * write there: a process that lives, or one that shares the memory of a dead one. */
 	if (ring->settled)
 		return (int64_t)(ring->tail - ring->next);
-	/* Orders: the producer's end before our last look; partner: finish() of the intake agent. */
+	/* Orders: the producer's end before our last look; partner: the intake agent's finish(). */
 	ring->settled = weir_load_acquire_32(&ring->over);
 	/* The one look at the tail; what follows uses this copy. */
 	uint64_t tail = weir_ring_snapshot(ring->header);

@@ -319,7 +319,7 @@ Test(drain, a_tail_that_goes_back_is_quarantined_for_good)
 	rig_fini(&rig);
 }
 
-/* Written by a process that goes on behind its own word, or that shares the memory of a dead one. */
+/* Written by a process that goes on behind its own word, or shares the memory of a dead one. */
 Test(drain, what_is_written_behind_the_end_is_not_read)
 {
 	struct rig rig;
