@@ -104,6 +104,8 @@ struct weighing {
 
 /* Of a slice whose score is part of an episode, or high: the severity is still to be said. */
 #define FAR ((double)INFINITY)
+/* Of one in an episode that says nothing in this step: the episode may be over by that. */
+#define FAINT ((double)NAN)
 
 /* All slices, without a branch; excluded: NULL where none is. */
 static inline __attribute__((always_inline)) void
@@ -122,14 +124,18 @@ weigh_rows(const struct bank *bank, const struct observations *observations,
 	for (uint32_t i = 0; i < slices; i++) {
 		double p = log10_p[i];
 		bool said = (p < 0) & !(math_max(usual[i], events[i]) < min_volume);
-		if (excluded)
+		bool lives = calibrates & (peak[i] > 0);
+		if (excluded) {
 			said &= !excluded[i];
-		bool high = said & calibrates & ((p <= -CALIBRATION_FROM) | (peak[i] > 0));
+			lives &= !excluded[i];
+		}
+		bool high = said & (lives | (calibrates & (p <= -CALIBRATION_FROM)));
 		double next = p * factor;
 		double was = raw[i], severity = severity_raw(next, intervals);
 		log10_p[i] = (said & !high) ? next : p;
-		raw[i] = high ? FAR : said ? (rated ? was : severity) : -(double)INFINITY;
-		far += high;
+		double silent = lives ? FAINT : -(double)INFINITY;
+		raw[i] = high ? FAR : said ? (rated ? was : severity) : silent;
+		far += high | lives;
 		watched += said & ((volume[i] > 0) | (events[i] > 0));
 		busy += said ? calibration_busy(volume[i]) : 0;
 	}
@@ -154,11 +160,16 @@ static void weigh_far(const struct bank_turn *step)
 	struct bank *bank = step->bank;
 
 	for (uint32_t i = 0; i < bank->slices; i++) {
-		double score = -bank->verdicts.log10_p[i];
+		bool faint = isnan(bank->raw[i]);
+		double score = faint ? 0 : -bank->verdicts.log10_p[i];
 		if (bank->raw[i] < FAR)
 			continue;
 		if (!step->incomplete)
 			bank_episode(bank, i, score);
+		if (faint) {
+			bank->raw[i] = -INFINITY;
+			continue;
+		}
 		double log10_p = -calibration_score(&bank->calibration, score);
 		bank->verdicts.log10_p[i] = log10_p;
 		bank->raw[i] = severity_raw(log10_p, bank->log10_intervals);

@@ -6,7 +6,8 @@
  *        anomaly that fires would not go on. It counts by its peak when that is a decade behind,
  *        unless something was pending or fired since it began: then it is rather part of that. It
  *        is not waited for its end: of many slices something fires so often that few would see it,
- *        episodes would seem to be seldom, and more would fire.
+ *        episodes would seem to be seldom, and more would fire. One that has been counted and
+ *        passes its peak later counts for what it has grown by.
  *
  * Of kind seasonal, and slices that belong together; from a fortnight on, when day and week have
  * been seen.
@@ -25,8 +26,6 @@
 #define GOES_ON 1.0
 /* No score of less is part of one. */
 #define GOES_ON_MIN 0.3
-/* Start of one that has been counted. */
-#define COUNTED (-1e18)
 
 bool bank_calibrates(const struct bank *bank)
 {
@@ -63,17 +62,20 @@ void bank_episode(struct bank *bank, uint32_t i, double score)
 	if (episodes->peak[i] == 0) {
 		episodes->start[i] = episodes->step;
 		episodes->faint[i] = 0;
+		episodes->counted[i] = 0;
 	}
 	double least = math_max(math_min(episodes->goes_on, peak - GOES_ON), GOES_ON_MIN);
 	episodes->faint[i] = score < least ? episodes->faint[i] + 1 : 0;
 	bool over = episodes->faint[i] >= bank->spec.recover_intervals;
 	episodes->peak[i] = over ? 0 : peak;
-	if ((!over && score >= peak - GOES_ON) || episodes->start[i] <= bank->calibration.ran)
+	double counted = episodes->counted[i];
+	if ((!over && score >= peak - GOES_ON) || peak <= counted ||
+	    episodes->start[i] <= bank->calibration.ran)
 		return;
-	episodes->start[i] = COUNTED;
+	episodes->counted[i] = peak;
 	double level = CALIBRATION_FROM;
 	for (uint32_t k = 0; k < CALIBRATION_LEVELS && peak >= level; k++) {
-		episodes->reached[k]++;
+		episodes->reached[k] += level > counted;
 		level += CALIBRATION_STEP;
 	}
 }
@@ -100,5 +102,6 @@ bool bank_episode_possible(const struct bank *bank, uint32_t i)
 
 	return episodes->peak[i] >= 0 && episodes->peak[i] < 1e300 &&
 	       fabs(episodes->start[i]) <= 1e18 && episodes->faint[i] >= 0 &&
-	       episodes->faint[i] < 1e18;
+	       episodes->faint[i] < 1e18 && episodes->counted[i] >= 0 &&
+	       episodes->counted[i] < 1e300;
 }

@@ -21,7 +21,7 @@
 #include "detect/severity.h"
 
 #define FORTNIGHT_MS (14 * 86400000.0)
-#define BANK_MAGIC UINT32_C(0x384b4e42) /* "BNK8" */
+#define BANK_MAGIC UINT32_C(0x394b4e42) /* "BNK9" */
 
 struct hash {
 	uint64_t low, high;
@@ -267,7 +267,7 @@ void bank_destroy(struct bank *bank)
 }
 
 /* Rows of doubles that a bank itself keeps. */
-enum { DOUBLE_ROWS = 14 };
+enum { DOUBLE_ROWS = 15 };
 
 static void place_doubles(struct bank *bank, double *block, uint32_t capacity)
 {
@@ -286,6 +286,7 @@ static void place_doubles(struct bank *bank, double *block, uint32_t capacity)
 		&bank->episodes.peak,
 		&bank->episodes.start,
 		&bank->episodes.faint,
+		&bank->episodes.counted,
 	};
 	for (uint32_t row = 0; row < DOUBLE_ROWS; row++)
 		*rows[row] = block + (size_t)row * capacity;
@@ -409,6 +410,7 @@ void bank_save(const struct bank *bank, struct bytes *out)
 		bytes_put_f64(out, bank->episodes.peak[i]);
 		bytes_put_f64(out, bank->episodes.start[i]);
 		bytes_put_f64(out, bank->episodes.faint[i]);
+		bytes_put_f64(out, bank->episodes.counted[i]);
 	}
 	if (bank->slices)
 		bank->ops->save(bank->state, &bank->spec, bank->capacity, bank->slices, out);
@@ -470,6 +472,7 @@ static int load_slice(struct bank *bank, uint32_t i, struct bytes_reader *in)
 	bank->episodes.peak[i] = bytes_get_f64(in);
 	bank->episodes.start[i] = bytes_get_f64(in);
 	bank->episodes.faint[i] = bytes_get_f64(in);
+	bank->episodes.counted[i] = bytes_get_f64(in);
 	if (in->failed || !is_sane(bank, life) || !bank_episode_possible(bank, i))
 		return -EPROTO;
 	bank->confirmed += (uint32_t)life->confirmed;

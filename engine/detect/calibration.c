@@ -19,6 +19,8 @@
  */
 #include "detect/calibration.h"
 
+#include <math.h>
+
 #include "detect/math.h"
 
 /* 10^-CALIBRATION_FROM, and 10^-CALIBRATION_STEP. */
@@ -114,11 +116,17 @@ void calibration_add(struct calibration *calibration, double slices,
 {
 	double usual = calibration->time > 0 ? calibration->over[0] / calibration->time : RATE_FROM;
 	double most = CROWD + CROWD_USUAL * usual * slices;
-	double part = reached[0] > most ? most / reached[0] : 1;
+	double many = 0, least = (double)INFINITY;
 
+	for (uint32_t level = 0; level < CALIBRATION_LEVELS; level++)
+		many = math_max(many, reached[level]);
+	double part = many > most ? most / many : 1;
 	calibration->time += slices;
-	for (uint32_t level = 0; level < CALIBRATION_LEVELS && reached[level]; level++)
-		calibration->over[level] += part * reached[level];
+	/* What was counted before may have been one of many, and counted for less. */
+	for (uint32_t level = 0; level < CALIBRATION_LEVELS; level++) {
+		least = math_min(calibration->over[level] + part * reached[level], least);
+		calibration->over[level] = least;
+	}
 }
 
 /* Worth of a level that so many have reached: by the logarithm of how often it came, as far as it

@@ -48,7 +48,8 @@ void calibration_init(struct calibration *calibration);
 bool calibration_possible(const struct calibration *calibration);
 /* What a score of at least CALIBRATION_FROM is worth. */
 double calibration_far(const struct calibration *calibration, double score);
-/* A step of so many slices, of which episodes ended that had reached so many levels. */
+/* A step of so many slices, in which so many episodes turned out to have reached a level: that
+ * was not known of them before. */
 void calibration_add(struct calibration *calibration, double slices,
 		     const uint32_t reached[CALIBRATION_LEVELS]);
 /* Of counts and sums, by a slice's events in a step: 0 where chance is all that scatters, up to

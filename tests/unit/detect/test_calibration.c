@@ -280,6 +280,56 @@ Test(calibration, what_often_fires_does_not_seem_seldom)
 	bank_destroy(bank);
 }
 
+/* An episode that has been counted and grows counts by how far it came in the end: half of these
+ * come to 3.2, and a while later to 5.1. */
+Test(calibration, what_grows_counts_by_what_it_came_to)
+{
+	static const double grows[] = {3.2, 1.6, 5.1, 1.6, 0.2, 0.2},
+			    stays[] = {3.2, 1.6, 2.9, 1.6, 0.2, 0.2};
+	struct bank *bank = bank_of(SLICES, false);
+	const struct calibration *calibration = &bank->calibration;
+
+	shop_step(bank, SLICES, 1, 1);
+	bank->seen = 1000;
+	for (int64_t step = 0; step < 600; step++) {
+		/* Each goes on while its score is 1.5. */
+		bank_calibrate_begin(bank, step, 1.5 - bank->log10_intervals);
+		for (uint32_t i = 0; i < SLICES && i <= step; i++)
+			bank_episode(bank, i, (i / 6 ? grows : stays)[(step - i) % 6]);
+		bank_calibrate_end(bank, &shop.observations, SLICES, 0, NEVER);
+	}
+	cr_assert_gt(calibration->over[2], 500);
+	/* Levels of 3, 4 and 5. */
+	double part = calibration->over[4] / calibration->over[2];
+	cr_assert(part > 0.45 && part < 0.55, "%g of them grew", part);
+	cr_assert_float_eq(calibration->over[6], calibration->over[4], 1e-6);
+	cr_assert_lt(calibration->over[7], 1e-6);
+	cr_assert(calibration_possible(calibration));
+	bank_destroy(bank);
+}
+
+/* Steps in which a slice says nothing are as faint as any: its episode ends in them. */
+Test(calibration, what_says_nothing_is_over)
+{
+	struct bank *bank = bank_of(SLICES, false);
+
+	for (uint32_t hour = 0; hour < 3 * 168; hour++)
+		shop_step(bank, SLICES, 1, 1);
+	bank->episodes.peak[0] = 5;
+	bank->episodes.start[0] = (double)shop.observations.interval;
+	bank->episodes.faint[0] = bank->episodes.counted[0] = 0;
+	for (uint32_t k = 0; k < spec.recover_intervals; k++) {
+		shop.observations.interval++;
+		for (uint32_t i = 0; i < SLICES; i++)
+			shop_draw(&shop, i, (5 + 20 * i) * shop_shape(shop_hours(&shop)));
+		shop.value[0] = NAN;
+		cr_assert_eq(bank_step(bank, &shop.observations, heard_each, &heard), 0);
+	}
+	cr_assert_eq(bank->episodes.peak[0], 0);
+	cr_assert_eq(bank->episodes.counted[0], 5);
+	bank_destroy(bank);
+}
+
 /* What has been counted, and what goes on, outlive a restart bit for bit. */
 Test(calibration, goes_on_after_a_restart)
 {
