@@ -57,10 +57,10 @@ status_is() { get 'anomalies?by=each' && [ "$(row .status)" = "$1" ]; }
 loaded() { ask GET anomalies && [ "$status" = 200 ] && jq -e '.loading == false' "$E2E/out" >/dev/null; }
 shown_is() { get "anomalies?$1" && [ "$(jq .shown "$E2E/out")" = "$2" ]; }
 
-# listen NAME [QUERY]: the stream into $E2E/NAME, in the background.
+# listen NAME [QUERY [HEADER]]: the stream into $E2E/NAME, in the background.
 listen() {
 	curl -sSN --unix-socket "$E2E/console.sock" "http://localhost/api/v1/events?topics=anomalies${2:-}" \
-		>"$E2E/$1" 2>/dev/null &
+		${3:+-H "$3"} >"$E2E/$1" 2>/dev/null &
 	listener=$!
 	started "$listener"
 }
@@ -82,6 +82,7 @@ get session
 is '.engine.up'
 zone=$(jq .timezone "$E2E/out")
 is '(.metrics | length) == 1'
+listen stays
 listen stream
 
 # It begins, and is everywhere by itself.
@@ -252,12 +253,18 @@ last=$(sed -n 's/^id: //p' "$E2E/stream" | tail -n 1)
 minutes 104 150 40
 live
 wait_for 60 "its end" status_is resolved
+listen by_header '' "Last-Event-ID: $last"
 listen again "&last_id=$last"
 over() { heard again ".id? == \"$id\" and .status == \"resolved\" and .muted == false and .end_ms != null"; }
 wait_for 60 "what was missed" over
 wrong=$(sed -n 's/^id: //p' "$E2E/again" | awk -v last="$last" '$1 <= last' | wc -l)
 expect "events told twice" "$wrong" 0
 ! grep -q 'event: reset' "$E2E/again" || fail "the stream began anew"
+# Word for word what somebody heard who was there all the while, however one says where one was.
+missed() { sed -n 's/^id: \|^data: //p' "$E2E/$1" | awk -v last="$last" '/^[0-9]+$/ { later = $1 > last } later'; }
+same() { [ -n "$(missed stays)" ] && [ "$(missed stays)" = "$(missed "$1")" ]; }
+wait_for 60 "all that was missed" same again
+wait_for 60 "all that was missed, by the header" same by_header
 refused 409 POST "anomalies/$id/ack" '{}'
 grep -q 'resolved' "$E2E/out" || fail "not in the engine's words: $(cat "$E2E/out")"
 

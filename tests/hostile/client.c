@@ -5,6 +5,8 @@
  *
  *   thread-exits   COUNT threads that emit and end: rings are used again, nothing grows
  *   forks          COUNT / 4 of: fork, vfork, a raw clone, a fork in a thread, two forks
+ *   process-ends   5 for each 100 of COUNT, applications that emit where they end: in handlers of exit, behind
+ *                  weir_close, in destructors of the program and of threads, before an exec
  *   signal-emits   100 x COUNT emits, into which a timer's handler emits too
  *   time-spaces    children whose boot and monotonic clocks are years away from the engine's
  *   engine-cycles  COUNT / 100 engines, stopped or killed in turn, under one application
@@ -132,6 +134,113 @@ static uint64_t exit_threads(struct host *host, uint64_t count)
 		    "threads leave rings");
 	expect_kept(host, "after threads");
 	return count + count / 10;
+}
+
+/* Ends of processes, in each of which somebody still emits. */
+
+static bool emits_last;
+
+static void emit_late(void)
+{
+	emit_some(1);
+	if (weir_wait(app, WEIR_PERSISTED, PATIENCE_MS) != 0)
+		_exit(4);
+}
+
+static __attribute__((destructor)) void emit_last(void)
+{
+	if (emits_last)
+		emit_late();
+}
+
+static void emit_refused(void)
+{
+	/* Were it taken, the log would hold what is no number. */
+	if (weir_emit(app, app_series, -1) == 0)
+		_exit(5);
+	if (weir_close(app, 0) == 0)
+		_exit(6);
+}
+
+static void emit_of_thread(void *self)
+{
+	(void)self;
+	emit_some(1);
+}
+
+static void end_with_handler(void)
+{
+	atexit(emit_late);
+	exit(0);
+}
+
+static void end_closed(void)
+{
+	atexit(emit_refused);
+	if (weir_close(app, PATIENCE_MS) != 0)
+		_exit(4);
+	exit(0);
+}
+
+static void end_with_destructor(void)
+{
+	emits_last = true;
+	exit(0);
+}
+
+static void *use_key(void *key)
+{
+	if (pthread_setspecific(*(pthread_key_t *)key, key) != 0)
+		_exit(7);
+	emit_some(1);
+	return NULL;
+}
+
+/* Its destructor comes behind that of the library, which has given the ring back. */
+static void end_thread_late(void)
+{
+	pthread_t thread;
+	pthread_key_t key;
+
+	if (pthread_key_create(&key, emit_of_thread) || pthread_create(&thread, NULL, use_key, &key))
+		_exit(7);
+	pthread_join(thread, NULL);
+	if (weir_wait(app, WEIR_PERSISTED, PATIENCE_MS) != 0)
+		_exit(4);
+	exit(0);
+}
+
+static void end_in_exec(void)
+{
+	emit_late(); /* it is known to the engine by now */
+	emit_some(1);
+	execl("/bin/true", "true", (char *)NULL);
+	_exit(8);
+}
+
+static uint64_t end_processes(struct host *host, uint64_t count)
+{
+	static const struct {
+		void (*end)(void);
+		const char *name;
+	} ends[] = {{end_with_handler, "a handler of exit"},
+		    {end_closed, "a handler behind weir_close"},
+		    {end_with_destructor, "a destructor"},
+		    {end_thread_late, "a thread's destructor"},
+		    {end_in_exec, "an exec"}};
+	const unsigned kinds = sizeof(ends) / sizeof(ends[0]);
+
+	for (uint64_t i = 0; i < count * kinds; i++) {
+		pid_t pid = process_fork();
+		if (pid == 0) {
+			emit_some(1);
+			ends[i % kinds].end();
+		}
+		int code = host_wait(pid);
+		host_expect(host, code == 0, "who emits in %s ends with %d", ends[i % kinds].name,
+			    code);
+	}
+	return count * kinds;
 }
 
 /* Forks. */
@@ -455,6 +564,7 @@ int main(int argc, char **argv)
 	emit_some(1);
 	host_prove(&host, "thread-exits", exit_threads, count);
 	host_prove(&host, "forks", fork_all, count / 4);
+	host_prove(&host, "process-ends", end_processes, 1 + count / 100);
 	host_prove(&host, "signal-emits", emit_under_signals, count * 100);
 	host_prove(&host, "time-spaces", change_time, 1 + count / 1000);
 	host_prove(&host, "engine-cycles", cycle_engines, count / 100);
