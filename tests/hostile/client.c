@@ -5,8 +5,8 @@
  *
  *   thread-exits   COUNT threads that emit and end: rings are used again, nothing grows
  *   forks          COUNT / 4 of: fork, vfork, a raw clone, a fork in a thread, two forks
- *   process-ends   5 for each 100 of COUNT, applications that emit where they end: in handlers of exit, behind
- *                  weir_close, in destructors of the program and of threads, before an exec
+ *   process-ends   5 for each 100 of COUNT, applications that emit where they end: in handlers of
+ *                  exit, behind weir_close, in destructors of program and threads, before an exec
  *   signal-emits   100 x COUNT emits, into which a timer's handler emits too
  *   time-spaces    children whose boot and monotonic clocks are years away from the engine's
  *   engine-cycles  COUNT / 100 engines, stopped or killed in turn, under one application
@@ -202,7 +202,8 @@ static void end_thread_late(void)
 	pthread_t thread;
 	pthread_key_t key;
 
-	if (pthread_key_create(&key, emit_of_thread) || pthread_create(&thread, NULL, use_key, &key))
+	if (pthread_key_create(&key, emit_of_thread) ||
+	    pthread_create(&thread, NULL, use_key, &key))
 		_exit(7);
 	pthread_join(thread, NULL);
 	if (weir_wait(app, WEIR_PERSISTED, PATIENCE_MS) != 0)

@@ -223,7 +223,7 @@ static bool is_open(int fd)
 	return recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN;
 }
 
-/* There are more bodies than are held at a time: who came to his first loses it to those behind him.
+/* There are more bodies than are held at a time: who came to his first loses it to those behind.
  * Were it for his time, the last would lose hers with it, in one sweep. */
 static void expect_first_body_lost(struct web *web)
 {
