@@ -22,6 +22,10 @@
 
 /* Bytes that SQLite needs to open the store and the history: 32 KiB of index each, a few pages of 4
  * and of 16 KiB, and their journals. */
+/* What to do about a store whose name cannot be read: a new one costs it no event. */
+#define NAMELESS                                                                                   \
+	"; put it back, or move it away: the store gets another name, and its history is made "    \
+	"anew from the log"
 #define ROOM_BYTES (256u << 10)
 #define NOT_KEPT "NOT-KEPT"
 
@@ -64,8 +68,10 @@ static int lock(const char *path, uint32_t wait_ms, struct datadir *datadir, cha
 	if (datadir->lock_fd < 0) {
 		int error = errno;
 		snprintf(why, why_bytes,
-			 "cannot write in the data directory %s: %s; make it writable for "
-			 "the engine's user",
+			 error == EISDIR
+				 ? "%s/LOCK: %s; move it away: the engine makes a file of it"
+				 : "cannot write in the data directory %s: %s; make it writable "
+				   "for the engine's user",
 			 path, strerror(error));
 		return -error;
 	}
@@ -93,7 +99,7 @@ static int identity(const char *path, struct datadir *datadir, char *why, size_t
 		int error = errno;
 		close(fd);
 		if (got < 0) {
-			snprintf(why, why_bytes, "cannot read %s/store.id: %s", path,
+			snprintf(why, why_bytes, "cannot read %s/store.id: %s" NAMELESS, path,
 				 strerror(error));
 			return -error;
 		}
@@ -103,7 +109,8 @@ static int identity(const char *path, struct datadir *datadir, char *why, size_t
 		if (got == 32)
 			return 0;
 		snprintf(why, why_bytes,
-			 "%s/store.id is damaged; 32 hexadecimal digits belong there", path);
+			 "%s/store.id is damaged: 32 hexadecimal digits belong there" NAMELESS,
+			 path);
 		return -EBADMSG;
 	}
 	/* Only a directory without one is a new store: whoever cannot read it now must not be given

@@ -163,6 +163,14 @@ static int recover_into_store(struct engine *engine, struct replay_options *opti
 	return engine->store_error;
 }
 
+/* What to do where a file is a directory, or a directory a file. */
+static const char *put_back(int error)
+{
+	return error == -ENOTDIR || error == -EISDIR ? "; put back what the engine left there, or "
+						       "begin with an empty data directory"
+						     : "";
+}
+
 static int recover(struct engine *engine, char *why, size_t why_bytes)
 {
 	const struct config *config = engine->config;
@@ -180,8 +188,8 @@ static int recover(struct engine *engine, char *why, size_t why_bytes)
 	int error = recover_into_store(engine, &options);
 
 	if (error < 0) {
-		snprintf(why, why_bytes, "cannot recover from %s: %s", config->data_directory,
-			 replay->why);
+		snprintf(why, why_bytes, "cannot recover from %s: %s%s", config->data_directory,
+			 replay->why, put_back(error));
 		return error;
 	}
 	if (replay->passed_over)
