@@ -22,22 +22,16 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "log/segments.h"
 #include "log/writer_private.h"
 
 _Static_assert(FENCES_MAX <= 32, "a slot has a bit for each");
 
-uint64_t fences_stride(uint64_t segment_bytes)
+static uint64_t stride_bytes(const struct writer *writer)
 {
-	uint64_t even = (segment_bytes / FENCES_MAX + WEIR_BLOCK_ALIGN - 1) &
+	uint64_t even = (writer->options.segment_bytes / FENCES_MAX + WEIR_BLOCK_ALIGN - 1) &
 			~(uint64_t)(WEIR_BLOCK_ALIGN - 1);
 
 	return even > WEIR_FENCE_STRIDE_MIN ? even : WEIR_FENCE_STRIDE_MIN;
-}
-
-static uint64_t stride_bytes(const struct writer *writer)
-{
-	return fences_stride(writer->options.segment_bytes);
 }
 
 static void make(const struct writer *writer, const struct slot *slot, uint64_t offset,

@@ -400,7 +400,6 @@ void roll_finish(struct writer *writer)
 		writer_path(writer, path, SEGMENT_FILE_PREPARE, writer->slots[i].id);
 		io->ops->unlink(io, path);
 	}
-	spares_finish(writer);
 	remove_replaced(writer);
 	if (writer->directory_file >= 0)
 		io->ops->close(io, writer->directory_file);

@@ -288,44 +288,6 @@ int segments_page(struct io *io, int file, uint64_t id, uint64_t limit, uint64_t
 	return bytes < 0 ? (int)bytes : found;
 }
 
-int segments_find_end(struct io *io, int file, uint64_t id)
-{
-	struct weir_block_header header;
-	uint64_t offset = 0;
-
-	for (;;) {
-		int64_t bytes = io->ops->read(io, file, offset, &header, sizeof(header));
-		if (bytes < (int64_t)sizeof(header))
-			return bytes < 0 ? (int)bytes : 0;
-		if (block_header_good(&header, id) &&
-		    header.payload_bytes <= WEIR_BLOCK_BYTES_MAX - sizeof(header)) {
-			if (header.type == WEIR_BLOCK_FOOTER)
-				return 0;
-			offset += weir_block_disk_bytes(header.payload_bytes);
-			continue;
-		}
-		int found = segments_fence(io, file, id, &offset);
-		if (found)
-			return found < 0 ? found : 0;
-		const uint64_t from = offset += WEIR_BLOCK_ALIGN;
-		found = segments_page(io, file, id, UINT64_MAX, &offset);
-		if (found == 0)
-			segments_hole(io, file, id, from);
-		if (found <= 0)
-			return found;
-	}
-}
-
-int segments_unfilled(struct io *io, int file, uint64_t id)
-{
-	const int64_t size = io->ops->size(io, file);
-	const uint64_t stride = fences_stride(size > 0 ? (uint64_t)size : 0);
-
-	if (size <= (int64_t)stride)
-		return size < 0 ? (int)size : 0;
-	return fence_stands(io, file, id, ((uint64_t)size - 1) / stride * stride);
-}
-
 /* The first block is lost: find another. 1: found; 0: there is none. */
 static int search(struct io *io, int file, uint64_t id, uint16_t lane, struct segment_entry *entry)
 {

@@ -70,18 +70,12 @@ uint64_t segments_end(const struct io *io, uint64_t id);
 /* Does it still: is it a hole from there on, or does the fence stand? 1: yes. 0: what a dead engine
  * had queued has come, or a read failed. */
 int segments_ended(struct io *io, int file, uint64_t id, uint64_t end);
-/* Looks for that end, of a file that nobody writes any more. Negative: a read has failed. */
-int segments_find_end(struct io *io, int file, uint64_t id);
-/* Was nothing written where the last fence is? 1: the file ends early, by all appearances. */
-int segments_unfilled(struct io *io, int file, uint64_t id);
 /* Notes that end, if all is a hole from there on. */
 void segments_hole(struct io *io, int file, uint64_t id, uint64_t from);
 /* Moves *offset to the next page, itself included, that begins as a block does; behind those that
  * do not, to `limit` or the end of the file. Only the first bytes of each are read; a fence of
  * segment `id` ends the file. 1: there is one; 0: there is none; or what a read has failed with. */
 int segments_page(struct io *io, int file, uint64_t id, uint64_t limit, uint64_t *offset);
-/* How far apart the fences are of a file of so many bytes. */
-uint64_t fences_stride(uint64_t segment_bytes);
 /* Is the page at *offset a fence of the segment, and does the file look as it does where that is
  * true? 1: *offset is the end of the file; 0: look further; or what a read has failed with. */
 int segments_fence(struct io *io, int file, uint64_t id, uint64_t *offset);

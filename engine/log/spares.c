@@ -11,8 +11,6 @@
  *          <id>.wseg --retention--> spare-<id>.wspare --> <new id>.wseg
  *          prepare-<id>.wtmp --all zeros written----^
  *
- *        What a dead engine has begun to write is gone on with, from its beginning.
- *
  * Runs on: the agent that owns the writer; from writer_step(), writer_retain().
  * Never:   writes while blocks are on their way; keeps a file of another size.
  */
@@ -52,15 +50,6 @@ int spares_let_go(struct writer *writer, uint64_t id, bool whole)
 	return result == -ENOENT ? 0 : result;
 }
 
-static void drop_leftover(struct writer *writer)
-{
-	char path[SEGMENT_PATH_BYTES];
-
-	writer_path(writer, path, SEGMENT_FILE_PREPARE, writer->leftover);
-	ops_of(writer)->unlink(writer->options.io, path);
-	writer->leftover = 0;
-}
-
 int spares_take(struct writer *writer, uint64_t id)
 {
 	struct io *io = writer->options.io;
@@ -80,12 +69,7 @@ int spares_take(struct writer *writer, uint64_t id)
 			io->ops->close(io, file);
 		io->ops->unlink(io, path);
 	}
-	int file = io->ops->create(io, path, writer->options.segment_bytes);
-	if ((file == -ENOSPC || file == -EDQUOT) && writer->leftover) {
-		drop_leftover(writer);
-		file = io->ops->create(io, path, writer->options.segment_bytes);
-	}
-	return file;
+	return io->ops->create(io, path, writer->options.segment_bytes);
 }
 
 static int spare_found(void *self, const char *name)
@@ -126,22 +110,6 @@ static bool spare_fits(struct writer *writer, const char *path)
 	return size == (int64_t)writer->options.segment_bytes;
 }
 
-/* All of its room, and no zeros of the dead engine's on their way: they would fall on blocks. */
-static bool leftover_fits(struct writer *writer, const char *path)
-{
-	struct io *io = writer->options.io;
-
-	if (!io->ops->quiet || io->ops->quiet(io, path) != 1)
-		return false;
-	int file = io->ops->open_read(io, path);
-	if (file < 0)
-		return false;
-	const int64_t bytes = (int64_t)writer->options.segment_bytes;
-	const bool fits = io->ops->size(io, file) == bytes && io->ops->room(io, file) == bytes;
-	io->ops->close(io, file);
-	return fits;
-}
-
 void spares_find(struct writer *writer)
 {
 	struct io *io = writer->options.io;
@@ -149,6 +117,11 @@ void spares_find(struct writer *writer)
 	char path[SEGMENT_PATH_BYTES];
 	uint32_t good = 0;
 
+	io->ops->list(io, writer->directory, leftover_found, &leftovers);
+	for (uint32_t i = 0; i < leftovers.count; i++) {
+		writer_path(writer, path, SEGMENT_FILE_PREPARE, leftovers.ids[i]);
+		io->ops->unlink(io, path);
+	}
 	io->ops->list(io, writer->directory, spare_found, writer);
 	for (uint32_t i = 0; i < writer->spares_count; i++) {
 		writer_path(writer, path, SEGMENT_FILE_SPARE, writer->spares[i]);
@@ -158,16 +131,6 @@ void spares_find(struct writer *writer)
 			io->ops->unlink(io, path);
 	}
 	writer->spares_count = good;
-	/* Removed, 128 MiB that are partly written would hold up the start. */
-	io->ops->list(io, writer->directory, leftover_found, &leftovers);
-	for (uint32_t i = 0; i < leftovers.count; i++) {
-		writer_path(writer, path, SEGMENT_FILE_PREPARE, leftovers.ids[i]);
-		if (good < writer->options.spares && !writer->leftover &&
-		    leftover_fits(writer, path))
-			writer->leftover = leftovers.ids[i];
-		else
-			io->ops->unlink(io, path);
-	}
 }
 
 /* The disk does not take zeros: go without, blocks will show what it is about. */
@@ -225,42 +188,23 @@ static int write_zeros(struct writer *writer, struct slot *slot)
 	return 1;
 }
 
-/* The file that a dead engine was making a spare of, or a new one. */
-static int begin_spare(struct writer *writer, struct slot *slot)
+/* A file to make a spare of, begun now if there is none. */
+static struct slot *unfinished(struct writer *writer)
 {
 	struct io *io = writer->options.io;
 	char path[SEGMENT_PATH_BYTES];
 
-	if (writer->leftover) {
-		slot->id = writer->leftover;
-		writer_path(writer, path, SEGMENT_FILE_PREPARE, slot->id);
-		const int file = io->ops->open_write(io, path);
-		if (file >= 0) {
-			writer->leftover = 0;
-			return file;
-		}
-		drop_leftover(writer);
-	}
-	slot->id = roll_new_id(writer);
-	writer_path(writer, path, SEGMENT_FILE_PREPARE, slot->id);
-	return io->ops->create(io, path, writer->options.segment_bytes);
-}
-
-/* A file to make a spare of, begun now if there is none. */
-static struct slot *unfinished(struct writer *writer)
-{
 	for (uint32_t i = 0; i < SLOTS_MAX; i++)
 		if (writer->slots[i].state == SLOT_SPARE)
 			return &writer->slots[i];
-	if (writer->spares_count >= writer->options.spares) {
-		if (writer->leftover)
-			drop_leftover(writer);
+	if (writer->spares_count >= writer->options.spares)
 		return NULL;
-	}
 	struct slot *slot = roll_free_slot(writer);
 	if (!slot)
 		return NULL;
-	slot->file = begin_spare(writer, slot);
+	slot->id = roll_new_id(writer);
+	writer_path(writer, path, SEGMENT_FILE_PREPARE, slot->id);
+	slot->file = io->ops->create(io, path, writer->options.segment_bytes);
 	if (slot->file < 0) {
 		give_up(writer, slot, slot->file);
 		return NULL;
@@ -301,12 +245,6 @@ int spares_step(struct writer *writer)
 	if (slot->zeroed == writer->options.segment_bytes)
 		return finish(writer, slot);
 	return write_zeros(writer, slot);
-}
-
-void spares_finish(struct writer *writer)
-{
-	if (writer->leftover)
-		drop_leftover(writer);
 }
 
 bool kept_add(struct writer *writer, const struct kept *kept)
@@ -372,7 +310,7 @@ int writer_retain(struct writer *writer, uint64_t keep_lsn, uint64_t bytes_max, 
 		uint64_t bytes = 0;
 		uint32_t end = 1;
 		for (uint32_t i = 0; i < writer->kept_count; i++)
-			bytes += trim_bytes(&writer->kept[i]);
+			bytes += writer->kept[i].bytes;
 		/* A file that continues another has no snapshot in front: they go together. */
 		while (end < writer->kept_count &&
 		       (writer->kept[end].continues || writer->kept[end].replaced))

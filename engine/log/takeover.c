@@ -124,9 +124,11 @@ static int write_again(struct writer *writer, const char *path, int reader,
 {
 	struct io *io = writer->options.io;
 	uint8_t *data = writer->blocks[0].data; /* nobody has one yet */
-	int file = io->ops->open_write(io, path);
+	int file = stretch->from < stretch->until ? io->ops->open_write(io, path) : -1;
 	int64_t result = 0;
 
+	if (stretch->from == stretch->until)
+		return 0;
 	if (file < 0)
 		return file;
 	for (uint64_t at = stretch->from; at < stretch->until && result >= 0;) {
@@ -163,8 +165,7 @@ static int write_again(struct writer *writer, const char *path, int reader,
 	return result < 0 ? (int)result : 0;
 }
 
-/* What a dead engine wrote and did not sync is in these files: from now on it counts as durable. A
- * file with nothing behind what is durable already is left alone; who never syncs does not know.
+/* What a dead engine wrote and did not sync is in these files: from now on it counts as durable.
  * Twice through them: what is durable already is known only behind the last of them. */
 static int keep_tail(struct writer *writer, const struct segment_list *list, bool again,
 		     uint64_t *durable)
@@ -182,9 +183,9 @@ static int keep_tail(struct writer *writer, const struct segment_list *list, boo
 		if (file < 0)
 			return file;
 		int result = look_through(writer, file, list->entries[i].id, *durable, &stretch);
-		if (result >= 0 && again && stretch.from < stretch.until)
+		if (result >= 0 && again)
 			result = write_again(writer, path, file, &stretch);
-		else if (result >= 0 && again && writer_soft(writer))
+		if (result >= 0 && again)
 			result = sync_and_wait(writer, file);
 		io->ops->close(io, file);
 		if (result < 0) {
@@ -245,8 +246,7 @@ static int take_over(struct writer *writer, const struct segment_list *list)
 			let_go(writer, entry->id, kept.bytes >= writer->options.segment_bytes);
 			continue;
 		}
-		trim_find(writer, &kept,
-			  i + 1 == list->count || list->entries[i + 1].epoch > entry->epoch);
+		trim_find(writer, &kept);
 		writer->trims |= kept.trim != 0;
 		if (!kept_add(writer, &kept))
 			return -ENOMEM;
@@ -285,9 +285,7 @@ static int first_file(struct writer *writer)
 
 	slot->id = roll_new_id(writer);
 	slot->file = spares_take(writer, slot->id);
-	if (no_room(slot->file) && trim_all(writer))
-		slot->file = spares_take(writer, slot->id);
-	if (no_room(slot->file)) {
+	if (slot->file == -ENOSPC || slot->file == -EDQUOT) {
 		roll_file_failed(writer, slot->file);
 		return 0;
 	}
@@ -314,6 +312,8 @@ int takeover(struct writer *writer)
 
 	roll_seed(writer);
 	int result = io->ops->make_dir(io, writer->directory);
+	if (result == 0)
+		result = io->ops->sync_dir(io, ".");
 	if (result < 0)
 		return result;
 	result = segments_list(io, writer->directory, writer->options.lane, true, &list, why,
@@ -324,19 +324,16 @@ int takeover(struct writer *writer)
 		log_error("log", "%s", why);
 		return result;
 	}
-	/* Whoever has written the first block here has done so. */
-	if (!list.count)
-		result = io->ops->sync_dir(io, ".");
-	if (result == 0)
-		spares_find(writer);
-	if (result == 0)
-		result = take_over(writer, &list);
+	spares_find(writer);
+	result = take_over(writer, &list);
 	if (result == 0)
 		result = sync_tail(writer, &list);
 	segments_free(&list);
 	if (result < 0)
 		return result;
-	trim_some(writer);
+	/* Now: who is started again and again may never come to a moment of rest. */
+	while (trim_step(writer))
+		;
 	writer->directory_file = io->ops->open_read(io, writer->directory);
 	if (writer->directory_file < 0)
 		return writer->directory_file;

@@ -151,13 +151,11 @@ struct writer {
 	uint64_t reserve_bytes;
 	uint64_t spares[SPARES_MAX];
 	uint32_t spares_count;
-	uint64_t leftover; /* a spare that a dead engine has not written to its end; 0: none */
 	struct kept *kept;
 	uint32_t kept_count, kept_capacity;
 	uint32_t replaced_count; /* of these, to be removed */
 	bool trims;              /* ... perhaps some to be trimmed, */
-	uint64_t trim_ns;        /* and not before this, */
-	uint64_t rest_ns;        /* nor, unless room is short, before this; 0: not known */
+	uint64_t trim_ns;        /* and not before this */
 
 	uint64_t now_ns;
 	uint64_t retry_ns;   /* no new file before this */
@@ -230,17 +228,10 @@ void fences_written(struct writer *writer, uint32_t index, int64_t result);
 int fences_step(struct writer *writer);
 
 /* trim.c: files that ended early. */
-/* Of one that a dead engine has left, perhaps as the last of its epoch: is there room to be given
- * back? */
-void trim_find(const struct writer *writer, struct kept *kept, bool last);
+/* Of one that a dead engine has left: is there room to be given back? */
+void trim_find(const struct writer *writer, struct kept *kept);
 /* Now, of a file that is open for writing and ends there. */
 void trim_file(struct writer *writer, struct kept *kept, int file, uint64_t end);
-/* What a file takes of the disk, or will as soon as there is a moment of rest. */
-uint64_t trim_bytes(const struct kept *kept);
-/* At a start: the oldest of those that were found, but for so many as may wait for a moment of
- * rest; or, as there is no room for the first file, all of them: true, some were. */
-void trim_some(struct writer *writer);
-bool trim_all(struct writer *writer);
 /* One of those that were found, when the lane's disk has nothing else to do. Work done. */
 int trim_step(struct writer *writer);
 
@@ -254,8 +245,6 @@ int spares_let_go(struct writer *writer, uint64_t id, bool whole);
 int spares_take(struct writer *writer, uint64_t id);
 /* Spares of the right size stay; half-made ones, others and too many go. */
 void spares_find(struct writer *writer);
-/* Before the end: what is left of a dead engine's goes with what is left of this one's. */
-void spares_finish(struct writer *writer);
 int spares_step(struct writer *writer);
 void spares_written(struct writer *writer, struct slot *slot, int64_t result);
 bool kept_add(struct writer *writer, const struct kept *kept);

@@ -170,7 +170,7 @@ Test(fences, pages_that_were_never_written_stand_for_theirs)
 
 /* An engine that is killed soon after its start leaves a next file of which some fences are not
  * written: it is not read through for that. Reads of a start after so many steps. */
-static uint64_t reads_after(uint32_t steps, int64_t *ret_fences)
+static uint64_t reads_after(uint32_t steps, uint32_t *ret_fences)
 {
 	struct lane_log log;
 
@@ -178,7 +178,7 @@ static uint64_t reads_after(uint32_t steps, int64_t *ret_fences)
 	lane.options.spares = 2;
 	make_spares();
 	read_all(&log);
-	const int64_t before = look_at_all().fences;
+	const uint32_t before = look_at_all().fences;
 	struct io *io = simdisk_io(disk, 8);
 	cr_assert(lane_open(&lane, io, &log, NULL));
 	for (uint32_t i = 0; i < steps; i++)
@@ -194,18 +194,17 @@ static uint64_t reads_after(uint32_t steps, int64_t *ret_fences)
 
 Test(fences, a_next_file_that_has_some_of_them_is_not_read_through)
 {
-	int64_t fences = 0;
-	uint32_t few = 0;
+	uint32_t fences = 0, few = 0;
 	const uint64_t all = reads_after(400, &fences);
 
-	cr_assert_eq(fences, FENCES - 1, "those of the next file, but the first file's one: %ld",
-		     (long)fences);
+	cr_assert_eq(fences, FENCES - 1, "those of the next file, but the first file's one: %u",
+		     fences);
 	for (uint32_t steps = 0; steps < 60; steps++) {
 		const uint64_t reads = reads_after(steps, &fences);
 		few += fences > 0 && fences < FENCES - 1;
 		/* The first one may be lost with those that were on their way with it. */
 		cr_assert(fences < 2 * FENCES_AT_ONCE || reads < all + 2 * FENCES,
-			  "%u steps, %ld fences: %lu", steps, (long)fences, (unsigned long)reads);
+			  "%u steps, %u fences: %lu", steps, fences, (unsigned long)reads);
 	}
 	cr_assert(few > 0, "killed between two of them");
 }

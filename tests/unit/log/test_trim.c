@@ -5,7 +5,6 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,8 +20,6 @@
 #define EPOCHS 40
 /* The current file, the next one and a spare are whole. */
 #define WHOLE 3
-/* Killed ones that wait for a moment of rest, at most. */
-#define LEFT 4
 /* Of a life of some thousand events: they, and what lies before the next fence. */
 #define LIFE_BYTES (512u << 10)
 
@@ -95,7 +92,7 @@ static void live(enum end end, bool settled)
 		if (end == POWER_CUT)
 			continue;
 		/* A stopped one leaves a spare; the next trims a killed one's current file. */
-		const uint64_t whole = end == STOP ? 1 : settled ? WHOLE : WHOLE + LEFT;
+		const uint64_t whole = end == STOP ? 1 : WHOLE;
 		cr_assert(simdisk_used(disk) <=
 				  whole * SEGMENT_BYTES + (uint64_t)(epoch + 1) * LIFE_BYTES,
 			  "end %d, settled %d, epoch %d: %lu", end, settled, epoch,
@@ -231,125 +228,6 @@ Test(trim, on_a_full_disk_a_start_gets_the_room_of_the_dead)
 	io = recover(&log);
 	cr_assert_eq(log.events, events);
 	io->ops->destroy(io);
-	simdisk_destroy(disk);
-}
-
-static bool is_prepared(const char *path)
-{
-	return strstr(path, ".wtmp") != NULL;
-}
-
-struct prepared {
-	char path[SEGMENT_PATH_BYTES];
-	int count;
-};
-
-static void find_prepared(void *self, const char *path)
-{
-	struct prepared *prepared = self;
-
-	if (is_prepared(path)) {
-		prepared->count++;
-		snprintf(prepared->path, sizeof(prepared->path), "%s", path);
-	}
-}
-
-static struct prepared look_for_prepared(void)
-{
-	struct prepared prepared = {.count = 0};
-
-	simdisk_names(disk, find_prepared, &prepared);
-	return prepared;
-}
-
-/* Dies with files that nobody has trimmed, and a spare of which half is written. */
-static void die_early(struct lane_log *log, bool late)
-{
-	struct io *io = recover(log);
-
-	cr_assert(lane_open(&lane, io, log->report.next_lsn > 1 ? log : NULL, NULL));
-	cr_assert(lane_write(&lane, lane.next + 1000, 100000));
-	cr_assert(lane_settle(&lane, 10000));
-	for (int i = 0; i < 5000 && !look_for_prepared().count; i++)
-		lane_step(&lane);
-	for (int i = 0; i < 40; i++)
-		lane_step(&lane);
-	cr_assert_eq(look_for_prepared().count, 1);
-	writer_abandon(lane.writer);
-	if (late)
-		simdisk_kill_late(disk);
-	else
-		simdisk_kill(disk);
-	io->ops->destroy(io);
-}
-
-/* Unless zeros of its own may yet fall on what it will hold. */
-Test(trim, a_spare_that_was_begun_is_gone_on_with)
-{
-	for (int late = 0; late < 2; late++) {
-		struct lane_log log = {.report.next_lsn = 1};
-
-		setup(lane_seed() + 4);
-		die_early(&log, late);
-		const struct prepared before = look_for_prepared();
-		struct io *io = recover(&log);
-		cr_assert(lane_open(&lane, io, &log, NULL));
-		const struct prepared after = look_for_prepared();
-		cr_assert_eq(after.count, late ? 0 : 1);
-		cr_assert(late || strcmp(after.path, before.path) == 0);
-		simdisk_late(disk);
-		const uint64_t made = simdisk_count(disk, SIMDISK_CREATE);
-		for (int i = 0; i < 5000; i++)
-			lane_step(&lane);
-		cr_assert_eq(look_for_prepared().count, 0);
-		/* The next file, and only where there was nothing to go on with, a spare. */
-		cr_assert_eq(simdisk_count(disk, SIMDISK_CREATE) - made, late ? 2u : 1u);
-		die(io, KILL);
-		simdisk_destroy(disk);
-	}
-}
-
-Test(trim, a_spare_that_was_begun_goes_where_there_is_no_room)
-{
-	struct lane_log log = {.report.next_lsn = 1};
-
-	setup(lane_seed() + 5);
-	die_early(&log, false);
-	simdisk_capacity(disk, simdisk_used(disk) + LIFE_BYTES);
-	struct io *io = recover(&log);
-	cr_assert(lane_open(&lane, io, &log, NULL));
-	cr_assert(lane_write(&lane, lane.next + 3 * SEGMENT_BYTES / 32, 200000));
-	cr_assert(lane_settle(&lane, 1000));
-	const uint64_t events = lane.flushed;
-	die(io, STOP);
-	cr_assert_eq(look_for_prepared().count, 0);
-	io = recover(&log);
-	cr_assert_eq(log.events, events);
-	io->ops->destroy(io);
-	simdisk_destroy(disk);
-}
-
-Test(trim, a_start_leaves_a_few_files_to_a_moment_of_rest)
-{
-	struct lane_log log = {.report.next_lsn = 1};
-
-	setup(lane_seed() + 6);
-	lane.options.spares = 0;
-	for (int epoch = 0; epoch < 3 * LEFT; epoch++) {
-		struct io *io = recover(&log);
-		const uint64_t trims = simdisk_count(disk, SIMDISK_TRIM);
-		cr_assert(lane_open(&lane, io, epoch ? &log : NULL, NULL));
-		const uint64_t since = simdisk_count(disk, SIMDISK_TRIM) - trims;
-		cr_assert_eq(since, epoch > LEFT ? 1u : 0u, "epoch %d: %lu", epoch,
-			     (unsigned long)since);
-		cr_assert(lane_write(&lane, lane.next + 1000, 100));
-		cr_assert(lane_settle(&lane, 100));
-		if (epoch + 1 == 3 * LEFT)
-			for (int i = 0; i < 1000; i++)
-				lane_step(&lane);
-		die(io, KILL);
-	}
-	cr_assert_eq(simdisk_count(disk, SIMDISK_TRIM), 3u * LEFT - 1, "all but the last");
 	simdisk_destroy(disk);
 }
 
