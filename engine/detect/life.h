@@ -58,8 +58,9 @@ struct life {
 };
 
 /* What is high lately, slice by slice: its peak (0: nothing is), its first step, how many it has
- * been faint for, the peak that was counted (0: it was not); rows of the bank's. Of the step in hand: its number, the score with which what
- * fires goes on, episodes that ended, by the levels that they had reached. */
+ * been faint for, the peak that was counted (0: it was not); rows of the bank's. Of the step in
+ * hand: its number, the score with which what fires goes on, episodes that turned out to have
+ * reached a level. */
 struct bank_episodes {
 	double *peak, *start, *faint, *counted;
 	double step, goes_on;
