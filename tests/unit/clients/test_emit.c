@@ -266,12 +266,10 @@ Test(emit, many_and_one_by_one_write_the_same)
 	setup_close(&s);
 }
 
-Test(emit, a_wait_for_room_is_bounded_and_ends_when_there_is_some)
+Test(emit, a_wait_for_room_is_bounded)
 {
 	struct setup s =
 		setup_open((struct weir_options){.ring_events = 64, .full_wait_us = 20000});
-	static struct fake_log log;
-	struct fake fake;
 
 	for (int i = 0; i < 64; i++)
 		cr_assert_eq(weir_emit(s.w, s.series, i), 0);
@@ -282,16 +280,28 @@ Test(emit, a_wait_for_room_is_bounded_and_ends_when_there_is_some)
 	struct weir_ledger l = ledger_of(s.w);
 	cr_assert_eq(l.dropped_timeout, 1);
 	cr_assert_eq(l.dropped_full, 0);
+	setup_close(&s);
+}
 
+/* The bound is far beyond what a busy machine lets the engine wait for its turn. */
+Test(emit, a_wait_for_room_ends_when_there_is_some)
+{
+	struct setup s =
+		setup_open((struct weir_options){.ring_events = 64, .full_wait_us = 60000000});
+	static struct fake_log log;
+	struct fake fake;
+
+	for (int i = 0; i < 64; i++)
+		cr_assert_eq(weir_emit(s.w, s.series, i), 0);
 	fake_start(&fake, s.path, &log);
 	fake_run(&fake);
 	cr_assert_eq(weir_wait(s.w, WEIR_PERSISTED, 5000), 0);
 	for (int i = 0; i < 5000; i++)
 		cr_assert_eq(weir_emit(s.w, s.series, i), 0);
 	fake_stop(&fake);
-	l = ledger_of(s.w);
+	struct weir_ledger l = ledger_of(s.w);
 	cr_assert_eq(l.published, 5064);
-	cr_assert_eq(l.dropped, 1);
+	cr_assert_eq(l.dropped, 0);
 	setup_close(&s);
 }
 
