@@ -22,11 +22,11 @@
 
 /* Bytes that SQLite needs to open the store and the history: 32 KiB of index each, a few pages of 4
  * and of 16 KiB, and their journals. */
+#define ROOM_BYTES (256u << 10)
 /* What to do about a store whose name cannot be read: a new one costs it no event. */
 #define NAMELESS                                                                                   \
 	"; put it back, or move it away: the store gets another name, and its history is made "    \
 	"anew from the log"
-#define ROOM_BYTES (256u << 10)
 #define NOT_KEPT "NOT-KEPT"
 
 static int directory(const char *path, struct datadir *datadir, char *why, size_t why_bytes)
