@@ -8,8 +8,6 @@
  */
 #include "disk.h"
 
-#include "base/monotonic.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -21,6 +19,8 @@
 #include <string.h>
 #include <sys/statfs.h>
 #include <unistd.h>
+
+#include "base/monotonic.h"
 
 #define BLOCK_BYTES (256u << 10)
 #define THREADS 8u

@@ -305,12 +305,10 @@ int engine_open(const struct engine_options *options, struct engine **ret_engine
 		size_t why_bytes)
 {
 	struct engine *engine = calloc(1, sizeof(*engine));
-	struct segments_known *known = segments_know();
 
-	if (!engine) {
-		segments_forget(known);
+	if (!engine)
 		return -ENOMEM;
-	}
+	struct segments_known *known = segments_know();
 	engine->options = *options;
 	engine->config = options->config;
 	engine->datadir = (struct datadir){.fd = -1, .lock_fd = -1};

@@ -19,12 +19,12 @@ struct kept {
 };
 
 struct keeper {
-	int socket;        /* the engine's datagrams */
-	char address[32];  /* for $NOTIFY_SOCKET: "@" and the abstract name */
-	pid_t child;       /* who is listened to; 0: nobody */
-	bool ready;        /* some engine has been */
+	int socket;         /* the engine's datagrams */
+	char address[32];   /* for $NOTIFY_SOCKET: "@" and the abstract name */
+	pid_t child;        /* who is listened to; 0: nobody */
+	bool ready;         /* some engine has been */
 	uint64_t pinged_ms; /* last WATCHDOG=1 of this child; 0: none */
-	int fd_min;        /* kept descriptors lie above those that the child gets */
+	int fd_min;         /* kept descriptors lie above those that the child gets */
 	int count;
 	struct kept kept[KEEPER_MAX];
 };

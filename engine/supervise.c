@@ -135,7 +135,7 @@ static bool judge_end(struct supervisor *s)
 	if (monotonic_ms() - s->started_ms > SETTLED_MS)
 		s->backoff_ms = BACKOFF_MIN_MS;
 	log_warning("supervise",
-		    "the engine ended by %s %d: again in %d ms, with %d descriptors kept",
+		    "the engine ended by %s %d: again in %u ms, with %d descriptors kept",
 		    code < 0 ? "signal" : "exit code", code < 0 ? WTERMSIG(s->status) : code,
 		    s->backoff_ms, s->keeper.count);
 	s->start_at_ms = monotonic_ms() + s->backoff_ms;

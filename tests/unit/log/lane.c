@@ -22,6 +22,23 @@ uint64_t lane_seed(void)
 	return seed ? strtoull(seed, NULL, 10) * 1000003 : 0;
 }
 
+struct simdisk *lane_small(struct lane *lane, uint64_t segment_bytes, uint64_t seed)
+{
+	*lane = (struct lane){
+		.options = {
+			.segment_bytes = segment_bytes,
+			.block_bytes = 8 << 10,
+			.buffers = 12,
+			.durability = DURABILITY_INTERVAL,
+			.sync_ms = 5,
+			.sync_bytes = 64 << 10,
+			.spares = 1,
+		},
+		.random = seed,
+	};
+	return simdisk_create(seed);
+}
+
 uint64_t lane_random(struct lane *lane, uint64_t bound)
 {
 	uint64_t z = lane->random += UINT64_C(0x9e3779b97f4a7c15);

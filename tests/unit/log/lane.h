@@ -10,6 +10,7 @@
 
 #include "log/reader.h"
 #include "log/writer.h"
+#include "support/simdisk.h"
 
 #define LANE_LSNS_MAX 65536u
 
@@ -38,6 +39,8 @@ struct lane_log {
 /* Added to the seeds of a test: 0, or $WEIR_TEST_SEED times a large number, to look further. */
 uint64_t lane_seed(void);
 uint64_t lane_random(struct lane *lane, uint64_t bound);
+/* A lane of small blocks that is synced every few milliseconds, and the simulated disk below. */
+struct simdisk *lane_small(struct lane *lane, uint64_t segment_bytes, uint64_t seed);
 /* A writer at the end of what a log held. False: writer_open failed, errno-style in *ret_error. */
 bool lane_open(struct lane *lane, struct io *io, const struct lane_log *log, int *ret_error);
 /* Write events until there are `until` in closed blocks or `steps` rounds are over; false then. */

@@ -16,19 +16,7 @@ static struct simdisk *disk;
 
 static void setup(uint64_t seed)
 {
-	lane = (struct lane){
-		.options = {
-			.segment_bytes = SEGMENT_BYTES,
-			.block_bytes = 8 << 10,
-			.buffers = 12,
-			.durability = DURABILITY_INTERVAL,
-			.sync_ms = 5,
-			.sync_bytes = 64 << 10,
-			.spares = 1,
-		},
-		.random = seed,
-	};
-	disk = simdisk_create(seed);
+	disk = lane_small(&lane, SEGMENT_BYTES, seed);
 }
 
 static struct io *instance(struct segments_known *known)

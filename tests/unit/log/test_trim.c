@@ -30,19 +30,7 @@ enum end { STOP, KILL, POWER_CUT, ENDS };
 
 static void setup(uint64_t seed)
 {
-	lane = (struct lane){
-		.options = {
-			.segment_bytes = SEGMENT_BYTES,
-			.block_bytes = 8 << 10,
-			.buffers = 12,
-			.durability = DURABILITY_INTERVAL,
-			.sync_ms = 5,
-			.sync_bytes = 64 << 10,
-			.spares = 1,
-		},
-		.random = seed,
-	};
-	disk = simdisk_create(seed);
+	disk = lane_small(&lane, SEGMENT_BYTES, seed);
 }
 
 /* What the log holds, and an instance that has read it: for the next epoch. */
