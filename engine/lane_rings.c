@@ -426,7 +426,7 @@ int lane_detach(struct lane *lane)
 		struct drain_ring *drain = &ring->intake->drain;
 		/* Orders: the final tail and counters before the word that they are final; partner:
 		 * the intake agent, which saw the process end. */
-		if (!weir_load_acquire_32(&ring->intake->dead))
+		if (!weir_load_acquire_32(&drain->over))
 			continue;
 		if (ring->final_lsn == 0) {
 			bool drained = drain->quarantined ||

@@ -23,10 +23,9 @@ struct intake_ring {
 	struct drain_ring drain;           /* the lane's, once offered */
 	struct weir_control_slot *control; /* the lane writes, the producer reads */
 	struct weir_ring_record record;    /* identity; the lane keeps the numbers up to date */
-	_Alignas(64) uint32_t dead; /* intake -> lane, release: the producer is gone or has closed,
-				     * the tail is final */
-	uint32_t detached; /* lane -> intake, release: drained, logged, never touched again */
-	void *owner;                /* private to attach.c */
+	/* lane -> intake, release: drained, logged, never touched again */
+	_Alignas(64) uint32_t detached;
+	void *owner; /* private to attach.c */
 };
 
 struct intake_options {

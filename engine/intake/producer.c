@@ -458,11 +458,10 @@ static void finish(struct producer *producer)
 		if (!producer->rings[i])
 			continue;
 		/* Orders: our sight of the death (or of CLOSED, acquired) before the lane's next
-		 * snapshot: partner is the lane's acquire of `over` and `dead`, after which it
-		 * looks at the tail once more and that is the end. Without it the last events
-		 * before a death could be left behind. */
+		 * snapshot: partner is the lane's acquire of `over`, after which it looks at the
+		 * tail once more and that is the end. Without it the last events before a death
+		 * could be left behind. */
 		weir_store_release_32(&producer->rings[i]->ring.drain.over, 1);
-		weir_store_release_32(&producer->rings[i]->ring.dead, 1);
 	}
 }
 

@@ -148,7 +148,7 @@ static void step(void)
 	/* The lane of these rings: it lets go of those that are dead. */
 	for (uint32_t i = 0; i < host.rings_count;) {
 		struct intake_ring *ring = host.rings[i];
-		if (!__atomic_load_n(&ring->dead, __ATOMIC_ACQUIRE)) {
+		if (!__atomic_load_n(&ring->drain.over, __ATOMIC_ACQUIRE)) {
 			i++;
 			continue;
 		}

@@ -123,7 +123,7 @@ static int lane_step(void *self, uint64_t now_ns)
 	for (uint32_t i = 0; i < stage->rings_count; i++) {
 		struct intake_ring *ring = stage->rings[i];
 		/* Orders: the agent's sight of the end before our last look at the tail. */
-		uint32_t dead = weir_load_acquire_32(&ring->dead);
+		uint32_t dead = weir_load_acquire_32(&ring->drain.over);
 		work += drain(stage, ring);
 		if (!dead || ring->drain.waiting || ring->drain.next != ring->drain.tail)
 			continue;

@@ -67,7 +67,7 @@ Test(adopt, the_rings_of_a_living_idle_producer_are_drained_without_a_word_of_it
 	cr_expect_eq(ring->record.number, record.number);
 	cr_expect_eq(ring->drain.next, 4);
 	cr_expect_eq(drain_snapshot(&ring->drain), 6);
-	cr_expect_eq(weir_load_acquire_32(&ring->dead), 0);
+	cr_expect_eq(weir_load_acquire_32(&ring->drain.over), 0);
 	cr_expect_eq(ring->drain.map->mapped, 2);
 	cr_expect_eq(intake_awaited(host.intake), 0);
 	cr_expect_eq(host.kept_count, 3, "it stays in the store for the next crash");
@@ -120,7 +120,7 @@ Test(adopt, the_rings_of_a_producer_that_died_meanwhile_are_drained_and_forgotte
 	cr_expect_eq(adopt_all(&host, kept, count), 2);
 	host_steps(&host);
 	cr_assert_eq(host.offered_count, 1);
-	cr_expect_eq(weir_load_acquire_32(&host.offered[0]->dead), 1);
+	cr_expect_eq(weir_load_acquire_32(&host.offered[0]->drain.over), 1);
 	cr_expect_eq(drain_snapshot(&host.offered[0]->drain), 1);
 	cr_expect_eq(host.kept_count, 2);
 	lane_detach(host.offered[0]);

@@ -116,7 +116,7 @@ Test(attach, rings_may_be_sent_before_welcome_is_read_and_by_a_process_that_is_g
 	cr_assert_eq(status, 0);
 	steps_until_deaths(&host, 1);
 	cr_assert_eq(host.offered_count, 1);
-	cr_expect_eq(weir_load_acquire_32(&host.offered[0]->dead), 1);
+	cr_expect_eq(weir_load_acquire_32(&host.offered[0]->drain.over), 1);
 	cr_expect_eq(drain_snapshot(&host.offered[0]->drain), 1);
 	lane_detach(host.offered[0]);
 	host_steps(&host);
@@ -153,7 +153,7 @@ Test(attach, all_that_a_dead_process_left_in_its_socket_is_taken_before_the_end_
 	host_steps(&host);
 	cr_expect_eq(host.offered_count, RINGS);
 	for (uint32_t i = 0; i < host.offered_count; i++)
-		cr_expect_eq(weir_load_acquire_32(&host.offered[i]->dead), 1);
+		cr_expect_eq(weir_load_acquire_32(&host.offered[i]->drain.over), 1);
 	peer_fini(&peer);
 	host_fini(&host);
 }
@@ -190,13 +190,13 @@ Test(attach, a_killed_producers_rings_are_told_dead_and_freed_when_detached)
 	cr_assert_eq(read(ready[0], &byte, 1), 1);
 	host_steps(&host);
 	cr_assert_eq(host.offered_count, 1);
-	cr_expect_eq(weir_load_acquire_32(&host.offered[0]->dead), 0);
+	cr_expect_eq(weir_load_acquire_32(&host.offered[0]->drain.over), 0);
 	cr_expect_eq(host.kept_count, 2);
 	kill(child, SIGKILL);
 	steps_until_deaths(&host, 1);
 	waitpid(child, NULL, 0);
 	host_steps(&host);
-	cr_expect_eq(weir_load_acquire_32(&host.offered[0]->dead), 1);
+	cr_expect_eq(weir_load_acquire_32(&host.offered[0]->drain.over), 1);
 	cr_expect_eq(host_counters(&host).rings, 1); /* the lane still reads it */
 	cr_expect_eq(drain_snapshot(&host.offered[0]->drain), 1);
 	lane_detach(host.offered[0]);
@@ -230,7 +230,7 @@ Test(attach, a_closed_region_is_drained_and_freed_while_its_process_lives)
 	host_steps(&host);
 	cr_assert_eq(host.offered_count, 2);
 	for (int i = 0; i < 2; i++) {
-		cr_expect_eq(weir_load_acquire_32(&host.offered[i]->dead), 1);
+		cr_expect_eq(weir_load_acquire_32(&host.offered[i]->drain.over), 1);
 		lane_detach(host.offered[i]);
 	}
 	host_steps(&host);
@@ -325,7 +325,7 @@ Test(attach, a_lost_socket_leaves_region_and_rings_as_they_are)
 	close(peer.socket);
 	host_steps(&host);
 	cr_expect_eq(host_counters(&host).producers, 1);
-	cr_expect_eq(weir_load_acquire_32(&host.offered[0]->dead), 0);
+	cr_expect_eq(weir_load_acquire_32(&host.offered[0]->drain.over), 0);
 	peer.socket = socket_connect(&host);
 	send_message(peer.socket, WEIR_MESSAGE_HELLO, 0, peer.region_fd);
 	host_steps(&host);
