@@ -246,7 +246,7 @@ static int make_closing(struct engine *engine, char *why, size_t why_bytes)
 	struct replay *recovered = &engine->recovered;
 	struct closing_options options = {
 		.writer = writer_options(engine, engine->control_io, "control", WEIR_LANE_CONTROL,
-					 &recovered->control),
+					 &recovered->control.report),
 		.read_io = engine->read_io,
 		.closer = &recovered->closer,
 		.sequence = recovered->sequence,

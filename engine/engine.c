@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/monotonic.h"
+#include "ended.h"
 #include "engine_private.h"
 #include "exposed.h"
 #include "log/segments.h"
@@ -171,6 +172,20 @@ static const char *put_back(int error)
 						     : "";
 }
 
+static void say_ends(const struct engine *engine)
+{
+	const struct replay *replay = &engine->recovered;
+	const bool soft = strcmp(engine->config->durability, "none") == 0;
+	char directory[16];
+
+	ended_say(engine->read_io, "control", WEIR_LANE_CONTROL, &replay->control, soft);
+	for (uint32_t i = 0; i < replay->lanes_count; i++) {
+		const struct replay_lane_end *end = &replay->lanes[i];
+		snprintf(directory, sizeof(directory), "lane-%02u", end->lane % 100);
+		ended_say(engine->read_io, directory, (uint16_t)end->lane, end, soft);
+	}
+}
+
 static int recover(struct engine *engine, char *why, size_t why_bytes)
 {
 	const struct config *config = engine->config;
@@ -219,8 +234,9 @@ static int recover(struct engine *engine, char *why, size_t why_bytes)
 		return -EPROTO;
 	}
 	engine->epoch = last + 1;
-	uint64_t torn = replay->control.torn_bytes;
-	uint64_t gaps = replay->control.gaps;
+	say_ends(engine);
+	uint64_t torn = replay->control.report.torn_bytes;
+	uint64_t gaps = replay->control.report.gaps;
 	for (uint32_t i = 0; i < replay->lanes_count; i++) {
 		torn += replay->lanes[i].report.torn_bytes;
 		gaps += replay->lanes[i].report.gaps;

@@ -17,6 +17,8 @@
 #include "rebuild.h"
 #include "replay_lane.h"
 
+/* No log comes so far. */
+#define LSN_MAX (UINT64_MAX / 2)
 /* The longest interval that a configuration may have. */
 #define INTERVAL_MAX_MS 86400000
 
@@ -25,6 +27,7 @@ struct replay_state {
 	struct checkpoint checkpoint;
 	bool resumed;                              /* at `checkpoint` */
 	bool truncated;                            /* retention took the beginning of a lane */
+	uint64_t kept[WEIR_LANES_MAX];             /* blocks that each lane of this epoch had */
 	uint64_t told;                             /* inputs of before `checkpoint` */
 	struct history_rows rows[WEIR_SHARDS_MAX]; /* of a close, where they are wanted */
 };
@@ -133,7 +136,48 @@ static int apply_epoch(struct replay *replay, const void *data, uint32_t bytes)
 		return error;
 	replay->epoch = epoch.epoch;
 	closer_epoch(&replay->closer, epoch.epoch, epoch.lanes);
+	/* Of a lane that is dropped, retention may take everything. */
+	for (uint32_t i = epoch.lanes; i < WEIR_LANES_MAX; i++)
+		replay->state->kept[i] = 0;
 	return 0;
+}
+
+/* A mark is heeded once its block is kept. */
+static int note_kept(struct replay *replay, uint32_t lane, uint64_t lsn)
+{
+	if (lsn > LSN_MAX)
+		return fail(replay, -EPROTO, "the blocks of marks");
+	if (lsn > replay->state->kept[lane])
+		replay->state->kept[lane] = lsn;
+	return 0;
+}
+
+static int note_marks(struct replay *replay, const struct weir_control_record *record,
+		      const void *data)
+{
+	const size_t head = sizeof(struct weir_control_close);
+	int error = 0;
+
+	for (uint32_t i = 0; i < replay->closer.lanes && !error; i++) {
+		uint64_t lsn;
+		if (record->bytes < head + (i + 1) * sizeof(lsn))
+			break;
+		memcpy(&lsn, (const char *)data + head + i * sizeof(lsn), sizeof(lsn));
+		error = note_kept(replay, i, lsn);
+	}
+	return error;
+}
+
+static int note_checkpoint(struct replay *replay)
+{
+	const struct closer *closer = &replay->closer;
+	int error = 0;
+
+	for (uint32_t s = 0; s < WEIR_SOURCES_MAX; s++)
+		for (uint32_t i = 0; i < closer->lanes && !error; i++)
+			if (closer->sources[s].lanes[i].marked)
+				error = note_kept(replay, i, closer->sources[s].lanes[i].lsn);
+	return error;
 }
 
 static void release(void *self, const uint64_t id[2])
@@ -211,12 +255,13 @@ static int apply_close(struct replay *replay, const struct weir_control_record *
 	if (close.epoch != replay->epoch || record->source >= replay->sources.count ||
 	    close.from > record->interval || close.from < -most || record->interval > most)
 		return fail(replay, -EPROTO, "a close of the control log");
-	for (uint32_t i = 0; i < replay->closer.lanes; i++) {
+	int error = note_marks(replay, record, data);
+	for (uint32_t i = 0; i < replay->closer.lanes && !error; i++) {
 		struct replay_lane *lane = replay->state->lanes[i];
-		int error = lane ? replay_lane_until(lane, record->source, record->interval) : 0;
-		if (error < 0)
-			return fail(replay, error, "reading a lane");
+		error = lane ? replay_lane_until(lane, record->source, record->interval) : 0;
 	}
+	if (error < 0)
+		return fail(replay, error, "reading a lane");
 	struct close_job job = {
 		.kind = WEIR_CONTROL_CLOSE,
 		.sequence = ++replay->sequence,
@@ -231,7 +276,7 @@ static int apply_close(struct replay *replay, const struct weir_control_record *
 	replay->closes++;
 	replay->intervals += (uint64_t)(record->interval - close.from) + 1;
 	/* From a checkpoint that was written while memory was short. */
-	int error = rebuild_partials(replay->options.io, replay->options.series_max,
+	error = rebuild_partials(replay->options.io, replay->options.series_max,
 				     replay->interval_ms, &job.partials);
 	error = error < 0 ? fail(replay, error, "rebuilding cells from the log")
 			  : score(replay, &job);
@@ -376,7 +421,7 @@ static int load_checkpoint(struct replay *replay, struct checkpoint *checkpoint)
 	replay->closer = checkpoint->closer;
 	for (uint32_t s = 0; s < WEIR_SOURCES_MAX; s++)
 		checkpoint->closer.sources[s].pending = NULL;
-	return error;
+	return error ? error : note_checkpoint(replay);
 }
 
 static void forget_state(struct replay *replay)
@@ -390,6 +435,7 @@ static void forget_state(struct replay *replay)
 	config_free(replay->config);
 	replay->config = NULL;
 	closer_fini(&replay->closer);
+	memset(replay->state->kept, 0, sizeof(replay->state->kept));
 	memset(&replay->sources, 0, sizeof(replay->sources));
 	replay->sequence = replay->started_at = 0;
 	replay->epoch = 0;
@@ -549,6 +595,18 @@ static int tell_earlier(struct replay *replay)
 	return !error && more < 0 ? fail(replay, more, "reading the control log") : error;
 }
 
+static void go_on_behind(struct replay_lane_end *end, uint64_t kept)
+{
+	struct reader_report *report = &end->report;
+
+	if (report->next_lsn > kept)
+		return;
+	end->short_from = report->next_lsn;
+	report->gaps++;
+	report->gap_blocks += kept + 1 - report->next_lsn;
+	report->next_lsn = kept + 1;
+}
+
 static int read_control(struct replay *replay)
 {
 	const struct checkpoint *from = &replay->state->checkpoint;
@@ -574,8 +632,10 @@ static int read_control(struct replay *replay)
 	}
 	if (!error && more < 0)
 		error = fail(replay, more, "reading the control log");
-	reader_report(reader, &replay->control);
+	reader_report(reader, &replay->control.report);
 	reader_close(reader);
+	if (!error && replay->state->resumed)
+		go_on_behind(&replay->control, from->control_lsn);
 	return error;
 }
 
@@ -613,14 +673,17 @@ int replay_run(const struct replay_options *options, struct replay *replay)
 		return error;
 	int finished = finish_epochs(replay, 0);
 	for (uint32_t i = 0; i < WEIR_LANES_MAX; i++) {
-		if (!replay->state->lanes[i])
+		const struct replay_lane *lane = replay->state->lanes[i];
+		if (!lane && !replay->state->kept[i])
 			continue;
 		struct replay_lane_end *end = &replay->lanes[replay->lanes_count++];
-		end->lane = i;
-		replay_lane_report(replay->state->lanes[i], &end->report);
+		*end = (struct replay_lane_end){.lane = i, .report.next_lsn = 1};
+		if (lane)
+			replay_lane_report(lane, &end->report);
+		go_on_behind(end, replay->state->kept[i]);
 		note_epoch(replay, &end->report);
 	}
-	note_epoch(replay, &replay->control);
+	note_epoch(replay, &replay->control.report);
 	return finished < 0 ? finished : error;
 }
 

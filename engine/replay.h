@@ -58,8 +58,11 @@ struct replay_options {
 	void *self;
 };
 
+/* A log ends before a block of which the checkpoint or the control log says that it was kept: what
+ * is between is one gap more in the report, and its numbers are not given again. */
 struct replay_lane_end {
 	struct reader_report report;
+	uint64_t short_from; /* the first of these blocks, next_lsn is behind the last; 0: none */
 	uint32_t lane;
 };
 
@@ -87,8 +90,8 @@ struct replay {
 	struct weir_ring_record *rings; /* every ring the logs still name */
 	uint32_t rings_count, rings_capacity;
 	uint32_t *rings_index; /* [2 * rings_capacity]: place + 1 by hash, or 0 */
-	struct reader_report control;
-	struct replay_lane_end *lanes; /* all lane directories */
+	struct replay_lane_end control;
+	struct replay_lane_end *lanes; /* all lane directories, and those that are gone */
 	uint32_t lanes_count;
 	char why[256]; /* what is wrong, when a call failed */
 	uint32_t passed_over; /* checkpoints that could not be gone on from */

@@ -52,8 +52,31 @@ row() {
 	wrong=$((wrong + 1))
 	echo "FAILED: after $*: wanted $how with \"$what\""
 }
+# lost WORD: an engine starts, says this, and that there is a gap; it goes on with numbers of its
+# own, the next start has nothing to say, and what is put back later is read again.
+lost() {
+	: >"$WEIRD_LOG"
+	weird_start
+	one_event || cat "$E2E/out"
+	"$WEIRCTL" status --socket "$E2E/control.sock" --json >"$E2E/status"
+	weird_stop
+	grep -q -- "$1" "$WEIRD_LOG" || { echo "no word of \"$1\": $(cat "$WEIRD_LOG")" && return 1; }
+	grep -q '; 0 torn bytes, 1 gaps' "$E2E/status" || { cat "$E2E/status" && return 1; }
+	: >"$WEIRD_LOG"
+	weird_start
+	weird_stop
+	grep -q '; 0 torn bytes, 0 gaps' "$WEIRD_LOG" || { cat "$WEIRD_LOG" && return 1; }
+	cp -a "$E2E"/left/lane-00/*.wseg "$E2E/data/lane-00/" || return 1
+	"$WEIRCTL" verify "$E2E/data" --json >"$E2E/out"
+	jq -e '.events == 2' "$E2E/out" >/dev/null || { cat "$E2E/out" && return 1; }
+}
 garbage() { for file in "$@"; do head -c 3000 /dev/urandom >"$file"; done; }
 empty() { : >"$1"; }
+each_of() { # PATTERN COMMAND
+	local file
+	while read -r file; do "$2" "$file"; done < <(compgen -G "$1")
+}
+cut() { truncate -s 12288 "$1"; }
 directory() { rm -rf "$1" && mkdir "$1"; }
 file() { rm -rf "$1" && echo x >"$1"; }
 gone() { rm -r "$1"; }
@@ -94,6 +117,12 @@ row kept 'going on from close' last_of 'checkpoint/*' empty
 row kept 'going on from close' last_of 'checkpoint/*' directory
 row refused "Is a directory; $put_back" last_of 'lane-00/*.wseg' directory
 row refused "Is a directory; $put_back" last_of 'control/*.wseg' directory
+row lost 'lane-00: blocks 1 to [0-9]* .*no block can be read in .*wseg' each_of 'lane-00/*.wseg' garbage
+row lost 'lane-00: blocks 1 to [0-9]* .*no block can be read in .*wseg' each_of 'lane-00/*.wseg' empty
+row lost 'lane-00: blocks 1 to [0-9]* .*its directory is not there' gone lane-00
+row lost 'lane-00: blocks 1 to [0-9]* .*it has no file' each_of 'lane-00/*.wseg' gone
+row lost 'lane-00: blocks [0-9]* to [0-9]* .*it ends in .*wseg' last_of 'lane-00/*.wseg' cut
+row kept 'control: blocks 1 to [0-9]* .*no block can be read in control/.*wseg' last_of 'control/*.wseg' garbage
 row kept '1 events' strays
 row kept '1 events' mkdir -m 0700 NOT-A-MARK
 row refused 'holds a log' empty NOT-KEPT
