@@ -52,20 +52,27 @@ static int sync_and_wait(struct writer *writer, int file)
 	return result < 0 ? result : (int)await(writer);
 }
 
-/* The next block of a file that counts: 1, and where it ends; 0: there is none. */
-static int next_block(struct writer *writer, int file, uint64_t id, uint64_t offset,
-		      struct weir_block_header *ret_header, uint64_t *ret_end)
+/* The next block of a file at or behind *offset: 1; 0: there is none. What is damaged is passed
+ * over as a reader does it, if it is searched for. */
+static int next_block(struct writer *writer, int file, uint64_t id, bool search, uint64_t *offset,
+		      struct weir_block_header *ret_header)
 {
 	struct io *io = writer->options.io;
-	int64_t bytes = io->ops->read(io, file, offset, ret_header, sizeof(*ret_header));
+	int found = 1;
 
-	if (bytes < 0)
-		return (int)bytes;
-	if (bytes < (int64_t)sizeof(*ret_header) || !block_header_good(ret_header, id) ||
-	    ret_header->lsn >= writer->options.next_lsn)
-		return 0;
-	*ret_end = offset + weir_block_disk_bytes(ret_header->payload_bytes);
-	return 1;
+	while (found > 0) {
+		int64_t bytes = io->ops->read(io, file, *offset, ret_header, sizeof(*ret_header));
+		if (bytes < (int64_t)sizeof(*ret_header))
+			return bytes < 0 ? (int)bytes : 0;
+		if (block_header_good(ret_header, id))
+			return 1;
+		if (!search)
+			return 0;
+		if (ret_header->magic == WEIR_BLOCK_MAGIC)
+			*offset += WEIR_BLOCK_ALIGN;
+		found = segments_page(io, file, id, UINT64_MAX, offset);
+	}
+	return found;
 }
 
 /* A file's blocks above `durable`, and the highest durable_lsn that any of its blocks names. */
@@ -74,15 +81,21 @@ struct stretch {
 	uint64_t durable;
 };
 
-static int look_through(struct writer *writer, int file, uint64_t id, uint64_t durable,
-			struct stretch *ret_stretch)
+static int look_through(struct writer *writer, int file, const struct segment_entry *entry,
+			uint64_t durable, struct stretch *ret_stretch)
 {
+	const uint64_t next_lsn = writer->options.next_lsn;
+	const uint64_t end_lsn = entry->void_lsn < next_lsn ? entry->void_lsn : next_lsn;
 	struct weir_block_header header;
-	uint64_t offset = 0, end = 0;
+	uint64_t offset = 0, end;
+	bool whole = false; /* all that counts has been seen: nothing is searched for */
 	int result;
 
 	*ret_stretch = (struct stretch){.durable = durable};
-	while ((result = next_block(writer, file, id, offset, &header, &end)) > 0) {
+	while ((result = next_block(writer, file, entry->id, !whole, &offset, &header)) > 0) {
+		if (header.lsn >= next_lsn)
+			return 0;
+		end = offset + weir_block_disk_bytes(header.payload_bytes);
 		if (header.durable_lsn > ret_stretch->durable)
 			ret_stretch->durable = header.durable_lsn;
 		if (header.lsn > durable) {
@@ -90,6 +103,8 @@ static int look_through(struct writer *writer, int file, uint64_t id, uint64_t d
 				ret_stretch->from = offset;
 			ret_stretch->until = end;
 		}
+		whole = header.type == WEIR_BLOCK_FOOTER ||
+			header.lsn + (header.type != WEIR_BLOCK_SEGMENT) >= end_lsn;
 		offset = end;
 	}
 	return result;
@@ -182,7 +197,7 @@ static int keep_tail(struct writer *writer, const struct segment_list *list, boo
 		int file = io->ops->open_read(io, path);
 		if (file < 0)
 			return file;
-		int result = look_through(writer, file, list->entries[i].id, *durable, &stretch);
+		int result = look_through(writer, file, &list->entries[i], *durable, &stretch);
 		if (result >= 0 && again)
 			result = write_again(writer, path, file, &stretch);
 		if (result >= 0 && again)
