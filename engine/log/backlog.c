@@ -256,17 +256,35 @@ static void head_completed(struct writer *writer, struct slot *slot, bool footer
 		recovered(writer);
 }
 
-/* At level none nothing is held, so this is only what block headers say of themselves. */
+/* At level none nothing is held, so this is only what block headers say of themselves. What a
+ * failed sync has lost nobody can write again: up to there, and no further. */
 static void soft_durable(struct writer *writer, const struct slot *synced)
 {
+	uint64_t until = synced->synced_lsn;
+
 	for (uint32_t i = 0; i < SLOTS_MAX; i++) {
 		const struct slot *slot = &writer->slots[i];
 		if (slot->state >= SLOT_CURRENT && !slot->poisoned &&
 		    slot->state <= SLOT_FAILED && slot->base_lsn < synced->base_lsn)
 			return;
 	}
-	if (synced->synced_lsn > writer->durable)
-		writer->durable = synced->synced_lsn;
+	if (writer->lost_lsn && until >= writer->lost_lsn)
+		until = writer->lost_lsn - 1;
+	if (until > writer->durable)
+		writer->durable = until;
+}
+
+/* Blocks from `bad` on of a file whose sync has failed: those that are not held any more. */
+static void soft_lost(struct writer *writer, const struct slot *slot, uint64_t bad)
+{
+	if (bad > slot->last_lsn || bad >= writer->first_held)
+		return;
+	log_error("log",
+		  "%s: blocks from %llu on are not held any more (durability none): a power cut "
+		  "may take them, and what follows",
+		  writer->directory, (unsigned long long)bad);
+	if (!writer->lost_lsn || bad < writer->lost_lsn)
+		writer->lost_lsn = bad;
 }
 
 static void sync_completed(struct writer *writer, struct slot *slot, int64_t result)
@@ -281,6 +299,8 @@ static void sync_completed(struct writer *writer, struct slot *slot, int64_t res
 				 "not synced is written again",
 			  writer->directory, strerror((int)-result), (unsigned long long)slot->id);
 		writer->error_was_sync = true;
+		if (writer_soft(writer))
+			soft_lost(writer, slot, bad);
 		backlog_fail(writer, slot, bad > writer->first_held ? bad : writer->first_held,
 			     (int)result);
 		return;

@@ -133,6 +133,7 @@ struct writer {
 	struct block **held; /* [buffers], by lsn modulo */
 	uint64_t next_lsn, placed, sent, written, persisted, durable, first_held;
 	uint64_t sync_target; /* sync until this is durable */
+	uint64_t lost_lsn;    /* level none: the first that a failed sync has lost; 0: none */
 	uint64_t rewrite_lsn; /* from here on again, once no write is in flight; 0: no */
 
 	/* Files. */

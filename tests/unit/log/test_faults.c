@@ -231,6 +231,49 @@ Test(faults, a_failed_sync_is_never_believed_again_wherever_it_happens)
 					 5);
 }
 
+/* The sync of a file's end fails at a level that keeps no block for it. What was lost with it is
+ * gone; no header says that it is there. */
+static bool lose_an_end(uint64_t nth)
+{
+	struct plan plan = {.seed = nth * 331, .durability = DURABILITY_NONE};
+	struct simdisk *disk = simdisk_create(plan.seed + lane_seed());
+	struct io *io = simdisk_io(disk, 8);
+	struct reader_report report;
+	struct reader_block block;
+	struct reader *reader;
+	char why[128];
+
+	lane_setup(&plan);
+	cr_assert(lane_open(&lane, io, NULL, NULL));
+	simdisk_fail(disk, SIMDISK_SYNC, nth, -EIO, false);
+	lane_write(&lane, 300000, 20000);
+	const bool struck = simdisk_failed(disk) > 0;
+	writer_abandon(lane.writer);
+	simdisk_power_cut(disk);
+	io->ops->destroy(io);
+	io = simdisk_io(disk, 4);
+	cr_assert_eq(reader_open(io, "lane-00", 0, 0, false, &reader, why, sizeof(why)), 0, "%s",
+		     why);
+	while (reader_next(reader, &block) == 1)
+		;
+	reader_report(reader, &report);
+	reader_close(reader);
+	cr_assert_eq(report.gaps, 0u, "sync %lu: %lu blocks were called durable and are lost",
+		     (unsigned long)nth, (unsigned long)report.gap_blocks);
+	io->ops->destroy(io);
+	simdisk_destroy(disk);
+	return struck;
+}
+
+Test(faults, what_a_failed_sync_lost_is_called_durable_at_no_level)
+{
+	uint64_t nth = 1;
+
+	while (lose_an_end(nth))
+		nth++;
+	cr_assert(nth > 2, "%lu", (unsigned long)nth);
+}
+
 /* An engine dies with a tail that is not synced; the next one takes it over, and one sync of that
  * fails. False: it has not so many. */
 static bool take_over(uint64_t nth, int error)
