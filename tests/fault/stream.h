@@ -9,7 +9,7 @@
 
 #include "stage.h"
 
-/* A redis-server of its own on a socket in the directory; its URL, or NULL: there is none. */
+/* A redis-server of its own on a socket in the directory; its URL, or NULL: it is not installed. */
 const char *stream_start(const char *directory, pid_t *ret_pid);
 /* Empty it. */
 void stream_forget(const char *url);
