@@ -194,8 +194,23 @@ static void check_redis(struct site *site, const struct lines *stored)
 	site_expect(site, at == stored->count, "no alert is missing in Redis");
 }
 
-/* What a straight recomputation says. */
-static void replay_alerts(struct site *site, uint32_t stored, struct lines *lines)
+/* Has an interval of a hole been closed? On a loaded machine few kills are over before. */
+static bool hole_closed(const struct replay *replay)
+{
+	bool closed = false;
+
+	for (uint32_t s = 0; s < replay->sources.count; s++) {
+		const struct close_source *source = &replay->closer.sources[s];
+		closed |= source->opened &&
+			  replay->sources.sources[s].clock == WEIR_CLOCK_EVENT &&
+			  (source->closed + 1) * replay->interval_ms >
+				  (int64_t)load_first_hole_ms();
+	}
+	return closed;
+}
+
+/* What a straight recomputation says. Has to say something: true. */
+static bool replay_alerts(struct site *site, uint32_t stored, struct lines *lines)
 {
 	struct replay replay;
 	int fd = open(site->data, O_RDONLY | O_DIRECTORY);
@@ -214,9 +229,11 @@ static void replay_alerts(struct site *site, uint32_t stored, struct lines *line
 		printf("%s\n", replay.why);
 	printf("%u epochs, %llu closes, %u revisions live, %u replayed\n", replay.epoch,
 	       (unsigned long long)replay.sequence, stored, lines->count);
+	const bool hole = hole_closed(&replay);
 	replay_fini(&replay);
 	options.io->ops->destroy(options.io);
 	close(fd);
+	return hole;
 }
 
 void judge_alerts(struct site *site)
@@ -231,8 +248,10 @@ void judge_alerts(struct site *site)
 		exit(1);
 	store_anomalies(reader, &query, add_line, &stored);
 	store_reader_close(reader);
-	replay_alerts(site, stored.count, &replayed);
-	site_expect(site, stored.count > 0, "alerts were raised");
+	if (replay_alerts(site, stored.count, &replayed))
+		site_expect(site, stored.count > 0, "alerts were raised");
+	else
+		printf("skipped: no hole was closed yet, so that no alert has to be raised\n");
 	bool same = stored.count == replayed.count;
 	for (uint32_t i = 0; same && i < stored.count; i++)
 		same = strcmp(stored.lines[i], replayed.lines[i]) == 0;

@@ -30,6 +30,11 @@ uint64_t load_time_ms(uint64_t n)
 	       n % EVENTS_OF_INTERVAL * INTERVAL_MS / EVENTS_OF_INTERVAL;
 }
 
+uint64_t load_first_hole_ms(void)
+{
+	return START_MS + CYCLE_FULL * INTERVAL_MS;
+}
+
 void load_name(int producer, char name[16])
 {
 	snprintf(name, 16, "number_%d", producer);

@@ -37,6 +37,8 @@ void load_kill(struct load *load);
 
 /* The time of event n, unix milliseconds. */
 uint64_t load_time_ms(uint64_t n);
+/* Where the first hole begins. */
+uint64_t load_first_hole_ms(void);
 void load_name(int producer, char name[16]);
 
 /* A look for an engine now: the library's own comes once a second, and kills are more frequent. */
