@@ -14,6 +14,7 @@
  *
  * Runs on: the shard that owns the metric. Never allocates.
  */
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -316,6 +317,17 @@ static void absence_step(void *state, const struct detector_spec *spec, uint32_t
 	}
 }
 
+static int absence_load(void *state, const struct detector_spec *spec, uint32_t capacity,
+			uint32_t slices, struct bytes_reader *in)
+{
+	const struct absence_header *header = state;
+	int result = absence_read(state, spec, capacity, slices, in);
+
+	if (result == 0 && (header->hour < -HOURS_FAR || header->hour > HOURS_FAR))
+		result = -EPROTO;
+	return result;
+}
+
 const struct detector_ops detector_absence = {
 	.kind = "absence",
 	.bytes = absence_bytes,
@@ -323,5 +335,5 @@ const struct detector_ops detector_absence = {
 	.move = absence_move,
 	.step = absence_step,
 	.save = absence_save,
-	.load = absence_read,
+	.load = absence_load,
 };

@@ -9,6 +9,8 @@
 
 #define HOURS_OF_WEEK 168
 #define HOUR_MS 3600000.0
+/* No hour that an event has is further from 1970. */
+#define HOURS_FAR 4800000
 
 static inline int64_t hours_at(int64_t ms)
 {

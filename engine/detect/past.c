@@ -5,6 +5,17 @@
  */
 #include "detect/past.h"
 
+#include <errno.h>
+
+/* No period that an event has is further from 1970: there are none shorter than a millisecond. */
+#define PERIOD_FAR (INT64_C(1) << 42)
+
+int past_check(const void *state)
+{
+	const struct past_header *header = state;
+	return header->next < -PERIOD_FAR || header->next > PERIOD_FAR ? -EPROTO : 0;
+}
+
 static double *row_of(const struct past *past, int64_t number)
 {
 	int64_t rest = number % past->length;

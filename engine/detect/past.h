@@ -36,6 +36,8 @@ struct past {
 	uint32_t length; /* rows */
 };
 
+/* Of a state that was loaded: -EPROTO, if its newest period is none that an event has. */
+int past_check(const void *state);
 /* All slices' values are unknown: for a new state, of which no row was written. */
 void past_clear(const struct past *past);
 /* Period `number` has come: its row, to be filled with values or PAST_NONE. What lies between the

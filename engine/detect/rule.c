@@ -216,6 +216,13 @@ static void rule_step(void *state, const struct detector_spec *spec, uint32_t ca
 	}
 }
 
+static int rule_load(void *state, const struct detector_spec *spec, uint32_t capacity,
+		     uint32_t slices, struct bytes_reader *in)
+{
+	int result = rule_read(state, spec, capacity, slices, in);
+	return result ? result : past_check(state);
+}
+
 const struct detector_ops detector_rule = {
 	.kind = "rule",
 	.bytes = rule_bytes,
@@ -223,5 +230,5 @@ const struct detector_ops detector_rule = {
 	.move = rule_move,
 	.step = rule_step,
 	.save = rule_save,
-	.load = rule_read,
+	.load = rule_load,
 };

@@ -50,7 +50,7 @@
 /* A value below this is nothing, and so is a weight: the inverse of either has to be a number. */
 #define SMALLEST 1e-30
 /* No day that an event has is further from 1970. */
-#define DAY_FAR 200000
+#define DAY_FAR (HOURS_FAR / 24)
 /* No window is longer than a day, or than this many intervals. */
 #define LONGEST_MIN 12
 

@@ -146,6 +146,13 @@ static void year_step(void *state, const struct detector_spec *spec, uint32_t ca
 	}
 }
 
+static int year_load(void *state, const struct detector_spec *spec, uint32_t capacity,
+		     uint32_t slices, struct bytes_reader *in)
+{
+	int result = year_read(state, spec, capacity, slices, in);
+	return result ? result : past_check(state);
+}
+
 const struct detector_ops detector_window_year = {
 	.kind = "window",
 	.bytes = year_bytes,
@@ -153,5 +160,5 @@ const struct detector_ops detector_window_year = {
 	.move = year_move,
 	.step = year_step,
 	.save = year_save,
-	.load = year_read,
+	.load = year_load,
 };
