@@ -74,7 +74,8 @@ pid_t process_redis(const char *directory)
 		if (ended && WIFEXITED(status) && WEXITSTATUS(status) == NOT_INSTALLED)
 			return 0;
 		if (ended || i == REDIS_TRIES) {
-			printf("FAILED: redis-server is installed and does not start, see %s\n", log);
+			printf("FAILED: redis-server is installed, and does not start: see %s\n",
+			       log);
 			exit(1);
 		}
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
