@@ -8,6 +8,8 @@
  *   process-ends   5 for each 100 of COUNT, applications that emit where they end: in handlers of
  *                  exit, behind weir_close, in destructors of program and threads, before an exec
  *   signal-emits   100 x COUNT emits, into which a timer's handler emits too
+ *   signal-emits-at-steps  a handler emits before each instruction of an emit, and of many other
+ *                  calls, once and for each 4000 of COUNT
  *   time-spaces    children whose boot and monotonic clocks are years away from the engine's
  *   engine-cycles  COUNT / 100 engines, stopped or killed in turn, under one application
  *
@@ -29,7 +31,9 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "steps.h"
 #include "support/proof.h"
+#include "support/random.h"
 #include "weir/order.h"
 #include "weir/region.h"
 #include "weir/weir.h"
@@ -347,46 +351,166 @@ static void emit_in_handler(int number)
 	handled.full += said != 0 && said != -EDEADLK;
 }
 
+/* Of emits among which handlers emitted: the ledger has each, by what emit said. */
+static void expect_answers(struct host *host, const struct weir_ledger *before, uint64_t taken,
+			   uint64_t refused)
+{
+	const uint64_t in_handler = handled.taken + handled.inside + handled.full;
+	struct weir_ledger after;
+
+	weir_ledger(app, &after);
+	printf("%llu emits in the handler, %llu of them inside an emit\n",
+	       (unsigned long long)in_handler, (unsigned long long)handled.inside);
+	host_expect(host,
+		    after.published - before->published == taken + handled.taken &&
+			    after.attempted - before->attempted == taken + refused + in_handler &&
+			    after.dropped_reentrant - before->dropped_reentrant == handled.inside &&
+			    after.dropped - before->dropped ==
+				    refused + handled.inside + handled.full,
+		    "the ledger is not what emit said");
+}
+
 static uint64_t emit_under_signals(struct host *host, uint64_t count)
 {
-	struct sigaction action = {.sa_handler = emit_in_handler, .sa_flags = SA_RESTART};
+	struct sigaction action = {.sa_handler = emit_in_handler, .sa_flags = SA_RESTART}, was;
 	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
 	struct itimerspec often = {.it_interval = {.tv_nsec = 100000},
 				   .it_value = {.tv_nsec = 100000}};
 	struct itimerspec never = {0};
-	struct weir_ledger before, after;
-	uint64_t taken = 0, refused = 0;
+	struct weir_ledger before;
+	uint64_t taken = 0;
 	timer_t timer;
 
 	weir_ledger(app, &before);
 	memset(&handled, 0, sizeof(handled));
-	sigaction(SIGUSR1, &action, NULL);
+	sigaction(SIGUSR1, &action, &was);
 	if (timer_create(CLOCK_MONOTONIC, &event, &timer) < 0)
 		exit(1);
 	timer_settime(timer, 0, &often, NULL);
-	for (uint64_t i = 0; i < count; i++) {
-		int said = emit_one();
-		taken += said == 0;
-		refused += said != 0;
-	}
+	for (uint64_t i = 0; i < count; i++)
+		taken += emit_one() == 0;
 	timer_settime(timer, 0, &never, NULL);
 	timer_delete(timer);
-	signal(SIGUSR1, SIG_IGN);
+	sigaction(SIGUSR1, &was, NULL);
 	expect_kept(host, "after signals");
-	weir_ledger(app, &after);
-	uint64_t in_handler = handled.taken + handled.inside + handled.full;
-	printf("%llu emits in the handler, %llu of them inside an emit\n",
-	       (unsigned long long)in_handler, (unsigned long long)handled.inside);
 	/* A short run may be over before the first one. */
-	host_expect(host, in_handler > 0 || count < 100000, "the timer never struck");
-	host_expect(host,
-		    after.published - before.published == taken + handled.taken &&
-			    after.attempted - before.attempted == count + in_handler &&
-			    after.dropped_reentrant - before.dropped_reentrant == handled.inside &&
-			    after.dropped - before.dropped ==
-				    refused + handled.inside + handled.full,
-		    "the ledger is not what emit said");
+	host_expect(host, handled.taken + handled.inside + handled.full > 0 || count < 100000,
+		    "the timer never struck");
+	expect_answers(host, &before, taken, count - taken);
 	return count;
+}
+
+/* Signals before a given instruction. */
+
+#define SAMPLES 6u
+/* Each of so many instructions of a call is struck, then fewer and fewer, by chance. */
+#define EACH_STEP 300u
+
+static struct {
+	uint64_t taken, refused; /* by what emit said to who was struck */
+} struck;
+
+static void note_said(uint64_t taken, uint64_t of)
+{
+	struck.taken += taken;
+	struck.refused += of - taken;
+}
+
+static void call_emit(void)
+{
+	note_said(emit_one() == 0, 1);
+}
+
+static void call_emit_at(void)
+{
+	const double number = (double)__atomic_fetch_add(numbers, 1, __ATOMIC_RELAXED);
+
+	note_said(weir_emit_at(app, app_series, number, 1) == 0, 1);
+}
+
+static void call_emit_many(void)
+{
+	const uint64_t first = __atomic_fetch_add(numbers, SAMPLES, __ATOMIC_RELAXED);
+	struct weir_sample samples[SAMPLES];
+
+	for (unsigned i = 0; i < SAMPLES; i++)
+		samples[i] = (struct weir_sample){.value = (double)(first + i),
+						  .series = app_series};
+	note_said(weir_emit_many(app, samples, SAMPLES), SAMPLES);
+}
+
+static void call_others(void)
+{
+	struct weir_ledger ledger;
+
+	weir_series(app, "numbered", WEIR_VALUE, WEIR_KIND_NUMBER, NULL, 0);
+	weir_poll(app);
+	weir_ledger(app, &ledger);
+	weir_wait(app, WEIR_PERSISTED, 0);
+}
+
+static void strike(void)
+{
+	emit_in_handler(0);
+}
+
+struct steps {
+	void (*call)(void);
+	uint32_t at;
+	bool reached;
+};
+
+static void *be_struck(void *self)
+{
+	struct steps *steps = self;
+
+	steps->reached = steps_run(steps->call, steps->at, strike);
+	return NULL;
+}
+
+/* Until the call is over before it strikes. `anew`: in a thread of its own each time, whose first
+ * call it is. Strikes. */
+static uint64_t strike_each(void (*call)(void), bool anew)
+{
+	struct steps steps = {.call = call};
+	pthread_t thread;
+	uint64_t made = 0;
+
+	for (;;) {
+		if (!anew)
+			be_struck(&steps);
+		else if (pthread_create(&thread, NULL, be_struck, &steps) ||
+			 pthread_join(thread, NULL))
+			exit(1);
+		if (!steps.reached)
+			return made;
+		made++;
+		steps.at += 1;
+		if (steps.at > EACH_STEP)
+			steps.at += (uint32_t)random_below(steps.at / 8);
+	}
+}
+
+static uint64_t emit_at_steps(struct host *host, uint64_t count)
+{
+	struct weir_ledger before;
+	uint64_t made = 0;
+
+	if (!steps_possible()) {
+		printf("there are no single steps here\n");
+		return 0;
+	}
+	weir_ledger(app, &before);
+	memset(&handled, 0, sizeof(handled));
+	for (uint64_t i = 0; i < count; i++) {
+		made += strike_each(call_emit, false) + strike_each(call_emit_at, false);
+		made += strike_each(call_emit_many, false) + strike_each(call_others, false);
+		made += strike_each(call_emit, true);
+	}
+	expect_kept(host, "after steps");
+	host_expect(host, handled.inside > 0 && handled.taken > 0, "no step was inside an emit");
+	expect_answers(host, &before, struck.taken, struck.refused);
+	return made;
 }
 
 /* Time. */
@@ -501,6 +625,36 @@ static uint64_t cycle_engines(struct host *host, uint64_t count)
 
 /* The end. */
 
+/* The kernel's, for libc, which sets it. */
+#define RESTORER 0x04000000
+
+/* How the application takes each signal, and which it holds back. */
+struct dispositions {
+	struct sigaction of[NSIG];
+	sigset_t held;
+};
+
+static void dispositions_note(struct dispositions *ret_dispositions)
+{
+	memset(ret_dispositions, 0, sizeof(*ret_dispositions));
+	for (int i = 1; i < NSIG; i++)
+		sigaction(i, NULL, &ret_dispositions->of[i]); /* some are libc's own */
+	pthread_sigmask(SIG_BLOCK, NULL, &ret_dispositions->held);
+}
+
+static void expect_dispositions(struct host *host, const struct dispositions *before)
+{
+	struct dispositions now;
+
+	dispositions_note(&now);
+	for (int i = 1; i < NSIG; i++)
+		host_expect(host,
+			    now.of[i].sa_handler == before->of[i].sa_handler &&
+				    !((now.of[i].sa_flags ^ before->of[i].sa_flags) & ~RESTORER) &&
+				    sigismember(&now.held, i) == sigismember(&before->held, i),
+			    "signal %d is not taken as it was", i);
+}
+
 struct found {
 	uint8_t *seen;
 	uint64_t all, wrong, events;
@@ -548,6 +702,7 @@ static void check_log(struct host *host, uint64_t dropped)
 int main(int argc, char **argv)
 {
 	uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 0) : 2000;
+	static struct dispositions dispositions;
 	struct weir_ledger ledger;
 	struct host host;
 
@@ -558,15 +713,20 @@ int main(int argc, char **argv)
 	numbers = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (numbers == MAP_FAILED)
 		return 1;
+	random_start(1);
 	host_only(argv[3]);
 	host_open(&host, argv[2], "");
 	host_start(&host);
+	/* The test's own side ignores it; who speaks to a dead engine might die of it. */
+	signal(SIGPIPE, SIG_DFL);
+	dispositions_note(&dispositions);
 	app_open(&host);
 	emit_some(1);
 	host_prove(&host, "thread-exits", exit_threads, count);
 	host_prove(&host, "forks", fork_all, count / 4);
 	host_prove(&host, "process-ends", end_processes, 1 + count / 100);
 	host_prove(&host, "signal-emits", emit_under_signals, count * 100);
+	host_prove(&host, "signal-emits-at-steps", emit_at_steps, 1 + count / 4000);
 	host_prove(&host, "time-spaces", change_time, 1 + count / 1000);
 	host_prove(&host, "engine-cycles", cycle_engines, count / 100);
 	uint64_t before = host.violations;
@@ -575,6 +735,7 @@ int main(int argc, char **argv)
 	host_stop(&host);
 	host_verify(&host);
 	check_log(&host, ledger.dropped);
+	expect_dispositions(&host, &dispositions);
 	proof_say("clients-whole", 1, host.violations - before);
 	host_close(&host);
 	return host.violations ? 1 : 0;
