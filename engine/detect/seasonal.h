@@ -38,6 +38,8 @@
 #define SEASONAL_BLOCKS 6
 #define SEASONAL_SPANS (SEASONAL_FINE + 2 * SEASONAL_BLOCKS)
 #define SEASONAL_WINDOWS (SEASONAL_SPANS + 2)
+/* The one of the last twelve intervals against the slowest level. */
+#define SEASONAL_SLOW_TWELVE 8
 #define SEASONAL_RING 16
 /* Days that are remembered. */
 #define SEASONAL_YEAR 400

@@ -13,6 +13,11 @@
  *        run: where there are many events the two lie far apart for chance. What is learned is so
  *        bounded by what came before it was noticed.
  *
+ *        But levels wander, and of many series some wander so far that it seems a burst, and then
+ *        come back a bit: what is far from the burst is still far from what was before, and to
+ *        expect that again would be an alarm. Where values are no further than levels wander, the
+ *        level is where it is.
+ *
  *        A burst may last for a day and a quarter; none begins while the shape's patience is
  *        spent (seasonal_level.c). What lasts longer is the new level, at once. A bin of the week
  *        that was taught a burst before anybody knew better is unlearned the second time that it is
@@ -37,13 +42,19 @@
 #define OVER_NATS 6.0
 /* Within this of the slowest level it is none, and none begins. */
 #define NEAR 0.1
+/* Within so many standard deviations of how far that level is off, values may have wandered: in a
+ * year one of a hundred thousand series is not so far by chance. But not further than this: of few
+ * events nobody knows so well how far they do. */
+#define WANDERS 6.0
+#define WANDERS_MOST 0.2
 /* A burst is what it was in its last fifty intervals or so. */
 #define KEEP 0.98
 /* However far it is: evidence is counted as of a burst within these. */
 #define RATIO_MIN 0.3
 #define RATIO_MAX 4.0
-/* Levels that follow it. */
+/* Levels that follow it, and the one that tells where values are: seven intervals. */
 #define FAST_LEVELS 3
+#define HERE 1
 
 /* It is over: levels are as they were before it. Or it is how things are now: levels are where it
  * was lately. Windows begin anew, so that neither is a deviation. */
@@ -82,9 +93,23 @@ void seasonal_burst_begin(struct seasonal_group *group, const struct seasonal_st
 	now->calm = now->teach & (exact->burst == 0);
 }
 
-/* Evidence of this interval that values are the slowest level's, not the burst's. */
+/* How far from the slowest level, as a part of it, values may wander by themselves. */
+LANES_INLINE lanes wandering(const struct seasonal_group *group)
+{
+	lanes off = lanes_sqrt(lanes_wide(group->rough.drift[SEASONAL_SLOW_TWELVE]));
+
+	return lanes_clamp(WANDERS * off, lanes_all(NEAR), lanes_all(WANDERS_MOST));
+}
+
+LANES_INLINE lanes between(lanes value, lanes one, lanes other)
+{
+	return lanes_clamp(value, lanes_min(one, other), lanes_max(one, other));
+}
+
+/* Evidence of this interval that values are the slowest level's, not the burst's; how far the burst
+ * is from that, as a part of it. */
 LANES_INLINE lanes evidence(struct seasonal_exact *exact, const struct seasonal_now *now,
-			    lanes_mask in, lanes slow)
+			    lanes_mask in, lanes slow, lanes *ret_far)
 {
 	lanes value = exact->burst_value * KEEP + now->value;
 	lanes base = exact->burst_base * KEEP + slow;
@@ -92,11 +117,12 @@ LANES_INLINE lanes evidence(struct seasonal_exact *exact, const struct seasonal_
 	exact->burst_value = lanes_pick(in & now->whole, value, exact->burst_value);
 	exact->burst_base = lanes_pick(in & now->whole, base, exact->burst_base);
 	lanes ratio = (exact->burst_value + 1) / (exact->burst_base + 1);
-	lanes near = lanes_abs(ratio - 1);
+	lanes far = lanes_abs(ratio - 1);
 	ratio = lanes_clamp(ratio, lanes_all(RATIO_MIN), lanes_all(RATIO_MAX));
 	lanes scale = exact->unit + exact->unit_square * slow;
 	lanes nats = (slow * (ratio - 1) - now->value * lanes_log(ratio)) / scale;
-	return lanes_pick(near < NEAR, lanes_all(2 * OVER_NATS), nats);
+	*ret_far = far;
+	return lanes_pick(far < NEAR, lanes_all(2 * OVER_NATS), nats);
 }
 
 void seasonal_burst_follow(struct seasonal_group *group, const struct seasonal_step *step,
@@ -117,7 +143,8 @@ void seasonal_burst_follow(struct seasonal_group *group, const struct seasonal_s
 	enters = enters & (lanes_abs(now->value - slow) > NEAR * slow);
 	if (!lanes_any(in | enters))
 		return;
-	lanes nats = evidence(exact, now, in | enters, slow);
+	lanes far;
+	lanes nats = evidence(exact, now, in | enters, slow, &far);
 	nats = lanes_max(exact->burst_over + nats, lanes_all(0));
 	exact->burst_over = lanes_pick(in & now->whole, nats, exact->burst_over);
 	lanes_mask back = in & (exact->burst_over > OVER_NATS);
@@ -128,6 +155,9 @@ void seasonal_burst_follow(struct seasonal_group *group, const struct seasonal_s
 	lanes before = usual + (exact->burst_level - usual) * step->keep[FAST_LEVELS];
 	exact->burst_level = lanes_pick(enters, exact->level, exact->burst_level);
 	exact->burst_level = lanes_pick(in, before, exact->burst_level);
+	lanes here = between(now->levels[HERE], exact->level, exact->burst_level);
+	exact->burst_level =
+		lanes_pick(back & (far < wandering(group)), here, exact->burst_level);
 	/* What nobody may learn from does not wear out. */
 	lanes age = lanes_pick(now->teach, exact->burst + 1, exact->burst);
 	exact->burst = lanes_pick(enters | in, age, exact->burst);

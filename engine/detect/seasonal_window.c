@@ -63,7 +63,7 @@
 
 /* Windows in the order in which they are looked at, in groups that have their turns at the same
  * time. A window's quarter is the one that stands for its last quarter. */
-enum { SLOW_ONE = 7, SLOW_TWELVE = 8, FIRST_BLOCK = 9, FIRST_LARGE = 15 };
+enum { SLOW_ONE = 7, SLOW_TWELVE = SEASONAL_SLOW_TWELVE, FIRST_BLOCK = 9, FIRST_LARGE = 15 };
 static const uint8_t quarter[SEASONAL_WINDOWS] = {0, 0, 0, 0,  1,  1,  2,  7,  7,  3, 4,
 						  5, 6, 9, 10, 11, 12, 13, 14, 15, 16};
 static const uint8_t lengths[FIRST_BLOCK] = {1, 2, 3, 4, 6, 8, 12, 1, 12};

@@ -112,6 +112,41 @@ Test(seasonal_burst, what_is_over_brings_back_what_was_before)
 	run_free(run);
 }
 
+/* Swings that a level has had for weeks, and one that goes further and slowly comes back halfway. */
+static double swings(uint32_t minute, uint32_t last)
+{
+	double usual = 1 + 0.05 * sin(2 * M_PI * minute / 700);
+
+	if (minute < last)
+		return usual;
+	uint32_t since = minute - last;
+	return since < 360 ? 1.25 : fmax(1.25 - 0.0015 * (since - 360), 1.1);
+}
+
+/* What swings as far as it often does is no burst, and not at once where it was before: it is
+ * expected where it is. */
+Test(seasonal_burst, what_swings_comes_back_halfway)
+{
+	const double rate = 1000;
+	const uint32_t last = 24 * 1440 + 720;
+	struct run *run = run_new(37, 8, MINUTE, AGGREGATE_COUNT, &rate, 1);
+	double sum = 0, most = 0;
+
+	for (uint32_t k = 0; k < last + 600; k++) {
+		run_step(run, swings(k, last));
+		if (k < last + 440)
+			continue;
+		double usual = rate * swings(k, last) * shop_shape(shop_hours(&run->shop));
+		for (uint32_t i = 0; i < 8; i++) {
+			sum += run->probe.expected[i] / usual / 1280;
+			most = fmax(most, severity_of(run, i));
+		}
+	}
+	cr_assert(sum > 0.985 && sum < 1.015, "expects %g of what there is", sum);
+	cr_assert_lt(most, 70, "halfway back has a severity of %g", most);
+	run_free(run);
+}
+
 /* What lasts longer than a burst may is what there is now. */
 Test(seasonal_burst, what_lasts_is_the_new_level)
 {
