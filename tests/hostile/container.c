@@ -1,15 +1,17 @@
 /*
  * container: engines and applications whose memory is bounded as a container's is, and too small.
  *
- *   container COUNT WEIRD
+ *   container COUNT WEIRD [NAME]
  *
  *   contained-engines       an engine in a group of 1 MiB to 128 MiB refuses to start, serves, or
  *                           is killed by the kernel, and nothing else. The next one, with room, has
  *                           every event of the honest producers, once
  *   contained-applications  an application whose ring is larger than its group, or nearly: it is
- *                           told no, its emits are counted, or the kernel kills it; no other signal
+ *                           told no, its emits are counted, or the kernel kills it; no other signal.
+ *                           One that has its ring, and whose group then has no more, goes on: an
+ *                           emit needs no memory
  *
- * COUNT of each. Skipped (77) where no control group can be made.
+ * COUNT of each, and as many closed up. Skipped (77) where no control group can be made.
  */
 #include <errno.h>
 #include <signal.h>
@@ -125,28 +127,72 @@ static uint64_t contain_engines(const char *weird, uint64_t count)
 	return violations;
 }
 
-/* Exit code 0: every emit was taken or counted; 3: weir_open said no. */
-static void be_contained(const struct host *host)
+/* Of a ring of 16 MiB; so much is left of a group that has been closed up. */
+#define RING_EVENTS (1u << 20)
+#define SLACK_BYTES (1u << 20)
+
+static weir *open_contained(const struct host *host, int *ret_series)
 {
 	struct weir_options options = {.size = sizeof(options),
 				       .socket_path = host->socket,
 				       .program = "contained",
-				       .ring_events = 1u << 20};
-	struct weir_ledger ledger;
-	uint64_t taken = 0;
+				       .ring_events = RING_EVENTS};
 	weir *w;
 
 	group_enter(&group);
 	if (weir_open(&options, &w) < 0)
 		_exit(3);
-	int series = weir_series(w, "contained", WEIR_VALUE, WEIR_KIND_NUMBER, NULL, 0);
-	for (int i = 0; i < 100000; i++)
+	*ret_series = weir_series(w, "contained", WEIR_VALUE, WEIR_KIND_NUMBER, NULL, 0);
+	return w;
+}
+
+/* Exit code 0: every emit was taken or counted. */
+static void emit_contained(weir *w, int series, uint32_t count, uint64_t taken)
+{
+	struct weir_ledger ledger;
+	const uint64_t before = taken;
+
+	for (uint32_t i = 0; i < count; i++)
 		taken += weir_emit(w, series, i) == 0;
 	weir_ledger(w, &ledger);
-	if (ledger.published != taken || ledger.attempted != 100000 ||
+	if (ledger.published != taken || ledger.attempted != before + count ||
 	    ledger.attempted != ledger.published + ledger.dropped)
 		_exit(4);
 	_exit(0);
+}
+
+/* Exit code 3: weir_open said no. */
+static void be_contained(const struct host *host)
+{
+	int series;
+	weir *w = open_contained(host, &series);
+
+	emit_contained(w, series, 100000, 0);
+}
+
+/* Behind its first emit there is no more memory. Exit code 5: that could not be arranged. */
+static void be_closed_up(const struct host *host)
+{
+	int series;
+	weir *w = open_contained(host, &series);
+
+	if (weir_emit(w, series, 1) != 0 || !group_close_up(&group, SLACK_BYTES))
+		_exit(5);
+	emit_contained(w, series, RING_EVENTS, 1);
+}
+
+/* What has its ring needs nothing more for its emits, in every slot of it. */
+static void close_up_application(struct host *host)
+{
+	if (group_make(&group, UINT64_C(64) << 20))
+		exit(1);
+	pid_t pid = process_fork();
+	if (pid == 0)
+		be_closed_up(host);
+	int code = host_wait(pid);
+	host_expect(host, code == 0, "an application with a ring and no more memory ends with %d",
+		    code);
+	group_remove(&group);
 }
 
 static uint64_t contain_applications(struct host *host, uint64_t count)
@@ -169,12 +215,13 @@ static uint64_t contain_applications(struct host *host, uint64_t count)
 		ends.killed += code == KILLED;
 		ends.served += code == 0;
 		group_remove(&group);
+		close_up_application(host);
 	}
 	printf("applications: %llu were told no, %llu killed by the kernel, %llu went on\n",
 	       (unsigned long long)ends.refused, (unsigned long long)ends.killed,
 	       (unsigned long long)ends.served);
 	host_expect(host, ends.served > 0, "no application had enough");
-	return count;
+	return 2 * count;
 }
 
 int main(int argc, char **argv)
@@ -191,7 +238,9 @@ int main(int argc, char **argv)
 		return 77;
 	}
 	group_remove(&group);
-	uint64_t violations = contain_engines(argv[2], count);
+	host_only(argv[3]);
+	uint64_t violations =
+		host_wanted("contained-engines") ? contain_engines(argv[2], count) : 0;
 	host_open(&host, argv[2], "");
 	host_start(&host);
 	honest_start(&honest, &host, 0, 1, 500);

@@ -54,19 +54,32 @@ void group_enter(const struct group *group)
 		_exit(126);
 }
 
-uint64_t group_kills(const struct group *group)
+/* The first number in a file that stands so in its line. */
+static uint64_t hear(const struct group *group, const char *name, const char *format)
 {
-	unsigned long long kills = 0;
+	unsigned long long number = 0;
 	char path[192], line[128];
 
-	snprintf(path, sizeof(path), "%s/memory.oom_control", group->path);
+	snprintf(path, sizeof(path), "%s/%s", group->path, name);
 	FILE *file = fopen(path, "r");
 	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "oom_kill %llu", &kills) == 1)
+		if (sscanf(line, format, &number) == 1)
 			break;
 	if (file)
 		fclose(file);
-	return kills;
+	return number;
+}
+
+uint64_t group_kills(const struct group *group)
+{
+	return hear(group, "memory.oom_control", "oom_kill %llu");
+}
+
+bool group_close_up(const struct group *group, uint64_t slack_bytes)
+{
+	const uint64_t bytes = hear(group, "memory.usage_in_bytes", "%llu");
+
+	return bytes && say(group, "memory.limit_in_bytes", bytes + slack_bytes);
 }
 
 void group_remove(const struct group *group)

@@ -17,6 +17,8 @@ const char *group_make(struct group *group, uint64_t bytes);
 void group_enter(const struct group *group);
 /* How often the kernel has killed there for want of memory. */
 uint64_t group_kills(const struct group *group);
+/* From now on it may have what it has, and so much more. false: that cannot be. */
+bool group_close_up(const struct group *group, uint64_t slack_bytes);
 /* When all in it have ended. */
 void group_remove(const struct group *group);
 
