@@ -7,9 +7,9 @@
  *                           is killed by the kernel, and nothing else. The next one, with room, has
  *                           every event of the honest producers, once
  *   contained-applications  an application whose ring is larger than its group, or nearly: it is
- *                           told no, its emits are counted, or the kernel kills it; no other signal.
- *                           One that has its ring, and whose group then has no more, goes on: an
- *                           emit needs no memory
+ *                           told no, its emits are counted, or the kernel kills it; there is no
+ *                           other signal. One that has its ring, and whose group then has no more,
+ *                           goes on: an emit needs no memory
  *
  * COUNT of each, and as many closed up. Skipped (77) where no control group can be made.
  */
