@@ -183,7 +183,24 @@ static uint64_t flips(struct world *world, const struct lane_image *image, uint6
 	return done;
 }
 
-/* The newest file, cut at each byte of its end: a prefix, never more. */
+/* Blocks of a file that were read of it and are not whole before `at`: no footer is. */
+static uint64_t blocks_beyond(const struct lane_image *image, const struct shelf_file *file,
+			      uint64_t at)
+{
+	uint64_t offset = 0, count = 0;
+
+	while (offset + sizeof(struct weir_block_header) <= file->bytes) {
+		struct weir_block_header header;
+		memcpy(&header, file->data + offset, sizeof(header));
+		if (header.magic != WEIR_BLOCK_MAGIC)
+			break;
+		offset += 4096 * ((sizeof(header) + header.payload_bytes + 4095) / 4096);
+		count += offset > at && header.lsn < LSNS_MAX && image->blocks[header.lsn].payload;
+	}
+	return count;
+}
+
+/* The newest file, cut at each byte of its end: what lies before the cut is there, never more. */
 static uint64_t cuts(struct world *world, const struct lane_image *image, uint64_t wanted)
 {
 	struct shelf_file *file = NULL;
@@ -205,12 +222,14 @@ static uint64_t cuts(struct world *world, const struct lane_image *image, uint64
 	uint64_t stride = wanted && wanted < end - from ? (end - from) / wanted : 1;
 	uint64_t lost_before = UINT64_MAX;
 	for (uint64_t at = from; at <= end; at += stride, done++) {
+		const uint64_t beyond = blocks_beyond(image, file, at);
 		file->bytes = at;
 		uint64_t lost = read_all(world, image);
+		file->bytes = file->capacity;
+		expect(world, lost <= beyond, "a cut costs no block before it");
 		expect(world, lost <= lost_before, "a longer file has no fewer blocks");
 		lost_before = lost;
 	}
-	file->bytes = file->capacity;
 	return done;
 }
 
