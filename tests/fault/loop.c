@@ -174,12 +174,28 @@ static uint64_t share(const struct loop *loop, const struct result *counts, uint
 	return most;
 }
 
+/* A kind that nobody calls any more, or that no wrapper sees, is a proof of nothing. */
+static void expect_kinds(struct loop *loop, const struct result *counts)
+{
+	const bool uring = strcmp(loop->backend, "uring") == 0;
+
+	for (int c = 0; c < FAULT_CALLS; c++) {
+		const bool ring = c >= FAULT_RING_SETUP && c <= FAULT_RING_SYNC;
+		if (ring != uring || (c == FAULT_REDIS && !loop->redis) ||
+		    counts->counted[SIDE_ENGINE][c])
+			continue;
+		printf("FAILED: no call of the kind %s in a whole life\n", fault_names[c]);
+		loop->violations++;
+	}
+}
+
 static void walk_all(struct loop *loop, uint64_t wanted)
 {
 	struct result counts;
 
 	try(loop, FAULT_MALLOC, SIDE_ENGINE, 0, false);
 	counts = *loop->result;
+	expect_kinds(loop, &counts);
 	uint64_t most = share(loop, &counts, wanted);
 	for (int s = 0; s < SIDE_TEST; s++)
 		for (int c = 0; c < FAULT_CALLS; c++) {
