@@ -92,7 +92,7 @@ void bank_calibrate_end(struct bank *bank, const struct observations *observatio
 	    bank->seen <= bank_wanted(&bank->spec, bank->step_ms))
 		return;
 	calibration_add(calibration, watched, bank->episodes.reached);
-	calibration_step(calibration, bank->step_ms,
+	calibration_step(calibration, bank->step_ms, bank->seen,
 			 adds ? (double)busy / CALIBRATION_BUSIEST / watched : 0, fires);
 }
 

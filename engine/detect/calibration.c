@@ -26,8 +26,10 @@
 /* 10^-CALIBRATION_FROM, and 10^-CALIBRATION_STEP. */
 #define RATE_FROM 0.01
 #define RATE_STEP 0.31622776601683794
-/* Over so long what was counted fades. */
+/* Over so long what was counted fades; or over this part of what has been seen, while that is less:
+ * scores of series that are new are held back by doubt, and what they were then tells little. */
 #define MEMORY_MS (26 * 604800000.0)
+#define MEMORY_AGES 0.5
 /* It is looked at once in an hour, or step. */
 #define TURN_MS INT64_C(3600000)
 /* Episodes as rare as scores say they are that are there before the first. */
@@ -212,13 +214,15 @@ static void solve(struct calibration *calibration, int64_t step_ms, double busy,
 				      slope - busy * (SLOPE_BUSY + SLOPE_LONG * decades));
 }
 
-void calibration_step(struct calibration *calibration, int64_t step_ms, double busy, double fires)
+void calibration_step(struct calibration *calibration, int64_t step_ms, uint64_t seen, double busy,
+		      double fires)
 {
 	uint64_t turn = step_ms < TURN_MS ? (uint64_t)(TURN_MS / step_ms) : 1;
 
 	if (++calibration->steps < turn)
 		return;
-	double keep = math_exp(-(double)step_ms * (double)calibration->steps / MEMORY_MS);
+	double memory = math_min(MEMORY_AGES * (double)seen, MEMORY_MS / (double)step_ms);
+	double keep = math_exp(-(double)calibration->steps / math_max(memory, 1));
 
 	calibration->steps = 0;
 	solve(calibration, step_ms, busy, fires);

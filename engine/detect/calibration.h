@@ -60,9 +60,11 @@ static inline uint32_t calibration_busy(double events)
 	return (uint32_t)(events >= 10) + (events >= 50) + (events >= 300);
 }
 
-/* A step is over: from time to time, what was counted is worth something. busy: 0..1, the
- * mean of calibration_busy() by its most; fires: a score of this worth fires. */
-void calibration_step(struct calibration *calibration, int64_t step_ms, double busy, double fires);
+/* A step is over, of so many that were seen: from time to time, what was counted is worth
+ * something. busy: 0..1, the mean of calibration_busy() by its most; fires: a score of this worth
+ * fires. */
+void calibration_step(struct calibration *calibration, int64_t step_ms, uint64_t seen, double busy,
+		      double fires);
 
 /* How many times itself a score below CALIBRATION_FROM is worth. */
 static inline double calibration_near(const struct calibration *calibration)

@@ -30,7 +30,7 @@ static void play(struct calibration *calibration, struct chance *chance, uint32_
 				reached[k]++;
 		}
 		calibration_add(calibration, slices, reached);
-		calibration_step(calibration, MINUTE, 1, NEVER);
+		calibration_step(calibration, MINUTE, step + 20000, 1, NEVER);
 	}
 }
 
@@ -77,11 +77,32 @@ Test(calibration, what_fires_by_chance_is_no_rarer_for_it)
 				reached[k]++;
 		}
 		calibration_add(&calibration, slices, reached);
-		calibration_step(&calibration, MINUTE, 0, fires);
+		calibration_step(&calibration, MINUTE, step + 20000, 0, fires);
 	}
 	double budget = steps * slices * pow(10, -fires);
 	cr_assert(alarms > 0.7 * budget && alarms < 1.3 * budget, "%g alarms of %g", alarms,
 		  budget);
+}
+
+/* Series that become known say more and more: what they say now counts, not when they were new. */
+Test(calibration, what_becomes_more_is_not_what_it_was)
+{
+	const double slices = 1000, fortnight = 20160;
+	struct calibration calibration;
+	struct chance chance = {.state = 14};
+	double often = 0;
+
+	calibration_init(&calibration);
+	for (double seen = fortnight; seen < 4 * fortnight; seen++) {
+		uint32_t reached[CALIBRATION_LEVELS] = {0};
+		often = 0.001 * seen / fortnight;
+		reached[0] = (uint32_t)chance_poisson(&chance, slices * often);
+		calibration_add(&calibration, slices, reached);
+		calibration_step(&calibration, MINUTE, (uint64_t)seen, 0, NEVER);
+	}
+	/* Of all that was counted the mean would be 0.62 of it. */
+	double rate = calibration.over[0] / calibration.time;
+	cr_assert(rate > 0.72 * often && rate < 0.82 * often, "%g where there are %g", rate, often);
 }
 
 /* Incidents are no more than chance can be, however many there are. */
@@ -95,8 +116,8 @@ Test(calibration, what_fires_again_and_again_teaches_little)
 	with = calibration;
 	with.fired = 1000;
 	for (uint32_t step = 0; step < 60; step++) {
-		calibration_step(&calibration, MINUTE, 0, 6);
-		calibration_step(&with, MINUTE, 0, 6);
+		calibration_step(&calibration, MINUTE, step + 40000, 0, 6);
+		calibration_step(&with, MINUTE, step + 40000, 0, 6);
 	}
 	cr_assert_gt(with.fired, 900);
 	for (double score = 2; score < 9; score += 0.25)

@@ -112,7 +112,7 @@ Test(seasonal_burst, what_is_over_brings_back_what_was_before)
 	run_free(run);
 }
 
-/* Swings that a level has had for weeks, and one that goes further and slowly comes back halfway. */
+/* Swings that a level has had for weeks; one that goes further, and slowly comes back halfway. */
 static double swings(uint32_t minute, uint32_t last)
 {
 	double usual = 1 + 0.05 * sin(2 * M_PI * minute / 700);
