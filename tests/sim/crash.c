@@ -416,6 +416,19 @@ static void check_alerts(struct world *world)
 	story_free_lines(replayed, count);
 }
 
+/* SIGTERM, with events in the rings that no lane has looked at. */
+static void stop_undrained(struct world *world)
+{
+	for (int p = 0; p < STORY_PRODUCERS; p++) {
+		struct life *life = &world->lives[world->now[p]];
+		life->promised = life->emitted;
+	}
+	story_stop(&world->story);
+	check_log(world, "what was published before a stop is in the log");
+	story_start(&world->story);
+	join(world);
+}
+
 /* Many events behind the last crash, and an end as it should be. */
 static void come_to_an_end(struct world *world)
 {
@@ -423,6 +436,8 @@ static void come_to_an_end(struct world *world)
 		episode(world);
 	for (uint64_t left = world->slow ? 0 : 20000; left && emit(world); left--)
 		;
+	if (!world->slow && failed == 0)
+		stop_undrained(world);
 	check_end(world);
 	check_alerts(world);
 	expect(!world->slow || world->dropped > 0, "a slow disk fills the rings");
