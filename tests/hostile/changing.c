@@ -181,6 +181,20 @@ static uint32_t define(struct weir_definition *definition)
 	return definition->bytes;
 }
 
+/* So that room is there before the steps: to fill new memory may take one for each byte. */
+static bool keep_another(struct series_registry *registry)
+{
+	union {
+		struct weir_definition definition;
+		uint8_t bytes[128];
+	} other;
+
+	memset(&other, 0, sizeof(other));
+	define(&other.definition);
+	other.definition.text[0] = 'c';
+	return series_intern(registry, &other.definition) > 0;
+}
+
 static void change_record(void)
 {
 	memcpy(region.records + region.change->at, &region.change->becomes, region.change->bytes);
@@ -212,7 +226,7 @@ static bool look_struck(const struct change *change, uint32_t at, uint64_t *bad)
 	region.header.series_count = 1;
 	region.change = change;
 	region.registry = series_create(64);
-	if (!region.registry ||
+	if (!region.registry || !keep_another(region.registry) ||
 	    table_init(&region.table, &region, sizeof(region.records), 8, 8))
 		exit(1);
 	const bool struck = steps_run(look, at, change_record);
