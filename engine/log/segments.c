@@ -176,10 +176,11 @@ static bool all_zeros(const uint8_t *page)
 	return page[0] == 0 && memcmp(page, page + 1, WEIR_BLOCK_ALIGN - 1) == 0;
 }
 
-/* Is the next fence there, or its page one that was never written? The latter is read: the file
- * system knows its holes only until they have been looked at, from then on they are pages that the
- * cache has. */
-static int fence_stands(struct io *io, int file, uint64_t id, uint64_t at)
+/* Is the next fence there, or its page one that this segment has not written? That is one of zeros,
+ * or one with the fence of another segment that was to have this file before, and has let it go. It
+ * is read: the file system knows its holes only until they have been looked at, from then on they
+ * are pages that the cache has. */
+static int fence_stands(struct io *io, int file, uint64_t at)
 {
 	uint8_t page[WEIR_BLOCK_ALIGN];
 	struct weir_fence fence;
@@ -188,7 +189,7 @@ static int fence_stands(struct io *io, int file, uint64_t id, uint64_t at)
 	if (bytes < (int64_t)sizeof(page))
 		return bytes < 0 ? (int)bytes : 0;
 	memcpy(&fence, page, sizeof(fence));
-	return all_zeros(page) || fence_good(&fence, id, at);
+	return all_zeros(page) || fence_good(&fence, fence.segment_id, at);
 }
 
 /* Does the file look as one does of which nothing was written from this fence on? 1: yes. */
@@ -208,7 +209,7 @@ static int ends_with(struct io *io, int file, uint64_t size, const struct weir_f
 		return claims < 0 ? claims : 0;
 	for (uint64_t left = size - fence->offset, on = fence->stride; on < left;
 	     on += fence->stride) {
-		int stands = fence_stands(io, file, fence->segment_id, fence->offset + on);
+		int stands = fence_stands(io, file, fence->offset + on);
 		if (stands <= 0)
 			return stands;
 	}

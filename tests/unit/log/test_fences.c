@@ -156,15 +156,47 @@ Test(fences, pages_that_were_never_written_stand_for_theirs)
 	simdisk_destroy(disk);
 }
 
+static void put_fence(uint8_t *page, uint64_t id, uint64_t offset, uint64_t stride)
+{
+	struct weir_fence fence = {
+		.magic = WEIR_FENCE_MAGIC,
+		.offset = offset,
+		.segment_id = id,
+		.stride = stride,
+	};
+
+	fence_seal(&fence);
+	memset(page, 0, 4096);
+	memcpy(page, &fence, sizeof(fence));
+}
+
+/* A spare that was to be a segment's file once, and was let go: it has the fences of that one. */
+static void fence_spare(void *self, const char *path)
+{
+	uint32_t *spares = self;
+	uint64_t bytes, id;
+
+	if (segment_parse_name(path + strlen("lane-00/"), &id) != SEGMENT_FILE_SPARE)
+		return;
+	uint8_t *file = simdisk_file(disk, path, &bytes);
+	for (uint64_t at = 0; at < bytes; at += STRIDE)
+		put_fence(file + at, id, at, STRIDE);
+	++*spares;
+}
+
 /* An engine that is killed soon after its start leaves a next file of which some fences are not
  * written: it is not read through for that. Reads of a start after so many steps. */
-static uint64_t reads_after(uint32_t steps, uint32_t *ret_fences)
+static uint64_t reads_after(uint32_t steps, bool used, uint32_t *ret_fences)
 {
 	struct lane_log log;
+	uint32_t spares = 0;
 
 	setup(lane_seed() + 6);
 	lane.options.spares = 2;
 	make_spares();
+	if (used)
+		simdisk_names(disk, fence_spare, &spares);
+	cr_assert_eq(spares, used ? 2 : 0);
 	read_all(&log);
 	const uint32_t before = look_at_all().fences;
 	struct io *io = simdisk_io(disk, 8);
@@ -180,15 +212,15 @@ static uint64_t reads_after(uint32_t steps, uint32_t *ret_fences)
 	return reads;
 }
 
-Test(fences, a_next_file_that_has_some_of_them_is_not_read_through)
+static void some_of_them(bool used)
 {
 	uint32_t fences = 0, few = 0;
-	const uint64_t all = reads_after(400, &fences);
+	const uint64_t all = reads_after(400, used, &fences);
 
 	cr_assert_eq(fences, FENCES - 1, "those of the next file, but the first file's one: %u",
 		     fences);
 	for (uint32_t steps = 0; steps < 60; steps++) {
-		const uint64_t reads = reads_after(steps, &fences);
+		const uint64_t reads = reads_after(steps, used, &fences);
 		few += fences > 0 && fences < FENCES - 1;
 		/* The first one may be lost with those that were on their way with it. */
 		cr_assert(fences < 2 * FENCES_AT_ONCE || reads < all + 2 * FENCES,
@@ -197,18 +229,14 @@ Test(fences, a_next_file_that_has_some_of_them_is_not_read_through)
 	cr_assert(few > 0, "killed between two of them");
 }
 
-static void put_fence(uint8_t *page, uint64_t id, uint64_t offset, uint64_t stride)
+Test(fences, a_next_file_that_has_some_of_them_is_not_read_through)
 {
-	struct weir_fence fence = {
-		.magic = WEIR_FENCE_MAGIC,
-		.offset = offset,
-		.segment_id = id,
-		.stride = stride,
-	};
+	some_of_them(false);
+}
 
-	fence_seal(&fence);
-	memset(page, 0, 4096);
-	memcpy(page, &fence, sizeof(fence));
+Test(fences, nor_is_one_that_has_those_of_another_segment)
+{
+	some_of_them(true);
 }
 
 /* The pages at `count` fences that blocks have covered, from `first` on, and `bytes` from the last
