@@ -32,13 +32,11 @@ static void look(struct io *io, const char *directory, uint16_t lane, char *text
 			 list.entries[list.count - 1].id);
 	else
 		snprintf(text, bytes, "%s", list.empty ? "" : "it has no file");
-	for (uint32_t i = 0; i < list.empty && i < NAMES_MAX; i++) {
+	const char *before = list.count ? "; no block can be read in " : "no block can be read in ";
+	for (uint32_t i = 0; i < list.empty && i < NAMES_MAX; i++, before = ", ") {
 		used = strlen(text);
-		snprintf(text + used, bytes - used, "%s%s/%016" PRIx64 ".wseg",
-			 i      ? ", "
-			 : used ? "; no block can be read in "
-				: "no block can be read in ",
-			 directory, list.empty_ids[i]);
+		snprintf(text + used, bytes - used, "%s%s/%016" PRIx64 ".wseg", before, directory,
+			 list.empty_ids[i]);
 	}
 	if (list.empty > NAMES_MAX) {
 		used = strlen(text);
