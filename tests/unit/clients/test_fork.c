@@ -5,11 +5,14 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 
+#include "hostile/steps.h"
 #include "skip.h"
+#include "weir/region.h"
 
 enum { CHILDREN = 8, CHILD_EVENTS = 300 };
 
@@ -448,4 +451,134 @@ Test(fork, a_fork_at_any_seam_of_a_call_ends_well, .timeout = 30)
 	while (seam_run(seams))
 		seams++;
 	cr_assert_gt(seams, 15, "only %d seams", seams);
+}
+
+enum { SHARED_MAX = 4 };
+
+/* What the process shares with an engine, mapped once more: its region and its rings. */
+struct shared {
+	unsigned char *map[SHARED_MAX];
+	size_t bytes[SHARED_MAX];
+	int count;
+	const struct weir_region_header *region;
+};
+
+static struct setup stepped;
+static struct shared shared;
+static bool step_closed; /* the parent had closed its region by then */
+static pid_t step_child;
+
+static void shared_find(void)
+{
+	char path[64], name[64];
+
+	for (int fd = 3; fd < 256 && shared.count < SHARED_MAX; fd++) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		const ssize_t length = readlink(path, name, sizeof(name) - 1);
+		name[length > 0 ? length : 0] = '\0';
+		const off_t bytes = lseek(fd, 0, SEEK_END);
+		if (!strstr(name, "memfd:weir-") || bytes <= 0)
+			continue;
+		void *map = mmap(NULL, (size_t)bytes, PROT_READ, MAP_SHARED, fd, 0);
+		cr_assert_neq(map, MAP_FAILED);
+		if (strstr(name, "region"))
+			shared.region = map;
+		shared.map[shared.count] = map;
+		shared.bytes[shared.count++] = (size_t)bytes;
+	}
+	cr_assert(shared.region && shared.count == 2, "%d: a region and a ring", shared.count);
+}
+
+static void shared_drop(void)
+{
+	while (shared.count--)
+		munmap(shared.map[shared.count], shared.bytes[shared.count]);
+	shared = (struct shared){0};
+}
+
+/* The child ends the call that both are in, while the parent stands still. */
+static void fork_at_step(void)
+{
+	static unsigned char before[SHARED_MAX][1 << 16];
+	int status = -1;
+
+	step_closed = shared.region->state == WEIR_REGION_CLOSED;
+	for (int i = 0; i < shared.count; i++)
+		memcpy(before[i], shared.map[i], shared.bytes[i]);
+	step_child = fork();
+	if (step_child == 0)
+		return;
+	cr_assert_eq(waitpid(step_child, &status, 0), step_child);
+	cr_assert_eq(status, 0, "the child ended with %#x", (unsigned)status);
+	for (int i = 0; i < shared.count; i++)
+		cr_assert(!memcmp(before[i], shared.map[i], shared.bytes[i]),
+			  "the child wrote into its parent's %s",
+			  shared.map[i] == (const void *)shared.region ? "region" : "ring");
+}
+
+static void stepped_open(void)
+{
+	stepped = setup_open((struct weir_options){0});
+	weir_emit_at(stepped.w, stepped.series, 1, 1);
+	shared_find();
+	for (int i = 0; i < shared.count; i++)
+		cr_assert_leq(shared.bytes[i], 1u << 16);
+}
+
+static void stepped_close(void)
+{
+	setup_close(&stepped);
+	shared_drop();
+}
+
+static void call_refused(void)
+{
+	weir_emit(stepped.w, 0, 1);
+}
+
+static void call_emit(void)
+{
+	weir_emit_at(stepped.w, stepped.series, 1, 1);
+}
+
+static void call_close(void)
+{
+	weir_close(stepped.w, 0);
+}
+
+static bool forked_at(void (*call)(void), uint32_t at)
+{
+	const bool struck = steps_run(call, at, fork_at_step);
+
+	if (struck && step_child == 0)
+		_exit(0);
+	return struck;
+}
+
+/* What the parent looked at before the fork (a generation, a handle that is open) holds no more in
+ * the child, which writes all the same: into what is its own. */
+Test(fork, a_child_that_ends_its_parents_call_changes_no_byte_that_the_parent_shares, .timeout = 60)
+{
+	static void (*const calls[])(void) = {call_refused, call_emit};
+	uint32_t at;
+
+	if (!steps_possible())
+		cr_skip_test("there are no single steps here");
+	stepped_open();
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		for (at = 0; forked_at(calls[i], at); at++)
+			;
+		cr_assert_gt(at, 20, "only %u steps", (unsigned)at);
+	}
+	stepped_close();
+	step_closed = false;
+	for (at = 0; !step_closed; at++) {
+		stepped_open();
+		cr_assert(forked_at(call_close, at));
+		shared_drop();
+		unlink(stepped.path);
+		*strrchr(stepped.path, '/') = '\0';
+		rmdir(stepped.path);
+	}
+	cr_assert_gt(at, 20, "only %u steps", (unsigned)at);
 }
