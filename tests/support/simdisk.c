@@ -359,7 +359,12 @@ static int sim_write(struct io *base, int file, uint64_t offset, const void *dat
 		pending->error = io->disk->faults[SIMDISK_WRITE].error;
 		pending->fails = pending->error != 0;
 		pending->cut_short = pending->error == 0;
+	} else if (pending->file->bad) {
+		pending->error = pending->file->bad;
+		pending->fails = true;
 	}
+	if (io->disk->spoils)
+		pending->file->bad = pending->error;
 	return 0;
 }
 
@@ -558,6 +563,13 @@ void simdisk_fail(struct simdisk *disk, enum simdisk_op op, uint64_t nth, int er
 {
 	disk->faults[op] =
 		(struct fault){.countdown = nth, .error = error, .persistent = persistent};
+}
+
+void simdisk_spoil(struct simdisk *disk, bool spoils)
+{
+	disk->spoils = spoils;
+	for (uint32_t i = 0; i < disk->files_count && !spoils; i++)
+		disk->files[i]->bad = 0;
 }
 
 uint64_t simdisk_count(const struct simdisk *disk, enum simdisk_op op)

@@ -46,6 +46,9 @@ void simdisk_capacity(struct simdisk *disk, uint64_t bytes);
  * error: negative errno, or 0 on a write: it comes out short. nth 0: no more failures. */
 void simdisk_fail(struct simdisk *disk, enum simdisk_op op, uint64_t nth, int error,
 		  bool persistent);
+/* A file of which a write was refused refuses each one from then on: the place is bad, not the
+ * disk. false: no file does any more. */
+void simdisk_spoil(struct simdisk *disk, bool spoils);
 /* Operations so far that a simdisk_fail() would count. */
 uint64_t simdisk_count(const struct simdisk *disk, enum simdisk_op op);
 uint64_t simdisk_failed(const struct simdisk *disk);

@@ -18,6 +18,7 @@ struct sim_file {
 	char path[PATH_MAX_BYTES];
 	bool there; /* has its name; without, a descriptor or an undo may still hold it */
 	bool directory;
+	int bad; /* what each write to it says; 0: nothing is wrong with it */
 	uint64_t bytes;
 	uint64_t room; /* that it takes; less than its bytes once it was trimmed */
 	uint8_t *now;
@@ -92,6 +93,7 @@ struct simdisk {
 	struct fault faults[SIMDISK_OPS];
 	uint64_t counts[SIMDISK_OPS];
 	uint64_t failed;
+	bool spoils; /* a refused write leaves its file bad */
 	struct late late[LATE_MAX];
 	uint32_t late_count;
 	simdisk_choice *choice; /* NULL: the seed */

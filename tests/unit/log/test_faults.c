@@ -25,6 +25,7 @@ struct plan {
 	enum end end;
 	uint32_t spares;
 	uint64_t events;
+	bool spoils; /* the file that refuses a write refuses all from then on */
 };
 
 static struct lane lane;
@@ -119,6 +120,7 @@ static bool live(const struct plan *plan)
 	lane_setup(plan);
 	cr_assert(lane_open(&lane, io, NULL, NULL));
 	simdisk_fail(disk, plan->op, plan->nth, plan->error, plan->persistent);
+	simdisk_spoil(disk, plan->spoils);
 	for (int i = 0; i < 600 && plan->op == SIMDISK_RENAME; i++)
 		lane_step(&lane); /* idle: spares are written */
 	lane_write(&lane, plan->events, 4000);
@@ -136,9 +138,13 @@ static bool live(const struct plan *plan)
 					break;
 			}
 			cr_assert_eq(counters.failing, 0);
+			/* With spares it may have been zeros of one, which is no fault. */
+			if (struck && plan->op == SIMDISK_WRITE && plan->error && !plan->spares)
+				cr_assert_gt(counters.write_errors, 0, "nobody counts it");
 		}
 	}
 	finish(plan, disk, io, &log);
+	simdisk_spoil(disk, false);
 
 	struct plan second = {.seed = plan->seed + 1, .end = END_CLOSE};
 	io = simdisk_io(disk, 8);
@@ -189,6 +195,19 @@ Test(faults, a_write_refused_once_at_any_place_loses_nothing)
 					       .end = (enum end)end,
 					       .events = 70000},
 				 60);
+}
+
+/* It can only go on elsewhere: there is no use in trying again where the disk is bad. */
+Test(faults, a_file_that_has_refused_a_write_is_left_for_another)
+{
+	for (int end = 0; end < ENDS; end++)
+		live_until_clean((struct plan){.durability = DURABILITY_INTERVAL,
+					       .op = SIMDISK_WRITE,
+					       .error = -EIO,
+					       .spoils = true,
+					       .end = (enum end)end,
+					       .events = 40000},
+				 30);
 }
 
 Test(faults, a_disk_that_refuses_every_write_from_any_place_on_loses_nothing_once_it_is_back)
