@@ -39,6 +39,7 @@ struct stage {
 	struct clock clock;
 	struct engine *engine;
 	weir *producers[STAGE_PRODUCERS];
+	uint64_t attempts[STAGE_PRODUCERS]; /* emits, since it was opened */
 	int series[STAGE_PRODUCERS][STAGE_SERIES];
 	uint64_t random, slot;
 	/* By number: 1 + the producer to whom emit said yes; behind a power cut others, with a
