@@ -17,8 +17,8 @@
 #include "rebuild.h"
 #include "replay_lane.h"
 
-/* No log comes so far. */
-#define LSN_MAX (UINT64_MAX / 2)
+/* No log comes so far; what a block's header may say goes further, so that there is room behind. */
+#define LSN_MAX ((UINT64_C(1) << 62) - (UINT64_C(1) << 40))
 /* The longest interval that a configuration may have. */
 #define INTERVAL_MAX_MS 86400000
 
@@ -87,7 +87,10 @@ static int each_lane(void *self, const char *name)
 	};
 	if (replay->state->resumed)
 		options.resume = &replay->state->checkpoint.closer;
-	return replay_lane_open(&options, &replay->state->lanes[number]);
+	int error = replay_lane_open(&options, &replay->state->lanes[number]);
+	if (!error)
+		replay_lane_kept(replay->state->lanes[number], replay->state->kept[number]);
+	return error;
 }
 
 /* Every lane reads on to the first block of `epoch` (0: to the end); what it had open before that
@@ -147,8 +150,11 @@ static int note_kept(struct replay *replay, uint32_t lane, uint64_t lsn)
 {
 	if (lsn > LSN_MAX)
 		return fail(replay, -EPROTO, "the blocks of marks");
-	if (lsn > replay->state->kept[lane])
-		replay->state->kept[lane] = lsn;
+	if (lsn <= replay->state->kept[lane])
+		return 0;
+	replay->state->kept[lane] = lsn;
+	if (replay->state->lanes[lane])
+		replay_lane_kept(replay->state->lanes[lane], lsn);
 	return 0;
 }
 
@@ -277,7 +283,7 @@ static int apply_close(struct replay *replay, const struct weir_control_record *
 	replay->intervals += (uint64_t)(record->interval - close.from) + 1;
 	/* From a checkpoint that was written while memory was short. */
 	error = rebuild_partials(replay->options.io, replay->options.series_max,
-				     replay->interval_ms, &job.partials);
+				 replay->interval_ms, &job.partials);
 	error = error < 0 ? fail(replay, error, "rebuilding cells from the log")
 			  : score(replay, &job);
 	partials_free(job.partials);
@@ -397,6 +403,8 @@ static int load_checkpoint(struct replay *replay, struct checkpoint *checkpoint)
 	struct bytes_reader sections = {.data = checkpoint->sections.data,
 					.left = checkpoint->sections.used};
 
+	if (checkpoint->control_lsn > LSN_MAX)
+		return fail(replay, -EPROTO, "its place in the control log");
 	replay->epoch = checkpoint->closer.epoch;
 	replay->sequence = replay->started_at = checkpoint->sequence;
 	int error = make_scorers(replay, checkpoint->interval_ms);
@@ -613,9 +621,9 @@ static int read_control(struct replay *replay)
 	struct reader *reader;
 	struct reader_block block;
 	int more;
-	int error = reader_open(replay->options.io, "control", WEIR_LANE_CONTROL,
-				replay->state->resumed ? from->control_lsn : 0, false, &reader,
-				replay->why, sizeof(replay->why));
+	int error = reader_open_kept(replay->options.io, "control", WEIR_LANE_CONTROL,
+				     replay->state->resumed ? from->control_lsn : 0, &reader,
+				     replay->why, sizeof(replay->why));
 
 	if (error == -ENOENT && replay->state->resumed) {
 		snprintf(replay->why, sizeof(replay->why), "%s", REPLAY_WITHOUT_CONTROL);

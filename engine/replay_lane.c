@@ -76,9 +76,9 @@ int replay_lane_open(const struct replay_lane_options *options, struct replay_la
 			lane->epoch = resume->epoch;
 	}
 	snprintf(directory, sizeof(directory), "lane-%02u", options->lane % 100);
-	int error = reader_open(options->io, directory, (uint16_t)options->lane, from_lsn, false,
-				&lane->reader, options->replay->why,
-				sizeof(options->replay->why));
+	int error = reader_open_kept(options->io, directory, (uint16_t)options->lane, from_lsn,
+				     &lane->reader, options->replay->why,
+				     sizeof(options->replay->why));
 	if (error < 0) {
 		free(lane->kinds);
 		free(lane);
@@ -360,6 +360,13 @@ static int step(struct replay_lane *lane)
 
 	lane->have = false;
 	return error;
+}
+
+/* It may have ended where something is missing that is only now known to have been kept. */
+void replay_lane_kept(struct replay_lane *lane, uint64_t lsn)
+{
+	if (reader_kept(lane->reader, lsn))
+		lane->ended = false;
 }
 
 int replay_lane_until(struct replay_lane *lane, uint32_t source, int64_t interval)

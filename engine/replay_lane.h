@@ -22,6 +22,8 @@ struct replay_lane_options {
 };
 
 int replay_lane_open(const struct replay_lane_options *options, struct replay_lane **ret_lane);
+/* The lane is known to have had this block: see reader_kept(). */
+void replay_lane_kept(struct replay_lane *lane, uint64_t lsn);
 /* Read until this lane has marked the source through `interval` in the current epoch. A lane whose
  * log ends before (corruption, or an open tail) has said all it can: 0 as well. */
 int replay_lane_until(struct replay_lane *lane, uint32_t source, int64_t interval);

@@ -10,7 +10,10 @@
  *                        file B            | 7 | 8 | 9      (continues A) here
  *
  *        Nowhere: if any header says that it was durable, it is a gap (corruption), and reading
- *        goes on at the next block there is; if none does, it is the torn tail, the end.
+ *        goes on at the next block there is; if none does, it is the torn tail, the end. Who reads
+ *        may know more than headers do: what it has heard from the engine of that time of blocks
+ *        behind it. To take the missing one for the end then would give its numbers, and those of
+ *        good blocks behind it, a second time.
  *        A live engine may write meanwhile: what is missing is looked for once more, on the disk,
  *        after the headers that would make it a gap have been seen.
  * Runs on: who reads; any number of readers beside a writer.
@@ -64,6 +67,8 @@ struct reader {
 	uint64_t wanted;
 	uint64_t removed_lsn; /* below this, files may be missing because retention took them */
 	uint64_t durable_lsn;
+	uint64_t kept_lsn; /* somebody knows that there was this block, and all before it */
+	uint64_t behind_lsn; /* the next block there is behind the end; 0: none */
 	bool gap_before;
 	bool front_open; /* nothing is read yet; the oldest file continues one that is not there */
 	struct reader_report report;
@@ -607,13 +612,15 @@ static int missing(struct reader *reader, uint64_t next, bool *again)
 		jump(reader, next, false);
 		return 1;
 	}
+	const uint64_t kept = next ? reader->kept_lsn : 0;
 	if ((next || !reader->follow) && reader->durable_lsn < reader->wanted) {
 		result = walk_tails(reader, &torn);
 		if (result < 0)
 			return result;
 	}
-	if (reader->durable_lsn < reader->wanted) {
+	if (reader->durable_lsn < reader->wanted && kept < reader->wanted) {
 		reader->report.torn_bytes = torn;
+		reader->behind_lsn = next;
 		look_again(reader, true);
 		return 0;
 	}
@@ -659,8 +666,8 @@ int reader_next(struct reader *reader, struct reader_block *ret_block)
 }
 
 /* Where to begin for from_lsn: the last file that starts at or below it, with a snapshot, and of
- * which a newer file's first block says that everything in front of it is durable: otherwise the
- * log may have ended in an older file, and this one be torn off. */
+ * which a newer file's first block says that everything in front of it is durable, or who reads that
+ * it was kept: otherwise the log may have ended in an older file, and this one be torn off. */
 static uint32_t start_at(const struct reader *reader, uint64_t from_lsn)
 {
 	uint32_t start = 0;
@@ -670,7 +677,8 @@ static uint32_t start_at(const struct reader *reader, uint64_t from_lsn)
 		if (start == i && entry->base_lsn >= entry->void_lsn && i + 1 < reader->count)
 			start = i + 1;
 		else if (entry->base_lsn <= from_lsn && has_snapshot(entry) && !entry->headless &&
-			 entry->base_lsn <= reader->durable_lsn + 1)
+			 (entry->base_lsn <= reader->durable_lsn + 1 ||
+			  entry->base_lsn <= reader->kept_lsn))
 			start = i;
 	}
 	return start;
@@ -729,8 +737,9 @@ static int load_segments(struct reader *reader, uint64_t from_lsn)
 	return 0;
 }
 
-int reader_open(struct io *io, const char *directory, uint16_t lane, uint64_t from_lsn, bool follow,
-		struct reader **ret_reader, char *why, size_t why_bytes)
+static int open_at(struct io *io, const char *directory, uint16_t lane, uint64_t from_lsn,
+		   uint64_t kept_lsn, bool follow, struct reader **ret_reader, char *why,
+		   size_t why_bytes)
 {
 	if (strlen(directory) >= 80)
 		return -ENAMETOOLONG;
@@ -740,6 +749,7 @@ int reader_open(struct io *io, const char *directory, uint16_t lane, uint64_t fr
 	reader->io = io;
 	reader->lane = lane;
 	reader->follow = follow;
+	reader->kept_lsn = kept_lsn;
 	memcpy(reader->directory, directory, strlen(directory) + 1); /* its length was checked */
 	reader->window = aligned_alloc(4096, READER_WINDOW_BYTES);
 	int result = reader->window ? load_segments(reader, from_lsn) : -ENOMEM;
@@ -750,6 +760,25 @@ int reader_open(struct io *io, const char *directory, uint16_t lane, uint64_t fr
 	}
 	*ret_reader = reader;
 	return 0;
+}
+
+int reader_open(struct io *io, const char *directory, uint16_t lane, uint64_t from_lsn, bool follow,
+		struct reader **ret_reader, char *why, size_t why_bytes)
+{
+	return open_at(io, directory, lane, from_lsn, 0, follow, ret_reader, why, why_bytes);
+}
+
+int reader_open_kept(struct io *io, const char *directory, uint16_t lane, uint64_t from_lsn,
+		     struct reader **ret_reader, char *why, size_t why_bytes)
+{
+	return open_at(io, directory, lane, from_lsn, from_lsn, false, ret_reader, why, why_bytes);
+}
+
+bool reader_kept(struct reader *reader, uint64_t lsn)
+{
+	if (lsn > reader->kept_lsn)
+		reader->kept_lsn = lsn;
+	return reader->behind_lsn && reader->kept_lsn >= reader->wanted;
 }
 
 const char *reader_why(const struct reader *reader)

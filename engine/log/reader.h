@@ -1,8 +1,8 @@
 /*
  * reader: a lane's blocks in LSN order, over all its segments; and what recovery needs to know.
  *
- * A missing LSN at or below the highest durable_lsn seen in the lane is corruption: it is reported
- * as a gap and reading goes on. Above it, it is the torn tail: reading ends. Blocks that a newer
+ * A missing LSN at or below the highest durable_lsn seen in the lane, or one that was known to be
+ * kept, is corruption: it is reported as a gap and reading goes on. Above it, it is the torn tail: reading ends. Blocks that a newer
  * epoch's base_lsn voids are passed over. What retention removes while we read is no gap.
  */
 #ifndef LOG_READER_H
@@ -44,6 +44,13 @@ struct reader_report {
  * -ENOENT: no such lane. -EPROTONOSUPPORT: a file of an incompatible format, in one clear line. */
 int reader_open(struct io *io, const char *directory, uint16_t lane, uint64_t from_lsn, bool follow,
 		struct reader **ret_reader, char *why, size_t why_bytes);
+/* As reader_open(), of a lane that is known to have had the block from_lsn, and so all before it,
+ * whatever headers say of what was durable. */
+int reader_open_kept(struct io *io, const char *directory, uint16_t lane, uint64_t from_lsn,
+		     struct reader **ret_reader, char *why, size_t why_bytes);
+/* The same of the block `lsn`: one that is missing up to there is a gap where there are blocks
+ * behind it, and not the log's end. True: so that reading goes on where it had ended. */
+bool reader_kept(struct reader *reader, uint64_t lsn);
 /* 1: a block; 0: the end; negative errno: cannot read. SEGMENT and FOOTER blocks are not shown. */
 int reader_next(struct reader *reader, struct reader_block *ret_block);
 /* What a negative answer of reader_next() is about, in one clear line. */

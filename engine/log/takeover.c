@@ -93,7 +93,7 @@ static int look_through(struct writer *writer, int file, const struct segment_en
 
 	*ret_stretch = (struct stretch){.durable = durable};
 	while ((result = next_block(writer, file, entry->id, !whole, &offset, &header)) > 0) {
-		if (header.lsn >= next_lsn)
+		if (header.lsn >= end_lsn)
 			return 0;
 		end = offset + weir_block_disk_bytes(header.payload_bytes);
 		if (header.durable_lsn > ret_stretch->durable)
@@ -197,7 +197,10 @@ static int keep_tail(struct writer *writer, const struct segment_list *list, boo
 		int file = io->ops->open_read(io, path);
 		if (file < 0)
 			return file;
-		int result = look_through(writer, file, &list->entries[i], *durable, &stretch);
+		/* Who never syncs promises nothing for which it would have to be written again. */
+		int result = writer_soft(writer) ? 0
+						 : look_through(writer, file, &list->entries[i],
+								*durable, &stretch);
 		if (result >= 0 && again)
 			result = write_again(writer, path, file, &stretch);
 		if (result >= 0 && again)
@@ -215,8 +218,7 @@ static int keep_tail(struct writer *writer, const struct segment_list *list, boo
 
 static int sync_tail(struct writer *writer, const struct segment_list *list)
 {
-	/* Who never syncs calls nothing durable, and does not know from where on to write. */
-	uint64_t durable = writer_soft(writer) ? UINT64_MAX : 0;
+	uint64_t durable = 0;
 	int result = writer_soft(writer) ? 0 : keep_tail(writer, list, false, &durable);
 
 	return result < 0 ? result : keep_tail(writer, list, true, &durable);

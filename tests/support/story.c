@@ -123,10 +123,11 @@ static int write_config(const struct story *story, char *text, size_t size)
 		"lanes: %u\nshards: %u\ninterval: 1m\nlateness: {event: 1m}\n"
 		"checkpoint_intervals: %u\n"
 		"limits: {series_max: 1000}\n"
-		"log: {io: pwrite, durability: interval, segment_bytes: 1MiB, block_bytes: %s%s%llu}\n"
+		"log: {io: pwrite, durability: %s, segment_bytes: 1MiB, block_bytes: %s%s%llu}\n"
 		"metrics:\n%sdetectors:\n%s",
 		story->data, story->socket, story->directory, story->lanes, story->shards,
-		story->checkpoint_intervals, story->block_bytes ? story->block_bytes : "64KiB",
+		story->checkpoint_intervals, story->durability ? story->durability : "interval",
+		story->block_bytes ? story->block_bytes : "64KiB",
 		", retain_bytes: ", (unsigned long long)story->retain_bytes,
 		story->metrics ? story->metrics : own_metrics,
 		story->detectors ? story->detectors : own_detectors);

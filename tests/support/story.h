@@ -24,6 +24,7 @@ struct story {
 	uint32_t lanes, shards;
 	uint64_t retain_bytes;
 	const char *block_bytes; /* NULL: 64KiB */
+	const char *durability;  /* NULL: interval */
 	uint32_t checkpoint_intervals;
 	const char *metrics, *detectors; /* YAML, NULL: the story's own */
 	struct config *config;

@@ -28,6 +28,8 @@ static uint64_t blocks[2048]; /* offsets, the SEGMENT block first */
 static uint32_t blocks_count;
 static uint64_t segment_bytes = WEIR_SEGMENT_BYTES_MIN;
 static bool hidden; /* a block was made one that the reader passes over */
+static uint64_t kept; /* a block that the reader is told to have been kept: at once, or at the end */
+static bool kept_late;
 
 static void remember(void *self, const char *path)
 {
@@ -100,6 +102,7 @@ struct found {
 	uint64_t missing; /* events between those that were found */
 	struct reader_report report;
 	int result;
+	uint32_t told;
 	char why[256];
 };
 
@@ -116,7 +119,12 @@ static struct found read_any(void)
 				   sizeof(found.why));
 	if (found.result < 0)
 		return found;
-	while ((found.result = reader_next(reader, &block)) == 1) {
+	if (!kept_late)
+		reader_kept(reader, kept);
+	while ((found.result = reader_next(reader, &block)) == 1 ||
+	       (found.result == 0 && kept_late && found.told++ == 0 && reader_kept(reader, kept))) {
+		if (found.result == 0)
+			continue;
 		found.gaps_seen += block.gap_before;
 		found.blocks++;
 		jump |= block.gap_before || hidden;
@@ -242,6 +250,33 @@ Test(reader, a_flipped_bit_costs_at_most_its_block_and_is_said)
 		file[at] ^= (uint8_t)(1u << bit % 8);
 	}
 	cr_assert(costly > 200 && flips > costly, "%u of %u", costly, flips);
+	drop_log();
+}
+
+/* At level none headers call nothing durable before a file is full: others know what was kept. */
+Test(reader, what_is_known_to_have_been_kept_is_a_gap_where_blocks_follow_and_no_end)
+{
+	make_log(5, 12000, DURABILITY_NONE, false);
+	const struct found whole = read_any();
+
+	cr_assert_eq(whole.blocks, blocks_count - 1);
+	cr_assert_eq(whole.report.durable_lsn, 0u);
+	for (uint32_t hit = 1; hit < blocks_count; hit++) {
+		file[blocks[hit] + 70] ^= 1;
+		for (uint64_t lsn = hit - 1; lsn <= whole.blocks; lsn += whole.blocks / 3)
+			for (kept = lsn, kept_late = false;; kept_late = true) {
+				const struct found found = read_any();
+				const bool goes_on = lsn >= hit && hit < whole.blocks;
+				cr_assert_eq(found.blocks, goes_on ? whole.blocks - 1 : hit - 1);
+				cr_assert_eq(found.report.next_lsn,
+					     goes_on ? whole.blocks + 1 : hit);
+				cr_assert_eq(found.report.gap_blocks, goes_on);
+				cr_assert_eq(found.gaps_seen, goes_on);
+				if (kept_late)
+					break;
+			}
+		file[blocks[hit] + 70] ^= 1;
+	}
 	drop_log();
 }
 
