@@ -9,17 +9,39 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "log/block.h"
 #include "log/segments.h"
 
 /* Names of files that the line has room for; a lane has many only behind a block. */
 #define NAMES_MAX 3u
+
+/* May this file have had a block? Not one that was made in advance: its first page is zeros, or a
+ * fence, be it of another segment that was to have the file before. */
+static bool begun(struct io *io, const char *directory, uint64_t id)
+{
+	static const uint8_t zeros[WEIR_BLOCK_ALIGN];
+	uint8_t page[WEIR_BLOCK_ALIGN];
+	char path[SEGMENT_PATH_BYTES];
+	struct weir_fence fence;
+
+	segment_path(path, directory, SEGMENT_FILE_SEGMENT, id);
+	int file = io->ops->open_read(io, path);
+	if (file < 0)
+		return true;
+	int64_t bytes = io->ops->read(io, file, 0, page, sizeof(page));
+	io->ops->close(io, file);
+	if (bytes < (int64_t)sizeof(page))
+		return true;
+	memcpy(&fence, page, sizeof(fence));
+	return memcmp(page, zeros, sizeof(page)) != 0 && !fence_good(&fence, fence.segment_id, 0);
+}
 
 /* Which files there are that may have had the blocks. */
 static void look(struct io *io, const char *directory, uint16_t lane, char *text, size_t bytes)
 {
 	struct segment_list list;
 	char why[256] = "";
-	size_t used;
+	uint32_t lost = 0;
 	int error = segments_list(io, directory, lane, true, &list, why, sizeof(why));
 
 	if (error < 0) {
@@ -27,20 +49,24 @@ static void look(struct io *io, const char *directory, uint16_t lane, char *text
 			 error == -ENOENT ? "its directory is not there" : why);
 		return;
 	}
+	*text = '\0';
 	if (list.count)
-		snprintf(text, bytes, "it ends in %s/%016" PRIx64 ".wseg", directory,
+		snprintf(text, bytes, "its newest file is %s/%016" PRIx64 ".wseg", directory,
 			 list.entries[list.count - 1].id);
-	else
-		snprintf(text, bytes, "%s", list.empty ? "" : "it has no file");
-	const char *before = list.count ? "; no block can be read in " : "no block can be read in ";
-	for (uint32_t i = 0; i < list.empty && i < NAMES_MAX; i++, before = ", ") {
-		used = strlen(text);
+	const char *before = list.count ? ", no block can be read in " : "no block can be read in ";
+	for (uint32_t i = 0; i < list.empty; i++) {
+		const size_t used = strlen(text);
+		if (!begun(io, directory, list.empty_ids[i]) || ++lost > NAMES_MAX)
+			continue;
 		snprintf(text + used, bytes - used, "%s%s/%016" PRIx64 ".wseg", before, directory,
 			 list.empty_ids[i]);
+		before = ", ";
 	}
-	if (list.empty > NAMES_MAX) {
-		used = strlen(text);
-		snprintf(text + used, bytes - used, " and %u more", list.empty - NAMES_MAX);
+	if (!*text)
+		snprintf(text, bytes, "it has no file with a block");
+	if (lost > NAMES_MAX) {
+		const size_t used = strlen(text);
+		snprintf(text + used, bytes - used, " and %u more", lost - NAMES_MAX);
 	}
 	segments_free(&list);
 }
@@ -55,9 +81,10 @@ void ended_say(struct io *io, const char *directory, uint16_t lane,
 	look(io, directory, lane, found, sizeof(found));
 	log_error("recovery",
 		  "%s: blocks %" PRIu64 " to %" PRIu64
-		  " were kept and are not there, and what was in them is missing: %s%s; if there is "
-		  "a copy of its files, stop the engine, put those that are missing or damaged back "
-		  "beside the new ones, and start it again",
+		  " were kept and are not all there (%s%s): what is missing stays missing in this "
+		  "data directory, put no single files back into it; with a copy of the whole data "
+		  "directory, of one moment, stop the engine and put all of that in place of this "
+		  "one; what came since the copy is missing then",
 		  directory, end->short_from, end->report.next_lsn - 1, found,
-		  soft ? " (with log.durability none a power cut does that)" : "");
+		  soft ? "; with log.durability none a power cut does that" : "");
 }
