@@ -417,6 +417,26 @@ static uint64_t other_versions(struct world *world, struct shelf_file *file,
 	return 2;
 }
 
+/* With a good checksum, and a place in the control log behind which there could be no block. */
+static uint64_t beyond_the_log(struct world *world, struct shelf_file *file,
+			       const struct recovered *whole)
+{
+	static const uint64_t beyond[] = {UINT64_C(1) << 62, UINT64_MAX};
+	uint8_t *at = file->data + SHELF_CHECKPOINT_HEADER_BYTES + sizeof(uint64_t);
+	uint64_t good;
+
+	memcpy(&good, at, sizeof(good));
+	for (size_t i = 0; i < sizeof(beyond) / sizeof(beyond[0]); i++) {
+		memcpy(at, &beyond[i], sizeof(beyond[i]));
+		shelf_seal_checkpoint(file);
+		expect(world, recovers_to(world, whole),
+		       "a checkpoint behind the end of all logs changes nothing");
+	}
+	memcpy(at, &good, sizeof(good));
+	shelf_seal_checkpoint(file);
+	return sizeof(beyond) / sizeof(beyond[0]);
+}
+
 /* A checkpoint with a wrong bit, cut, empty, or of another version is none: recovery begins
  * earlier, and ends with the same state to the last byte. */
 static uint64_t checkpoints(struct world *world)
@@ -446,6 +466,9 @@ static uint64_t checkpoints(struct world *world)
 		done += other_versions(world, file, &whole);
 	/* Of the newest, which is the one that is looked at. */
 	expect(world, world->passed_over == before + 2, "what is of another version is said");
+	for (uint32_t f = 0; (file = shelf_find(&world->shelf, "checkpoint", f)); f++)
+		done += beyond_the_log(world, file, &whole);
+	expect(world, world->passed_over == before + 4, "and of what is beyond the log");
 	expect(world, done > 0, "there is a checkpoint");
 	bytes_fini(&whole.state);
 	return done;

@@ -8,6 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crc32c.h"
+
+#define CHECKPOINT_CRC_AT 12u
+#define CHECKPOINT_LENGTHS_AT 16u /* of the positions, of the sections */
+
 struct filling {
 	struct shelf *shelf;
 	struct io *from;
@@ -144,4 +149,19 @@ void shelf_fini(struct shelf *shelf)
 {
 	for (uint32_t i = 0; i < shelf->count; i++)
 		free(shelf->files[i].data);
+}
+
+void shelf_seal_checkpoint(struct shelf_file *file)
+{
+	uint64_t lengths[2];
+	uint32_t crc;
+
+	if (file->bytes < SHELF_CHECKPOINT_HEADER_BYTES)
+		return;
+	memcpy(lengths, file->data + CHECKPOINT_LENGTHS_AT, sizeof(lengths));
+	uint64_t body = file->bytes - SHELF_CHECKPOINT_HEADER_BYTES;
+	if (lengths[0] > body || lengths[1] > body - lengths[0])
+		return;
+	crc = crc32c(0, file->data + SHELF_CHECKPOINT_HEADER_BYTES, lengths[0] + lengths[1]);
+	memcpy(file->data + CHECKPOINT_CRC_AT, &crc, sizeof(crc));
 }

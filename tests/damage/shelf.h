@@ -9,6 +9,7 @@
 #include "log/io.h"
 
 #define SHELF_FILES_MAX 64
+#define SHELF_CHECKPOINT_HEADER_BYTES 64u
 
 struct shelf_file {
 	char path[96];
@@ -28,5 +29,7 @@ void shelf_fill(struct shelf *shelf, struct io *from, const char *const director
 void shelf_fini(struct shelf *shelf);
 /* The nth file (from 0) below a directory, in order of their names; NULL: none. */
 struct shelf_file *shelf_find(struct shelf *shelf, const char *directory, uint32_t nth);
+/* A checkpoint's checksum is made that of what it holds, if its lengths can be believed. */
+void shelf_seal_checkpoint(struct shelf_file *file);
 
 #endif

@@ -30,9 +30,6 @@
 
 #define REGION_BYTES (96u << 10) /* of a file, from its start */
 #define CHANGES_MAX 64
-#define CHECKPOINT_HEADER_BYTES 64u
-#define CHECKPOINT_CRC_AT 12u
-#define CHECKPOINT_LENGTHS_AT 16u /* of the positions, of the sections */
 
 #ifndef FUZZ_DIRECTORY
 #error "which part of a data directory?"
@@ -170,22 +167,6 @@ static void seal_blocks(struct shelf_file *file)
 	}
 }
 
-/* A checkpoint's checksum, where FORMAT.md has it. */
-static void seal_checkpoint(struct shelf_file *file)
-{
-	uint64_t lengths[2];
-	uint32_t crc;
-
-	if (file->bytes < CHECKPOINT_HEADER_BYTES)
-		return;
-	memcpy(lengths, file->data + CHECKPOINT_LENGTHS_AT, sizeof(lengths));
-	uint64_t body = file->bytes - CHECKPOINT_HEADER_BYTES;
-	if (lengths[0] > body || lengths[1] > body - lengths[0])
-		return;
-	crc = crc32c(0, file->data + CHECKPOINT_HEADER_BYTES, lengths[0] + lengths[1]);
-	memcpy(file->data + CHECKPOINT_CRC_AT, &crc, sizeof(crc));
-}
-
 static void read_lane(void)
 {
 	struct reader_block block;
@@ -240,7 +221,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct shelf_file *file = shelf_find(&changed, FUZZ_DIRECTORY, i);
 		if (touched >> i & 1 && size % 2 == 0) {
 			if (strcmp(FUZZ_DIRECTORY, "checkpoint") == 0)
-				seal_checkpoint(file);
+				shelf_seal_checkpoint(file);
 			else
 				seal_blocks(file);
 		}
