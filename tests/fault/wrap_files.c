@@ -11,6 +11,8 @@
 
 #include "wrap.h"
 
+#define SHORT_BYTES 64
+
 /* With the power that it takes. A file that is made is a change of names, one that is cut short a
  * change of its size. */
 static int open_one(int directory, const char *path, int flags, mode_t mode)
@@ -93,11 +95,17 @@ int fault_unlink(int directory, const char *path, int flags)
 	return result;
 }
 
+/* Less than what counts: the blocks of a life so short are small, and their other half is zeros. */
+static size_t short_of(size_t bytes)
+{
+	return bytes > 2 * SHORT_BYTES ? SHORT_BYTES : bytes / 2;
+}
+
 ssize_t __wrap_pwrite64(int fd, const void *data, size_t bytes, off_t offset)
 {
 	FAULT(FAULT_WRITE, EIO, ENOSPC, -1);
 	if (fault_strikes(FAULT_SHORT))
-		bytes /= 2;
+		bytes = short_of(bytes);
 	return fault_pwrite(fd, data, bytes, offset);
 }
 
@@ -105,7 +113,7 @@ ssize_t __wrap_write(int fd, const void *data, size_t bytes)
 {
 	FAULT(FAULT_WRITE, EIO, ENOSPC, -1);
 	if (fault_strikes(FAULT_SHORT))
-		bytes /= 2;
+		bytes = short_of(bytes);
 	off_t offset = lseek(fd, 0, SEEK_CUR);
 	if (offset >= 0) {
 		POWER(-1);
