@@ -244,6 +244,8 @@ static int make_closing(struct engine *engine, char *why, size_t why_bytes)
 {
 	const struct config *config = engine->config;
 	struct replay *recovered = &engine->recovered;
+	/* The checkpoint knows what was in it; who reads the log from now on knows only the log. */
+	const bool lost = recovered->control.short_from != 0;
 	struct closing_options options = {
 		.writer = writer_options(engine, engine->control_io, "control", WEIR_LANE_CONTROL,
 					 &recovered->control.report),
@@ -261,8 +263,9 @@ static int make_closing(struct engine *engine, char *why, size_t why_bytes)
 		.interval_ms = config->interval_ms,
 		.started_ms = engine->started_ms,
 		.config_text = config->record,
-		.config_changed = !recovered->config ||
+		.config_changed = lost || !recovered->config ||
 				  strcmp(recovered->config->record, config->record) != 0,
+		.sources_lost = lost,
 		.series_max = config->series_max,
 		.registry = recovered->registry,
 		/* Without a log there is nothing to go on from. */

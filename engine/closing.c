@@ -91,7 +91,7 @@ static void begin_sources(struct closing *closing)
 {
 	const struct closing_options *options = &closing->options;
 
-	closing->sources_logged = options->sources->count;
+	closing->sources_logged = options->sources_lost ? 0 : options->sources->count;
 	for (uint32_t s = 0; s < options->sources->count; s++) {
 		const struct close_source *source = &options->closer->sources[s];
 		struct lane_source_start *start = &options->starts[s];
@@ -176,8 +176,8 @@ int closing_new_source(struct closing *closing, const char *name, enum weir_cloc
 	return (int)number;
 }
 
-/* Sources that the intake agent has added since the last look. */
-static void log_sources(struct closing *closing)
+/* Sources that the intake agent has added since the last look. False: some have no room yet. */
+static bool log_sources(struct closing *closing)
 {
 	struct source_table *table = closing->options.sources;
 	/* Orders: the entries before their count; partner: closing_new_source(). */
@@ -190,11 +190,12 @@ static void log_sources(struct closing *closing)
 			.clock = table->sources[number].clock,
 		};
 		if (!room(closing, sizeof(source)))
-			return;
+			return false;
 		memcpy(source.name, table->sources[number].name, sizeof(source.name));
 		append(closing, WEIR_CONTROL_SOURCE, number, 0, &source, sizeof(source));
 		closing->block_sources |= UINT64_C(1) << number;
 	}
+	return true;
 }
 
 static void put_definition(const struct closing *closing, uint32_t id, uint8_t *put,
@@ -625,11 +626,12 @@ int closing_step(void *self, uint64_t now_ns)
 	int work = writer_step(closing->writer, now_ns);
 
 	work += take_marks(closing);
-	log_sources(closing);
+	const bool sources = log_sources(closing);
 	work += log_records(closing);
 	give_hold(closing);
 	work += log_rebase(closing);
-	work += close_sources(closing);
+	/* Neither a close nor a checkpoint before the records of the sources that it names. */
+	work += sources ? close_sources(closing) : 0;
 	write_block(closing);
 	ready_sources(closing);
 	tell_all_kept(closing);

@@ -67,6 +67,7 @@ struct closing_options {
 	uint64_t started_ms; /* unix */
 	const char *config_text;
 	bool config_changed; /* write it: the log's last one differs */
+	bool sources_lost;   /* write them all: the log has lost records that told of them */
 	uint32_t series_max;
 	const struct series_registry *registry; /* a checkpoint names the series that wait in it */
 	uint32_t checkpoint_intervals; /* at least this many intervals between checkpoints */

@@ -67,8 +67,6 @@ static void forked_child(void)
 	int error = errno;
 
 	for (struct weir *w = handles_first(); w; w = w->next_handle) {
-		/* Where the kernel could wipe it, it has; elsewhere this is what does. */
-		memset(w->wiped, 0, sizeof(w->wiped));
 		for (uint32_t i = 0; i < w->ring_count; i++)
 			ring_plug(&w->rings[i].memory);
 		/* One that another thread was making is whole nowhere. */

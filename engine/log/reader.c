@@ -11,9 +11,7 @@
  *
  *        Nowhere: if any header says that it was durable, it is a gap (corruption), and reading
  *        goes on at the next block there is; if none does, it is the torn tail, the end. Who reads
- *        may know more than headers do: what it has heard from the engine of that time of blocks
- *        behind it. To take the missing one for the end then would give its numbers, and those of
- *        good blocks behind it, a second time.
+ *        may know of more that was kept: to end there would give numbers a second time.
  *        A live engine may write meanwhile: what is missing is looked for once more, on the disk,
  *        after the headers that would make it a gap have been seen.
  * Runs on: who reads; any number of readers beside a writer.
@@ -411,8 +409,8 @@ static int find(struct reader *reader, struct cursor **ret_cursor, uint64_t *ret
 	return 0;
 }
 
-/* Files that have ended before `wanted`, or whose every later block a newer epoch voids, are done
- * with. A dead engine's file has no footer: without the second rule it would stay open. */
+/* Files that have ended before `wanted`, or whose later blocks a newer epoch voids, are done with.
+ * A dead engine's has no footer: without the second rule it would stay open. */
 static void retire(struct reader *reader)
 {
 	while (reader->first + 1 < reader->count) {
@@ -513,8 +511,7 @@ static int refresh(struct reader *reader)
 	return result;
 }
 
-/* Headers behind the end of the good part: how far did the engine know its log durable, and how
- * much was torn? */
+/* Headers behind the end of the good part: how far was the log known durable, how much is torn? */
 static int walk_tail(struct reader *reader, struct cursor *cursor, uint64_t *ret_torn)
 {
 	uint64_t offset = cursor->good_end;
@@ -612,13 +609,12 @@ static int missing(struct reader *reader, uint64_t next, bool *again)
 		jump(reader, next, false);
 		return 1;
 	}
-	const uint64_t kept = next ? reader->kept_lsn : 0;
 	if ((next || !reader->follow) && reader->durable_lsn < reader->wanted) {
 		result = walk_tails(reader, &torn);
 		if (result < 0)
 			return result;
 	}
-	if (reader->durable_lsn < reader->wanted && kept < reader->wanted) {
+	if (reader->durable_lsn < reader->wanted && !(next && reader->kept_lsn >= reader->wanted)) {
 		reader->report.torn_bytes = torn;
 		reader->behind_lsn = next;
 		look_again(reader, true);
@@ -665,9 +661,9 @@ int reader_next(struct reader *reader, struct reader_block *ret_block)
 	}
 }
 
-/* Where to begin for from_lsn: the last file that starts at or below it, with a snapshot, and of
- * which a newer file's first block says that everything in front of it is durable, or who reads that
- * it was kept: otherwise the log may have ended in an older file, and this one be torn off. */
+/* Where to begin for from_lsn: the last file that starts at or below it, with a snapshot, and in
+ * front of which everything is durable, as a newer file's first block says, or was kept: otherwise
+ * the log may have ended in an older file, and this one be torn off. */
 static uint32_t start_at(const struct reader *reader, uint64_t from_lsn)
 {
 	uint32_t start = 0;
@@ -776,8 +772,7 @@ int reader_open_kept(struct io *io, const char *directory, uint16_t lane, uint64
 
 bool reader_kept(struct reader *reader, uint64_t lsn)
 {
-	if (lsn > reader->kept_lsn)
-		reader->kept_lsn = lsn;
+	reader->kept_lsn = lsn > reader->kept_lsn ? lsn : reader->kept_lsn;
 	return reader->behind_lsn && reader->kept_lsn >= reader->wanted;
 }
 

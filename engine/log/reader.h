@@ -2,8 +2,9 @@
  * reader: a lane's blocks in LSN order, over all its segments; and what recovery needs to know.
  *
  * A missing LSN at or below the highest durable_lsn seen in the lane, or one that was known to be
- * kept, is corruption: it is reported as a gap and reading goes on. Above it, it is the torn tail: reading ends. Blocks that a newer
- * epoch's base_lsn voids are passed over. What retention removes while we read is no gap.
+ * kept, is corruption: it is reported as a gap and reading goes on. Above it, it is the torn tail:
+ * reading ends. Blocks that a newer epoch's base_lsn voids are passed over. What retention removes
+ * while we read is no gap.
  */
 #ifndef LOG_READER_H
 #define LOG_READER_H

@@ -119,6 +119,14 @@ cut_off() {
 	loses "$1" 1 '(.ok | not) and .gaps == 1 and
 		(.findings[0] | test("lane-00: blocks [0-9]+ to [0-9]+ are missing"))'
 }
+# A control log that has lost its records: what its readers need of them is in it again.
+told_again() {
+	kept "$1" || return 1
+	"$WEIRCTL" replay "$E2E/data" >"$E2E/out" 2>&1 || { cat "$E2E/out" && return 1; }
+	goes_on purchase || return 1
+	"$WEIRCTL" dump "$E2E/data" --json >"$E2E/out" 2>"$E2E/err"
+	expect "sources of events" "$(jq -r .source "$E2E/out" | paste -sd' ')" 'live live live'
+}
 # All is there again where a copy of all is put in place of all.
 copied() {
 	lost "$1" || return 1
@@ -195,7 +203,7 @@ row lost 'lane-00: blocks 1 to [0-9]* .*it has no file with a block)' begun gone
 row lost 'lane-00: blocks 1 to [0-9]* .*no block can be read in .*wseg' begun garbage
 row cut_off 'lane-00: blocks [0-9]* to [0-9]* .*its newest file is .*wseg)' last_of 'lane-00/*.wseg' cut
 row copied 'lane-00: blocks 1 to [0-9]* .*its directory is not there' gone lane-00
-row kept 'control: blocks 1 to [0-9]* .*no block can be read in control/.*wseg' last_of 'control/*.wseg' garbage
+row told_again 'control: blocks 1 to [0-9]* .*no block can be read in control/.*wseg' last_of 'control/*.wseg' garbage
 row kept '1 events' strays
 row kept '1 events' mkdir -m 0700 NOT-A-MARK
 row refused 'holds a log' empty NOT-KEPT

@@ -28,8 +28,8 @@ static uint64_t blocks[2048]; /* offsets, the SEGMENT block first */
 static uint32_t blocks_count;
 static uint64_t segment_bytes = WEIR_SEGMENT_BYTES_MIN;
 static bool hidden; /* a block was made one that the reader passes over */
-static uint64_t kept; /* a block that the reader is told to have been kept: at once, or at the end */
-static bool kept_late;
+static uint64_t kept;   /* a block that the reader is told was kept */
+static bool kept_late; /* when it has come to the end */
 
 static void remember(void *self, const char *path)
 {
