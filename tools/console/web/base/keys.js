@@ -1,7 +1,7 @@
 // keys: what single keys do. A component says what its keys do while it is on the page; the help
 // lists exactly those. Keys with Ctrl, Alt or Meta are the browser's; in a field only Escape is ours.
 
-import { useEffect, useRef } from "./ui.js";
+import { useLayoutEffect, useRef } from "./ui.js";
 
 const sets = [];
 
@@ -39,7 +39,8 @@ export function useKeys(keys, { dialog = false } = {}) {
 	const set = useRef(null);
 	set.current ??= { current: keys, dialog };
 	set.current.current = keys;
-	useEffect(() => {
+	// What is on the page has its keys: not a frame later, which on a busy machine is long.
+	useLayoutEffect(() => {
 		const mine = set.current;
 		sets.push(mine);
 		return () => sets.splice(sets.indexOf(mine), 1);
