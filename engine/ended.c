@@ -15,25 +15,18 @@
 /* Names of files that the line has room for; a lane has many only behind a block. */
 #define NAMES_MAX 3u
 
-/* May this file have had a block? Not one that was made in advance: its first page is zeros, or a
- * fence, be it of another segment that was to have the file before. */
+/* May this file have had a block? Not one that was made in advance. */
 static bool begun(struct io *io, const char *directory, uint64_t id)
 {
-	static const uint8_t zeros[WEIR_BLOCK_ALIGN];
-	uint8_t page[WEIR_BLOCK_ALIGN];
 	char path[SEGMENT_PATH_BYTES];
-	struct weir_fence fence;
 
 	segment_path(path, directory, SEGMENT_FILE_SEGMENT, id);
 	int file = io->ops->open_read(io, path);
 	if (file < 0)
 		return true;
-	int64_t bytes = io->ops->read(io, file, 0, page, sizeof(page));
+	int unwritten = segments_unwritten(io, file, 0);
 	io->ops->close(io, file);
-	if (bytes < (int64_t)sizeof(page))
-		return true;
-	memcpy(&fence, page, sizeof(fence));
-	return memcmp(page, zeros, sizeof(page)) != 0 && !fence_good(&fence, fence.segment_id, 0);
+	return unwritten != 1;
 }
 
 /* Which files there are that may have had the blocks. */

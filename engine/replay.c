@@ -13,12 +13,13 @@
 #include "checkpoint.h"
 #include "control_records.h"
 #include "definitions.h"
+#include "log/block.h"
 #include "rebase_file.h"
 #include "rebuild.h"
 #include "replay_lane.h"
 
-/* No log comes so far; what a block's header may say goes further, so that there is room behind. */
-#define LSN_MAX ((UINT64_C(1) << 62) - (UINT64_C(1) << 40))
+/* No log comes so far: there is room behind. */
+#define LSN_MAX (BLOCK_LSN_END - (UINT64_C(1) << 40))
 /* The longest interval that a configuration may have. */
 #define INTERVAL_MAX_MS 86400000
 

@@ -81,7 +81,7 @@ bool block_header_good(const struct weir_block_header *header, uint64_t segment_
 	return block_header_claims(header, segment_id) &&
 	       header->header_crc == header_crc(header) &&
 	       header->payload_bytes <= WEIR_BLOCK_BYTES_MAX - sizeof(*header) &&
-	       header->lsn != 0 && header->lsn < UINT64_C(1) << 62 &&
+	       header->lsn != 0 && header->lsn < BLOCK_LSN_END &&
 	       header->durable_lsn < header->lsn;
 }
 

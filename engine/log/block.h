@@ -11,6 +11,8 @@
 #include "weir/segment.h"
 
 #define SEGMENT_PATH_BYTES 128u
+/* No block's LSN. */
+#define BLOCK_LSN_END (UINT64_C(1) << 62)
 
 enum segment_file {
 	SEGMENT_FILE_NONE,    /* not one of ours */

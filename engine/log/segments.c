@@ -176,11 +176,9 @@ static bool all_zeros(const uint8_t *page)
 	return page[0] == 0 && memcmp(page, page + 1, WEIR_BLOCK_ALIGN - 1) == 0;
 }
 
-/* Is the next fence there, or its page one that this segment has not written? That is one of zeros,
- * or one with the fence of another segment that was to have this file before, and has let it go. It
- * is read: the file system knows its holes only until they have been looked at, from then on they
- * are pages that the cache has. */
-static int fence_stands(struct io *io, int file, uint64_t at)
+/* Zeros are read: the file system knows its holes only until they have been looked at, from then on
+ * they are pages that the cache has. */
+int segments_unwritten(struct io *io, int file, uint64_t at)
 {
 	uint8_t page[WEIR_BLOCK_ALIGN];
 	struct weir_fence fence;
@@ -209,9 +207,9 @@ static int ends_with(struct io *io, int file, uint64_t size, const struct weir_f
 		return claims < 0 ? claims : 0;
 	for (uint64_t left = size - fence->offset, on = fence->stride; on < left;
 	     on += fence->stride) {
-		int stands = fence_stands(io, file, fence->offset + on);
-		if (stands <= 0)
-			return stands;
+		int unwritten = segments_unwritten(io, file, fence->offset + on);
+		if (unwritten <= 0)
+			return unwritten;
 	}
 	return 1;
 }

@@ -80,6 +80,11 @@ int segments_page(struct io *io, int file, uint64_t id, uint64_t limit, uint64_t
  * true? 1: *offset is the end of the file; 0: look further; or what a read has failed with. */
 int segments_fence(struct io *io, int file, uint64_t id, uint64_t *offset);
 
+/* Is the page at `at` one that the segment in this file has not written: zeros, or a fence, be it
+ * of another segment that was to have the file before? 1: yes; 0: no; or what the read has failed
+ * with. */
+int segments_unwritten(struct io *io, int file, uint64_t at);
+
 /* The SERIES blocks that a lane's segments begin with, and of each epoch's last segment, and of one
  * before an unfinished snapshot, all of them: the payload of each, in no particular order, checked
  * as far as its CRC goes. Together they name every id that the log has. Void blocks are passed
