@@ -123,8 +123,8 @@ int lived_read(struct io *io, bool whole, struct lived *lived, char *why, size_t
 		lived->closed[s] = INT64_MIN;
 	int error = whole ? 0 : begin_at_checkpoint(io, lived, &lsn);
 	if (!error)
-		error = reader_open(io, "control", WEIR_LANE_CONTROL, lsn, false, &reader, why,
-				    why_bytes);
+		error = reader_open_kept(io, "control", WEIR_LANE_CONTROL, lsn, &reader, why,
+					 why_bytes);
 	if (error < 0)
 		return error;
 	while (!error && (more = reader_next(reader, &block)) > 0) {

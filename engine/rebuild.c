@@ -95,10 +95,12 @@ static int rebuild_one(struct io *io, uint32_t series_max, int64_t interval_ms,
 	char why[256];
 
 	snprintf(directory, sizeof(directory), "lane-%02u", wanted->lane % 100);
-	int error = reader_open(io, directory, (uint16_t)wanted->lane, wanted->first_lsn, false,
-				&reader, why, sizeof(why));
+	int error = reader_open_kept(io, directory, (uint16_t)wanted->lane, wanted->first_lsn,
+				     &reader, why, sizeof(why));
 	if (error < 0)
 		return error;
+	/* Up to a mark that was heeded, and it is not read further. */
+	reader_kept(reader, UINT64_MAX);
 	*ret_partial = NULL;
 	rebuilding.kinds = calloc(series_max + 1, 1);
 	rebuilding.cells = cells_create(series_max, interval_ms, wanted->source, wanted->epoch,
