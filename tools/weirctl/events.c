@@ -2,8 +2,9 @@
  * events: all events of a data directory, decoded, lane after lane; or, following, as they come.
  *
  * A lane's SERIES blocks define ids before the EVENTS blocks that use them; names of sources are
- * in the control log. Following starts in each lane's last segment, whose snapshot defines what is
- * in use, and passes over what is already there.
+ * in the control log, and so is what was kept of a lane, whatever its headers say. Following starts
+ * in each lane's last segment, whose snapshot defines what is in use, and passes over what is there
+ * already.
  */
 #include "events.h"
 
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control_records.h"
 #include "intake/series.h"
 #include "log/io.h"
 #include "log/reader.h"
@@ -46,6 +48,7 @@ struct events {
 	uint32_t series_count;
 	struct reader *control;
 	char sources[WEIR_SOURCES_MAX][WEIR_SOURCE_NAME_BYTES];
+	uint64_t kept[WEIR_LANES_MAX]; /* the last block that a close names */
 	char why[WHY_BYTES];
 };
 
@@ -136,36 +139,46 @@ static int apply_series(struct events *events, const struct reader_block *block)
 	return 0;
 }
 
-/* Take the names of sources from the control log, as far as it goes now. */
-static int read_sources(struct events *events)
+static void take_record(struct events *events, const struct weir_control_record *record,
+			const void *data)
+{
+	const struct weir_control_source *source = data;
+	const struct weir_control_epoch *epoch = data;
+	const struct weir_control_close *close = data;
+
+	if (record->kind == WEIR_CONTROL_SOURCE && record->bytes >= sizeof(*source) &&
+	    source->number < WEIR_SOURCES_MAX)
+		snprintf(events->sources[source->number], sizeof(events->sources[0]), "%.*s",
+			 (int)sizeof(source->name) - 1, source->name);
+	/* Of a lane that is dropped, retention may take everything. */
+	if (record->kind == WEIR_CONTROL_EPOCH && record->bytes >= sizeof(*epoch))
+		for (uint32_t i = epoch->lanes; i < WEIR_LANES_MAX; i++)
+			events->kept[i] = 0;
+	for (uint32_t i = 0; record->kind == WEIR_CONTROL_CLOSE && i < WEIR_LANES_MAX &&
+			     record->bytes >= sizeof(*close) + (i + 1) * sizeof(uint64_t);
+	     i++)
+		if (close->mark_lsn[i] > events->kept[i])
+			events->kept[i] = close->mark_lsn[i];
+}
+
+/* Take what the control log says of sources and lanes, as far as it goes now. */
+static int read_control(struct events *events)
 {
 	struct reader_block block;
 	int more;
 
 	while (events->control && (more = reader_next(events->control, &block)) != 0) {
+		const struct weir_control_record *record;
+		uint32_t offset = 0;
+		const void *data;
 		if (more < 0)
 			return fail(events, more, reader_why(events->control));
 		if (block.header.type != WEIR_BLOCK_CONTROL)
 			continue;
-		const uint8_t *at = block.payload;
-		size_t left = block.header.payload_bytes;
-		struct weir_control_record record;
-		struct weir_control_source source;
-		while (left >= sizeof(record)) {
-			memcpy(&record, at, sizeof(record));
-			size_t bytes = sizeof(record) + (((size_t)record.bytes + 7) & ~(size_t)7);
-			if (bytes > left)
-				return fail(events, -EPROTO, "a record of the control log");
-			if (record.kind == WEIR_CONTROL_SOURCE && record.bytes >= sizeof(source)) {
-				memcpy(&source, at + sizeof(record), sizeof(source));
-				if (source.number < WEIR_SOURCES_MAX)
-					snprintf(events->sources[source.number],
-						 sizeof(events->sources[0]), "%.*s",
-						 (int)sizeof(source.name) - 1, source.name);
-			}
-			at += bytes;
-			left -= bytes;
-		}
+		while ((more = control_record_next(&block, &offset, &record, &data)) > 0)
+			take_record(events, record, data);
+		if (more < 0)
+			return fail(events, more, "a record of the control log");
 	}
 	return 0;
 }
@@ -180,7 +193,7 @@ static int open_control(struct events *events)
 			 "there is no log here: the folder `control` is missing");
 		return error;
 	}
-	return error < 0 ? fail(events, error, "the control log") : read_sources(events);
+	return error < 0 ? fail(events, error, "the control log") : read_control(events);
 }
 
 /* The lane's next block of events. 1, 0: no more or not yet, or negative errno. */
@@ -214,6 +227,7 @@ static int open_lane(struct events *events, uint32_t number)
 				follow, &lane->reader, events->why, sizeof(events->why));
 	if (error < 0)
 		return fail(events, error, directory);
+	reader_kept(lane->reader, events->kept[number]);
 	lane->number = number;
 	lane->passing = follow;
 	events->lanes_count++;
@@ -316,7 +330,7 @@ int events_next(struct events *events, struct event_view *ret_event)
 		lane->have = more > 0;
 		if (more) {
 			/* A source may be new. */
-			int error = events->mode == EVENTS_FOLLOW ? read_sources(events) : 0;
+			int error = events->mode == EVENTS_FOLLOW ? read_control(events) : 0;
 			if (error < 0)
 				return error;
 			tried = 0;

@@ -1,8 +1,8 @@
 /*
  * verify: see verify.h. This file opens the data directory, keeps the order, writes the report.
  *
- * The order: list all logs; find the good blocks of each and follow its chain; read the control
- * log, which explains the lanes; read the lanes; look whether the closes are covered by marks.
+ * The order: list all logs; find the good blocks of the control log, follow its chain and read it,
+ * because it explains the lanes; the same for these; look whether the closes are covered by marks.
  */
 #include "verify.h"
 
@@ -99,21 +99,27 @@ static int open_logs(struct verify *verify)
 	return 0;
 }
 
+static int find_chain(struct verify *verify, struct verify_log *log)
+{
+	int error = verify_log_scan(verify, log);
+
+	return error ? error : verify_log_chain(verify, log);
+}
+
 static int verify_all(struct verify *verify)
 {
 	int error = open_logs(verify);
+	const uint32_t lanes = verify->report->lanes;
 
-	for (uint32_t i = 0; i < verify->logs_count && !error; i++) {
-		error = verify_log_scan(verify, &verify->logs[i]);
-		if (!error)
-			error = verify_log_chain(verify, &verify->logs[i]);
+	if (!error && lanes < verify->logs_count) {
+		error = find_chain(verify, &verify->logs[lanes]);
+		if (!error && verify_control(verify, &verify->logs[lanes]) < 0)
+			error = -ENOMEM;
 	}
+	for (uint32_t i = 0; i < lanes && !error; i++)
+		error = find_chain(verify, &verify->logs[i]);
 	if (error)
 		return error;
-	for (uint32_t i = 0; i < verify->logs_count; i++)
-		if (verify->logs[i].lane == WEIR_LANE_CONTROL &&
-		    verify_control(verify, &verify->logs[i]) < 0)
-			return -ENOMEM;
 	if (verify_lanes(verify) < 0)
 		return -ENOMEM;
 	verify_closes(verify);

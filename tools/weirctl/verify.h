@@ -45,7 +45,7 @@ struct verify_report {
 	uint64_t blocks_bad;  /* damaged, and missed: none of the torn tail, none rewritten since */
 	uint64_t blocks_torn; /* unfinished ones at an end: no fault */
 	uint64_t events;      /* in those blocks */
-	uint64_t gaps;        /* runs of missing LSNs that had been called durable */
+	uint64_t gaps;        /* runs of missing LSNs that had been called durable, or were kept */
 	uint64_t gap_blocks;
 	uint64_t lanes, epochs, sources, series, rings, marks, closes;
 	/* Over all rings that the log names, since each one's first event (retention or not). */

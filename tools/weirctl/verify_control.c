@@ -331,6 +331,23 @@ bool verify_lane_dropped(const struct verify *verify, const struct verify_log *l
 	return false;
 }
 
+uint64_t verify_kept(const struct verify *verify, const struct verify_log *log)
+{
+	uint32_t dropped = 0; /* the last epoch without the lane: its LSNs may have begun anew */
+	uint64_t kept = 0;
+
+	for (uint32_t i = 0; i < verify->epochs_count; i++)
+		if (verify->epochs[i].lanes <= log->lane)
+			dropped = verify->epochs[i].epoch;
+	for (uint64_t i = 0; i < verify->closes_count; i++) {
+		const struct verify_close *close = &verify->closes[i];
+		if (close->epoch > dropped && close->lanes > log->lane &&
+		    close->mark_lsn[log->lane] > kept)
+			kept = close->mark_lsn[log->lane];
+	}
+	return kept;
+}
+
 /* Has retention taken the block? */
 static bool removed(const struct verify *verify, const struct verify_log *log, uint64_t lsn,
 		    uint32_t epoch)

@@ -450,15 +450,15 @@ static void sort_places(struct verify *verify, struct verify_log *log)
 }
 
 static void say_gap(struct verify *verify, struct verify_log *log, uint64_t from, uint64_t end,
-		    uint64_t durable_lsn)
+		    uint64_t until, const char *was)
 {
 	verify->report->gaps++;
 	verify->report->gap_blocks += end - from;
 	verify->report->blocks_bad += end - from;
 	verify_say(verify, VERIFY_FINDING,
-		   "%s: blocks %llu to %llu are missing, though everything up to %llu was durable",
+		   "%s: blocks %llu to %llu are missing, though everything up to %llu was %s",
 		   log->directory, (unsigned long long)from, (unsigned long long)(end - 1),
-		   (unsigned long long)durable_lsn);
+		   (unsigned long long)until, was);
 	for (uint64_t i = 0; i < log->claims_count; i++) {
 		const struct verify_claim *claim = &log->claims[i];
 		if (claim->lsn >= from && claim->lsn < end)
@@ -557,6 +557,7 @@ static const struct verify_file *front_file(const struct verify_log *log)
 /* Follow the LSNs from the first on, to the end of what counts. */
 static void follow(struct verify *verify, struct verify_log *log, uint64_t durable_lsn)
 {
+	const uint64_t kept_lsn = verify_kept(verify, log);
 	uint64_t next = UINT64_MAX, at = 0, kept = 0;
 
 	for (uint32_t i = 0; i < log->files_count; i++)
@@ -574,10 +575,12 @@ static void follow(struct verify *verify, struct verify_log *log, uint64_t durab
 		struct verify_place *place = &log->places[at];
 		if (place->lsn < next)
 			continue; /* before the base of its own file: said when it was found */
-		if (place->lsn > next && next > durable_lsn)
+		if (place->lsn > next && next > durable_lsn && next > kept_lsn)
 			break; /* the torn end */
 		if (place->lsn > next) {
-			say_gap(verify, log, next, place->lsn, durable_lsn);
+			const bool durable = next <= durable_lsn;
+			say_gap(verify, log, next, place->lsn, durable ? durable_lsn : kept_lsn,
+				durable ? "durable" : "kept");
 			place->gap_before = true;
 		}
 		next = place->lsn + 1;
@@ -590,7 +593,7 @@ static void follow(struct verify *verify, struct verify_log *log, uint64_t durab
 			   (unsigned long long)(log->places_count - at));
 	log->places_count = kept;
 	if (next <= durable_lsn) {
-		say_gap(verify, log, next, durable_lsn + 1, durable_lsn);
+		say_gap(verify, log, next, durable_lsn + 1, durable_lsn, "durable");
 		next = durable_lsn + 1;
 	}
 	log->end_lsn = next;

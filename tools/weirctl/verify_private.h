@@ -166,7 +166,7 @@ bool verify_grow(void *array, uint64_t count, size_t size);
 uint32_t verify_crc32c(uint32_t crc, const void *data, size_t bytes);
 
 /* verify_log.c. Negative errno with verify->why. List the files, find the good blocks, follow the
- * chain: in this order. */
+ * chain: in this order. A lane's chain once the control log has been read. */
 int verify_log_list(struct verify *verify, struct verify_log *log);
 int verify_log_scan(struct verify *verify, struct verify_log *log);
 int verify_log_chain(struct verify *verify, struct verify_log *log);
@@ -177,6 +177,8 @@ const uint8_t *verify_log_read(struct verify *verify, struct verify_log *log,
 /* verify_control.c */
 int verify_control(struct verify *verify, struct verify_log *log);
 const struct verify_epoch *verify_epoch_find(const struct verify *verify, uint32_t epoch);
+/* The last block of the lane that a close names: it was kept, and all before it. 0: none. */
+uint64_t verify_kept(const struct verify *verify, const struct verify_log *log);
 void verify_closes(struct verify *verify);
 /* Was there an engine without this lane, before the first block that it has and after others that
  * had the lane? Then retention may have taken all of it, and its LSNs begin anew. */

@@ -22,6 +22,8 @@ struct lane {
 	struct maker maker, control;
 	char path[FILES][128];
 	uint32_t files;
+	uint64_t kept; /* a block that a close names; 0: there is no control log */
+	uint64_t control_blocks;
 };
 
 static void next_file(struct lane *lane, uint32_t flags)
@@ -84,6 +86,21 @@ static void build(struct lane *lane, uint64_t *seed)
 	}
 }
 
+/* A control log of nothing but a close that names a mark in the block. */
+static void close_at(struct lane *lane, uint64_t lsn)
+{
+	struct maker *control = &lane->control;
+
+	maker_open(control, lane->root, "control", WEIR_LANE_CONTROL);
+	maker_segment(control, 0);
+	maker_epoch(control, 1, 1);
+	maker_source(control, 0, "live");
+	maker_close(control, 0, 1, 1, 1, lsn, 0);
+	maker_end(control);
+	lane->kept = lsn;
+	lane->control_blocks = control->blocks;
+}
+
 static void damage(struct lane *lane, uint64_t *seed)
 {
 	const char *path = lane->path[sample_random(seed) % lane->files];
@@ -135,6 +152,7 @@ static int read_as_engine(const struct lane *lane, struct reader_report *report)
 	cr_assert_eq(io_pwrite_create(fd, 4, &io), 0);
 	int error = reader_open(io, "lane-00", 0, 0, false, &reader, why, sizeof(why));
 	if (!error) {
+		reader_kept(reader, lane->kept);
 		while ((error = reader_next(reader, &block)) > 0)
 			;
 		reader_report(reader, report);
@@ -151,6 +169,8 @@ static void clear(struct lane *lane)
 	maker_end(&lane->maker);
 	snprintf(path, sizeof(path), "%s/lane-00", lane->root);
 	sample_remove(path);
+	snprintf(path, sizeof(path), "%s/control", lane->root);
+	sample_remove(path);
 	sample_remove(lane->root);
 }
 
@@ -162,6 +182,7 @@ static void compare(const struct lane *lane, int round)
 	int error = read_as_engine(lane, &engine);
 	int other = verify_directory(lane->root, NULL, &verify, why, sizeof(why));
 	cr_assert_eq(error, other, "round %d: engine %d, verify %d (%s)", round, error, other, why);
+	verify.blocks -= lane->control_blocks;
 	cr_assert_eq(engine.blocks, verify.blocks, "round %d, %s: %lu and %lu blocks", round,
 		     lane->root, engine.blocks, verify.blocks);
 	cr_assert_eq(engine.events, verify.events, "round %d, %s: %lu and %lu events", round,
@@ -250,6 +271,62 @@ Test(readers, miss_what_a_file_without_blocks_held)
 	clear(&lane);
 }
 
+/* Four blocks, of which no header calls any durable. The second is damaged. */
+static void write_damaged(struct lane *lane)
+{
+	next_file(lane, 0);
+	for (int i = 0; i < 4; i++) {
+		maker_run(&lane->maker, 1, lane->maker.lsn * 100, 3, 0, 1000000, 1);
+		maker_flush(&lane->maker);
+	}
+	cr_assert_eq(pwrite(lane->maker.fd, "?", 1, 2 * 4096 + 64), 1);
+}
+
+/* A close names a mark in the last block. */
+Test(readers, do_not_end_at_a_damaged_block_that_was_kept)
+{
+	for (int told = 0; told < 2; told++) {
+		struct lane lane = {0};
+		strcpy(lane.root, sample_directory());
+		maker_open(&lane.maker, lane.root, "lane-00", 0);
+		write_damaged(&lane);
+		if (told)
+			close_at(&lane, 4);
+		expect_blocks(&lane, told ? 3 : 1, told);
+		clear(&lane);
+	}
+}
+
+/* Of a lane that an engine had not, retention may have taken all: its blocks begin again. */
+Test(readers, do_not_hold_a_lane_that_comes_back_to_what_was_kept_of_it_before)
+{
+	struct verify_report report;
+	struct lane lane = {0};
+	char why[256] = "", path[128];
+
+	strcpy(lane.root, sample_directory());
+	maker_open(&lane.maker, lane.root, "lane-01", 1);
+	maker_open(&lane.control, lane.root, "control", WEIR_LANE_CONTROL);
+	maker_segment(&lane.control, 0);
+	maker_epoch(&lane.control, 1, 2);
+	maker_source(&lane.control, 0, "live");
+	maker_close(&lane.control, 0, 1, 1, 2, 9, 9);
+	for (uint32_t epoch = 2; epoch <= 3; epoch++) {
+		lane.control.epoch = lane.maker.epoch = epoch;
+		maker_segment(&lane.control, 0);
+		maker_epoch(&lane.control, epoch, epoch - 1);
+	}
+	write_damaged(&lane);
+	cr_assert_eq(verify_directory(lane.root, NULL, &report, why, sizeof(why)), 0, "%s", why);
+	cr_assert_eq(report.blocks - lane.control.lsn + 1, 1u, "%lu", report.blocks);
+	cr_assert_eq(report.gaps, 0u);
+	verify_report_free(&report);
+	maker_end(&lane.control);
+	snprintf(path, sizeof(path), "%s/lane-01", lane.root);
+	sample_remove(path);
+	clear(&lane);
+}
+
 Test(readers, agree_on_undamaged_lanes)
 {
 	uint64_t seed = 11;
@@ -272,6 +349,8 @@ Test(readers, agree_on_damaged_lanes)
 		build(&lane, &seed);
 		for (uint64_t n = 1 + sample_random(&seed) % 3; n > 0; n--)
 			damage(&lane, &seed);
+		if (round % 2)
+			close_at(&lane, 1 + sample_random(&seed) % lane.maker.lsn);
 		compare(&lane, round);
 		clear(&lane);
 	}

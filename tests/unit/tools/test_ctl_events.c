@@ -175,6 +175,58 @@ Test(ctl_events, damage_is_reported_and_reading_goes_on)
 	events_close(events);
 }
 
+/* At level none no header calls it durable: that a close names a mark behind it says as much. */
+Test(ctl_events, damage_in_front_of_a_mark_that_was_heeded_is_not_the_end)
+{
+	for (int follow = 0; follow < 2; follow++) {
+		struct event_view event;
+		struct events_report report;
+		struct events *events = NULL;
+		put(&lanes[0], 0, 1, 0, TIME_MS, 1, 1);
+		maker_flush(&lanes[0]);
+		cr_assert_eq(pwrite(lanes[0].fd, "x", 1, (off_t)lanes[0].last_offset + 70), 1);
+		put(&lanes[0], 0, 1, 1, TIME_MS, 1, 2);
+		maker_mark(&lanes[0], 0, 5);
+		maker_close(&control, 0, 5, 5, 2, maker_flush(&lanes[0]), 0);
+		cr_assert_eq(events_open(root, follow ? EVENTS_FOLLOW : EVENTS_ALL, &events, why,
+					 sizeof(why)),
+			     0, "%s", why);
+		if (follow) {
+			cr_expect_eq(events_next(events, &event), 0);
+			put(&lanes[0], 0, 1, 2, TIME_MS, 1, 2);
+			maker_flush(&lanes[0]);
+		}
+		cr_assert_eq(events_next(events, &event), 1);
+		cr_expect_eq(weir_bits_value(event.value_bits), 2);
+		cr_expect_eq(events_next(events, &event), 0);
+		events_report(events, &report);
+		cr_expect_eq(report.gaps, 1);
+		events_close(events);
+		tear_down();
+		set_up();
+	}
+}
+
+/* Of a lane that an engine had not, retention may have taken all: its blocks begin again. */
+Test(ctl_events, what_was_kept_of_a_lane_that_was_dropped_is_not_of_one_that_comes_back)
+{
+	struct event_view event;
+	maker_close(&control, 0, 5, 5, 2, 1, 9);
+	for (uint32_t epoch = 2; epoch <= 3; epoch++) {
+		control.epoch = epoch;
+		maker_segment(&control, 0);
+		maker_epoch(&control, epoch, epoch - 1);
+	}
+	put(&lanes[1], 0, 1, 0, TIME_MS, 1, 1);
+	maker_flush(&lanes[1]);
+	cr_assert_eq(pwrite(lanes[1].fd, "x", 1, (off_t)lanes[1].last_offset + 70), 1);
+	put(&lanes[1], 0, 1, 1, TIME_MS, 1, 2);
+	maker_flush(&lanes[1]);
+	struct events *events = open_all();
+	cr_expect_eq(events_next(events, &event), 0);
+	events_close(events);
+}
+
 /* One event with what a test wants of it. */
 static struct event_view view(uint64_t time_ms, double value, const struct event_series *series)
 {
