@@ -8,6 +8,7 @@
 #include "closing.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,8 @@
 
 /* Between two tries to read cells back from a log that does not give them. */
 #define REBUILD_EVERY_NS UINT64_C(1000000000)
+/* So often a mark is waited for that was kept, and that the log does not give. */
+#define REBUILD_TRIES 10u
 
 enum rebase_state { REBASE_NONE, REBASE_GIVEN, REBASE_LOGGED, REBASE_KEPT, REBASE_REFUSED };
 
@@ -59,8 +62,10 @@ struct closing {
 	struct closing_record *rebase; /* the agent's until rebase_state says that it is given */
 	uint32_t rebase_state;         /* enum rebase_state */
 	uint64_t records_untold;
-	uint64_t records_kept; /* stored release */
-	uint64_t rebuild_ns;   /* when cells could not be read back from the log; 0: they could */
+	uint64_t records_kept;  /* stored release */
+	uint64_t rebuild_ns;    /* when cells could not be read back from the log; 0: they could */
+	uint32_t rebuild_tries; /* in vain, for want of a mark */
+	uint32_t lacking;       /* of what was read back for the next close */
 };
 
 static void append(struct closing *closing, enum weir_control_kind kind, uint32_t source,
@@ -557,6 +562,35 @@ static bool close_source(struct closing *closing, uint32_t number)
 	return true;
 }
 
+/* Cells that lanes let go come from the log. false: not now. A mark was kept before it came here,
+ * and is read from the same files: where there is none it is damaged, and no close may wait for it
+ * for ever, nor all that come behind. The head of a partial of which nothing is left stays on the
+ * lane's account. */
+static bool read_back(struct closing *closing, struct close_job *job, uint64_t now_ns)
+{
+	const struct closing_options *options = &closing->options;
+
+	if (closing->rebuild_ns && now_ns - closing->rebuild_ns < REBUILD_EVERY_NS)
+		return false;
+	int error = rebuild_partials(options->read_io, options->series_max, options->interval_ms,
+				     closing->rebuild_tries >= REBUILD_TRIES, &job->partials,
+				     &closing->lacking);
+	closing->rebuild_ns = error < 0 ? now_ns : 0;
+	if (error < 0) {
+		closing->rebuild_tries += error == -EAGAIN;
+		log_error("closing", "cannot rebuild cells from the log: %s; trying again",
+			  strerror(-error));
+		return false;
+	}
+	if (closing->lacking)
+		log_error("closing",
+			  "close %" PRIu64 " of %s goes without what damaged blocks of the log "
+			  "held: the cells of %u intervals were to be read back from there",
+			  job->sequence, job->source_name, closing->lacking);
+	closing->rebuild_tries = closing->lacking = 0;
+	return true;
+}
+
 /* Jobs whose records are kept go to all shards at once. */
 static int hand_over(struct closing *closing, uint64_t now_ns)
 {
@@ -569,16 +603,8 @@ static int hand_over(struct closing *closing, uint64_t now_ns)
 		for (uint32_t i = 0; i < options->shards; i++)
 			if (queue_count(options->jobs[i]) >= CLOSING_JOBS_MAX)
 				return work;
-		if (closing->rebuild_ns && now_ns - closing->rebuild_ns < REBUILD_EVERY_NS)
+		if (!read_back(closing, entry->job, now_ns))
 			return work;
-		int error = rebuild_partials(options->read_io, options->series_max,
-					     options->interval_ms, &entry->job->partials);
-		closing->rebuild_ns = error < 0 ? now_ns : 0;
-		if (error < 0) {
-			log_error("closing", "cannot rebuild cells from the log: %s; trying again",
-				  strerror(-error));
-			return work;
-		}
 		/* A shard may be done with the job before the next line. */
 		uint64_t sequence = entry->job->sequence;
 		enum weir_control_kind kind = entry->job->kind;

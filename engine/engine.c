@@ -184,6 +184,11 @@ static void say_ends(const struct engine *engine)
 		snprintf(directory, sizeof(directory), "lane-%02u", end->lane % 100);
 		ended_say(engine->read_io, directory, (uint16_t)end->lane, end, soft);
 	}
+	if (replay->lacking)
+		log_error("recovery",
+			  "the cells of %u intervals were to be read back from the log, and go "
+			  "without what damaged blocks held",
+			  replay->lacking);
 }
 
 static int recover(struct engine *engine, char *why, size_t why_bytes)

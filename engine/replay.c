@@ -284,7 +284,7 @@ static int apply_close(struct replay *replay, const struct weir_control_record *
 	replay->intervals += (uint64_t)(record->interval - close.from) + 1;
 	/* From a checkpoint that was written while memory was short. */
 	error = rebuild_partials(replay->options.io, replay->options.series_max,
-				 replay->interval_ms, &job.partials);
+				 replay->interval_ms, true, &job.partials, &replay->lacking);
 	error = error < 0 ? fail(replay, error, "rebuilding cells from the log")
 			  : score(replay, &job);
 	partials_free(job.partials);

@@ -96,6 +96,8 @@ struct replay {
 	char why[256]; /* what is wrong, when a call failed */
 	uint32_t passed_over; /* checkpoints that could not be gone on from */
 	char passed_why[384]; /* what is wrong with the newest of them */
+	/* Intervals of a lane read back from its log, without what is damaged there. */
+	uint32_t lacking;
 
 	struct replay_state *state; /* private to replay.c */
 };
