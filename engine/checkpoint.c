@@ -312,3 +312,19 @@ int checkpoint_read(struct io *io, uint64_t sequence, struct checkpoint *ret_che
 		checkpoint_fini(ret_checkpoint);
 	return error;
 }
+
+uint64_t checkpoint_control_lsn(struct io *io)
+{
+	struct checkpoint checkpoint;
+	uint64_t sequences[CHECKPOINTS_KEPT + 2];
+	int count = checkpoint_list(io, sequences, CHECKPOINTS_KEPT + 2);
+
+	for (int i = 0; i < count; i++) {
+		if (checkpoint_read(io, sequences[i], &checkpoint) < 0)
+			continue;
+		uint64_t lsn = checkpoint.control_lsn;
+		checkpoint_fini(&checkpoint);
+		return lsn;
+	}
+	return 0;
+}

@@ -70,5 +70,8 @@ int checkpoint_get_section(struct bytes_reader sections, uint32_t source,
 int checkpoint_list(struct io *io, uint64_t *sequences, uint32_t max);
 /* Negative errno: not there, or not whole (-EPROTO). */
 int checkpoint_read(struct io *io, uint64_t sequence, struct checkpoint *ret_checkpoint);
+/* The block of the control log that the newest whole checkpoint knows of: it was kept, and all
+ * before it. 0: there is no checkpoint. */
+uint64_t checkpoint_control_lsn(struct io *io);
 
 #endif

@@ -127,6 +127,8 @@ int lived_read(struct io *io, bool whole, struct lived *lived, char *why, size_t
 					 why_bytes);
 	if (error < 0)
 		return error;
+	if (whole)
+		reader_kept(reader, checkpoint_control_lsn(io));
 	while (!error && (more = reader_next(reader, &block)) > 0) {
 		uint32_t offset = 0;
 		if (block.header.type != WEIR_BLOCK_CONTROL)

@@ -31,6 +31,8 @@ struct replay_state {
 	uint64_t kept[WEIR_LANES_MAX];             /* blocks that each lane of this epoch had */
 	uint64_t told;                             /* inputs of before `checkpoint` */
 	struct history_rows rows[WEIR_SHARDS_MAX]; /* of a close, where they are wanted */
+	/* A block of the control log that a checkpoint knows of which was passed by. */
+	uint64_t control_kept;
 };
 
 static int fail(struct replay *replay, int error, const char *what)
@@ -531,10 +533,18 @@ static bool rebases_there(struct replay *replay)
 		replay->why[0] = '\0';
 		return true; /* whoever reads it next says what is wrong */
 	}
+	reader_kept(reader, replay->state->control_kept);
 	while (there && reader_next(reader, &block) > 0)
 		there = block_rebases(replay, &block);
 	reader_close(reader);
 	return there;
+}
+
+/* Checkpoints that are not gone on from say as well what was kept. */
+static void pass_by(struct replay *replay)
+{
+	if (!replay->state->control_kept)
+		replay->state->control_kept = checkpoint_control_lsn(replay->options.io);
 }
 
 static int choose_start(struct replay *replay)
@@ -546,13 +556,16 @@ static int choose_start(struct replay *replay)
 	if (count < 0)
 		return fail(replay, count, "listing checkpoints");
 	for (int i = 0; i < count && options->start != REPLAY_OLDEST; i++) {
-		if (options->start == REPLAY_STORED && sequences[i] > options->stored_through)
+		if (options->start == REPLAY_STORED && sequences[i] > options->stored_through) {
+			pass_by(replay);
 			continue;
+		}
 		if (resume(replay, sequences[i]))
 			return 0;
 	}
 	if (options->start == REPLAY_NEWEST)
 		return 0;
+	pass_by(replay);
 	int error = options->io->ops->list(options->io, ".", each_truncated, replay);
 	if (error < 0)
 		return error;
@@ -597,6 +610,7 @@ static int tell_earlier(struct replay *replay)
 	}
 	if (error < 0)
 		return fail(replay, error, "opening the control log");
+	reader_kept(reader, replay->state->checkpoint.control_lsn);
 	while (!error && (more = reader_next(reader, &block)) > 0 &&
 	       block.header.lsn <= replay->state->checkpoint.control_lsn)
 		error = each_record(replay, &block, true, tell);
@@ -632,6 +646,7 @@ static int read_control(struct replay *replay)
 	}
 	if (error < 0)
 		return error == -ENOENT ? error : fail(replay, error, "opening the control log");
+	reader_kept(reader, replay->state->control_kept);
 	while ((more = reader_next(reader, &block)) > 0) {
 		error = each_record(replay, &block, false, apply);
 		/* That would say that there is no control log. */

@@ -86,11 +86,11 @@ static void write_log(uint64_t hit)
 	cr_assert_eq(pwrite(control.fd, "?", 1, (off_t)offsets[hit] + 70), 1);
 }
 
-static const char *in_force(struct lived *lived)
+static const char *in_force(bool whole, struct lived *lived)
 {
 	char why[256] = "";
 
-	cr_assert_eq(lived_read(io, false, lived, why, sizeof(why)), 0, "%s", why);
+	cr_assert_eq(lived_read(io, whole, lived, why, sizeof(why)), 0, "%s", why);
 	return lived_config(lived);
 }
 
@@ -98,14 +98,15 @@ static const char *in_force(struct lived *lived)
 Test(lived, a_damaged_block_that_the_checkpoint_contains_is_not_the_end, .init = setup,
      .fini = teardown)
 {
-	for (uint64_t hit = 1; hit <= CONTAINED + 1; hit++) {
-		struct lived lived;
-		write_log(hit);
-		/* Of what is behind it nobody has said that it was kept. */
-		cr_expect_str_eq(in_force(&lived), hit <= CONTAINED ? "new" : "old", "block %lu",
-				 (unsigned long)hit);
-		lived_fini(&lived);
-		maker_end(&control);
-		cr_assert_eq(unlink(control.path), 0);
-	}
+	for (int whole = 0; whole < 2; whole++)
+		for (uint64_t hit = 1; hit <= CONTAINED + 1; hit++) {
+			struct lived lived;
+			write_log(hit);
+			/* Of what is behind it nobody has said that it was kept. */
+			cr_expect_str_eq(in_force(whole, &lived), hit <= CONTAINED ? "new" : "old",
+					 "block %lu, %d", (unsigned long)hit, whole);
+			lived_fini(&lived);
+			maker_end(&control);
+			cr_assert_eq(unlink(control.path), 0);
+		}
 }
